@@ -1,0 +1,221 @@
+"""What every LightningModule of crossx shares: optimisers from YAML, stateless randomness, retrieval evaluation.
+
+The rule that nested modules make necessary: under the Lightning CLI only the root module may call
+`save_hyperparameters`, log, or count on a Lightning hook. Children keep plain attributes and return `StepOutput`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+
+from crossx import __version__
+from crossx.distributed import mean_over_processes, rank
+from crossx.errors import InputError
+from crossx.evaluation.metric import RetrievalMetric
+from crossx.seeding import run_seed
+from crossx.types import ImageBatch, Modality
+from crossx.teachers.pair import TeacherPair
+from crossx.teachers.teacher import FrozenTeacher
+
+
+class CrossxModule(pl.LightningModule):
+    """Base of all modules that train.
+
+    Args:
+        optimizer: Makes the optimiser from the parameters to train, such as `torch.optim.Adam` in YAML.
+        scheduler: Makes the learning-rate schedule from the optimiser; stepped after every optimiser step. None keeps
+            the rate constant.
+        clip_norm: Largest norm of the gradient; None does not clip.
+
+    Raises:
+        InputError: When `clip_norm` is not positive.
+    """
+
+    def __init__(
+        self,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        scheduler: LRSchedulerCallable | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__()
+        if clip_norm is not None and not clip_norm > 0:
+            raise InputError(f"clip_norm: {clip_norm} is not legal; a positive number, or null for no clipping")
+        self.make_optimizer = optimizer
+        self.make_scheduler = scheduler
+        self.clip_norm = clip_norm
+        self.run_config: dict[str, Any] = {}
+        """The config that the command line resolved, kept in checkpoints; empty when built from Python."""
+
+    def parameters_to_train(self) -> Iterator[nn.Parameter]:
+        """Parameters that the optimiser sees: all that are not frozen."""
+        return (p for p in self.parameters() if p.requires_grad)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Optimiser and schedule, stepped per optimiser step."""
+        optimizer = self.make_optimizer(self.parameters_to_train())
+        if self.make_scheduler is None:
+            scheduler: Any = torch.optim.lr_scheduler.LambdaLR(optimizer, constant)
+        else:
+            scheduler = self.make_scheduler(optimizer)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by `clip_norm`, else as the trainer asks."""
+        if self.clip_norm is not None:
+            gradient_clip_val, gradient_clip_algorithm = self.clip_norm, "norm"
+        self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:  # noqa: ANN401 - Lightning's signature
+        """Seed torch from (seed, batches done, rank), so that a resumed run draws what a straight one draws."""
+        if self._trainer is not None and self.trainer.training:
+            state = np.random.SeedSequence([run_seed(), self.trainer.global_step, rank()]).generate_state(1)
+            torch.manual_seed(int(state[0]))
+        return batch
+
+    def on_validation_start(self) -> None:
+        """Make the running statistics of all processes the same before anything is measured."""
+        average_running_statistics(self)
+
+    def on_test_start(self) -> None:
+        """Make the running statistics of all processes the same before anything is measured."""
+        average_running_statistics(self)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the config beside the weights, as plain values, and name the teachers they belong to."""
+        average_running_statistics(self)
+        checkpoint["crossx"] = {
+            "version": __version__,
+            "teachers": teacher_hashes(self),
+            "config": self.run_config,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint that was trained against other teachers.
+
+        Raises:
+            InputError: When the teachers' hashes differ.
+        """
+        stored, present = checkpoint.get("crossx", {}).get("teachers", {}), teacher_hashes(self)
+        wrong = [side for side in stored if side in present and stored[side] != present[side]]
+        if wrong:
+            side = wrong[0]
+            raise InputError(
+                f"teachers.{side}: this checkpoint was trained with the teacher {stored[side][:12]}, "
+                f"the run names {present[side][:12]}; name the same teacher file"
+            )
+
+
+class RetrievalModule(CrossxModule, ABC):
+    """A root module that is validated and tested by retrieval: sketches are queries, photos are the gallery."""
+
+    def __init__(
+        self,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        scheduler: LRSchedulerCallable | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(optimizer, scheduler, clip_norm)
+        self.retrieval = RetrievalMetric()
+
+    teachers: TeacherPair
+
+    @abstractmethod
+    def encode(self, images: Tensor, modality: Modality) -> Tensor:
+        """Images in [0, 1], (B, 3, H, W), to unit vectors, (B, D)."""
+
+    def validation_step(self, batch: ImageBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Collect embeddings of real photos and sketches."""
+        self.retrieval.update(self.encode(batch.image, batch.modality), batch.label, batch.index, batch.modality)
+
+    test_step = validation_step
+
+    def predict_step(self, batch: ImageBatch, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
+        """Embeddings of a batch, (B, D)."""
+        return self.encode(batch.image, batch.modality)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log `val/<metric>`."""
+        self._log_retrieval("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log `test/<metric>`."""
+        self._log_retrieval("test")
+
+    def _log_retrieval(self, stage: str) -> None:
+        for name, value in self.retrieval.compute().items():
+            # The metric has already gathered all processes: the same value everywhere.
+            self.log(f"{stage}/{name}", value, prog_bar=name == "map_all", rank_zero_only=True)
+        self.retrieval.reset()
+
+
+def constant(step: int) -> float:
+    """The schedule that changes nothing."""
+    return 1.0
+
+
+def own_modules(module: nn.Module) -> Iterator[nn.Module]:
+    """All modules inside a module, without the frozen teachers and what is in them."""
+    if not isinstance(module, FrozenTeacher):
+        yield module
+        for child in module.children():
+            yield from own_modules(child)
+
+
+def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._NormBase]:
+    """The BatchNorm layers of a module that keep running statistics, without those of frozen teachers."""
+    layers = (m for m in own_modules(module) if isinstance(m, nn.modules.batchnorm._NormBase))
+    return [layer for layer in layers if layer.running_mean is not None]
+
+
+@torch.no_grad()
+def average_running_statistics(module: nn.Module) -> None:
+    """Average BatchNorm running statistics over processes; DDP does not, because buffers are not broadcast."""
+    for layer in batch_norms(module):
+        for statistic in (layer.running_mean, layer.running_var):
+            if statistic is not None:
+                statistic.copy_(mean_over_processes(statistic, "global"))
+
+
+@contextmanager
+def batch_statistics_only(module: nn.Module) -> Iterator[None]:
+    """Normalise with the statistics of the batch at hand and leave the running ones alone, whatever the mode."""
+    layers = batch_norms(module)
+    before = [(layer.training, layer.track_running_stats) for layer in layers]
+    for layer in layers:
+        layer.training, layer.track_running_stats = True, False
+    try:
+        yield
+    finally:
+        for layer, (training, track) in zip(layers, before, strict=True):
+            layer.training, layer.track_running_stats = training, track
+
+
+@contextmanager
+def eval_mode(module: nn.Module) -> Iterator[None]:
+    """Run a module in eval mode and give every submodule its own mode back afterwards."""
+    before = [(m, m.training) for m in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for m, training in before:
+            m.training = training
+
+
+def teacher_hashes(module: nn.Module) -> dict[str, str]:
+    """Hash of each frozen teacher inside a module, by its modality."""
+    return {m.card.modality: m.hash for m in module.modules() if isinstance(m, FrozenTeacher)}
+

@@ -1,0 +1,119 @@
+"""What the two teachers reach without any training, on the very images that the run is measured on."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from crossx.base import RetrievalModule
+from crossx.data.synthetic import SyntheticPairsDataModule
+from crossx.evaluation.functional import retrieval_scores
+from crossx.evaluation.metric import RetrievalMetric
+from crossx.evaluation.posterior import PosteriorChoice, best_posterior, features_scores
+from crossx.teachers.pair import TeacherPair
+from crossx.types import ImageBatch, Split
+
+
+class TeacherBaselines(Callback):
+    """Computes the baselines `features` (where widths agree) and `posterior`, once a split.
+
+    The form and temperature of posterior matching are chosen on the validation images, also when the test split is
+    measured.
+
+    Attributes:
+        results: Split to baseline to metric name to value.
+        choice: Form and temperature of posterior matching; None before the first validation.
+    """
+
+    def __init__(self) -> None:
+        self.results: dict[Split, dict[str, dict[str, float]]] = {}
+        self.choice: PosteriorChoice | None = None
+        self._collected: _Outputs | None = None
+
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Get ready to collect, unless the validation split is known already or this is only a sanity check."""
+        wanted = not trainer.sanity_checking and "validation" not in self.results
+        self._collected = _Outputs(pl_module) if wanted and isinstance(pl_module, RetrievalModule) else None
+
+    def on_test_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Choose on validation images what is then measured on test images."""
+        data = getattr(trainer, "datamodule", None)
+        if not isinstance(pl_module, RetrievalModule) or not isinstance(data, SyntheticPairsDataModule):
+            return
+        if self.choice is None:
+            outputs = _Outputs(pl_module)
+            for loader in data.evaluation_loaders("validation"):
+                outputs.collect(loader)
+            self._finish(outputs, "validation")
+        self._collected = _Outputs(pl_module)
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,  # noqa: ANN401 - Lightning's signature
+        batch: ImageBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Let the teachers see what the encoders have just seen."""
+        if self._collected is not None:
+            self._collected.add(batch)
+
+    on_test_batch_end = on_validation_batch_end
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Measure the baselines on validation images."""
+        if self._collected is not None:
+            self._finish(self._collected, "validation")
+            self._collected = None
+
+    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Measure the baselines on test images."""
+        if self._collected is not None:
+            self._finish(self._collected, "test")
+            self._collected = None
+
+    def _finish(self, outputs: "_Outputs", split: Split) -> None:
+        found: dict[str, dict[str, float]] = {}
+        if outputs.features is not None:
+            with outputs.features.sync_context():
+                photos, sketches = outputs.features.images("photo"), outputs.features.images("sketch")
+            scores = features_scores(sketches.embeddings, photos.embeddings)
+            found["features"] = retrieval_scores(scores, sketches.labels, photos.labels).summary()
+        with outputs.logits.sync_context():
+            photos, sketches = outputs.logits.images("photo"), outputs.logits.images("sketch")
+        if split == "validation":
+            self.choice = best_posterior(sketches.embeddings, photos.embeddings, sketches.labels, photos.labels)
+        if self.choice is None:
+            raise RuntimeError("posterior matching is chosen on validation images first")
+        scores = self.choice.score(sketches.embeddings, photos.embeddings)
+        found["posterior"] = retrieval_scores(scores, sketches.labels, photos.labels).summary()
+        self.results[split] = found
+
+
+class _Outputs:
+    """The teachers' outputs on real images, gathered over processes as the embeddings are."""
+
+    def __init__(self, module: RetrievalModule) -> None:
+        self.teachers: TeacherPair = module.teachers
+        self.device = module.device
+        self.logits = RetrievalMetric().to(self.device)
+        same_width = self.teachers.photo.network.num_features == self.teachers.sketch.network.num_features
+        self.features = RetrievalMetric().to(self.device) if same_width else None
+
+    @torch.no_grad()
+    def add(self, batch: ImageBatch) -> None:
+        """Run the teacher of the batch's modality."""
+        output = (self.teachers.photo if batch.modality == "photo" else self.teachers.sketch)(batch.image)
+        shared = self.teachers.vocabulary.shared_logits(output.logits, batch.modality)
+        self.logits.update(shared, batch.label, batch.index, batch.modality)
+        if self.features is not None:
+            self.features.update(output.features, batch.label, batch.index, batch.modality)
+
+    def collect(self, loader: Iterable[ImageBatch]) -> None:
+        """Run the teachers over a loader of the CPU."""
+        for batch in loader:
+            self.add(ImageBatch(*(v.to(self.device) for v in (batch.image, batch.label, batch.index)), batch.modality))

@@ -1,0 +1,170 @@
+"""The result of a run: `results.json` in its folder, and the same as a table."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_only
+from rich.console import Console
+from rich.table import Table
+
+from crossx import __version__
+from crossx.base import RetrievalModule, teacher_hashes
+from crossx.callbacks.baselines import TeacherBaselines
+from crossx.callbacks.media import run_folder
+from crossx.errors import InputError
+from crossx.files import write_text
+from crossx.paths import resolve
+from crossx.seeding import run_seed
+from crossx.types import Split
+
+
+class RunReport(Callback):
+    """Writes `results.json` at the end of every fit, validation and test, and prints it as a table.
+
+    Args:
+        with_data: `results.json` of the run with data that this one is to be compared with; its metrics become the
+            baseline `with_data`.
+
+    Attributes:
+        config: The resolved config, set by the command line; empty when used from Python.
+
+    Raises:
+        InputError: When `with_data` is not such a file.
+    """
+
+    def __init__(self, with_data: str | None = None) -> None:
+        self.with_data = None if with_data is None else read_results(with_data, "report.with_data")
+        self.config: dict[str, Any] = {}
+        self.at_start: dict[str, float] = {}
+        self._measured_at = -1
+        self._measured: dict[str, float] = {}
+        self._seconds_before = 0.0
+        self._started = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run adds to."""
+        return {"seconds": self._seconds, "at_start": self.at_start}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the state of the run that is resumed."""
+        self._seconds_before = state_dict["seconds"]
+        self.at_start = state_dict["at_start"]
+
+    @property
+    def _seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._started
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Start the clock."""
+        self._started = time.monotonic()
+
+    def is_stale(self, trainer: pl.Trainer) -> bool:
+        """Whether the weights have changed since they were last measured (or never were)."""
+        return isinstance(trainer.lightning_module, RetrievalModule) and self._measured_at != trainer.global_step
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Remember the metrics; those of a full sanity check are the value at step 0."""
+        metrics = _metrics(trainer, "val/")
+        if trainer.sanity_checking:
+            if trainer.num_sanity_val_steps == float("inf") and trainer.global_step == 0:
+                self.at_start = metrics
+            return
+        self._measured_at, self._measured = trainer.global_step, metrics
+        if trainer.state.fn == "validate":
+            self._write(trainer, pl_module, "validation", metrics)
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Report the test split."""
+        self._write(trainer, pl_module, "test", _metrics(trainer, "test/"))
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Report the last weights, if they have been measured; a module that is not retrieved with reports its logs."""
+        if isinstance(pl_module, RetrievalModule):
+            if not self.is_stale(trainer):
+                self._write(trainer, pl_module, "validation", self._measured)
+        else:
+            self._write(trainer, pl_module, "validation", _metrics(trainer, ""))
+
+    @rank_zero_only
+    def _write(
+        self, trainer: pl.Trainer, module: pl.LightningModule, split: Split, metrics: dict[str, float]
+    ) -> None:
+        folder = run_folder(trainer)
+        if folder is None:
+            return
+        baselines: dict[str, dict[str, float]] = {}
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
+            if isinstance(callback, TeacherBaselines):
+                baselines.update(callback.results.get(split, {}))
+        if self.with_data is not None:
+            baselines["with_data"] = self._comparable(split)
+        data = getattr(getattr(trainer, "datamodule", None), "dataset", None)
+        results = {
+            "split": split,
+            "metrics": metrics,
+            "at_start": self.at_start,
+            "baselines": baselines,
+            "seed": run_seed(),
+            "step": trainer.global_step,
+            "seconds": round(self._seconds, 1),
+            "version": __version__,
+            "teachers": teacher_hashes(module),
+            "split_hash": getattr(data, "split_hash", None),
+            "config": self.config,
+        }
+        path = folder / "results.json"
+        write_text(path, json.dumps(results, indent=1) + "\n")
+        if isinstance(module, RetrievalModule):
+            print_results(results, path)
+
+    def _comparable(self, split: Split) -> dict[str, float]:
+        if self.with_data is None:
+            raise RuntimeError("there is no run to compare with")
+        if self.with_data["split"] != split:
+            raise InputError(
+                f"report.with_data: those are {self.with_data['split']} results, this run is measured on the {split} "
+                "split; name results of the same split"
+            )
+        metrics: dict[str, float] = self.with_data["metrics"]
+        return metrics
+
+
+def _metrics(trainer: pl.Trainer, prefix: str) -> dict[str, float]:
+    """Logged scalars whose names start with a prefix, without it."""
+    logged = trainer.callback_metrics.items()
+    return {name.removeprefix(prefix): float(value) for name, value in logged if name.startswith(prefix)}
+
+
+def read_results(path: str | Path, field: str) -> dict[str, Any]:
+    """Read the `results.json` of a run.
+
+    Raises:
+        InputError: When it does not exist or is no such file.
+    """
+    file = resolve(path, field)
+    try:
+        results: dict[str, Any] = json.loads(file.read_text())
+        results["metrics"]["map_all"], results["split"]
+    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise InputError(f"{field}: {file} is not the results.json of a crossx run ({error!r})") from error
+    return results
+
+
+def print_results(results: dict[str, Any], path: Path) -> None:
+    """Print a run beside its baselines."""
+    table = Table(title=f"retrieval on the {results['split']} split, step {results['step']}", title_justify="left")
+    table.add_column("")
+    names = list(results["metrics"])
+    for name in names:
+        table.add_column(name, justify="right")
+    rows = {"this run": results["metrics"], "this run at step 0": results["at_start"], **results["baselines"]}
+    for label, metrics in rows.items():
+        if metrics:
+            table.add_row(label, *(f"{metrics[name]:.3f}" if name in metrics else "" for name in names))
+    console = Console()
+    console.print(table)
+    console.print(f"run folder: {path.parent.resolve()}", soft_wrap=True)

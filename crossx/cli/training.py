@@ -1,0 +1,161 @@
+"""`crossx fit | validate | test | predict`: LightningCLI with subclass modes, and what crossx adds to it."""
+
+import inspect
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+import yaml
+from jsonargparse import Namespace
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.strategies import DDPStrategy
+from torch.nn.parallel import DistributedDataParallel
+
+import crossx.components  # noqa: F401 - makes every class of crossx known, so that configs may use short names
+from crossx.base import CrossxModule
+from crossx.callbacks.baselines import TeacherBaselines
+from crossx.callbacks.media import PairSheets, RetrievalSheets
+from crossx.callbacks.report import RunReport
+from crossx.cli import TRAINER_VERBS
+from crossx.cli.configs import with_checkpoint_config, with_shipped_configs
+from crossx.cotraining.module import CoTrainingModule
+from crossx.errors import InputError
+
+_PLACES = ("model.init_args", "model.init_args.reconstruction.init_args", "model.init_args.encoding.init_args")
+
+
+@dataclass
+class Teachers:
+    """The two frozen classifiers of a run, named once for the model and the data.
+
+    Attributes:
+        photo: A `.safetensors` file with its card, a `.yaml` card that names its weights, or `timm:<model name>`.
+        sketch: The same for sketches.
+        aliases: Other spellings of class names, alias -> name, where the two teachers spell a class differently.
+    """
+
+    photo: str | None = None
+    sketch: str | None = None
+    aliases: dict[str, str] | None = None
+
+
+class CrossxCLI(LightningCLI):
+    """LightningCLI with the teachers named once, reports, and the limits of joint runs."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add `teachers`, and the callbacks that every run has."""
+        parser.add_argument("--teachers", type=Teachers, default=Teachers())
+        for place in (*_PLACES, "data.init_args"):  # a class that does not take the argument is passed over
+            parser.link_arguments("teachers.photo", f"{place}.photo_teacher")
+            parser.link_arguments("teachers.sketch", f"{place}.sketch_teacher")
+            parser.link_arguments("teachers.aliases", f"{place}.aliases")
+        parser.add_lightning_class_args(TeacherBaselines, "baselines")
+        parser.add_lightning_class_args(PairSheets, "pair_sheets")
+        parser.add_lightning_class_args(RetrievalSheets, "retrieval_sheets")
+        parser.add_lightning_class_args(RunReport, "report")
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        # The last weights are the ones that are evaluated: nothing is picked on real labels.
+        parser.set_defaults({"checkpoint.save_last": True, "checkpoint.save_top_k": 0})
+
+    def _parse_ckpt_path(self) -> None:
+        """Nothing: Lightning would let the checkpoint win over the command line; see `with_checkpoint_config`."""
+
+    @property
+    def arguments(self) -> Namespace:
+        """The parsed config of the subcommand."""
+        arguments: Namespace = self.config[self.subcommand]
+        return arguments
+
+    def before_instantiate_classes(self) -> None:
+        """Check what can be checked before anything is built.
+
+        Raises:
+            InputError: When `max_steps` and `max_epochs` are both set.
+        """
+        trainer = self.arguments.trainer
+        if trainer.max_steps != -1 and trainer.max_epochs not in (None, -1):
+            raise InputError(
+                f"trainer.max_epochs: {trainer.max_epochs} is not legal beside trainer.max_steps: {trainer.max_steps}: "
+                "with both, a run that resumes at an epoch's end trains nothing; leave max_epochs at -1"
+            )
+        if trainer.fast_dev_run is True:
+            trainer.fast_dev_run = 2  # one batch for each phase of a joint run
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:  # noqa: ANN401 - Lightning's signature
+        """Choose the right DDP for joint runs, and tell the module and the report the resolved config."""
+        if isinstance(self.model, CoTrainingModule) and self._several_processes():
+            kwargs["strategy"] = joint_ddp()
+        trainer = super().instantiate_trainer(**kwargs)
+        config = self._resolved_config()
+        if isinstance(self.model, CrossxModule):
+            self.model.run_config = {key: config[key] for key in ("model", "data", "teachers") if config.get(key)}
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
+            if isinstance(callback, RunReport):
+                callback.config = config
+        return trainer
+
+    def _several_processes(self) -> bool:
+        trainer = self.arguments.trainer
+        if trainer.strategy not in ("auto", "ddp"):
+            return False
+        on_gpu = trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+        devices = trainer.devices
+        if devices in ("auto", -1, "-1"):
+            devices = torch.cuda.device_count() if on_gpu else 1
+        count = len(devices) if isinstance(devices, list) else int(devices)
+        return count > 1 or trainer.num_nodes > 1
+
+    def _resolved_config(self) -> dict[str, Any]:
+        """The config as plain values, without the places that `teachers` fills."""
+        text = self._parser(self.subcommand).dump(self.arguments, skip_none=False, format="yaml")
+        resolved: dict[str, Any] = yaml.safe_load(text)
+        return resolved
+
+    def after_fit(self) -> None:
+        """Measure the last weights, where the last validation did not see them, and report."""
+        report = next(c for c in self.trainer.callbacks if isinstance(c, RunReport))  # type: ignore[attr-defined]
+        if self.trainer.fast_dev_run or not report.is_stale(self.trainer):
+            return
+        self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
+
+
+def joint_ddp() -> DDPStrategy:
+    """DDP for two phases that train different parameters, with running statistics that crossx averages itself."""
+    # torch 2.15 renamed the argument.
+    known = inspect.signature(DistributedDataParallel).parameters
+    no_broadcast = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    return DDPStrategy(find_unused_parameters=True, **{no_broadcast: False})
+
+
+def train(words: Sequence[str]) -> CrossxCLI:
+    """Run `fit`, `validate`, `test` or `predict`.
+
+    Args:
+        words: Command line, starting with the subcommand.
+
+    Returns:
+        The command line object with model, data module and trainer, for use from Python.
+
+    Raises:
+        InputError: For a user's mistake.
+        ArgumentError: For a command line or config that does not parse.
+    """
+    # Lightning starts further processes with the same command line, which must find the same shipped configs.
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    with with_checkpoint_config(with_shipped_configs(words)) as arguments:
+        return CrossxCLI(
+            pl.LightningModule,
+            pl.LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            seed_everything_default=0,
+            save_config_kwargs={"overwrite": True},
+            # A mistake is then an exception that main() prints on its own, without a screen of usage above it.
+            parser_kwargs={"exit_on_error": False, **{verb: {"exit_on_error": False} for verb in TRAINER_VERBS}},
+            args=arguments,
+        )

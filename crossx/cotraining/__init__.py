@@ -1,0 +1,1 @@
+"""Joint training: the only package that knows both sides."""

@@ -1,0 +1,45 @@
+"""Trainer settings that a joint run cannot honour, each with the reason and what to use instead."""
+
+import lightning.pytorch as pl
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+
+from crossx.errors import InputError
+
+SUPPORTED_PRECISION = ("32-true", "bf16-mixed")
+
+
+def check_trainer(trainer: pl.Trainer) -> None:
+    """Refuse what would train something else than it says.
+
+    Args:
+        trainer: The run's trainer.
+
+    Raises:
+        InputError: Naming the setting, the reason, and what to use instead.
+    """
+    if getattr(trainer.strategy, "_layer_sync", None) is not None:  # the trainer keeps sync_batchnorm nowhere else
+        raise InputError(
+            "trainer.sync_batchnorm: not in a joint run: Lightning would convert the frozen teachers too, and lose "
+            "timm's fused activations; use generators with norm: group, or larger batches a process"
+        )
+    if trainer.gradient_clip_val is not None:
+        raise InputError(
+            "trainer.gradient_clip_val: not in a joint run: its two phases have an optimiser each; use clip_norm of "
+            "model.reconstruction and model.encoding"
+        )
+    if trainer.accumulate_grad_batches != 1:
+        raise InputError(
+            "trainer.accumulate_grad_batches: not in a joint run: every batch is one optimiser step of one phase, "
+            "and the schedule counts on it; use a larger data.batch_size or more devices"
+        )
+    precision = trainer.precision_plugin.precision
+    if precision not in SUPPORTED_PRECISION:
+        raise InputError(
+            f"trainer.precision: {precision} is not legal in a joint run; one of {', '.join(SUPPORTED_PRECISION)} "
+            "(16-mixed has one gradient scaler for both optimisers, and BatchNorm statistics overflow in float16)"
+        )
+    if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
+        raise InputError(
+            f"trainer.strategy: {type(trainer.strategy).__name__} is not legal in a joint run; a single device or ddp "
+            "(sharding needs one optimiser over all parameters)"
+        )

@@ -1,0 +1,1 @@
+"""Data sets, the stream of latents, and where pairs come from."""

@@ -1,0 +1,115 @@
+"""What a data set is to crossx: for each modality and split a list of labelled images, and one list of class names.
+
+A new data set is one file: a subclass of `LabelledImages` that reads image i, and one of `RetrievalData` that hands
+them out.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from crossx.errors import InputError
+from crossx.types import ImageBatch, Modality, Split
+
+
+class LabelledImages(Dataset[ImageBatch], ABC):
+    """Images of one modality and one split.
+
+    Args:
+        modality: What the images are.
+        classes: Class names, in the data set's order.
+        labels: Class index of each image, (N,).
+        names: A readable name of each image, such as its path relative to the data root; unique in the list.
+        instances: What the image depicts, (N,): a photo and a sketch with the same string are an instance-level pair.
+            None where the data set has no such pairs.
+        cache: Keep decoded images in memory as uint8; for small images only (a 32 px image takes 3 KiB).
+
+    Raises:
+        InputError: When the list is empty or its parts differ in length.
+    """
+
+    def __init__(
+        self,
+        modality: Modality,
+        classes: Sequence[str],
+        labels: Sequence[int] | npt.NDArray[np.int64],
+        names: Sequence[str],
+        instances: Sequence[str] | None = None,
+        cache: bool = False,
+    ) -> None:
+        if len(names) == 0:
+            raise InputError(f"the list of {modality} images is empty: no class of {list(classes)} has an image here")
+        if len(labels) != len(names) or (instances is not None and len(instances) != len(names)):
+            raise InputError(f"{modality}: {len(names)} names, {len(labels)} labels: lengths must agree")
+        self.modality: Modality = modality
+        self.classes = tuple(classes)
+        self.labels = np.asarray(labels, dtype=np.int64)
+        self.names = list(names)
+        self.instances = None if instances is None else list(instances)
+        self._cache: dict[int, Tensor] | None = {} if cache else None
+
+    @abstractmethod
+    def read(self, i: int) -> Tensor:
+        """Image i as uint8 RGB, (3, S, S)."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def image(self, i: int) -> Tensor:
+        """Image i as uint8 RGB, (3, S, S), from the cache where there is one."""
+        if self._cache is None:
+            return self.read(i)
+        if i not in self._cache:
+            self._cache[i] = self.read(i)
+        return self._cache[i]
+
+    def __getitem__(self, i: int) -> ImageBatch:
+        """Image i as a batch item without the batch dimension: float32 in [0, 1]."""
+        return ImageBatch(
+            image=self.image(i).float().div_(255.0),
+            label=torch.tensor(self.labels[i]),
+            index=torch.tensor(i),
+            modality=self.modality,
+        )
+
+
+def collate_images(items: list[ImageBatch]) -> ImageBatch:
+    """Stack items of one modality into a batch."""
+    return ImageBatch(
+        image=torch.stack([item.image for item in items]),
+        label=torch.stack([item.label for item in items]),
+        index=torch.stack([item.index for item in items]),
+        modality=items[0].modality,
+    )
+
+
+class RetrievalData(ABC):
+    """Photos and sketches of the same classes, in fixed splits.
+
+    Attributes:
+        name: Short name for tables and run folders.
+        classes: Class names, the same for photos and sketches; labels index into it.
+        size: Side of the square images in pixels.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    size: int
+
+    @abstractmethod
+    def images(self, modality: Modality, split: Split) -> LabelledImages:
+        """The images of a modality and split; photos are the gallery, sketches the queries.
+
+        Raises:
+            InputError: When a file or folder is missing, or the split is empty.
+        """
+
+    @property
+    @abstractmethod
+    def split_hash(self) -> str:
+        """SHA-256 (hex) of what fixes the split: equal hashes mean the same images in the same parts."""

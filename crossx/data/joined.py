@@ -1,0 +1,136 @@
+"""A retrieval data set out of two readers, a class map and a split file."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from crossx.data.base import LabelledImages, RetrievalData
+from crossx.data.classmap import MODALITIES, read_class_map
+from crossx.data.reader import ImageReader
+from crossx.data.splitfile import read_split
+from crossx.errors import InputError
+from crossx.paths import resolve
+from crossx.types import Modality, Split
+
+
+class JoinedData(RetrievalData):
+    """Photos of one data set and sketches of another (or of the same), joined by class names, in a fixed split.
+
+    Making one reads the two small files only; the images are looked for when they are asked for.
+
+    Args:
+        name: Short name for tables and run folders.
+        photos: Reader of the photos.
+        sketches: Reader of the sketches.
+        class_map: JSON file (`crossx.data.classmap`): which folders of each reader are a class.
+        split: Table (`crossx.data.splitfile`): which images of each folder are in which part.
+        size: Side of the square images in pixels.
+        classes: Use a part of the class map only: the name of one of its groups, or a list of class names.
+        cache: Keep decoded images in memory as uint8; for small images only.
+
+    Raises:
+        InputError: When a file is malformed, a reader has the wrong modality, or the class map names a folder that has
+            no line in the split file.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        photos: ImageReader,
+        sketches: ImageReader,
+        class_map: str,
+        split: str,
+        size: int,
+        classes: str | list[str] | None = None,
+        cache: bool = False,
+    ) -> None:
+        if size < 1:
+            raise InputError(f"size: {size} must be at least 1 pixel")
+        self.name = name
+        self.size = size
+        self.cache = cache
+        self._readers: dict[Modality, ImageReader] = {"photo": photos, "sketch": sketches}
+        for modality, reader in self._readers.items():
+            if reader.modality != modality:
+                raise InputError(
+                    f"{type(reader).__name__} of modality {reader.modality!r} where {modality!r} is wanted"
+                )
+        self._class_map_file = resolve(class_map, "class_map")
+        self._split_file = resolve(split, "split")
+        joined = read_class_map(self._class_map_file)
+        self._split = read_split(self._split_file)
+        self.classes = joined.select(classes)
+        self._folders = {
+            modality: [(label, f) for label, c in enumerate(self.classes) for f in joined.folders[c][modality]]
+            for modality in MODALITIES
+        }
+        for modality, folders in self._folders.items():
+            for label, folder in folders:
+                if (modality, folder) not in self._split:
+                    raise InputError(
+                        f"{self._class_map_file}: class {self.classes[label]!r} has the {modality} folder {folder!r}, "
+                        f"which has no line in {self._split_file}"
+                    )
+        self._images: dict[tuple[Modality, Split], LabelledImages] = {}
+
+    @property
+    def split_hash(self) -> str:
+        """SHA-256 (hex) of the split file, the class map and the classes in use."""
+        files = [file.read_text(encoding="utf-8") for file in (self._split_file, self._class_map_file)]
+        return hashlib.sha256(json.dumps([*files, self.classes]).encode()).hexdigest()
+
+    def images(self, modality: Modality, split: Split) -> LabelledImages:
+        """The images of a modality and split; photos are the gallery, sketches the queries.
+
+        Raises:
+            InputError: When a folder is missing, does not hold as many images as the split file says, or the split is
+                empty.
+        """
+        if (modality, split) not in self._images:
+            self._images[modality, split] = self._list(modality, split)
+        return self._images[modality, split]
+
+    def _list(self, modality: Modality, split: Split) -> LabelledImages:
+        reader = self._readers[modality]
+        names: list[str] = []
+        labels: list[int] = []
+        for label, folder in self._folders[modality]:
+            wanted = self._split[modality, folder]
+            if not wanted.positions[split]:
+                continue
+            try:
+                there = reader.names(folder)
+            except InputError as error:
+                raise InputError(f"{self._class_map_file}: class {self.classes[label]!r}: {error}") from error
+            if len(there) != wanted.images:
+                raise InputError(
+                    f"{reader.path / folder}: {len(there)} images, must be {wanted.images} for the split "
+                    f"{self._split_file}: the data set is incomplete or another release"
+                )
+            names += [there[i] for i in wanted.positions[split]]
+            labels += [label] * len(wanted.positions[split])
+        if not names:
+            raise InputError(f"{self._split_file}: the {split} part has no {modality} of {', '.join(self.classes)}")
+        return _Images(reader, self.size, self.classes, labels, names, self.cache)
+
+
+class _Images(LabelledImages):
+    """A reader's images of one split."""
+
+    def __init__(
+        self,
+        reader: ImageReader,
+        size: int,
+        classes: Sequence[str],
+        labels: Sequence[int],
+        names: Sequence[str],
+        cache: bool,
+    ) -> None:
+        super().__init__(reader.modality, classes, labels, names, reader.instances(names), cache)
+        self._reader = reader
+        self._size = size
+
+    def read(self, i: int) -> Tensor:
+        return self._reader.read(self.names[i], self._size)

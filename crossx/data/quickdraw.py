@@ -1,0 +1,126 @@
+"""Quick, Draw! drawings as released, as strokes or as bitmaps: one file a word.
+
+"A Neural Representation of Sketch Drawings", Ha and Eck, 2017, arXiv 1704.03477. The two releases hold the same
+drawings: training on one and testing on the other is testing on training data.
+"""
+
+import json
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from torch import Tensor
+
+from crossx.data.images import fit_sketch, repeat_grey
+from crossx.data.reader import ImageReader
+from crossx.errors import InputError
+from crossx.strokes.raster import rasterise
+from crossx.strokes.sequence import Strokes, check_strokes, fit_unit_square
+
+LINE_WIDTH = 1 / 48
+"""Line width as a share of the side, about a fine pen's."""
+THINNEST = 1.25
+"""Pixels below which a line would fade."""
+
+
+class QuickDrawStrokes(ImageReader):
+    """Simplified drawings, `simplified/<word>.ndjson`, one JSON object a line, drawn at the size that is wanted.
+
+    Image `cat/0` is the first line of `cat.ndjson`.
+
+    Args:
+        root: Folder that holds `simplified`; relative to the data root, or absolute.
+    """
+
+    def __init__(self, root: str = "quickdraw") -> None:
+        super().__init__(f"{root}/simplified", "sketch")
+        self._offsets: dict[str, list[int]] = {}  # where each line of a word's file starts, in bytes
+
+    def names(self, folder: str) -> list[str]:
+        """One name a line of the word's file."""
+        path = self.path / f"{folder}.ndjson"
+        if not path.is_file():
+            raise self.missing(path)
+        with path.open("rb") as lines:
+            self._offsets[folder] = [0, *accumulate(len(line) for line in lines)][:-1]
+        return [f"{folder}/{i}" for i in range(len(self._offsets[folder]))]
+
+    def strokes(self, name: str) -> Strokes:
+        """The drawing of that name as released: x to the right and y down, in [0, 255].
+
+        Raises:
+            InputError: When its line is not a drawing.
+        """
+        word, _, line = name.rpartition("/")
+        if word not in self._offsets:
+            self.names(word)
+        path = self.path / f"{word}.ndjson"
+        with path.open("rb") as file:
+            file.seek(self._offsets[word][int(line)])
+            text = file.readline()
+        try:
+            return _parse(text)
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            raise InputError(
+                f"{path}: line {int(line) + 1} is not a simplified drawing "
+                f'{{"drawing": [[[x, ...], [y, ...]], ...]}} ({type(error).__name__}: {error})'
+            ) from error
+
+    def read(self, name: str, size: int) -> Tensor:
+        """The drawing of that name, black on white, uint8 RGB, (3, S, S)."""
+        return repeat_grey(rasterise(fit_unit_square(self.strokes(name)), size, max(THINNEST, size * LINE_WIDTH)))
+
+
+def _parse(line: bytes) -> Strokes:
+    drawing = json.loads(line)["drawing"]
+    if not drawing:
+        raise ValueError("it has no stroke")
+    strokes = []
+    for x, y in drawing:
+        if len(x) == 0 or len(x) != len(y):
+            raise ValueError(f"a stroke has {len(x)} x and {len(y)} y")
+        strokes.append(np.stack([np.asarray(x, np.float32), np.asarray(y, np.float32)], axis=1))
+    check_strokes(strokes)
+    return strokes
+
+
+class QuickDrawBitmaps(ImageReader):
+    """Bitmaps, `numpy_bitmap/<word>.npy`, (N, 784) uint8: 28x28 pixels, white on black; read as black on white.
+
+    Image `cat/0` is the first row of `cat.npy`.
+
+    Args:
+        root: Folder that holds `numpy_bitmap`; relative to the data root, or absolute.
+    """
+
+    def __init__(self, root: str = "quickdraw") -> None:
+        super().__init__(f"{root}/numpy_bitmap", "sketch")
+
+    def names(self, folder: str) -> list[str]:
+        """One name a row of the word's file."""
+        return [f"{folder}/{i}" for i in range(len(self._bitmaps(folder)))]
+
+    def read(self, name: str, size: int) -> Tensor:
+        """The bitmap of that name, uint8 RGB, (3, S, S)."""
+        word, _, row = name.rpartition("/")
+        return fit_sketch(Image.fromarray(255 - self._bitmaps(word)[int(row)].reshape(28, 28)), size)
+
+    def _bitmaps(self, word: str) -> npt.NDArray[np.uint8]:
+        path = self.path / f"{word}.npy"
+        if not path.is_file():
+            raise self.missing(path)
+        return _open_bitmaps(path)
+
+
+def _open_bitmaps(path: Path) -> npt.NDArray[np.uint8]:
+    """Map a bitmap file, (N, 784) uint8, without reading it; a pickle inside is never run."""
+    try:
+        bitmaps = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read as an array ({error})") from error
+    if not isinstance(bitmaps, np.ndarray) or bitmaps.dtype != np.uint8 or bitmaps.shape[1:] != (784,):
+        found = f"{bitmaps.shape} {bitmaps.dtype}" if isinstance(bitmaps, np.ndarray) else "an archive"
+        raise InputError(f"{path}: must hold (N, 784) uint8, holds {found}")
+    return bitmaps

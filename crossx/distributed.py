@@ -1,0 +1,57 @@
+"""Differentiable exchange between processes for losses that need the whole batch.
+
+Every process computes the same global loss; the backward of the collectives sums the gradients of all processes, and
+DDP's mean over processes then gives exactly the gradient of one process with the whole batch. (pytorch and its users
+got this wrong often enough: open_clip #616, ms-swift #10081.) Outside a process group everything is the identity.
+"""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from crossx.types import Reduce
+
+
+def world_size() -> int:
+    """Number of processes of the default group, 1 outside of one."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Rank in the default group, 0 outside of one."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+class _AllReduceSum(torch.autograd.Function):
+    """Sum over processes; the gradient is the sum over processes too."""
+
+    @staticmethod
+    def forward(ctx: object, x: Tensor) -> Tensor:  # noqa: ARG004 - autograd's signature
+        total = x.detach().clone().contiguous()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: object, grad: Tensor) -> Tensor:  # type: ignore[override]  # noqa: ARG004 - one input, one gradient
+        total = grad.clone().contiguous()
+        dist.all_reduce(total)
+        return total
+
+
+def mean_over_processes(x: Tensor, reduce: Reduce) -> Tensor:
+    """Mean of `x` over all processes with gradient; `x` itself when `reduce` is local or there is one process."""
+    if reduce == "local" or world_size() == 1:
+        return x
+    total: Tensor = _AllReduceSum.apply(x)
+    return total / world_size()
+
+
+def gather(x: Tensor, reduce: Reduce) -> Tensor:
+    """Rows of all processes in rank order with gradient: (B, ...) to (world * B, ...); all processes need equal B."""
+    if reduce == "local" or world_size() == 1:
+        return x
+    # A sum of zero-padded blocks is a gather whose backward needs no further collective than the one above.
+    block = x.new_zeros((world_size(), *x.shape))
+    block[rank()] = x
+    total: Tensor = _AllReduceSum.apply(block)
+    return total.flatten(0, 1)

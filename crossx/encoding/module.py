@@ -1,0 +1,135 @@
+"""Cross-modal encoder training: put a sketch beside the photos of its class."""
+
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+
+from crossx.base import RetrievalModule
+from crossx.data.sources import Pairs
+from crossx.encoding.encoders import Encoder
+from crossx.encoding.losses.base import EncodingTerm, PairEmbeddings
+from crossx.errors import InputError
+from crossx.objective import WeightedObjective
+from crossx.teachers.pair import TeacherPair
+from crossx.types import Modality, PairBatch, StepOutput
+
+
+class EncoderModule(RetrievalModule):
+    """Trains a photo and a sketch encoder on pairs; alone (stage-wise or with data) or inside a joint run.
+
+    A new objective is a subclass that overrides `objective_of`, or a new `EncodingLoss` among the terms.
+
+    Args:
+        photo_teacher: Where the photo teacher is read from; filled in by the command line from `teachers.photo`.
+        sketch_teacher: The same for sketches.
+        photo_encoder: Photo to unit vector.
+        sketch_encoder: Sketch to unit vector.
+        terms: The objective: its terms by name, each with its weight and ramp.
+        pairs: Where pairs come from when this module is the root: `SavedPairs`, `RealPairs`, or one of them in a
+            `Replay`. In a joint run the conductor brings them.
+        temperature: Divides the teachers' logits before they become soft labels; above 1 it softens.
+        aliases: Other spellings of class names, from `teachers.aliases`.
+        optimizer: Makes the encoders' optimiser.
+        scheduler: Makes its learning-rate schedule.
+        clip_norm: Largest norm of the gradient; None does not clip.
+
+    Raises:
+        InputError: When the encoders differ in D, or a number is out of range.
+    """
+
+    def __init__(
+        self,
+        photo_teacher: str,
+        sketch_teacher: str,
+        photo_encoder: Encoder,
+        sketch_encoder: Encoder,
+        terms: dict[str, EncodingTerm],
+        pairs: Pairs | None = None,
+        temperature: float = 1.0,
+        aliases: dict[str, str] | None = None,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        scheduler: LRSchedulerCallable | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(optimizer, scheduler, clip_norm)
+        if photo_encoder.dim != sketch_encoder.dim:
+            raise InputError(
+                f"sketch_encoder.dim: {sketch_encoder.dim} is not legal beside photo_encoder.dim = "
+                f"{photo_encoder.dim}: both embed into one space"
+            )
+        if not temperature > 0:
+            raise InputError(f"temperature: {temperature} is not legal; a positive number")
+        self.teachers = TeacherPair(photo_teacher, sketch_teacher, aliases)
+        self.photo_encoder, self.sketch_encoder = photo_encoder, sketch_encoder
+        photo_encoder.start_from(self.teachers.photo)
+        sketch_encoder.start_from(self.teachers.sketch)
+        self.objective = WeightedObjective(terms)
+        self.temperature = temperature
+        self.pairs = pairs
+        if pairs is not None:
+            pairs.attach(self.teachers, live=None)
+
+    @property
+    def latent_dim(self) -> int:
+        """Z of the pair source."""
+        return self.pair_source.latent_dim
+
+    @property
+    def pair_source(self) -> Pairs:
+        """Where the pairs come from.
+
+        Raises:
+            InputError: When none is named.
+        """
+        if self.pairs is None:
+            raise InputError("model.pairs: none is named; SavedPairs (data-free) or RealPairs (with data)")
+        return self.pairs
+
+    def wants_pairs(self, batches_done: int) -> bool:
+        """Always: this module learns from pairs."""
+        return True
+
+    def encode(self, images: Tensor, modality: Modality) -> Tensor:
+        """Images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32."""
+        embedding: Tensor = (self.photo_encoder if modality == "photo" else self.sketch_encoder)(images)
+        return embedding
+
+    def embed(self, pairs: PairBatch) -> PairEmbeddings:
+        """Both embeddings of each pair, beside what the teachers say of it."""
+        vocabulary = self.teachers.vocabulary
+        return PairEmbeddings(
+            photo=self.photo_encoder(pairs.photo, pairs.photo_teacher),
+            sketch=self.sketch_encoder(pairs.sketch, pairs.sketch_teacher),
+            photo_posterior=vocabulary.union_posterior(pairs.photo_teacher.logits, "photo", self.temperature),
+            sketch_posterior=vocabulary.union_posterior(pairs.sketch_teacher.logits, "sketch", self.temperature),
+            target=pairs.target,
+        )
+
+    def objective_of(self, embeddings: PairEmbeddings, batches_done: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a batch and its parts by name; what a subclass with a new objective overrides."""
+        return self.objective(embeddings, batches_done)
+
+    def step(self, pairs: PairBatch, batches_done: int) -> StepOutput:
+        """One training step on a batch of pairs.
+
+        Args:
+            pairs: B pairs.
+            batches_done: Training batches before this one; ramps depend on it.
+        """
+        embeddings = self.embed(pairs)
+        loss, values = self.objective_of(embeddings, batches_done)
+        distance = 1 - (embeddings.photo * embeddings.sketch).sum(1).mean()
+        logs = {f"encode/{name}": value for name, value in values.items()}
+        return StepOutput(loss, {"encode/loss": loss.detach(), "encode/pair_distance": distance.detach(), **logs})
+
+    def disagreement(self, pairs: PairBatch) -> Tensor:
+        """The critic: half the cosine distance of each pair, (B,) in [0, 1]; 0 when both lie in one place."""
+        photo = self.photo_encoder(pairs.photo, pairs.photo_teacher)
+        sketch = self.sketch_encoder(pairs.sketch, pairs.sketch_teacher)
+        return ((1 - (photo * sketch).sum(1)) / 2).clamp(0, 1)
+
+    def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
+        """Lightning's hook, when this module is the root."""
+        output = self.step(batch, self.trainer.global_step)
+        self.log_dict(output.logs)
+        return output.loss

@@ -1,0 +1,49 @@
+"""Keys of earlier batches, as negatives for contrastive losses."""
+
+import torch
+from torch import Tensor
+
+from crossx.errors import InputError
+
+
+class KeyQueue:
+    """The newest keys, first in first out (MoCo, arXiv 1911.05722), in a size that need not fit the batch size.
+
+    It starts empty, never with random vectors. It is a plain object, not a module with buffers: DDP would overwrite
+    those with the first process's. So it is not in the checkpoint either, and the refill rule is: **after a resume the
+    queue is empty and fills again with the next batches.**
+
+    The tensors are replaced, never written into, so a loss that still waits for its backward keeps what it saw.
+
+    Args:
+        size: Number of keys to keep; 0 keeps none.
+
+    Attributes:
+        keys: (N, D) with N <= size, newest first; None before the first push.
+        classes: Class of each key, (N,) int64; None before the first push.
+
+    Raises:
+        InputError: When size is negative.
+    """
+
+    def __init__(self, size: int) -> None:
+        if size < 0:
+            raise InputError(f"queue size: {size} is below 0")
+        self.size = size
+        self.keys: Tensor | None = None
+        self.classes: Tensor | None = None
+
+    def __len__(self) -> int:
+        return 0 if self.keys is None else len(self.keys)
+
+    def behind(self, keys: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys of a batch, (B, D), and their classes, (B,), followed by the queued ones: (B + N, D) and (B + N,)."""
+        if self.keys is None or self.classes is None:
+            return keys, classes
+        return torch.cat([keys, self.keys]), torch.cat([classes, self.classes])
+
+    def push(self, keys: Tensor, classes: Tensor) -> None:
+        """Add the keys of a batch, (B, D), with their classes, (B,), without gradient; the oldest ones leave."""
+        # Newest first, and within a batch the last row is the newest.
+        keys, classes = self.behind(keys.detach().flip(0), classes.detach().flip(0))
+        self.keys, self.classes = keys[: self.size], classes[: self.size]

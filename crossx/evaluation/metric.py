@@ -1,0 +1,131 @@
+"""The retrieval measures of a whole validation or test run, in any number of processes."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, get_args
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+from crossx.errors import InputError
+from crossx.evaluation.functional import CHUNK_SIZE, PREC_AT, embedding_scores
+from crossx.types import Modality
+
+_MODALITIES: tuple[Modality, ...] = get_args(Modality)
+
+
+class EmbeddedImages(NamedTuple):
+    """The images of one modality, in the order of their indices.
+
+    Attributes:
+        embeddings: (N, D) float32.
+        labels: (N,) int64.
+        indices: Place of each image in its modality's list, (N,) int64, increasing.
+    """
+
+    embeddings: Tensor
+    labels: Tensor
+    indices: Tensor
+
+
+class RetrievalMetric(Metric):
+    """Sketches query photos; `compute` gives `map_all`, `map_at_200`, `prec_at_<k>`, `acc_at_1` and `map_all_macro`.
+
+    The definitions are those of `crossx.evaluation.functional`. Every process gets the measures of all images,
+    whichever process saw them: images are ordered by their index, so the order of arrival and the number of processes
+    do not matter, and what a distributed sampler padded with counts once. A process may see no image at all.
+
+    Feed it with `update`; calling the metric itself would evaluate each batch on its own.
+
+    Args:
+        prec_at: The k of the precisions.
+        chunk_size: Queries ranked at a time.
+
+    Raises:
+        InputError: From `update` when shapes disagree or the modality is unknown; from `compute` when there is no
+            photo or no sketch, embeddings are not finite, or one index has two labels.
+    """
+
+    full_state_update = False
+    is_differentiable = False
+    higher_is_better = True
+
+    embeddings: list[Tensor]
+    labels: list[Tensor]
+    indices: list[Tensor]
+    modalities: list[Tensor]
+    width: Tensor
+
+    def __init__(self, prec_at: Sequence[int] = PREC_AT, chunk_size: int = CHUNK_SIZE) -> None:
+        super().__init__()
+        self.prec_at = tuple(prec_at)
+        self.chunk_size = chunk_size
+        for name in ("embeddings", "labels", "indices", "modalities"):
+            self.add_state(name, default=[], dist_reduce_fx="cat")
+        self.add_state("width", default=torch.tensor(0), dist_reduce_fx="max")
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all images."""
+        super().reset()
+        # A process that saw nothing takes part in the gather with these. torchmetrics would send a float (0,) for every
+        # empty list, which fits neither integers nor matrices; that is also why embeddings are kept flat.
+        self.embeddings.append(torch.empty(0, device=self.device))
+        for state in (self.labels, self.indices, self.modalities):
+            state.append(torch.empty(0, dtype=torch.long, device=self.device))
+
+    def update(self, embeddings: Tensor, labels: Tensor, indices: Tensor, modality: Modality) -> None:
+        """Add a batch of images.
+
+        Args:
+            embeddings: (B, D).
+            labels: (B,) int64.
+            indices: Place of each image in its modality's list, (B,) int64.
+            modality: `photo` for the gallery, `sketch` for queries.
+        """
+        if modality not in _MODALITIES:
+            raise InputError(f"modality: {modality!r}, legal are {', '.join(_MODALITIES)}")
+        if embeddings.ndim != 2 or labels.shape != (len(embeddings),) or indices.shape != (len(embeddings),):
+            raise InputError(
+                f"embeddings {tuple(embeddings.shape)}, labels {tuple(labels.shape)}, indices {tuple(indices.shape)}: "
+                "legal are (B, D), (B,), (B,)"
+            )
+        width = int(self.width)
+        if width not in (0, embeddings.shape[1]):
+            raise InputError(f"embeddings: width {embeddings.shape[1]} after batches of width {width}")
+        self.width = torch.full_like(self.width, embeddings.shape[1])
+        self.embeddings.append(embeddings.detach().float().flatten())
+        self.labels.append(labels)
+        self.indices.append(indices)
+        self.modalities.append(torch.full_like(indices, _MODALITIES.index(modality)))
+
+    def images(self, modality: Modality) -> EmbeddedImages:
+        """The images of one modality, each once; those of all processes inside `with metric.sync_context():`.
+
+        Raises:
+            InputError: When one index has two labels.
+        """
+        mine = dim_zero_cat(self.modalities) == _MODALITIES.index(modality)
+        embeddings = dim_zero_cat(self.embeddings).view(len(mine), int(self.width))[mine]
+        labels, indices = dim_zero_cat(self.labels)[mine], dim_zero_cat(self.indices)[mine]
+        indices, order = indices.sort(stable=True)
+        embeddings, labels = embeddings[order], labels[order]
+        again = indices[1:] == indices[:-1]
+        contradicting = again & (labels[1:] != labels[:-1])
+        if contradicting.any():
+            index = int(indices[1:][contradicting][0])
+            raise InputError(f"indices: {modality} {index} has two labels; an index names one image of its modality")
+        first = torch.cat([torch.ones_like(indices[:1], dtype=torch.bool), ~again])
+        return EmbeddedImages(embeddings[first], labels[first], indices[first])
+
+    def compute(self) -> dict[str, Tensor]:
+        """Metric name to scalar float32, means over the sketches of all processes."""
+        photos, sketches = self.images("photo"), self.images("sketch")
+        scores = embedding_scores(
+            sketches.embeddings, photos.embeddings, sketches.labels, photos.labels, self.prec_at, self.chunk_size
+        )
+        return {
+            name: torch.tensor(value, dtype=torch.float32, device=self.device)
+            for name, value in scores.summary().items()
+        }

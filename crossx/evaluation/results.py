@@ -1,0 +1,163 @@
+"""Ranked lists to look at, and whether the difference of two methods is more than chance."""
+
+import csv
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crossx.errors import InputError
+from crossx.evaluation.functional import CHUNK_SIZE, average_precision, check_labels, cosine_scores, rank
+
+
+@dataclass(frozen=True, eq=False)
+class RetrievalResults:
+    """The first k photos of each query, on the CPU.
+
+    Attributes:
+        gallery: Gallery positions, best first, (Q, k) int64.
+        scores: Their scores, not increasing, (Q, k).
+        right: Whether they have the query's class, (Q, k) bool.
+        ap_all: Average precision of each query over the whole gallery, (Q,); NaN where nothing is relevant.
+
+    Raises:
+        InputError: When shapes disagree, scores increase or are NaN, or a photo stands twice in a list.
+    """
+
+    gallery: Tensor
+    scores: Tensor
+    right: Tensor
+    ap_all: Tensor
+
+    def __post_init__(self) -> None:
+        shape = self.gallery.shape
+        if len(shape) != 2 or self.scores.shape != shape or self.right.shape != shape or self.ap_all.shape != shape[:1]:
+            shapes = [tuple(t.shape) for t in (self.gallery, self.scores, self.right, self.ap_all)]
+            raise InputError(f"gallery, scores, right, ap_all: shapes {shapes}, legal are (Q, k), (Q, k), (Q, k), (Q,)")
+        self._refuse(self.scores.isnan().any(dim=1), "scores: NaN")
+        self._refuse((self.scores[:, 1:] > self.scores[:, :-1]).any(dim=1), "scores: not sorted, best first,")
+        photos = self.gallery.sort(dim=1).values
+        self._refuse((photos[:, 1:] == photos[:, :-1]).any(dim=1), "gallery: a photo stands twice")
+
+    @staticmethod
+    def _refuse(bad: Tensor, what: str) -> None:
+        if bad.any():
+            raise InputError(f"{what} in the list of query {int(bad.nonzero()[0])}")
+
+    @classmethod
+    def from_embeddings(
+        cls,
+        queries: Tensor,
+        gallery: Tensor,
+        query_labels: Tensor,
+        gallery_labels: Tensor,
+        k: int = 10,
+        chunk_size: int = CHUNK_SIZE,
+    ) -> "RetrievalResults":
+        """Rank the gallery by cosine, in the very order that the measures count by.
+
+        Args:
+            queries: (Q, D).
+            gallery: (G, D).
+            query_labels: (Q,) int64.
+            gallery_labels: (G,) int64.
+            k: Number of photos kept for each query; all when the gallery is smaller.
+            chunk_size: Queries ranked at a time.
+
+        Returns:
+            The ranked lists.
+
+        Raises:
+            InputError: When a side is empty or not finite, widths or lengths disagree, or k or the chunk size is
+                below 1.
+        """
+        if k < 1:
+            raise InputError(f"k: {k}, legal is 1 or more")
+        check_labels(queries, gallery, query_labels, gallery_labels)
+        chunks = rank(cosine_scores(queries, gallery), query_labels, gallery_labels, chunk_size)
+        # Copied, because a slice would keep the whole ranking of the chunk alive.
+        parts = [
+            (
+                chunk.gallery[:, :k].cpu().clone(),
+                chunk.scores[:, :k].cpu().clone(),
+                chunk.right[:, :k].cpu().clone(),
+                average_precision(chunk.right).cpu(),
+            )
+            for chunk in chunks
+        ]
+        return cls(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+
+    def worst_queries(self, n: int) -> Tensor:
+        """Positions of the n queries with the lowest average precision, worst first, (<= n,) int64.
+
+        Queries without a relevant photo are not among them.
+        """
+        order = self.ap_all.argsort(stable=True)
+        return order[~self.ap_all[order].isnan()][:n]
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write one row for each query and place: query, ap_all, rank (from 1), photo, score, right (0 or 1).
+
+        The file appears whole or not at all; its folder is made.
+        """
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        try:
+            with temporary.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file)
+                writer.writerow(["query", "ap_all", "rank", "photo", "score", "right"])
+                for query, ap in enumerate(self.ap_all.tolist()):
+                    columns = (self.gallery[query].tolist(), self.scores[query].tolist(), self.right[query].tolist())
+                    for place, (photo, score, right) in enumerate(zip(*columns, strict=True), start=1):
+                        writer.writerow([query, f"{ap:.6f}", place, photo, f"{score:.6f}", int(right)])
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+class Interval(NamedTuple):
+    """A difference with its 95 % bootstrap interval."""
+
+    difference: float
+    low: float
+    high: float
+
+
+def paired_bootstrap(a: Tensor, b: Tensor, samples: int = 10_000, seed: int = 0) -> Interval:
+    """Mean of a - b over queries, with the percentile interval of resampled queries.
+
+    Both methods are resampled with the same queries, because a hard query is hard for both.
+
+    Args:
+        a: A method's values, one for each query, (Q,), such as `RetrievalScores.ap_all`.
+        b: The other method's values of the same queries, (Q,).
+        samples: Number of resamplings.
+        seed: Seed of the resampling.
+
+    Returns:
+        The difference and the bounds between which 95 % of the resampled differences lie. Queries that are NaN in
+        both (they have no relevant photo) do not count.
+
+    Raises:
+        InputError: When lengths differ, a query is NaN in only one of both, no query is left, or samples is below 1.
+    """
+    if a.ndim != 1 or a.shape != b.shape:
+        raise InputError(f"a and b: shapes {tuple(a.shape)} and {tuple(b.shape)}, legal is (Q,) for both")
+    if samples < 1:
+        raise InputError(f"samples: {samples}, legal is 1 or more")
+    counted = ~a.isnan()
+    if not torch.equal(counted, ~b.isnan()):
+        raise InputError("a and b: a query is NaN in only one of them; they are not of the same queries and gallery")
+    difference = (a.double() - b.double())[counted].cpu().numpy()
+    n = len(difference)
+    if n == 0:
+        raise InputError("a and b: no query has a value")
+    generator = np.random.Generator(np.random.Philox(seed))
+    means = [difference[generator.integers(n, size=n)].mean() for _ in range(samples)]
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Interval(float(difference.mean()), float(low), float(high))

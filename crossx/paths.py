@@ -1,0 +1,47 @@
+"""How a path in a config is found.
+
+`crossx:assets/x` is a file of the installed package, an absolute path is itself, and a relative one is looked up in
+the current folder first and then below the data root (argument, else the environment variable `CROSSX_DATA`).
+"""
+
+import os
+from importlib.resources import files
+from pathlib import Path
+
+from crossx.errors import InputError
+
+PACKAGE_PREFIX = "crossx:"
+
+
+def package_file(name: str) -> Path:
+    """A file of the installed package, such as `assets/photo.safetensors`."""
+    return Path(str(files("crossx"))) / name
+
+
+def resolve(path: str | Path, field: str, root: str | Path | None = None) -> Path:
+    """Find an existing file or folder that a config names.
+
+    Args:
+        path: What the config says.
+        field: The config field, for the message.
+        root: Data root; None means the environment variable `CROSSX_DATA`.
+
+    Returns:
+        An existing path.
+
+    Raises:
+        InputError: When nothing exists under that name, with every place that was tried.
+    """
+    text = os.path.expanduser(str(path))
+    if text.startswith(PACKAGE_PREFIX):
+        tried = [package_file(text.removeprefix(PACKAGE_PREFIX))]
+    else:
+        tried = [Path(text)]
+        root = root or os.environ.get("CROSSX_DATA")
+        if root and not Path(text).is_absolute():
+            tried.append(Path(root) / text)
+    for candidate in tried:
+        if candidate.exists():
+            return candidate
+    hint = "" if root or Path(text).is_absolute() or text.startswith(PACKAGE_PREFIX) else "; CROSSX_DATA is not set"
+    raise InputError(f"{field}: {str(path)!r} does not exist (tried {', '.join(map(str, tried))}{hint})")

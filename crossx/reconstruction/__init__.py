@@ -1,0 +1,1 @@
+"""The generators' side: from latents to pairs that the teachers recognise."""

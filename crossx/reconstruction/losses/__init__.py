@@ -1,0 +1,21 @@
+"""Losses of the generators, one file each."""
+
+from crossx.reconstruction.losses.activation import ActivationLoss
+from crossx.reconstruction.losses.adversarial import AdversarialLoss
+from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss, ReconstructionTerm
+from crossx.reconstruction.losses.batch_norm_statistics import BatchNormStatisticsLoss
+from crossx.reconstruction.losses.class_alignment import ClassAlignmentLoss
+from crossx.reconstruction.losses.information_entropy import InformationEntropyLoss
+from crossx.reconstruction.losses.one_hot import OneHotLoss
+
+__all__ = [
+    "ActivationLoss",
+    "AdversarialLoss",
+    "BatchNormStatisticsLoss",
+    "ClassAlignmentLoss",
+    "InformationEntropyLoss",
+    "OneHotLoss",
+    "Reconstruction",
+    "ReconstructionLoss",
+    "ReconstructionTerm",
+]

@@ -1,0 +1,50 @@
+"""What the losses of the generators see, and what such a loss is."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from crossx.objective import WeightedTerm
+from crossx.teachers.vocabulary import Vocabulary
+from crossx.types import Modality, PairBatch, TeacherOutput
+
+
+@dataclass
+class Reconstruction:
+    """Generated pairs under judgement.
+
+    Attributes:
+        pairs: The pairs; their teachers' outputs carry gradient and, for teachers with BatchNorm, statistics.
+        vocabulary: Union and shared part of the two teachers' classes.
+        disagreement: The critic's word on each pair, (B,) in [0, 1] with gradient; None without a critic.
+    """
+
+    pairs: PairBatch
+    vocabulary: Vocabulary
+    disagreement: Tensor | None = None
+
+    @property
+    def teachers(self) -> dict[Modality, TeacherOutput]:
+        """The teachers' outputs by modality."""
+        return {"photo": self.pairs.photo_teacher, "sketch": self.pairs.sketch_teacher}
+
+    def predicted(self, modality: Modality) -> Tensor:
+        """Most likely class of each image by its teacher, as an index into the union, (B,) int64."""
+        return self.vocabulary.union_posterior(self.teachers[modality].logits.detach(), modality).argmax(dim=1)
+
+
+class ReconstructionLoss(nn.Module, ABC):
+    """A loss of the generators.
+
+    A loss on single images is the mean of both modalities' losses, so that it is read in its own unit (nats, L2
+    distance) however many modalities there are. Published weights for a sum over the modalities count double here.
+    """
+
+    @abstractmethod
+    def forward(self, reconstruction: Reconstruction) -> Tensor:
+        """Return a scalar with gradient with respect to the generated images."""
+
+
+ReconstructionTerm = WeightedTerm[ReconstructionLoss]
+"""A loss of the generators with its weight and ramp, as a module's `terms` take it."""

@@ -1,0 +1,1 @@
+"""Drawings as stroke sequences: simplification, normalisation, curves, an imprecise hand, and a rasteriser."""

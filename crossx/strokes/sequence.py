@@ -1,0 +1,96 @@
+"""Drawings as stroke sequences: what they are, and how they are simplified and normalised."""
+
+import numpy as np
+import numpy.typing as npt
+
+from crossx.errors import InputError
+
+Strokes = list[npt.NDArray[np.float32]]
+"""One drawing: its strokes in drawing order, each the pen's points (N, 2) as (x, y) with N >= 1, x to the right and y
+down. Normalised drawings lie in [0, 1]."""
+
+
+def check_strokes(strokes: Strokes) -> None:
+    """Refuse what is not a drawing; stroke files come from strangers.
+
+    Raises:
+        InputError: When a stroke is not (N, 2) with N >= 1, or holds NaN or an infinity.
+    """
+    for i, stroke in enumerate(strokes):
+        if stroke.ndim != 2 or stroke.shape[1] != 2 or len(stroke) == 0:
+            raise InputError(f"strokes[{i}]: shape {stroke.shape} is not (N, 2) with at least one point")
+        if not np.isfinite(stroke).all():
+            raise InputError(f"strokes[{i}]: holds NaN or infinity; coordinates must be finite")
+
+
+def simplify(strokes: Strokes, tolerance: float) -> Strokes:
+    """Drop the points that a drawing can spare, by the Ramer-Douglas-Peucker algorithm.
+
+    Args:
+        strokes: A drawing in any unit.
+        tolerance: Largest distance of a dropped point from the line that replaces it, in the strokes' unit; Quick,
+            Draw! uses 2 on its 256-pixel square.
+
+    Returns:
+        The same strokes with a subset of their points; first and last points stay.
+
+    Raises:
+        InputError: When the tolerance is negative or a stroke is malformed.
+    """
+    if not tolerance >= 0:
+        raise InputError(f"tolerance: {tolerance} must be >= 0")
+    check_strokes(strokes)
+    return [stroke[_kept(stroke, tolerance)] for stroke in strokes]
+
+
+def _kept(points: npt.NDArray[np.float32], tolerance: float) -> npt.NDArray[np.bool_]:
+    """Mask (N,) of the points that Ramer-Douglas-Peucker keeps."""
+    kept = np.zeros(len(points), dtype=bool)
+    kept[[0, -1]] = True
+    spans = [(0, len(points) - 1)]  # a stack, because a long stroke would exceed Python's recursion limit
+    while spans:
+        first, last = spans.pop()
+        if last - first < 2:
+            continue
+        distance = _distance_to_segment(points[first + 1 : last], points[first], points[last])
+        farthest = first + 1 + int(distance.argmax())
+        if distance[farthest - first - 1] > tolerance:
+            kept[farthest] = True
+            spans += [(first, farthest), (farthest, last)]
+    return kept
+
+
+def _distance_to_segment(
+    points: npt.NDArray[np.float32], a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float64]:
+    """Distance of each point, (N, 2), from the segment ab, (N,); a closed stroke has a = b, which is fine."""
+    ab = (b - a).astype(np.float64)
+    along = np.clip((points - a) @ ab / max(float(ab @ ab), 1e-30), 0.0, 1.0)
+    distance: npt.NDArray[np.float64] = np.linalg.norm(points - a - along[:, None] * ab, axis=1)
+    return distance
+
+
+def fit_unit_square(strokes: Strokes, margin: float = 0.05) -> Strokes:
+    """Scale a drawing into the unit square: aspect kept, centred, its longer side filling all but the margin.
+
+    Args:
+        strokes: A drawing in any unit.
+        margin: Free border on each side, in [0, 0.5).
+
+    Returns:
+        The drawing in [margin, 1 - margin]; one without extent becomes a dot in the centre.
+
+    Raises:
+        InputError: When the margin is outside [0, 0.5) or a stroke is malformed.
+    """
+    if not 0 <= margin < 0.5:
+        raise InputError(f"margin: {margin} must lie in [0, 0.5)")
+    check_strokes(strokes)
+    if not strokes:
+        return []
+    points = np.concatenate(strokes).astype(np.float64)
+    low, high = points.min(axis=0), points.max(axis=0)
+    extent = float((high - low).max())
+    scale = (1 - 2 * margin) / extent if extent > 0 else 1.0
+    centre = (low + high) / 2
+    return [(0.5 + (stroke - centre) * scale).astype(np.float32) for stroke in strokes]

@@ -1,0 +1,1 @@
+"""Frozen classifiers of one modality: their cards, their class names, and the module that trains them."""

@@ -1,0 +1,197 @@
+"""Teacher files: card and weights, read with suspicion and written at once or not at all.
+
+A teacher file comes from somebody else, so nothing that it names is imported and no pickle in it is executed.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import timm
+import torch
+import yaml
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
+from torch import Tensor
+
+from crossx.backbones import TIMM_PREFIX, Network, TimmNetwork, build_network
+from crossx.errors import InputError
+from crossx.files import write_safetensors
+from crossx.paths import resolve
+from crossx.teachers.card import TeacherCard
+
+CARD_KEY = "crossx_card"
+"""Where in the metadata of a safetensors file the card is."""
+
+_PREFIXES = ("module.", "model.", "network.", "_orig_mod.")
+"""What DataParallel, Lightning modules, wrappers and torch.compile put before the names of all tensors."""
+
+
+@dataclass(frozen=True)
+class TeacherFile:
+    """A teacher whose card is read and whose weights are not.
+
+    Attributes:
+        card: The card.
+        key: Equal for the same teacher, different once one of its files is written anew.
+        network: Builds the network and fills it.
+    """
+
+    card: TeacherCard
+    key: tuple[object, ...]
+    network: Callable[[], Network]
+
+
+def open_teacher(spec: str, field: str) -> TeacherFile:
+    """Find a teacher and read its card.
+
+    Args:
+        spec: As in `load_teacher`.
+        field: The config field, for messages.
+
+    Raises:
+        InputError: When it cannot be found, or has no legal card.
+    """
+    if spec.startswith(TIMM_PREFIX):
+        name = spec.removeprefix(TIMM_PREFIX)
+        return TeacherFile(_timm_card(name, field), (spec,), lambda: TimmNetwork(name, pretrained=True))
+    path = resolve(spec, field)
+    if path.suffix == ".safetensors":
+        return _teacher_file(_header_card(path), path, path)
+    if path.suffix == ".yaml":
+        card, weights = _yaml_card(path)
+        return _teacher_file(card, path, weights)
+    raise InputError(f"{field}: {spec!r} is not legal; a .safetensors file, a .yaml card, or timm:<model name>")
+
+
+def save_teacher(path: str | os.PathLike[str], network: Network, card: TeacherCard, half: bool = False) -> None:
+    """Write a teacher file: safetensors with the card in its header, whole or not at all.
+
+    Args:
+        path: File to write, `.safetensors`; its folder is made.
+        network: The classifier.
+        card: Its card.
+        half: Write the parameters as float16. Running statistics stay as they are: a variance may not fit.
+
+    Raises:
+        InputError: When the file has another suffix, or card and network disagree on the number of classes.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise InputError(f"teacher file {str(path)!r} is not legal; its name ends in .safetensors")
+    if len(card.classes) != network.num_classes:
+        raise InputError(f"{path}: the card names {len(card.classes)} classes, the network has {network.num_classes}")
+    parameters = dict(network.named_parameters())
+    tensors = {
+        name: tensor.half() if half and name in parameters else tensor for name, tensor in network.state_dict().items()
+    }
+    write_safetensors(path, tensors, {CARD_KEY: card.to_json()})
+
+
+def _teacher_file(card: TeacherCard, path: Path, weights: Path) -> TeacherFile:
+    stamps = [(str(p.resolve()), p.stat().st_mtime_ns, p.stat().st_size) for p in (path, weights)]
+    return TeacherFile(card, tuple(stamps), lambda: _filled_network(card, path, weights))
+
+
+def _header_card(path: Path) -> TeacherCard:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: this is not a safetensors file: {error}") from error
+    if CARD_KEY not in metadata:
+        raise InputError(f"{path}: there is no card in its header; write a .yaml card with `weights: {path.name}`")
+    return TeacherCard.from_json(metadata[CARD_KEY], str(path))
+
+
+def _yaml_card(path: Path) -> tuple[TeacherCard, Path]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: this is not YAML: {error}") from error
+    if not isinstance(values, dict) or not isinstance(values.get("weights"), str):
+        raise InputError(f"{path}: a .yaml card is a mapping with `weights: <file>` beside the fields of the card")
+    weights = values.pop("weights")
+    beside = path.parent / weights
+    return TeacherCard.from_mapping(values, str(path)), beside if beside.exists() else resolve(
+        weights, f"{path}: weights"
+    )
+
+
+def _timm_card(name: str, field: str) -> TeacherCard:
+    config = timm.get_pretrained_cfg(name) if timm.is_model_pretrained(name) else None
+    if config is None:
+        raise InputError(f"{field}: timm knows no pretrained model {name!r}; timm.list_pretrained() names all")
+    subset = infer_imagenet_subset(config)
+    if subset is None:
+        raise InputError(
+            f"{field}: the names of the {config.num_classes} classes of timm model {name!r} are not known to timm; "
+            "write a .yaml card with its classes and weights"
+        )
+    values = {
+        "modality": "photo",
+        "network": TIMM_PREFIX + name,
+        "classes": _imagenet_classes(subset),
+        "input_size": config.input_size[-1],
+        "mean": config.mean,
+        "std": config.std,
+        "name": name,
+    }
+    return TeacherCard.from_mapping(values, f"{field}: {TIMM_PREFIX}{name}")
+
+
+def _imagenet_classes(subset: str) -> list[str]:
+    """First word of each class; `crane (n02012849)` where two classes have the same, as the bird and the machine."""
+    info = ImageNetInfo(subset)
+    words = [str(description).split(",")[0] for description in info.label_descriptions()]
+    return [
+        f"{word} ({synset})" if words.count(word) > 1 else word
+        for word, synset in zip(words, info.label_names(), strict=True)  # type: ignore[no-untyped-call]
+    ]
+
+
+def _filled_network(card: TeacherCard, source: Path, weights: Path) -> Network:
+    try:
+        network = build_network(card.network, card.arguments, len(card.classes))
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
+    wanted = _without_prefix(network.state_dict())
+    given = _without_prefix(_read_tensors(weights))
+    missing, unexpected = sorted(wanted.keys() - given.keys()), sorted(given.keys() - wanted.keys())
+    if missing or unexpected:
+        raise InputError(
+            f"{weights}: these are not the weights of {card.network} with {card.arguments}: "
+            f"missing tensors {missing[:5]}, unexpected tensors {unexpected[:5]}"
+        )
+    for name, tensor in wanted.items():
+        if tensor.shape != given[name].shape:
+            raise InputError(
+                f"{weights}: tensor {name} has the shape {tuple(given[name].shape)}, {card.network} with "
+                f"{card.arguments} and {len(card.classes)} classes wants {tuple(tensor.shape)}"
+            )
+        tensor.copy_(given[name])
+    return network.to(memory_format=torch.channels_last)
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    if path.suffix not in (".safetensors", ".pt", ".pth"):
+        raise InputError(f"{path}: weights of this kind are not read; legal are .safetensors, .pt and .pth")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged or hostile file makes the parsers raise anything
+        raise InputError(f"{path}: not read, because it is damaged or more than plain tensors: {error}") from error
+    if not isinstance(content, dict) or not all(isinstance(tensor, Tensor) for tensor in content.values()):
+        raise InputError(f"{path}: this is not a plain state dict, a mapping of names to tensors")
+    return content
+
+
+def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Strip prefixes that all names have. Done to both sides, a wrapped and an unwrapped network get the same names."""
+    for prefix in _PREFIXES:
+        if tensors and all(name.startswith(prefix) for name in tensors):
+            return _without_prefix({name.removeprefix(prefix): tensor for name, tensor in tensors.items()})
+    return tensors

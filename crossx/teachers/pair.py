@@ -1,0 +1,46 @@
+"""Both teachers together: what every part of crossx asks of them."""
+
+from torch import Tensor, nn
+
+from crossx.teachers.teacher import load_teacher
+from crossx.teachers.vocabulary import Vocabulary
+from crossx.types import PairBatch
+
+
+class TeacherPair(nn.Module):
+    """The photo teacher, the sketch teacher and the vocabulary that joins their classes.
+
+    Whoever loads the same teacher gets the same object, so the two sides of a joint run hold one copy of the weights.
+
+    Args:
+        photo_teacher: Where the photo teacher is read from: a `.safetensors` file with its card, a `.yaml` card that
+            names its weights, or `timm:<model name>`.
+        sketch_teacher: The same for sketches.
+        aliases: Other spellings of class names, alias -> name; see `Vocabulary`.
+
+    Raises:
+        InputError: When a teacher cannot be read, or the two share no class.
+    """
+
+    def __init__(self, photo_teacher: str, sketch_teacher: str, aliases: dict[str, str] | None = None) -> None:
+        super().__init__()
+        self.photo = load_teacher(photo_teacher, "photo_teacher")
+        self.sketch = load_teacher(sketch_teacher, "sketch_teacher")
+        self.vocabulary = Vocabulary(self.photo.card.classes, self.sketch.card.classes, aliases)
+
+    def forward(
+        self, photo: Tensor, sketch: Tensor, target: Tensor | None = None, statistics: bool = False
+    ) -> PairBatch:
+        """Let the teachers judge a batch of pairs.
+
+        Args:
+            photo: (B, 3, H, W) in [0, 1].
+            sketch: (B, 3, H, W) in [0, 1].
+            target: Wanted or true classes, (B,) index into the union; None where nobody asked for any: then it is the
+                class that both teachers together find most likely.
+            statistics: Also read BatchNorm input statistics.
+        """
+        of_photo, of_sketch = self.photo(photo, statistics), self.sketch(sketch, statistics)
+        if target is None:
+            target = self.vocabulary.most_likely(of_photo.logits, of_sketch.logits)
+        return PairBatch(photo, sketch, of_photo, of_sketch, target)

@@ -1,0 +1,141 @@
+"""The whole coupling of crossx on one screen: the batches, and the two protocols between the two sides.
+
+The reconstruction side makes pairs and may ask a `Critic` how hard they are; the encoding side learns from whatever
+`PairSource` gives it. Neither knows more of the other.
+
+Letters in shapes, everywhere in crossx: B batch, K classes of one teacher, U classes of the union of both teachers,
+Z latent, F teacher feature, D embedding, Q queries, G gallery, CxHxW image.
+
+Batches are plain (not frozen) dataclasses because Lightning moves them between devices field by field and refuses
+frozen ones.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from torch import Tensor
+
+Modality = Literal["photo", "sketch"]
+Split = Literal["train", "validation", "test"]
+Reduce = Literal["local", "global"]
+"""`local`: a batch-level loss sees its own process's batch. `global`: it sees the batches of all processes together, so
+that two processes give the gradients of one process with the double batch."""
+
+
+@dataclass
+class LatentBatch:
+    """What the loader's workers make: numbers, no images.
+
+    Attributes:
+        index: Place of each latent in the endless stream, (B,) int64.
+        noise: Standard normal noise, (B, Z) float32.
+        uniform: Uniform number in [0, 1) that becomes a target class, (B,) float32.
+        photo: Real photos in [0, 1] for training with data, (B, 3, H, W); None when training is data-free.
+        sketch: Real sketches of the same classes, (B, 3, H, W); None when training is data-free.
+        target: Classes of the real pairs as indices into the dataset's class names, (B,) int64; None when data-free.
+    """
+
+    index: Tensor
+    noise: Tensor
+    uniform: Tensor
+    photo: Tensor | None = None
+    sketch: Tensor | None = None
+    target: Tensor | None = None
+
+
+@dataclass
+class LayerStatistics:
+    """Input statistics of one BatchNorm layer, beside those that the layer remembers from its training data.
+
+    Attributes:
+        mean: Mean over batch and space, (C,) float32, with gradient.
+        var: Biased variance over batch and space, (C,) float32, with gradient.
+        running_mean: The layer's stored mean, (C,).
+        running_var: The layer's stored variance, (C,).
+    """
+
+    mean: Tensor
+    var: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
+
+@dataclass
+class TeacherOutput:
+    """What one forward of a frozen teacher gives.
+
+    Attributes:
+        logits: (B, K).
+        features: Pooled features before the classifier, (B, F).
+        statistics: One entry a BatchNorm layer in forward order; empty unless asked for, or without BatchNorm.
+    """
+
+    logits: Tensor
+    features: Tensor
+    statistics: list[LayerStatistics] = field(default_factory=list)
+
+
+@dataclass
+class PairBatch:
+    """Photos and sketches, one pair a row, with what their teachers say of them.
+
+    Attributes:
+        photo: (B, 3, H, W) float32 in [0, 1].
+        sketch: (B, 3, H, W) float32 in [0, 1]; black strokes on white, the one channel repeated.
+        photo_teacher: The photo teacher's output on `photo`.
+        sketch_teacher: The sketch teacher's output on `sketch`.
+        target: Wanted (or, with data, true) class as an index into the union of both class lists, (B,) int64.
+    """
+
+    photo: Tensor
+    sketch: Tensor
+    photo_teacher: TeacherOutput
+    sketch_teacher: TeacherOutput
+    target: Tensor
+
+
+@dataclass
+class ImageBatch:
+    """Real images of one modality for validation and test, or for training a classifier.
+
+    Attributes:
+        image: (B, 3, H, W) float32 in [0, 1].
+        label: Index into the dataset's class names, (B,) int64.
+        index: Place of each image in its modality's list, (B,) int64; duplicates that a distributed sampler pads
+            with are recognised by it.
+        modality: Which list the images come from.
+    """
+
+    image: Tensor
+    label: Tensor
+    index: Tensor
+    modality: Modality
+
+
+@dataclass
+class StepOutput:
+    """What a child module returns from a training step; only the root module logs.
+
+    Attributes:
+        loss: Scalar with gradient.
+        logs: Detached scalars by their full names, such as `recon/one_hot`.
+    """
+
+    loss: Tensor
+    logs: dict[str, Tensor]
+
+
+class PairSource(Protocol):
+    """Turns latents into pairs, without gradient, on the device."""
+
+    def __call__(self, latents: LatentBatch) -> PairBatch:
+        """Return one pair a latent."""
+        ...
+
+
+class Critic(Protocol):
+    """The encoders seen as a frozen function: how much they disagree with the teachers or with each other."""
+
+    def __call__(self, pairs: PairBatch) -> Tensor:
+        """Return one disagreement a pair, (B,), bounded to [0, 1], differentiable with respect to the images."""
+        ...

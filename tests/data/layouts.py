@@ -1,0 +1,86 @@
+"""Tiny data sets in the exact public layouts, and the place of the real ones."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+
+def real_data() -> Path:
+    """The real data; a missing CROSSX_DATA is a failure, or nobody would notice that these tests never run."""
+    root = os.environ.get("CROSSX_DATA")
+    if not root:
+        pytest.fail("CROSSX_DATA is not set: point it to the folder with cifar10, tuberlin, sketchy, ...")
+    return Path(root)
+
+
+def save_photo(path: Path, value: int, size: tuple[int, int] = (32, 32)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (value, 0, 255 - value)).save(path)
+
+
+def save_sketch(path: Path, x: int, side: int = 128) -> None:
+    """One vertical line at x, one pixel wide."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.new("L", (side, side), 255)
+    ImageDraw.Draw(image).line((x, 10, x, side - 10), fill=0)
+    image.save(path)
+
+
+def image_folder(root: Path, classes: dict[str, int]) -> None:
+    """`<class>/00000.jpg`; the image's red value is its position."""
+    for name, count in classes.items():
+        for i in range(count):
+            save_photo(root / name / f"{i:05d}.jpg", i)
+
+
+def tuberlin(root: Path, classes: dict[str, int]) -> None:
+    """`png/<class>/<n>.png` numbered through over the classes, and the list."""
+    listing: list[str] = []
+    for name, count in classes.items():
+        for _ in range(count):
+            listing.append(f"{name}/{len(listing) + 1}.png")
+            save_sketch(root / "png" / listing[-1], 20 + len(listing))
+    (root / "png/filelist.txt").write_text("\n".join(listing) + "\n")
+
+
+def sketchy(root: Path, classes: dict[str, list[str]], sketches: int = 2) -> None:
+    """`256x256/{photo,sketch}/tx_000000000000/<class>/`, the given photo ids, each with sketches -1, -2, ..."""
+    for name, ids in classes.items():
+        for i, photo in enumerate(ids):
+            save_photo(root / "256x256/photo/tx_000000000000" / name / f"{photo}.jpg", i)
+            for n in range(1, sketches + 1):
+                save_sketch(root / "256x256/sketch/tx_000000000000" / name / f"{photo}-{n}.png", 30 + i)
+
+
+def quickdraw_strokes(root: Path, words: dict[str, int]) -> None:
+    """`simplified/<word>.ndjson`: a cross whose vertical line moves right from drawing to drawing."""
+    (root / "simplified").mkdir(parents=True, exist_ok=True)
+    for word, count in words.items():
+        lines = [
+            json.dumps(
+                {
+                    "word": word,
+                    "countrycode": "DE",
+                    "timestamp": "2017-03-01 20:41:36.70725 UTC",
+                    "recognized": True,
+                    "key_id": str(i),
+                    "drawing": [[[0, 255], [128, 128]], [[20 * i, 20 * i], [0, 255]]],
+                }
+            )
+            for i in range(count)
+        ]
+        (root / "simplified" / f"{word}.ndjson").write_text("\n".join(lines) + "\n")
+
+
+def quickdraw_bitmaps(root: Path, words: dict[str, int]) -> None:
+    """`numpy_bitmap/<word>.npy`: white on black, a vertical bar that moves right from bitmap to bitmap."""
+    (root / "numpy_bitmap").mkdir(parents=True, exist_ok=True)
+    for word, count in words.items():
+        images = np.zeros((count, 28, 28), dtype=np.uint8)
+        for i in range(count):
+            images[i, 4:24, 4 + i : 6 + i] = 255
+        np.save(root / "numpy_bitmap" / f"{word}.npy", images.reshape(count, 784))

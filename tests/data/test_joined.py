@@ -1,0 +1,183 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import layouts
+import pytest
+import torch
+from jsonargparse import ArgumentParser
+
+from crossx.data.base import RetrievalData, collate_images
+from crossx.data.folders import ImageFolder
+from crossx.data.joined import JoinedData
+from crossx.data.reader import ImageReader
+from crossx.data.sketchy import Sketchy
+from crossx.data.tuberlin import TUBerlin
+from crossx.errors import InputError
+
+CLASSES = {
+    "car": {"photo": ["train/automobile", "test/automobile"], "sketch": ["suv", "car (sedan)"]},
+    "cat": {"photo": ["train/cat", "test/cat"], "sketch": ["cat"]},
+}
+SPLIT = """modality\tfolder\timages\ttrain\tvalidation\ttest
+photo\ttrain/automobile\t4\t0:3\t3\t-
+photo\ttrain/cat\t5\t0:3\t3:5\t-
+photo\ttest/automobile\t2\t-\t-\t0:2
+photo\ttest/cat\t2\t-\t-\t0:2
+sketch\tsuv\t4\t0:2\t2\t3
+sketch\tcar (sedan)\t4\t0:2\t2\t3
+sketch\tcat\t4\t0:2\t-\t3
+"""
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., JoinedData]:
+    """Maker of a data set with CIFAR's and TU-Berlin's layouts in tmp_path; files can be replaced by arguments."""
+    layouts.image_folder(
+        tmp_path / "cifar", {"train/automobile": 4, "train/cat": 5, "test/automobile": 2, "test/cat": 2}
+    )
+    layouts.tuberlin(tmp_path / "tuberlin", {"car (sedan)": 4, "cat": 4, "suv": 4})
+
+    def make(
+        split: str = SPLIT,
+        class_map: object = None,
+        classes: str | list[str] | None = None,
+        photos: ImageReader | None = None,
+        size: int = 16,
+        cache: bool = False,
+    ) -> JoinedData:
+        (tmp_path / "split.tsv").write_text(split)
+        (tmp_path / "map.json").write_text(json.dumps(class_map or {"classes": CLASSES, "groups": {"pets": ["cat"]}}))
+        return JoinedData(
+            name="tiny",
+            photos=photos or ImageFolder(str(tmp_path / "cifar"), "photo"),
+            sketches=TUBerlin(str(tmp_path / "tuberlin")),
+            class_map=str(tmp_path / "map.json"),
+            split=str(tmp_path / "split.tsv"),
+            size=size,
+            classes=classes,
+            cache=cache,
+        )
+
+    return make
+
+
+def test_parts_are_what_the_split_says(make: Callable[..., JoinedData]) -> None:
+    data = make()
+    assert data.classes == ("car", "cat")
+    photos = data.images("photo", "validation")
+    assert photos.names == ["train/automobile/00003.jpg", "train/cat/00003.jpg", "train/cat/00004.jpg"]
+    assert photos.labels.tolist() == [0, 1, 1]
+    assert photos.instances is None
+    sketches = data.images("sketch", "test")
+    assert sketches.names == ["suv/12.png", "car (sedan)/4.png", "cat/8.png"]
+    assert sketches.labels.tolist() == [0, 0, 1]
+    assert data.images("sketch", "validation").labels.tolist() == [0, 0]
+    assert data.images("photo", "validation") is photos  # listed once
+
+
+def test_images_are_batches_of_the_contract(make: Callable[..., JoinedData]) -> None:
+    photos = make(cache=True).images("photo", "train")
+    batch = collate_images([photos[i] for i in range(len(photos))])
+    assert batch.image.shape == (6, 3, 16, 16)
+    assert batch.image.dtype == torch.float32
+    assert 0 <= batch.image.min() <= batch.image.max() <= 1
+    assert batch.label.tolist() == [0, 0, 0, 1, 1, 1]
+    assert batch.modality == "photo"
+
+
+def test_a_group_or_a_list_of_classes(make: Callable[..., JoinedData]) -> None:
+    pets = make(classes="pets")
+    assert pets.classes == ("cat",)
+    assert pets.images("photo", "test").names == ["test/cat/00000.jpg", "test/cat/00001.jpg"]
+    assert make(classes=["cat", "car"]).images("photo", "test").names == make().images("photo", "test").names
+
+
+def test_hash_changes_with_split_map_and_classes_only(make: Callable[..., JoinedData]) -> None:
+    usual = make().split_hash
+    assert len(usual) == 64
+    assert make(size=32, cache=True).split_hash == usual
+    other_map = {"classes": CLASSES | {"cat": {"photo": ["train/cat"], "sketch": ["cat"]}}}
+    others = [make(split=SPLIT.replace("3:5", "3")), make(class_map=other_map), make(classes="pets")]
+    assert len({usual, *(other.split_hash for other in others)}) == 4
+
+
+def test_making_one_touches_no_image(make: Callable[..., JoinedData]) -> None:
+    data = make(photos=ImageFolder("not/here", "photo"))
+    assert data.split_hash == make().split_hash
+    with pytest.raises(InputError, match="not/here"):
+        data.images("photo", "test")
+
+
+@pytest.mark.parametrize("change", ["missing", "extra"])
+def test_a_folder_with_another_number_of_files(change: str, make: Callable[..., JoinedData], tmp_path: Path) -> None:
+    if change == "missing":
+        (tmp_path / "cifar/train/cat/00001.jpg").unlink()
+    else:
+        layouts.save_photo(tmp_path / "cifar/train/cat/00001b.jpg", 1)
+    with pytest.raises(InputError, match=rf"train/cat: {4 if change == 'missing' else 6} images, must be 5"):
+        make().images("photo", "train")
+
+
+def test_a_class_folder_that_is_not_there(make: Callable[..., JoinedData], tmp_path: Path) -> None:
+    (tmp_path / "tuberlin/png/cat").rename(tmp_path / "tuberlin/png/kitten")
+    with pytest.raises(InputError, match=r"map\.json: class 'cat': .*png/cat does not exist.*'car \(sedan\)'"):
+        make().images("sketch", "train")
+
+
+def test_a_folder_of_the_map_without_a_line(make: Callable[..., JoinedData]) -> None:
+    with pytest.raises(
+        InputError, match=r"map\.json: class 'cat' has the sketch folder 'cat'.*no line in .*split\.tsv"
+    ):
+        make(split=SPLIT.replace("sketch\tcat", "sketch\tkitten"))
+
+
+def test_an_empty_part(make: Callable[..., JoinedData]) -> None:
+    with pytest.raises(InputError, match=r"split\.tsv: the validation part has no sketch of cat"):
+        make(classes="pets").images("sketch", "validation")
+
+
+def test_arguments_that_make_no_sense(make: Callable[..., JoinedData], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="ImageFolder of modality 'sketch' where 'photo' is wanted"):
+        make(photos=ImageFolder(str(tmp_path), "sketch"))
+    with pytest.raises(InputError, match="size: 0"):
+        make(size=0)
+    with pytest.raises(InputError, match=r"class_map: 'no\.json' does not exist"):
+        JoinedData("x", ImageFolder("x", "photo"), TUBerlin(), "no.json", str(tmp_path / "split.tsv"), 8)
+
+
+def test_instance_pairs_of_sketchy(tmp_path: Path) -> None:
+    layouts.sketchy(tmp_path, {"ant": ["n1_10", "n1_2"]})
+    (tmp_path / "map.json").write_text(json.dumps({"classes": {"ant": {"photo": ["ant"], "sketch": ["ant"]}}}))
+    rows = "photo\tant\t2\t0\t-\t1\nsketch\tant\t4\t0:2\t-\t2:4\n"
+    (tmp_path / "split.tsv").write_text(SPLIT.splitlines()[0] + "\n" + rows)
+    data = JoinedData(
+        "ants",
+        Sketchy("photo", str(tmp_path)),
+        Sketchy("sketch", str(tmp_path)),
+        str(tmp_path / "map.json"),
+        str(tmp_path / "split.tsv"),
+        size=8,
+    )
+    assert data.images("photo", "test").instances == ["n1_2"]
+    assert data.images("sketch", "test").instances == ["n1_2", "n1_2"]
+
+
+def test_class_paths_in_yaml() -> None:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(RetrievalData, "data")
+    config = """
+    data:
+      class_path: crossx.data.joined.JoinedData
+      init_args:
+        name: cifar-tuberlin
+        photos: {class_path: crossx.data.folders.ImageFolder, init_args: {root: cifar10, modality: photo}}
+        sketches: {class_path: crossx.data.tuberlin.TUBerlin}
+        class_map: crossx:data/splits/cifar_tuberlin.json
+        split: crossx:data/splits/cifar_tuberlin.tsv
+        size: 32
+        classes: [cat, dog]
+    """
+    data = parser.instantiate_classes(parser.parse_string(config)).data
+    assert isinstance(data, JoinedData)
+    assert data.classes == ("cat", "dog")

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+
+from crossx.data.splitfile import read_split
+from crossx.errors import InputError
+
+HEADER = "modality\tfolder\timages\ttrain\tvalidation\ttest\n"
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "split.tsv"
+    path.write_text(text)
+    return path
+
+
+def test_positions_are_those_of_python_slices(tmp_path: Path) -> None:
+    text = f"# a remark\n{HEADER}\nphoto\ttrain/cat\t10\t0:5,8\t6:8\t-\n# another\nsketch\tcat\t3\t-\t-\t2,0,1\n"
+    split = read_split(written(tmp_path, text))
+    assert list(split) == [("photo", "train/cat"), ("sketch", "cat")]
+    photo, sketch = split.values()
+    assert photo.images == 10
+    assert photo.positions == {"train": [0, 1, 2, 3, 4, 8], "validation": [6, 7], "test": []}
+    assert sketch.positions == {"train": [], "validation": [], "test": [0, 1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("photo\tcat\t10\t0:5\t-", "5 columns"),
+        ("photo cat 10 0:5 - -", "1 columns"),
+        ("edge\tcat\t10\t0:5\t-\t-", "modality 'edge'; legal: photo, sketch"),
+        ("photo\tcat\tten\t0:5\t-\t-", "images 'ten'"),
+        ("photo\tcat\t-1\t0:5\t-\t-", "images '-1'"),
+        ("photo\tcat\t10\t0:11\t-\t-", "'0:11' are empty or beyond the folder's 10 images"),
+        ("photo\tcat\t10\t10\t-\t-", "'10' are empty or beyond"),
+        ("photo\tcat\t10\t5:5\t-\t-", "'5:5' are empty"),
+        ("photo\tcat\t10\t-5:\t-\t-", "'-5:' are not like"),
+        ("photo\tcat\t10\t\t-\t-", "'' are not like"),
+        ("photo\tcat\t10\t0:5\t4:6\t-", "position 4 appears twice"),
+        ("photo\tcat\t10\t0:5,0\t-\t-", "position 0 appears twice"),
+        ("photo\t../cat\t10\t0:5\t-\t-", r"folder '\.\./cat' must be a plain relative path"),
+        ("photo\t/cat\t10\t0:5\t-\t-", "folder '/cat' must be"),
+        ("photo\tdog\t10\t0:5\t-\t-", "photo folder 'dog' has a line already"),
+    ],
+)
+def test_malformed_line_is_an_error_that_names_it(row: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"split\.tsv: line 3: .*{message}"):
+        read_split(written(tmp_path, f"{HEADER}photo\tdog\t1\t0\t-\t-\n{row}\n"))
+
+
+@pytest.mark.parametrize("text", ["", "# only a remark\n", "photo\tcat\t10\t0:5\t-\t-\n"])
+def test_header_is_required(text: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"split\.tsv: the first line must have the columns modality, folder"):
+        read_split(written(tmp_path, text))
+
+
+def test_binary_file(tmp_path: Path) -> None:
+    (tmp_path / "split.tsv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="not a text file"):
+        read_split(tmp_path / "split.tsv")

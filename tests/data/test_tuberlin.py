@@ -1,0 +1,30 @@
+from pathlib import Path
+
+import layouts
+import pytest
+
+from crossx.data.tuberlin import TUBerlin
+from crossx.errors import InputError
+
+
+def test_sketches_are_sorted_by_number(tmp_path: Path) -> None:
+    layouts.tuberlin(tmp_path, {"airplane": 5, "alarm clock": 8})
+    sketches = TUBerlin(str(tmp_path))
+    assert sketches.modality == "sketch"
+    assert sketches.names("alarm clock") == [f"alarm clock/{n}.png" for n in range(6, 14)]
+
+
+def test_read_gives_a_grey_sketch(tmp_path: Path) -> None:
+    layouts.tuberlin(tmp_path, {"airplane": 1})
+    image = TUBerlin(str(tmp_path)).read("airplane/1.png", 32)
+    assert image.shape == (3, 32, 32)
+    assert (image[0] == image[2]).all()
+    assert image.min() < 130
+    assert image[0, 16].argmin() == 21 // 4
+
+
+def test_a_file_that_is_not_numbered_is_an_error(tmp_path: Path) -> None:
+    layouts.tuberlin(tmp_path, {"airplane": 1})
+    layouts.save_sketch(tmp_path / "png/airplane/copy.png", 3)
+    with pytest.raises(InputError, match=r"copy\.png.*number"):
+        TUBerlin(str(tmp_path)).names("airplane")

@@ -1,0 +1,155 @@
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from crossx.errors import InputError
+from crossx.evaluation.functional import embedding_scores
+from crossx.evaluation.results import RetrievalResults, paired_bootstrap
+
+
+def problem() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    g = torch.Generator().manual_seed(0)
+    queries, gallery = torch.randn(9, 8, generator=g), torch.randn(40, 8, generator=g)
+    return queries, gallery, torch.randint(3, (9,), generator=g), torch.randint(3, (40,), generator=g)
+
+
+def small() -> RetrievalResults:
+    """Two queries along the axes, three photos of classes 0, 1, 0, of which the last equals the second."""
+    photos = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    return RetrievalResults.from_embeddings(torch.eye(2), photos, torch.tensor([0, 0]), torch.tensor([0, 1, 0]), k=2)
+
+
+def test_lists_by_hand() -> None:
+    results = small()
+    # query 1 ties photos 1 (wrong) and 2 (right): the wrong one first
+    assert results.gallery.tolist() == [[0, 1], [1, 2]]
+    assert results.scores.tolist() == [[1.0, 0.0], [1.0, 1.0]]
+    assert results.right.tolist() == [[True, False], [False, True]]
+    # query 0: right, wrong, right -> (1 + 2/3) / 2; query 1: wrong, right, right -> (1/2 + 2/3) / 2
+    assert results.ap_all.tolist() == pytest.approx([5 / 6, 7 / 12], abs=1e-10)
+
+
+def test_lists_are_what_the_measures_count() -> None:
+    results, scores = RetrievalResults.from_embeddings(*problem(), k=7, chunk_size=4), embedding_scores(*problem())
+    assert results.gallery.shape == (9, 7)
+    assert torch.equal(results.ap_all, scores.ap_all)
+    assert torch.equal(results.right[:, 0].double(), scores.acc_at_1)
+    _, _, query_labels, gallery_labels = problem()
+    assert torch.equal(results.right, gallery_labels[results.gallery] == query_labels[:, None])
+
+
+def test_a_small_gallery_is_listed_whole() -> None:
+    assert RetrievalResults.from_embeddings(*problem(), k=100).gallery.shape == (9, 40)
+
+
+def test_worst_queries_come_first_and_those_without_value_never() -> None:
+    results = replace(RetrievalResults.from_embeddings(*problem()), ap_all=torch.tensor([0.5, 0.1, torch.nan] * 3))
+    assert results.worst_queries(4).tolist() == [1, 4, 7, 0]
+    assert results.worst_queries(100).tolist() == [1, 4, 7, 0, 3, 6]
+
+
+def test_csv_has_a_row_for_each_place(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "lists.csv"
+    small().to_csv(path)
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["query"], r["rank"], r["photo"], r["right"]) for r in rows] == [
+        ("0", "1", "0", "1"),
+        ("0", "2", "1", "0"),
+        ("1", "1", "1", "0"),
+        ("1", "2", "2", "1"),
+    ]
+    assert rows[0]["ap_all"] == "0.833333"
+    assert rows[0]["score"] == "1.000000"
+    assert [p.name for p in path.parent.iterdir()] == ["lists.csv"]
+
+
+def test_a_failed_csv_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "lists.csv"
+    path.write_text("old")
+
+    def full_disk(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.replace", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        small().to_csv(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["lists.csv"]
+    assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"scores": torch.tensor([[1.0, 0.0], [0.5, 0.6]])}, "not sorted, best first, in the list of query 1"),
+        ({"scores": torch.tensor([[torch.nan, 0.0], [0.5, 0.4]])}, "NaN in the list of query 0"),
+        ({"gallery": torch.tensor([[3, 3], [0, 1]])}, "twice in the list of query 0"),
+        ({"ap_all": torch.zeros(3)}, "shapes"),
+        ({"right": torch.zeros(2, 3, dtype=torch.bool)}, "shapes"),
+    ],
+)
+def test_inconsistent_lists_are_refused(change: dict[str, Tensor], names: str) -> None:
+    with pytest.raises(InputError, match=names):
+        replace(small(), **change)
+
+
+def test_from_embeddings_names_mistakes() -> None:
+    queries, gallery, query_labels, gallery_labels = problem()
+    with pytest.raises(InputError, match="k: 0"):
+        RetrievalResults.from_embeddings(queries, gallery, query_labels, gallery_labels, k=0)
+    with pytest.raises(InputError, match="query_labels"):
+        RetrievalResults.from_embeddings(queries, gallery, query_labels[1:], gallery_labels)
+
+
+# Bootstrap.
+
+
+def test_a_constant_difference_has_no_spread() -> None:
+    b = torch.rand(50, generator=torch.Generator().manual_seed(0))
+    assert paired_bootstrap(b + 0.25, b, samples=100) == pytest.approx((0.25, 0.25, 0.25), abs=1e-6)
+
+
+def test_the_interval_is_that_of_a_normal_mean() -> None:
+    # The mean of n values with standard deviation s has a 95 % interval of 1.96 s / sqrt(n) to each side.
+    g = torch.Generator().manual_seed(0)
+    hard = torch.rand(400, generator=g, dtype=torch.float64)
+    a = hard + 0.1 * torch.randn(400, generator=g, dtype=torch.float64) + 0.02
+    difference, low, high = paired_bootstrap(a, hard, samples=4000)
+    half = 1.96 * float((a - hard).std()) / 20
+    assert difference == pytest.approx(float((a - hard).mean()))
+    assert low == pytest.approx(difference - half, abs=0.1 * half)
+    assert high == pytest.approx(difference + half, abs=0.1 * half)
+    # Unpaired, the spread of hard and easy queries would hide the difference.
+    assert high - low < 0.5 * 2 * 1.96 * float(hard.std()) * 2**0.5 / 20
+
+
+def test_the_seed_decides_and_swapping_turns_the_sign() -> None:
+    g = torch.Generator().manual_seed(0)
+    a, b = torch.rand(30, generator=g), torch.rand(30, generator=g)
+    one = paired_bootstrap(a, b, samples=200)
+    assert one == paired_bootstrap(a, b, samples=200)
+    assert one != paired_bootstrap(a, b, samples=200, seed=1)
+    assert paired_bootstrap(b, a, samples=200) == pytest.approx((-one.difference, -one.high, -one.low))
+
+
+def test_queries_without_value_do_not_count() -> None:
+    a, b = torch.tensor([0.5, torch.nan, 0.7]), torch.tensor([0.1, torch.nan, 0.2])
+    assert paired_bootstrap(a, b, samples=50) == paired_bootstrap(a[[0, 2]], b[[0, 2]], samples=50)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "samples", "names"),
+    [
+        ([0.1], [0.1, 0.2], 10, "shapes"),
+        ([0.1], [torch.nan], 10, "only one"),
+        ([torch.nan], [torch.nan], 10, "no query"),
+        ([0.1], [0.2], 0, "samples: 0"),
+    ],
+)
+def test_bootstrap_names_mistakes(a: list[float], b: list[float], samples: int, names: str) -> None:
+    with pytest.raises(InputError, match=names):
+        paired_bootstrap(torch.tensor(a), torch.tensor(b), samples)
