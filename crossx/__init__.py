@@ -1,6 +1,7 @@
 """crossx: sketch-to-photo retrieval without training data.
 
-Two frozen classifiers in, a retrieval model out ("Data-Free Sketch-Based Image Retrieval", CVPR 2023, arXiv 2303.07775).
+Two frozen classifiers in, a retrieval model out
+("Data-Free Sketch-Based Image Retrieval", CVPR 2023, arXiv 2303.07775).
 
 Importing this package imports nothing heavy: the public names below are loaded on first use (PEP 562).
 """

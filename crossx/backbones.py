@@ -6,7 +6,7 @@ subclass; once its module is imported, cards and configs may name it.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import timm
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crossx.errors import InputError
+from crossx.subclasses import loaded_subclasses
 
 Norm = Literal["batch", "group", "none"]
 TIMM_PREFIX = "timm:"
@@ -212,31 +213,24 @@ def _check_two_parts(name: str, model: Any, arguments: Mapping[str, Any]) -> int
     return features.shape[1]
 
 
-def loaded_networks() -> dict[str, type[Network]]:
-    """Concrete subclasses of `Network` that are imported, by class name; names in untrusted files mean only these."""
-    return {c.__name__: c for c in _subclasses(Network) if not getattr(c, "__abstractmethods__", None)}
-
-
-def _subclasses(cls: type[Any]) -> Iterator[type[Network]]:
-    for child in cls.__subclasses__():
-        yield child
-        yield from _subclasses(child)
-
-
-def build_network(network: str, arguments: Mapping[str, Any], num_classes: int) -> Network:
-    """Build an untrained network from plain values, as cards and configs hold them. Nothing is imported for it.
+def build_network(network: str, arguments: Mapping[str, Any], num_classes: int, pretrained: bool = False) -> Network:
+    """Build a network from plain values, as cards and configs hold them. Nothing is imported for it.
 
     Args:
         network: Name of a loaded subclass of `Network`, or `timm:<model name>`.
         arguments: Its arguments, without the number of classes.
-        num_classes: Number K of classes.
+        num_classes: Number K of classes, 0 for an encoder.
+        pretrained: Start from timm's weights; for timm networks only.
 
     Raises:
-        InputError: When the name is unknown or the arguments do not fit.
+        InputError: When the name is unknown, the arguments do not fit, or weights are asked for that there are not.
     """
     if network.startswith(TIMM_PREFIX):
-        return TimmNetwork(network.removeprefix(TIMM_PREFIX), num_classes=num_classes, arguments=arguments)
-    known = {name: c for name, c in loaded_networks().items() if c is not TimmNetwork}
+        return TimmNetwork(network.removeprefix(TIMM_PREFIX), pretrained, num_classes, arguments)
+    if pretrained:
+        raise InputError(f"pretrained: true is not legal for network {network!r}; only timm:<model name> has weights")
+    loaded = loaded_subclasses(Network)  # type: ignore[type-abstract]  # only its subclasses are made
+    known = {c.__name__: c for c in loaded if c is not TimmNetwork}
     if network not in known:
         raise InputError(f"network {network!r} is unknown; legal are {sorted(known)} and timm:<model name>")
     try:

@@ -21,9 +21,9 @@ from crossx.distributed import mean_over_processes, rank
 from crossx.errors import InputError
 from crossx.evaluation.metric import RetrievalMetric
 from crossx.seeding import run_seed
-from crossx.types import ImageBatch, Modality
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import FrozenTeacher
+from crossx.types import ImageBatch, Modality
 
 
 class CrossxModule(pl.LightningModule):
@@ -62,7 +62,7 @@ class CrossxModule(pl.LightningModule):
         """Optimiser and schedule, stepped per optimiser step."""
         optimizer = self.make_optimizer(self.parameters_to_train())
         if self.make_scheduler is None:
-            scheduler: Any = torch.optim.lr_scheduler.LambdaLR(optimizer, constant)
+            scheduler: Any = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
         else:
             scheduler = self.make_scheduler(optimizer)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
@@ -161,11 +161,6 @@ class RetrievalModule(CrossxModule, ABC):
         self.retrieval.reset()
 
 
-def constant(step: int) -> float:
-    """The schedule that changes nothing."""
-    return 1.0
-
-
 def own_modules(module: nn.Module) -> Iterator[nn.Module]:
     """All modules inside a module, without the frozen teachers and what is in them."""
     if not isinstance(module, FrozenTeacher):
@@ -218,4 +213,3 @@ def eval_mode(module: nn.Module) -> Iterator[None]:
 def teacher_hashes(module: nn.Module) -> dict[str, str]:
     """Hash of each frozen teacher inside a module, by its modality."""
     return {m.card.modality: m.hash for m in module.modules() if isinstance(m, FrozenTeacher)}
-

@@ -32,7 +32,7 @@ class _AllReduceSum(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: object, grad: Tensor) -> Tensor:  # type: ignore[override]  # noqa: ARG004 - one input, one gradient
+    def backward(ctx: object, grad: Tensor) -> Tensor:  # noqa: ARG004 - as above
         total = grad.clone().contiguous()
         dist.all_reduce(total)
         return total

@@ -1,17 +1,18 @@
 """What is minimised: named losses, each with a weight and, if wanted, a ramp.
 
-A module takes its terms as `terms: dict[str, ReconstructionTerm]` (or `EncodingTerm`: a `WeightedTerm` of
-the losses that fit it), so that a config reads
+A module takes `terms: dict[str, ReconstructionTerm]` or `EncodingTerm` (a `WeightedTerm` of the losses that fit it), so
+that a config reads
 
 ```yaml
 terms:
-  one_hot: {loss: crossx.reconstruction.losses.OneHotLoss, weight: 0.5}
+  one_hot: {loss: OneHotLoss, weight: 0.5}
   adversarial:
-    loss: {class_path: crossx.reconstruction.losses.AdversarialLoss}
+    loss: {class_path: my_package.MyAdversarialLoss, init_args: {power: 2}}
     ramp: [1000, 3000]
 ```
 
-and one number is changed on the command line with `--model.terms.one_hot.weight 2`.
+and one number is changed on the command line with `--model.terms.one_hot.weight 2`. Losses of crossx go by their class
+names, others by their dotted paths.
 """
 
 import math

@@ -107,7 +107,7 @@ class Owner:
 
 TERMS = {
     "one_hot": {"loss": {"class_path": "crossx.reconstruction.losses.OneHotLoss", "init_args": {"labels": "agreed"}}},
-    "entropy": {"loss": "crossx.reconstruction.losses.InformationEntropyLoss", "weight": 5, "ramp": [0, 10]},
+    "entropy": {"loss": "InformationEntropyLoss", "weight": 5, "ramp": [0, 10]},
 }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch.callbacks import Callback
 
 from crossx.base import RetrievalModule
@@ -116,4 +117,4 @@ class _Outputs:
     def collect(self, loader: Iterable[ImageBatch]) -> None:
         """Run the teachers over a loader of the CPU."""
         for batch in loader:
-            self.add(ImageBatch(*(v.to(self.device) for v in (batch.image, batch.label, batch.index)), batch.modality))
+            self.add(move_data_to_device(batch, self.device))

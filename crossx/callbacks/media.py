@@ -5,6 +5,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -22,7 +23,8 @@ from crossx.types import PairBatch, Split
 
 def run_folder(trainer: pl.Trainer) -> Path | None:
     """Where a run keeps its files; None in a fast_dev_run, which leaves nothing behind."""
-    return None if trainer.fast_dev_run or trainer.log_dir is None else Path(trainer.log_dir)
+    # getattr: Lightning sets the attribute without declaring it.
+    return None if getattr(trainer, "fast_dev_run", 0) or trainer.log_dir is None else Path(trainer.log_dir)
 
 
 class PairSheets(Callback):
@@ -76,9 +78,8 @@ class PairSheets(Callback):
         stream = LatentDataset(run_seed(), module.latent_dim, 1)
         # As many as a training batch has: the generators normalise by the batch.
         latents = stack([stream[i] for i in range(128)])
-        moved = type(latents)(*(v if v is None else v.to(module.device) for v in vars(latents).values()))
         with torch.random.fork_rng(devices=[]):  # looking must not change what is trained
-            pairs: PairBatch = module.sample(moved)
+            pairs: PairBatch = module.sample(move_data_to_device(latents, module.device))
         return pairs
 
 
@@ -145,7 +146,9 @@ class RetrievalSheets(Callback):
         rows = torch.cat([spread, results.worst_queries(self.worst)]).tolist()
         k = results.gallery.shape[1]
         step = trainer.global_step
-        title = f"{split}, step {step}: query and its first {k} photos; the last {self.worst} rows are the worst queries"
+        title = (
+            f"{split}, step {step}: query and its first {k} photos; the last {self.worst} rows are the worst queries"
+        )
         sheet = Sheet(len(rows), k + 1, side=72, lines=1, title=title)
         for row, query in enumerate(rows):
             item = queries[int(query_index[query])]

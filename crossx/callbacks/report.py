@@ -8,16 +8,14 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
-from rich.console import Console
-from rich.table import Table
 
 from crossx import __version__
 from crossx.base import RetrievalModule, teacher_hashes
 from crossx.callbacks.baselines import TeacherBaselines
 from crossx.callbacks.media import run_folder
 from crossx.errors import InputError
+from crossx.evaluation.summary import print_table, read_results
 from crossx.files import write_text
-from crossx.paths import resolve
 from crossx.seeding import run_seed
 from crossx.types import Split
 
@@ -90,9 +88,7 @@ class RunReport(Callback):
             self._write(trainer, pl_module, "validation", _metrics(trainer, ""))
 
     @rank_zero_only
-    def _write(
-        self, trainer: pl.Trainer, module: pl.LightningModule, split: Split, metrics: dict[str, float]
-    ) -> None:
+    def _write(self, trainer: pl.Trainer, module: pl.LightningModule, split: Split, metrics: dict[str, float]) -> None:
         folder = run_folder(trainer)
         if folder is None:
             return
@@ -139,32 +135,8 @@ def _metrics(trainer: pl.Trainer, prefix: str) -> dict[str, float]:
     return {name.removeprefix(prefix): float(value) for name, value in logged if name.startswith(prefix)}
 
 
-def read_results(path: str | Path, field: str) -> dict[str, Any]:
-    """Read the `results.json` of a run.
-
-    Raises:
-        InputError: When it does not exist or is no such file.
-    """
-    file = resolve(path, field)
-    try:
-        results: dict[str, Any] = json.loads(file.read_text())
-        results["metrics"]["map_all"], results["split"]
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise InputError(f"{field}: {file} is not the results.json of a crossx run ({error!r})") from error
-    return results
-
-
 def print_results(results: dict[str, Any], path: Path) -> None:
     """Print a run beside its baselines."""
-    table = Table(title=f"retrieval on the {results['split']} split, step {results['step']}", title_justify="left")
-    table.add_column("")
-    names = list(results["metrics"])
-    for name in names:
-        table.add_column(name, justify="right")
     rows = {"this run": results["metrics"], "this run at step 0": results["at_start"], **results["baselines"]}
-    for label, metrics in rows.items():
-        if metrics:
-            table.add_row(label, *(f"{metrics[name]:.3f}" if name in metrics else "" for name in names))
-    console = Console()
-    console.print(table)
-    console.print(f"run folder: {path.parent.resolve()}", soft_wrap=True)
+    print_table(f"retrieval on the {results['split']} split, step {results['step']}", rows)
+    print(f"run folder: {path.parent.resolve()}", flush=True)  # noqa: T201 - what the user looks for

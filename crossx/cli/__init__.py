@@ -45,16 +45,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("command", choices=["quickstart", *TRAINER_VERBS], help=argparse.SUPPRESS)
     command = parser.parse_args(words[:1] or ["--help"]).command
 
-    from crossx.errors import InputError  # noqa: PLC0415 - what follows may load torch
+    from crossx.errors import InputError
 
     try:
         if command == "quickstart":
-            from crossx.cli.quickstart import quickstart  # noqa: PLC0415
+            from crossx.cli.quickstart import quickstart
 
             return quickstart(words[1:])
-        from jsonargparse import ArgumentError  # noqa: PLC0415
+        from jsonargparse import ArgumentError
 
-        from crossx.cli.training import train  # noqa: PLC0415
+        from crossx.cli.training import train
 
         try:
             train(words)

@@ -18,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 import crossx.components  # noqa: F401 - makes every class of crossx known, so that configs may use short names
 from crossx.base import CrossxModule
 from crossx.callbacks.baselines import TeacherBaselines
+from crossx.callbacks.embeddings import EmbeddingWriter
 from crossx.callbacks.media import PairSheets, RetrievalSheets
 from crossx.callbacks.report import RunReport
 from crossx.cli import TRAINER_VERBS
@@ -56,6 +57,7 @@ class CrossxCLI(LightningCLI):
         parser.add_lightning_class_args(TeacherBaselines, "baselines")
         parser.add_lightning_class_args(PairSheets, "pair_sheets")
         parser.add_lightning_class_args(RetrievalSheets, "retrieval_sheets")
+        parser.add_lightning_class_args(EmbeddingWriter, "embeddings")
         parser.add_lightning_class_args(RunReport, "report")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         # The last weights are the ones that are evaluated: nothing is picked on real labels.
@@ -118,7 +120,7 @@ class CrossxCLI(LightningCLI):
     def after_fit(self) -> None:
         """Measure the last weights, where the last validation did not see them, and report."""
         report = next(c for c in self.trainer.callbacks if isinstance(c, RunReport))  # type: ignore[attr-defined]
-        if self.trainer.fast_dev_run or not report.is_stale(self.trainer):
+        if self.arguments.trainer.fast_dev_run or not report.is_stale(self.trainer):
             return
         self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
@@ -128,7 +130,8 @@ def joint_ddp() -> DDPStrategy:
     # torch 2.15 renamed the argument.
     known = inspect.signature(DistributedDataParallel).parameters
     no_broadcast = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-    return DDPStrategy(find_unused_parameters=True, **{no_broadcast: False})
+    options: dict[str, Any] = {"find_unused_parameters": True, no_broadcast: False}
+    return DDPStrategy(**options)
 
 
 def train(words: Sequence[str]) -> CrossxCLI:

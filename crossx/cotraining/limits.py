@@ -17,7 +17,7 @@ def check_trainer(trainer: pl.Trainer) -> None:
     Raises:
         InputError: Naming the setting, the reason, and what to use instead.
     """
-    if getattr(trainer.strategy, "_layer_sync", None) is not None:  # the trainer keeps sync_batchnorm nowhere else
+    if trainer._accelerator_connector._layer_sync is not None:  # the trainer keeps sync_batchnorm nowhere else
         raise InputError(
             "trainer.sync_batchnorm: not in a joint run: Lightning would convert the frozen teachers too, and lose "
             "timm's fused activations; use generators with norm: group, or larger batches a process"

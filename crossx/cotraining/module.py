@@ -57,7 +57,7 @@ class CoTrainingModule(RetrievalModule):
         self._pairs.attach(reconstruction.teachers, live=reconstruction)
 
     @property
-    def teachers(self) -> TeacherPair:
+    def teachers(self) -> TeacherPair:  # type: ignore[override]  # it belongs to the children
         """The frozen teachers of both sides."""
         return self.reconstruction.teachers
 
@@ -94,8 +94,8 @@ class CoTrainingModule(RetrievalModule):
 
     def setup(self, stage: str) -> None:
         """Let both phases have their turn in a fast_dev_run."""
-        if stage == "fit" and self.trainer.fast_dev_run:
-            self.schedule = replace(self.schedule, warmup=1, generator_steps=1, encoder_steps=1)
+        if stage == "fit" and getattr(self.trainer, "fast_dev_run", False):  # Lightning sets it without declaring it
+            self.schedule = replace(self.schedule, warmup=0, generator_steps=1, encoder_steps=1)
 
     def configure_optimizers(self) -> tuple[OptimizerLRSchedulerConfig, ...]:  # type: ignore[override]  # two optimisers
         """The children's optimisers and schedules, in the order of the phases."""
@@ -115,7 +115,7 @@ class CoTrainingModule(RetrievalModule):
             optimizer.zero_grad()
             self.manual_backward(output.loss)
         if child.clip_norm is not None:
-            self.clip_gradients(optimizer, child.clip_norm, "norm")
+            self.clip_gradients(optimizer.optimizer, child.clip_norm, "norm")
         optimizer.step()
         scheduler.step()  # Lightning steps no schedule in manual optimisation
         self.log_dict(output.logs)

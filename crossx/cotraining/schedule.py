@@ -1,4 +1,4 @@
-"""Which phase a batch belongs to: a pure function of the batches done, so that all processes and a resumed run agree."""
+"""Which phase a batch belongs to: a pure function of the batches done, so that processes and resumed runs agree."""
 
 from dataclasses import dataclass
 

@@ -59,8 +59,8 @@ def read_class_map(path: Path) -> ClassMap:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: is not JSON ({error})") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: is not a JSON file ({error})") from error
     _check_keys(path, "top level", content, required=["classes"], optional=["groups"])
     classes = _check_object(path, "classes", content["classes"])
     folders: dict[str, dict[Modality, tuple[str, ...]]] = {}

@@ -97,15 +97,15 @@ def repeat_grey(grey: npt.NDArray[np.uint8]) -> Tensor:
 
 
 def _darkest_around(grey: npt.NDArray[np.uint8], reach: int) -> npt.NDArray[np.uint8]:
-    """Minimum over the square window of 2 * reach + 1 pixels around each pixel; white outside of the image.
+    """Minimum over the square window of 2 * reach + 1 pixels around each pixel.
 
-    The window of a row grows by doubling, then the same for columns: Pillow's MinFilter would take the square of the
+    The window grows by doubling, first over rows, then over columns: Pillow's MinFilter takes the square of the
     window's width per pixel, seconds for a TU-Berlin original.
     """
-    window = 2 * reach + 1
     for _ in range(2):
-        rows = np.pad(grey, ((reach, reach), (0, 0)), constant_values=255)
-        span = 1
+        edge = min(reach, len(grey) - 1)  # a wider window sees no more, and takes memory
+        rows = np.pad(grey, ((edge, edge), (0, 0)), constant_values=255)
+        span, window = 1, 2 * edge + 1
         while span < window:
             step = min(span, window - span)
             rows = np.minimum(rows[: len(rows) - step], rows[step:])

@@ -73,13 +73,15 @@ class JoinedData(RetrievalData):
                         f"{self._class_map_file}: class {self.classes[label]!r} has the {modality} folder {folder!r}, "
                         f"which has no line in {self._split_file}"
                     )
+        # From the texts and not the bytes: a checkout may change the line ends.
+        texts = [file.read_text(encoding="utf-8") for file in (self._split_file, self._class_map_file)]
+        self._hash = hashlib.sha256(json.dumps([*texts, self.classes]).encode()).hexdigest()
         self._images: dict[tuple[Modality, Split], LabelledImages] = {}
 
     @property
     def split_hash(self) -> str:
         """SHA-256 (hex) of the split file, the class map and the classes in use."""
-        files = [file.read_text(encoding="utf-8") for file in (self._split_file, self._class_map_file)]
-        return hashlib.sha256(json.dumps([*files, self.classes]).encode()).hexdigest()
+        return self._hash
 
     def images(self, modality: Modality, split: Split) -> LabelledImages:
         """The images of a modality and split; photos are the gallery, sketches the queries.

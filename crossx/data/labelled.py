@@ -1,6 +1,6 @@
 """Labelled images for training and testing a classifier."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import lightning.pytorch as pl
@@ -10,7 +10,7 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset, DistributedSamp
 from crossx.data.base import LabelledImages, RetrievalData, collate_images
 from crossx.distributed import rank, world_size
 from crossx.errors import InputError
-from crossx.seeding import run_seed
+from crossx.seeding import philox, run_seed
 from crossx.teachers.card import TeacherModality
 from crossx.types import ImageBatch, Modality, Split
 
@@ -18,7 +18,7 @@ from crossx.types import ImageBatch, Modality, Split
 class LabelledImagesDataModule(pl.LightningDataModule):
     """Images of a data set with their classes: its train, validation and test part for the stages of the same name.
 
-    The order of training images is a pure function of the run's seed and the epoch.
+    The order of training images is a pure function of the run's seed and the epoch, also in a run that is resumed.
 
     Args:
         dataset: The data set.
@@ -86,10 +86,10 @@ class LabelledImagesDataModule(pl.LightningDataModule):
         count = len(images)  # type: ignore[arg-type]  # torch's Dataset does not promise a length, ours have one
         if count < self.batch_size * world_size():
             raise InputError(f"batch_size: {self.batch_size} is not legal; there are only {count} images to train on")
-        # Lightning keeps this sampler and tells it the epoch; last images that fill no batch come up in other epochs.
-        sampler: DistributedSampler[ImageBatch]
-        sampler = DistributedSampler(images, world_size(), rank(), seed=run_seed(), drop_last=True)
-        return self._loader(images, sampler)
+        return self._loader(images, ShuffledSampler(images, count, self.batch_size, self._batches_done))
+
+    def _batches_done(self) -> int:
+        return 0 if self.trainer is None else self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
 
     def val_dataloader(self) -> DataLoader[ImageBatch]:
         """The validation part in its order."""
@@ -99,9 +99,7 @@ class LabelledImagesDataModule(pl.LightningDataModule):
         """The test part in its order."""
         return self._loader(self.images("test"))
 
-    def _loader(
-        self, images: Dataset[ImageBatch], sampler: DistributedSampler[ImageBatch] | None = None
-    ) -> DataLoader[ImageBatch]:
+    def _loader(self, images: Dataset[ImageBatch], sampler: "ShuffledSampler | None" = None) -> DataLoader[ImageBatch]:
         return DataLoader(
             images,
             self.batch_size,
@@ -111,6 +109,38 @@ class LabelledImagesDataModule(pl.LightningDataModule):
             drop_last=sampler is not None,
             persistent_workers=self.workers > 0,
         )
+
+
+class ShuffledSampler(DistributedSampler[ImageBatch]):
+    """Every image once an epoch in an order that is a pure function of the run's seed and the epoch.
+
+    The epoch comes from the batches done, not from Lightning: the epochs of a resumed run are counted differently, and
+    after a resume in the middle of an epoch the sampler is asked again. The batches of all processes together are the
+    batch of one process; the last images of an order, which fill no batch, come up in other epochs. A subclass of
+    `DistributedSampler` because Lightning leaves those alone and wraps every other sampler.
+
+    Args:
+        images: The images.
+        count: Their number.
+        batch_size: B of one process.
+        batches_done: Called at the start of each epoch: training batches done since the very start.
+    """
+
+    def __init__(
+        self, images: Dataset[ImageBatch], count: int, batch_size: int, batches_done: Callable[[], int]
+    ) -> None:
+        super().__init__(images, world_size(), rank(), seed=run_seed(), drop_last=True)
+        self.count = count
+        self.global_batch = batch_size * self.num_replicas
+        self.batches_done = batches_done
+
+    def __iter__(self) -> Iterator[int]:  # type: ignore[override]  # torch's stub says that a sampler gives items
+        batches = self.count // self.global_batch
+        epoch, done = divmod(self.batches_done(), batches)
+        order = philox(self.seed, epoch).permutation(self.count)
+        left = order[done * self.global_batch : batches * self.global_batch]
+        indices: list[int] = left[self.rank :: self.num_replicas].tolist()
+        return iter(indices)
 
 
 class _Chosen(Dataset[ImageBatch]):

@@ -34,7 +34,7 @@ class LatentDataset(Dataset[LatentBatch]):
         return LatentBatch(torch.tensor(index), noise, torch.tensor(draw.random(), dtype=torch.float32))
 
 
-class LatentSampler(DistributedSampler[LatentBatch]):
+class LatentSampler(DistributedSampler[int]):
     """Indices `batches done * global batch + i`, rank-strided; no epoch in them.
 
     So a mid-epoch resume (where Lightning restarts the sampler) and a resume at an epoch's end give the very next

@@ -55,7 +55,7 @@ class ImageReader(ABC):
             InputError: When it cannot be read.
         """
 
-    def instances(self, names: Sequence[str]) -> list[str] | None:  # noqa: ARG002 - for subclasses
+    def instances(self, names: Sequence[str]) -> list[str] | None:
         """What each image depicts, for instance-level retrieval; None where the data set does not say."""
         return None
 

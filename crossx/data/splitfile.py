@@ -48,7 +48,7 @@ def read_split(path: Path) -> dict[tuple[Modality, str], FolderSplit]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is not a text file in UTF-8 ({error})") from error
     lines = [
         (f"{path}: line {number}", line.split("\t"))

@@ -1,4 +1,4 @@
-"""The data module of all three ways to train: latents for training, real photos and sketches for validation and test."""
+"""The data module of all three ways to train: latents for training, real images for validation and test."""
 
 from typing import Any
 
@@ -125,7 +125,7 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
 
     def _loader(self, images: LabelledImages) -> DataLoader[ImageBatch]:
         trainer = self._trainer
-        sampler = None
+        sampler: DistributedSampler[ImageBatch] | None = None
         if trainer.world_size > 1:  # our own, so that Lightning does not warn: the metric drops the padded duplicates
             sampler = DistributedSampler(images, trainer.world_size, trainer.global_rank, shuffle=False)
         return DataLoader(

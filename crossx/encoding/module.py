@@ -107,7 +107,8 @@ class EncoderModule(RetrievalModule):
 
     def objective_of(self, embeddings: PairEmbeddings, batches_done: int) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a batch and its parts by name; what a subclass with a new objective overrides."""
-        return self.objective(embeddings, batches_done)
+        loss, values = self.objective(embeddings, batches_done)
+        return loss, values
 
     def step(self, pairs: PairBatch, batches_done: int) -> StepOutput:
         """One training step on a batch of pairs.
@@ -126,7 +127,8 @@ class EncoderModule(RetrievalModule):
         """The critic: half the cosine distance of each pair, (B,) in [0, 1]; 0 when both lie in one place."""
         photo = self.photo_encoder(pairs.photo, pairs.photo_teacher)
         sketch = self.sketch_encoder(pairs.sketch, pairs.sketch_teacher)
-        return ((1 - (photo * sketch).sum(1)) / 2).clamp(0, 1)
+        disagreement: Tensor = (1 - (photo * sketch).sum(1)) / 2
+        return disagreement.clamp(0, 1)
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
         """Lightning's hook, when this module is the root."""

@@ -14,6 +14,7 @@ from crossx.base import batch_statistics_only
 from crossx.errors import InputError
 from crossx.files import read_safetensors, write_safetensors
 from crossx.paths import resolve
+from crossx.subclasses import loaded_subclasses
 from crossx.teachers.pair import TeacherPair
 from crossx.types import LatentBatch, PairBatch
 
@@ -210,12 +211,7 @@ def load_generators(path: str, field: str) -> GeneratorPair:
 
 def _build(spec: dict[str, Any]) -> Generator:
     # The file is untrusted: a class is looked up among those already loaded, nothing is imported by name.
-    known: dict[str, type[Generator]] = {}
-    pending: list[type[Generator]] = [Generator]
-    while pending:
-        for cls in pending.pop().__subclasses__():
-            known[cls.__name__] = cls
-            pending.append(cls)
+    known = {cls.__name__: cls for cls in loaded_subclasses(Generator)}
     if spec["class"] not in known:
         raise InputError(f"generator class {spec['class']!r} is not loaded; known: {', '.join(sorted(known))}")
     return known[spec["class"]](**spec["arguments"])

@@ -9,8 +9,10 @@ import numpy.typing as npt
 Curve: TypeAlias = npt.NDArray[np.float64]
 
 
-def ellipse(x: float, y: float, rx: float, ry: float, start: float = 0.0, end: float = 360.0, points: int = 28) -> Curve:
-    """Arc of an axis-parallel ellipse around (x, y), from `start` to `end` degrees, clockwise on screen from the right."""
+def ellipse(
+    x: float, y: float, rx: float, ry: float, start: float = 0.0, end: float = 360.0, points: int = 28
+) -> Curve:
+    """Arc of an ellipse around (x, y), from `start` to `end` in degrees, clockwise on screen from the right."""
     angle = np.radians(np.linspace(start, end, points))
     return np.stack([x + rx * np.cos(angle), y + ry * np.sin(angle)], axis=1)
 
@@ -26,7 +28,7 @@ def polygon(*corners: tuple[float, float]) -> Curve:
 
 
 def spline(knots: Sequence[tuple[float, float]], closed: bool = False, points: int = 7) -> Curve:
-    """Smooth curve through the knots (centripetal enough for drawings: uniform Catmull-Rom), `points` a knot."""
+    """Smooth curve through the knots (uniform Catmull-Rom), with `points` points a knot."""
     p = np.array(knots, dtype=np.float64)
     p = np.concatenate([p[-1:], p, p[:2]]) if closed else np.concatenate([p[:1], p, p[-1:]])
     a, b, c, d = p[:-3, None], p[1:-2, None], p[2:-1, None], p[3:, None]

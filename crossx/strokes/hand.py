@@ -1,6 +1,7 @@
 """An imprecise hand: exact curves in, the strokes that a person might have drawn out."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,9 +16,9 @@ def draw_by_hand(
 ) -> list[Curve]:
     """Redraw curves of about unit extent the way a hand does.
 
-    Each curve is misplaced a little as a whole; some are drawn in one go, some with the pen lifted at the corners; every
-    stroke stops short of its end or runs over it; and the line sways with long wavelengths (white noise would look
-    like a tremor, not like a hand).
+    Each curve is misplaced a little as a whole; some are drawn in one go, some with the pen lifted at the corners;
+    every stroke stops short of its end or runs over it; and the line sways with long wavelengths (white noise would
+    look like a tremor, not like a hand).
 
     Args:
         curves: What was meant, in drawing order; a closed curve repeats its first point.
@@ -66,7 +67,7 @@ def _lift_at_corners(curve: Curve, closed: bool) -> list[Curve]:
     cuts = [0, *(i for i in corners if 2 < i < len(curve) - 3), len(curve) - 1]
     if closed and len(cuts) == 2:
         return [curve]
-    return [curve[a : b + 1] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [curve[a : b + 1] for a, b in pairwise(cuts)]
 
 
 def _overshoot(curve: Curve, lengths: Curve) -> Curve:

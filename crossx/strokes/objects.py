@@ -85,7 +85,15 @@ def _fish(rng: np.random.Generator) -> list[Part]:
     deep, snout = rng.uniform(0.3, 0.55), rng.uniform(0.0, 0.3)
     root, spread, notch = rng.uniform(0.08, 0.16), rng.uniform(0.3, 0.5), rng.uniform(0.05, 0.25)
     body = spline(
-        [(0.95, snout * 0.3), (0.5, -deep * 0.8), (0, -deep), (-0.6, -root), (-0.6, root), (0, deep), (0.5, deep * 0.8)],
+        [
+            (0.95, snout * 0.3),
+            (0.5, -deep * 0.8),
+            (0, -deep),
+            (-0.6, -root),
+            (-0.6, root),
+            (0, deep),
+            (0.5, deep * 0.8),
+        ],
         closed=True,
     )
     tail = polygon((-0.5, -root), (-1.05, -spread), (-1.05 + notch, 0), (-1.05, spread), (-0.5, root))
@@ -134,7 +142,7 @@ def _ice_cream(rng: np.random.Generator) -> list[Part]:
     parts = [Part(cone)]
     for shift in (-0.35, 0.15):
         waffle = np.array([[shift * radius, 0.04], [(shift + 0.5) * radius * 0.55, long * 0.5]])
-        parts.append(Part(waffle * rng.choice([-1, 1], 2) ** [1, 0], width=0.04, minor=True, material=1))
+        parts.append(Part(waffle * [rng.choice([-1.0, 1.0]), 1.0], width=0.04, minor=True, material=1))
     heights = [-0.22 - 0.95 * radius * k for k in range(scoops)]
     for k, y in reversed(list(enumerate(heights))):
         shrink, lean = 1 - 0.12 * k, rng.normal(0, 0.05)
@@ -190,9 +198,8 @@ def _rocket(rng: np.random.Generator) -> list[Part]:
         y = -1 + tip
         collar = np.array([[-thick * 0.72, y], [thick * 0.72, y]])
         parts.append(Part(collar, width=0.07, minor=True, material=1))
-    for k in range(int(rng.integers(0, 3))):
-        parts.append(Part(ellipse(0, -0.25 + 0.36 * k, thick * 0.42, thick * 0.42), minor=True, material=2))
-    return parts
+    port, windows = thick * 0.42, int(rng.integers(0, 3))
+    return parts + [Part(ellipse(0, -0.25 + 0.36 * k, port, port), minor=True, material=2) for k in range(windows)]
 
 
 def _sailboat(rng: np.random.Generator) -> list[Part]:
@@ -221,17 +228,17 @@ def _sailboat(rng: np.random.Generator) -> list[Part]:
 
 def _tree(rng: np.random.Generator) -> list[Part]:
     wide, tall = rng.uniform(0.5, 0.85), rng.uniform(0.55, 0.8)
-    trunk, foot, long = rng.uniform(0.08, 0.16), rng.uniform(0.12, 0.24), rng.uniform(0.45, 0.85)
+    trunk, foot, long = rng.uniform(0.08, 0.16), rng.uniform(0.12, 0.24), rng.uniform(0.65, 1.0)
     parts = [Part(polygon((-trunk, -0.2), (trunk, -0.2), (foot, long), (-foot, long)))]
     kind = rng.random()
-    if kind < 0.3:  # a conifer
+    if kind < 0.35:  # a conifer
         tiers = int(rng.integers(2, 4))
         for k in range(tiers):
             base, apex = -0.75 * tall * k, -0.75 * tall * k - tall
             half = wide * (1 - 0.24 * k)
             parts.append(Part(polygon((-half, base + 0.1), (0, apex + 0.1), (half, base + 0.1)), material=1))
         return parts
-    lobes, depth = int(rng.integers(6, 10)), rng.uniform(0.03, 0.13) * (kind < 0.8)
+    lobes, depth = int(rng.integers(6, 10)), rng.uniform(0.03, 0.13) * (kind < 0.85)
     angle = np.linspace(0, 2 * np.pi, 64)
     radius = 1 + depth * (np.abs(np.sin(lobes / 2 * angle + rng.uniform(0, 3))) * 2 - 1)
     radius[-1] = radius[0]

@@ -33,6 +33,7 @@ class ClassifierModule(CrossxModule):
         input_size: Side of the network's input in pixels.
         network: Name of a loaded subclass of `Network`, or `timm:<model name>`.
         arguments: Its arguments, without the number of classes.
+        pretrained: Start from timm's weights, where the network is one of timm's.
         mean: Subtracted from each channel of an image in [0, 1].
         std: Divides each channel then.
         augmentation: Random views of the training images.
@@ -52,6 +53,7 @@ class ClassifierModule(CrossxModule):
         input_size: int,
         network: str = "SmallResNet",
         arguments: dict[str, Any] | None = None,
+        pretrained: bool = False,
         mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
         std: tuple[float, float, float] = (0.5, 0.5, 0.5),
         augmentation: Augment | None = None,
@@ -62,7 +64,6 @@ class ClassifierModule(CrossxModule):
         half: bool = False,
     ) -> None:
         super().__init__(optimizer, scheduler, clip_norm)
-        self.save_hyperparameters()
         if Path(output).suffix != ".safetensors":
             raise InputError(f"output: {output!r} is not legal; the file's name ends in .safetensors")
         if not 0 <= label_smoothing < 1:
@@ -74,6 +75,7 @@ class ClassifierModule(CrossxModule):
         self.network_name = network
         self.mean, self.std = mean, std
         self.arguments = dict(arguments or {})
+        self.pretrained = pretrained
         self.preprocessing = Preprocessing(input_size, mean, std)
         self.card: TeacherCard | None = None
         self.best: dict[str, Any] | None = None
@@ -103,15 +105,15 @@ class ClassifierModule(CrossxModule):
                 arguments=self.arguments,
                 name=f"{name}-{data.modality}",
                 split=f"{name}: trained on train, chosen on validation; sha256 {digest}",
-            )
+            ),
+            self.pretrained,
         )
 
-    def _build(self, card: TeacherCard) -> None:
+    def _build(self, card: TeacherCard, pretrained: bool = False) -> None:
         self.card = card
         # On CPUs and on GPUs with bf16, convolutions are faster in this layout, and they pass it on.
-        self.network = build_network(card.network, card.arguments, len(card.classes)).to(
-            memory_format=torch.channels_last
-        )
+        network = build_network(card.network, card.arguments, len(card.classes), pretrained)
+        self.network = network.to(memory_format=torch.channels_last)
         self.accuracy = MulticlassAccuracy(len(card.classes), average="micro")
 
     def forward(self, images: Tensor) -> Tensor:

@@ -66,11 +66,11 @@ class FrozenTeacher(nn.Module):
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
 
-    def train(self, mode: bool = True) -> "FrozenTeacher":  # noqa: ARG002 - the signature of nn.Module
+    def train(self, mode: bool = True) -> "FrozenTeacher":
         """Stay in eval mode."""
         return super().train(False)
 
-    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, ARG002 - refused whatever comes
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - refused whatever comes
         """Refused.
 
         Raises:
@@ -82,11 +82,11 @@ class FrozenTeacher(nn.Module):
         self,
         state_dict: dict[str, Any],
         prefix: str,
-        local_metadata: dict[str, Any],  # noqa: ARG002 - the signature of nn.Module
+        local_metadata: dict[str, Any],
         strict: bool,
-        missing_keys: list[str],  # noqa: ARG002
+        missing_keys: list[str],
         unexpected_keys: list[str],
-        error_msgs: list[str],  # noqa: ARG002
+        error_msgs: list[str],
     ) -> None:
         # `state_dict` is torch's own copy of the part below `prefix`. What somebody put there for us is reported and
         # dropped before the network, which is loaded next, can take it.

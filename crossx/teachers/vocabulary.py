@@ -12,6 +12,8 @@ from torch import BoolTensor, Tensor
 from crossx.errors import InputError
 from crossx.types import Modality
 
+MODALITIES: tuple[Modality, Modality] = ("photo", "sketch")
+
 
 class Vocabulary:
     """Union and shared part of the classes of a photo and a sketch teacher.
@@ -94,9 +96,7 @@ class Vocabulary:
         return zeros.index_copy(1, self._to_union[modality].to(logits.device), posterior)
 
     def most_likely(self, photo_logits: Tensor, sketch_logits: Tensor) -> Tensor:
-        """The class of a pair: the one with the largest sum of both posteriors.
-
-        The sum and not the product, because a class that only one teacher knows has posterior 0 with the other.
+        """The class of a pair, as both teachers together see it; see `agreed_class`.
 
         Args:
             photo_logits: (B, K) of the photo teacher.
@@ -105,8 +105,9 @@ class Vocabulary:
         Returns:
             (B,) int64 index into the union.
         """
-        both = self.union_posterior(photo_logits, "photo") + self.union_posterior(sketch_logits, "sketch")
-        return both.argmax(1)
+        posteriors = (self.union_posterior(photo_logits, "photo"), self.union_posterior(sketch_logits, "sketch"))
+        known = (self.known(m).to(photo_logits.device) for m in MODALITIES)
+        return agreed_class(*posteriors, *known)
 
     def shared_logits(self, logits: Tensor, modality: Modality) -> Tensor:
         """Logits of one teacher, (B, K), for the shared classes only, (B, S), in the order of `shared`."""
@@ -124,6 +125,32 @@ class Vocabulary:
     def teacher_target(self, target: Tensor, modality: Modality) -> Tensor:
         """Classes of the union, (B,), as classes of one teacher, (B,) int64; -1 where it does not know the class."""
         return self._from_union[modality].to(target.device)[target]
+
+
+def agreed_class(
+    photo_posterior: Tensor, sketch_posterior: Tensor, photo_known: Tensor, sketch_known: Tensor
+) -> Tensor:
+    """A pair's most likely common class: the argmax of the product of both posteriors.
+
+    A teacher has no opinion on a class that it does not know, which counts as the uniform probability 1 / K: such a
+    class wins where the other teacher is sure of it and this one sees nothing that it knows well.
+
+    Args:
+        photo_posterior: (B, U), 0 for unknown classes.
+        sketch_posterior: (B, U), 0 for unknown classes.
+        photo_known: Which classes the photo teacher knows, (U,) bool.
+        sketch_known: Which classes the sketch teacher knows, (U,) bool.
+
+    Returns:
+        (B,) int64, index into the union.
+    """
+    score = torch.zeros_like(photo_posterior)
+    for posterior, known in ((photo_posterior, photo_known), (sketch_posterior, sketch_known)):
+        # Logarithms, because the product of two sure and contradicting posteriors underflows to 0 for every class.
+        score = (
+            score + torch.where(known, posterior, 1 / known.sum()).clamp_min(torch.finfo(posterior.dtype).tiny).log()
+        )
+    return score.argmax(dim=1)
 
 
 def _check_aliases(aliases: dict[str, str], classes: set[str]) -> None:

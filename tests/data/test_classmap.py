@@ -57,11 +57,13 @@ def test_malformed_map_is_an_error_that_names_the_place(content: object, message
         read_class_map(written(tmp_path, content))
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff\xfe\x00"])
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe\x00", b"[" * 100_000])
 def test_what_is_not_json(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "map.json").write_bytes(content)
-    with pytest.raises(InputError, match=r"map\.json: is not JSON"):
+    with pytest.raises(InputError, match=r"map\.json: is not a JSON file"):
         read_class_map(tmp_path / "map.json")
+    with pytest.raises(InputError, match="is not a JSON file"):
+        read_class_map(tmp_path)
 
 
 @pytest.mark.parametrize("folder", ["cat", "train/cat", "car (sedan)", "car_(sedan)", "..cat", "t-shirt"])
@@ -73,5 +75,5 @@ def test_plain_folders_pass(folder: str) -> None:
     "folder", ["", ".", "..", "../x", "a/../b", "a/..", "/etc", "C:/x", "C:x", "a\\..\\b", "//s/x", "a//b", "a/", "a\0"]
 )
 def test_escapes_are_refused(folder: str) -> None:
-    with pytest.raises(InputError, match="^here: folder"):
+    with pytest.raises(InputError, match=r"^here: folder"):
         check_folder(folder, "here")

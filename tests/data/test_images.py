@@ -1,6 +1,6 @@
 import io
-import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from crossx.data.images import fit_photo, fit_sketch, load_image, open_rgb
 from crossx.errors import InputError
 
 
-def saved(tmp_path: Path, image: Image.Image, name: str, **options: object) -> Path:
+def saved(tmp_path: Path, image: Image.Image, name: str, **options: Any) -> Path:  # noqa: ANN401 - what the format takes
     image.save(tmp_path / name, **options)
     return tmp_path / name
 
@@ -66,7 +66,7 @@ def test_modes_become_rgb(tmp_path: Path) -> None:
 
 
 def damaged() -> dict[str, bytes]:
-    noise = Image.frombytes("RGB", (64, 64), random.Random(0).randbytes(64 * 64 * 3))
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
     whole: dict[str, bytes] = {}
     for kind in ("JPEG", "PNG"):
         buffer = io.BytesIO()
@@ -89,7 +89,7 @@ def test_damaged_image_is_an_error_that_names_the_file(name: str, tmp_path: Path
 
 
 def test_missing_image_and_decompression_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="gone.png"):
+    with pytest.raises(InputError, match=r"gone\.png"):
         open_rgb(tmp_path / "gone.png")
     path = saved(tmp_path, Image.new("L", (100, 100)), "bomb.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)

@@ -178,6 +178,6 @@ def test_class_paths_in_yaml() -> None:
         size: 32
         classes: [cat, dog]
     """
-    data = parser.instantiate_classes(parser.parse_string(config)).data
+    data = parser.instantiate(parser.parse_string(config)).data
     assert isinstance(data, JoinedData)
     assert data.classes == ("cat", "dog")

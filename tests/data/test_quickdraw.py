@@ -18,7 +18,7 @@ def test_strokes_are_drawn_black_on_white(tmp_path: Path) -> None:
     left, right = (sketches.read(names[i], 64) for i in (2, 10))
     assert left.shape == (3, 64, 64)
     assert (left[0] == left[1]).all()
-    assert left[0, :, 32].min() < 60  # the horizontal line
+    assert left[0, :, 32].min() < 100  # the horizontal line
     assert left[0, 0].min() == 255  # the margin
     assert left[0, 10].argmin() < 32 < right[0, 10].argmin()  # the vertical one
 

@@ -55,7 +55,9 @@ def test_header_is_required(text: str, tmp_path: Path) -> None:
         read_split(written(tmp_path, text))
 
 
-def test_binary_file(tmp_path: Path) -> None:
+def test_binary_file_and_folder(tmp_path: Path) -> None:
     (tmp_path / "split.tsv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="not a text file"):
         read_split(tmp_path / "split.tsv")
+    with pytest.raises(InputError, match="not a text file"):
+        read_split(tmp_path)

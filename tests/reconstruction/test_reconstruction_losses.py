@@ -27,8 +27,8 @@ from crossx.reconstruction.losses.adversarial import adversarial
 from crossx.reconstruction.losses.batch_norm_statistics import statistics_distance
 from crossx.reconstruction.losses.class_alignment import jensen_shannon
 from crossx.reconstruction.losses.information_entropy import negative_entropy
-from crossx.reconstruction.losses.one_hot import agreed_class, one_hot
-from crossx.teachers.vocabulary import Vocabulary
+from crossx.reconstruction.losses.one_hot import one_hot
+from crossx.teachers.vocabulary import Vocabulary, agreed_class
 from crossx.types import LayerStatistics, PairBatch, TeacherOutput
 
 Array = npt.NDArray[np.float64]

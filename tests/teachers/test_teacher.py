@@ -132,7 +132,7 @@ def test_statistics_are_the_moments_of_what_each_batch_norm_sees(network: str, s
         torch.testing.assert_close(found.mean.double(), rows.mean(1), rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(found.var.double(), rows.var(1, correction=0), rtol=1e-4, atol=1e-5)
     assert output.statistics[0].running_mean is layers[0].running_mean
-    sum(s.mean.sum() + s.var.sum() for s in output.statistics).backward()  # type: ignore[union-attr]
+    sum(s.mean.sum() + s.var.sum() for s in output.statistics).backward()
     assert x.grad is not None
     assert x.grad.abs().sum() > 0
 

@@ -237,9 +237,9 @@ def test_timm_card_has_imagenets_names_and_needs_no_weights(monkeypatch: pytest.
 def test_timm_teacher_is_loaded_once_through_timm(monkeypatch: pytest.MonkeyPatch) -> None:
     create, asked = timm.create_model, []
 
-    def without_weights(name: str, pretrained: bool = False, **arguments: object) -> nn.Module:
+    def without_weights(name: str, pretrained: bool = False) -> nn.Module:
         asked.append(pretrained)
-        return create(name, pretrained=False, **arguments)
+        return create(name, pretrained=False)
 
     monkeypatch.setattr(timm, "create_model", without_weights)
     teacher = load_teacher("timm:mobilenetv3_small_050")

@@ -28,38 +28,12 @@ def one_hot(logits: Tensor, label: Tensor) -> Tensor:
     return F.cross_entropy(full_precision(logits), label, ignore_index=-1, reduction="sum") / len(label)
 
 
-def agreed_class(
-    photo_posterior: Tensor, sketch_posterior: Tensor, photo_known: Tensor, sketch_known: Tensor
-) -> Tensor:
-    """A pair's most likely common class: the argmax of the product of both posteriors.
-
-    A teacher has no opinion on a class that it does not know, which counts as the uniform probability 1 / K: such a
-    class wins where the other teacher is sure of it and this one sees nothing that it knows well.
-
-    Args:
-        photo_posterior: (B, U), 0 for unknown classes.
-        sketch_posterior: (B, U), 0 for unknown classes.
-        photo_known: Which classes the photo teacher knows, (U,) bool.
-        sketch_known: Which classes the sketch teacher knows, (U,) bool.
-
-    Returns:
-        (B,) int64, index into the union.
-    """
-    score = torch.zeros_like(photo_posterior)
-    for posterior, known in ((photo_posterior, photo_known), (sketch_posterior, sketch_known)):
-        # Logarithms, because the product of two sure and contradicting posteriors underflows to 0 for every class.
-        score = (
-            score + torch.where(known, posterior, 1 / known.sum()).clamp_min(torch.finfo(posterior.dtype).tiny).log()
-        )
-    return score.argmax(dim=1)
-
-
 class OneHotLoss(ReconstructionLoss):
     """Cross-entropy of each teacher to one class (one-hot loss of DAFL, arXiv 1904.01186).
 
     Args:
         labels: Which class. `predicted`: the teacher's own most likely one, as in DAFL. `agreed`: the one class that
-            both teachers together find most likely (see `agreed_class`), which also pulls a pair together. `target`:
+            both teachers together find most likely (`Vocabulary.most_likely`), which also pulls a pair together. `target`:
             the class drawn for the pair. A teacher is not asked about a class that it does not know.
 
     Raises:
@@ -87,8 +61,6 @@ class OneHotLoss(ReconstructionLoss):
             return reconstruction.teachers[modality].logits.argmax(dim=1)
         if self.labels == "target":
             return vocabulary.teacher_target(reconstruction.pairs.target, modality)
-        photo, sketch = (
-            vocabulary.union_posterior(teacher.logits.detach(), m) for m, teacher in reconstruction.teachers.items()
-        )
-        known = (vocabulary.known(m).to(photo.device) for m in reconstruction.teachers)
-        return vocabulary.teacher_target(agreed_class(photo, sketch, *known), modality)
+        pairs = reconstruction.pairs
+        agreed = vocabulary.most_likely(pairs.photo_teacher.logits.detach(), pairs.sketch_teacher.logits.detach())
+        return vocabulary.teacher_target(agreed, modality)

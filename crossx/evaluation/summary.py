@@ -1,0 +1,53 @@
+"""Reading `results.json` and printing it as a table; imports nothing heavy."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from crossx.errors import InputError
+from crossx.paths import resolve
+
+_LEAST_WIDTH = 100
+"""Columns; a log file has no width of its own, and six metrics do not fit into 80."""
+
+
+def read_results(path: str | Path, field: str) -> dict[str, Any]:
+    """Read the `results.json` of a run.
+
+    Args:
+        path: The file.
+        field: Config field or option that names it, for the message.
+
+    Raises:
+        InputError: When it does not exist or is no such file.
+    """
+    file = resolve(path, field)
+    try:
+        results: dict[str, Any] = json.loads(file.read_text())
+        results["metrics"]["map_all"], results["split"]
+    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise InputError(f"{field}: {file} is not the results.json of a crossx run ({error!r})") from error
+    return results
+
+
+def print_table(title: str, rows: Mapping[str, Mapping[str, float]]) -> None:
+    """Print metrics by the names of their rows; empty rows are left out.
+
+    Args:
+        title: Line above the table.
+        rows: Row name to metric name to value; the first row has all metrics.
+    """
+    names = list(next(iter(rows.values())))
+    table = Table(title=title, title_justify="left")
+    table.add_column("", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    for label, metrics in rows.items():
+        if metrics:
+            table.add_row(label, *(f"{metrics[name]:.3f}" if name in metrics else "" for name in names))
+    console = Console()
+    Console(width=max(console.width, _LEAST_WIDTH)).print(table)

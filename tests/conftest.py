@@ -1,0 +1,34 @@
+import os
+from collections.abc import Iterator
+
+import pytest
+import torch
+from runs import Teachers, save_teachers
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Tiny networks are faster on one core, and sums in one order give the same bits on every machine."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment() -> Iterator[None]:
+    """Give each test the environment that it would have alone: a run leaves its seed there, for its workers."""
+    before = dict(os.environ)
+    os.environ.pop("PL_GLOBAL_SEED", None)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def teachers(tmp_path_factory: pytest.TempPathFactory) -> Teachers:
+    """Teachers with BatchNorm."""
+    return save_teachers(tmp_path_factory.mktemp("teachers"))
+
+
+@pytest.fixture(scope="session")
+def plain_teachers(tmp_path_factory: pytest.TempPathFactory) -> Teachers:
+    """Teachers without BatchNorm."""
+    return save_teachers(tmp_path_factory.mktemp("plain_teachers"), norm="group")
