@@ -23,7 +23,9 @@ from crossx.evaluation.metric import RetrievalMetric
 from crossx.seeding import run_seed
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import FrozenTeacher
-from crossx.types import ImageBatch, Modality
+from crossx.types import ImageBatch, Modality, StepOutput
+
+_BESIDE_PROGRESS = ("recon/loss", "recon/agreement", "recon/photo_confidence", "encode/loss")
 
 
 class CrossxModule(pl.LightningModule):
@@ -66,6 +68,11 @@ class CrossxModule(pl.LightningModule):
         else:
             scheduler = self.make_scheduler(optimizer)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def log_output(self, output: StepOutput) -> None:
+        """Log what a step returned; the terms that matter stand beside the progress bar."""
+        for name, value in output.logs.items():
+            self.log(name, value, prog_bar=name in _BESIDE_PROGRESS)
 
     def configure_gradient_clipping(
         self,

@@ -1,8 +1,10 @@
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
+from commands import joint_config, run
 from runs import Teachers, save_teachers
 
 
@@ -32,3 +34,11 @@ def teachers(tmp_path_factory: pytest.TempPathFactory) -> Teachers:
 def plain_teachers(tmp_path_factory: pytest.TempPathFactory) -> Teachers:
     """Teachers without BatchNorm."""
     return save_teachers(tmp_path_factory.mktemp("plain_teachers"), norm="group")
+
+
+@pytest.fixture(scope="session")
+def joint_run(teachers: Teachers, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a joint fit through the command line; read it, and leave it as it is."""
+    folder = tmp_path_factory.mktemp("joint_run")
+    run("fit", folder / "config.yaml", joint_config(teachers, folder))
+    return folder / "run/version_0"

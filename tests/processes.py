@@ -1,5 +1,6 @@
 """Runs a function in several gloo processes on one machine."""
 
+import os
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -33,6 +34,9 @@ def run_processes(world: int, function: Callable[P, T], *args: P.args, **kwargs:
 
 def _in_group(rank: int, world: int, folder: str, function: Callable[[], object]) -> None:
     torch.set_num_threads(1)
+    # What torchrun sets: a Trainer then takes the group as it finds it, and starts no processes of its own.
+    os.environ |= {"TORCHELASTIC_RUN_ID": folder, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
+    os.environ |= {"GROUP_RANK": "0", "LOCAL_WORLD_SIZE": str(world)}
     # A file as meeting point: no port that another test could have taken.
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world)
     try:

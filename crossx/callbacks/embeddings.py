@@ -47,10 +47,11 @@ class EmbeddingWriter(Callback):
         if folder is None or not trainer.is_global_zero or not isinstance(data, SyntheticPairsDataModule):
             return
         lists = dict(zip(MODALITIES, data.images("test"), strict=True))
-        tensors = {modality: found.embeddings for modality, found in images.items()}
-        labels = {f"{modality}_label": found.labels for modality, found in images.items()}
-        metadata = {modality: json.dumps(lists[modality].names) for modality in MODALITIES}
-        metadata["classes"] = json.dumps(lists["photo"].classes)
+        tensors: dict[str, Tensor] = {}
+        metadata = {"classes": json.dumps(lists["photo"].classes)}
+        for modality, found in images.items():
+            tensors[modality], tensors[f"{modality}_label"] = found.embeddings, found.labels
+            metadata[modality] = json.dumps(lists[modality].names)
         path = folder / "embeddings.safetensors"
-        write_safetensors(path, {**tensors, **labels}, metadata)
+        write_safetensors(path, tensors, metadata)
         print(f"embeddings: {path.resolve()}", flush=True)  # noqa: T201 - what the user looks for

@@ -78,8 +78,7 @@ class PairSheets(Callback):
         stream = LatentDataset(run_seed(), module.latent_dim, 1)
         # As many as a training batch has: the generators normalise by the batch.
         latents = stack([stream[i] for i in range(128)])
-        with torch.random.fork_rng(devices=[]):  # looking must not change what is trained
-            pairs: PairBatch = module.sample(move_data_to_device(latents, module.device))
+        pairs: PairBatch = module.sample(move_data_to_device(latents, module.device))
         return pairs
 
 

@@ -57,8 +57,9 @@ class RunReport(Callback):
         return self._seconds_before + time.monotonic() - self._started
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Start the clock."""
-        self._started = time.monotonic()
+        """Start the clock of a fit; a validation right after it belongs to it."""
+        if stage == "fit":
+            self._started = time.monotonic()
 
     def is_stale(self, trainer: pl.Trainer) -> bool:
         """Whether the weights have changed since they were last measured (or never were)."""

@@ -52,14 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             from crossx.cli.quickstart import quickstart
 
             return quickstart(words[1:])
-        from jsonargparse import ArgumentError
-
         from crossx.cli.training import train
 
-        try:
-            train(words)
-        except ArgumentError as error:
-            raise InputError(str(error)) from error
+        train(words)
     except InputError as error:
         # An error out of a loader's worker carries that worker's traceback; its last line is the message.
         print(f"crossx: error: {str(error).strip().rpartition('InputError: ')[2]}", file=sys.stderr)  # noqa: T201

@@ -4,7 +4,7 @@ import importlib.util
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from crossx.errors import InputError
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _TRUSTED_PACKAGES = ("crossx.", "torch.optim.")
+_DEEPEST = 50
 
 
 def shipped_configs() -> Path:
@@ -74,7 +75,8 @@ def with_checkpoint_config(words: Sequence[str]) -> Iterator[list[str]]:
         InputError: When the checkpoint cannot be read, or names classes that are not loaded.
     """
     paths = [value for _, _, value in _values(words, "--ckpt_path")]
-    config = checkpoint_config(Path(paths[-1])) if paths and paths[-1] not in ("null", "last", "best") else {}
+    asked = paths and paths[-1] not in ("null", "last", "best")
+    config = checkpoint_config(Path(paths[-1]), named=_names(words)) if asked else {}
     if not config:
         yield list(words)
         return
@@ -84,8 +86,12 @@ def with_checkpoint_config(words: Sequence[str]) -> Iterator[list[str]]:
         yield [*words[:1], "--config", str(path), *words[1:]]
 
 
-def checkpoint_config(path: Path) -> dict[str, Any]:
+def checkpoint_config(path: Path, named: Set[str] = frozenset()) -> dict[str, Any]:
     """The config (model, data, teachers) that a checkpoint keeps; empty for one that was trained from Python.
+
+    Args:
+        path: The checkpoint.
+        named: Names that the user gives too: those are not the checkpoint's choice.
 
     Raises:
         InputError: When the file cannot be read as plain tensors and values, or names something that is not loaded.
@@ -97,28 +103,51 @@ def checkpoint_config(path: Path) -> dict[str, Any]:
     except Exception as error:  # a hostile or damaged file can fail in any way inside the unpickler
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"--ckpt_path: {path} is not a checkpoint that can be read safely ({reason})") from error
-    config = checkpoint.get("crossx", {}).get("config", {}) if isinstance(checkpoint, dict) else {}
-    _check_names(config, path)
-    return dict(config)
+    stored = checkpoint.get("crossx", {}).get("config", {}) if isinstance(checkpoint, dict) else {}
+    config = {part: stored[part] for part in ("model", "data", "teachers") if part in stored}
+    for name in _texts([config.get("model"), config.get("data")]):  # the teachers are names of files and nothing else
+        if _DOTTED.fullmatch(name) and name not in named and not _is_trusted(name):
+            raise InputError(
+                f"--ckpt_path: {path} names {name!r}, which is not loaded; a checkpoint cannot import anything. Give "
+                "the config that names it with --config"
+            )
+    return config
 
 
-def _check_names(value: object, path: Path) -> None:
-    """Refuse a config that would import something: a checkpoint is data, not code.
+def _names(words: Sequence[str]) -> set[str]:
+    """All texts on a command line and in its configs."""
+    configs = [_read_as_config(value) for _, _, value in _values(words, "--config", "-c")]
+    return {*_texts(configs), *(part for word in words for part in word.split("=", 1))}
+
+
+def _texts(value: object, depth: int = 0) -> Iterator[str]:
+    """All texts in nested values, also in those that the parser would read out of a text or the file that it names.
 
     Raises:
-        InputError: Naming what is not loaded.
+        InputError: When files name each other in a circle.
     """
-    if isinstance(value, dict):
-        for part in value.values():
-            _check_names(part, path)
-    elif isinstance(value, list):
-        for part in value:
-            _check_names(part, path)
-    elif isinstance(value, str) and _DOTTED.fullmatch(value) and not _is_trusted(value):
-        raise InputError(
-            f"--ckpt_path: {path} names {value!r}, which is not loaded; a checkpoint cannot import anything. Give the "
-            "config that names it with --config, or import it first"
-        )
+    if depth > _DEEPEST:
+        raise InputError("--ckpt_path: the checkpoint's config is nested too deeply")
+    parts: list[object] = []
+    if isinstance(value, str):
+        yield value
+        inner = _read_as_config(value)
+        parts = [] if inner == value else [inner]
+    elif isinstance(value, dict):
+        parts = [*value, *value.values()]
+    elif isinstance(value, list | tuple):
+        parts = list(value)
+    for part in parts:
+        yield from _texts(part, depth + 1)
+
+
+def _read_as_config(text: str) -> object:
+    """What jsonargparse makes of a text where it expects an object."""
+    try:
+        file = Path(text)
+        return yaml.safe_load(file.read_text() if file.is_file() else text)
+    except (OSError, ValueError, yaml.YAMLError):  # not text, not YAML, or no name that a file can have
+        return None
 
 
 def _is_trusted(name: str) -> bool:

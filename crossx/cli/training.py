@@ -1,15 +1,16 @@
 """`crossx fit | validate | test | predict`: LightningCLI with subclass modes, and what crossx adds to it."""
 
 import inspect
-import os
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
 import yaml
-from jsonargparse import Namespace
+from jsonargparse import ArgumentError, Namespace
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.strategies import DDPStrategy
@@ -20,13 +21,19 @@ from crossx.base import CrossxModule
 from crossx.callbacks.baselines import TeacherBaselines
 from crossx.callbacks.embeddings import EmbeddingWriter
 from crossx.callbacks.media import PairSheets, RetrievalSheets
+from crossx.callbacks.progress import ProgressBar
 from crossx.callbacks.report import RunReport
 from crossx.cli import TRAINER_VERBS
 from crossx.cli.configs import with_checkpoint_config, with_shipped_configs
+from crossx.cli.mistakes import explain, input_error_behind
+from crossx.cli.quiet import hush_expected
+from crossx.cotraining.limits import check_strategy
 from crossx.cotraining.module import CoTrainingModule
 from crossx.errors import InputError
 
 _PLACES = ("model.init_args", "model.init_args.reconstruction.init_args", "model.init_args.encoding.init_args")
+_FILLED = ("photo_teacher", "sketch_teacher", "aliases")
+"""What `teachers` fills in there."""
 
 
 @dataclass
@@ -51,9 +58,8 @@ class CrossxCLI(LightningCLI):
         """Add `teachers`, and the callbacks that every run has."""
         parser.add_argument("--teachers", type=Teachers, default=Teachers())
         for place in (*_PLACES, "data.init_args"):  # a class that does not take the argument is passed over
-            parser.link_arguments("teachers.photo", f"{place}.photo_teacher")
-            parser.link_arguments("teachers.sketch", f"{place}.sketch_teacher")
-            parser.link_arguments("teachers.aliases", f"{place}.aliases")
+            for source, name in zip(("photo", "sketch", "aliases"), _FILLED, strict=True):
+                parser.link_arguments(f"teachers.{source}", f"{place}.{name}")
         parser.add_lightning_class_args(TeacherBaselines, "baselines")
         parser.add_lightning_class_args(PairSheets, "pair_sheets")
         parser.add_lightning_class_args(RetrievalSheets, "retrieval_sheets")
@@ -86,13 +92,27 @@ class CrossxCLI(LightningCLI):
             )
         if trainer.fast_dev_run is True:
             trainer.fast_dev_run = 2  # one batch for each phase of a joint run
+        if trainer.fast_dev_run:
+            self.arguments.checkpoint.save_last = False  # Lightning 2.6 would write it even then
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:  # noqa: ANN401 - Lightning's signature
-        """Choose the right DDP for joint runs, and tell the module and the report the resolved config."""
-        if isinstance(self.model, CoTrainingModule) and self._several_processes():
-            kwargs["strategy"] = joint_ddp()
-        trainer = super().instantiate_trainer(**kwargs)
+        """Choose the right DDP for joint runs, and tell the module and the report the resolved config.
+
+        Raises:
+            InputError: When the settings of the trainer do not fit the machine, the model or each other.
+        """
+        if isinstance(self.model, CoTrainingModule):
+            check_strategy(self.arguments.trainer.strategy)
+            if self._several_processes():
+                kwargs["strategy"] = joint_ddp()
+        if self.arguments.trainer.enable_progress_bar is not False:
+            self.trainer_defaults["callbacks"] = [ProgressBar()]
+        try:
+            trainer = super().instantiate_trainer(**kwargs)
+        except (MisconfigurationException, ValueError, ImportError) as error:
+            raise InputError(f"trainer: {error}") from error
         config = self._resolved_config()
+        self.model.hparams.update(self._hparams(deepcopy(config["model"])))
         if isinstance(self.model, CrossxModule):
             self.model.run_config = {key: config[key] for key in ("model", "data", "teachers") if config.get(key)}
         for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
@@ -102,14 +122,23 @@ class CrossxCLI(LightningCLI):
 
     def _several_processes(self) -> bool:
         trainer = self.arguments.trainer
-        if trainer.strategy not in ("auto", "ddp"):
-            return False
         on_gpu = trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         devices = trainer.devices
         if devices in ("auto", -1, "-1"):
             devices = torch.cuda.device_count() if on_gpu else 1
         count = len(devices) if isinstance(devices, list) else int(devices)
         return count > 1 or trainer.num_nodes > 1
+
+    def _hparams(self, model: dict[str, Any]) -> dict[str, Any]:
+        """What Lightning's `load_from_checkpoint` builds the model from; `teachers` is filled in at all its places."""
+        for place in _PLACES:
+            holder = {"model": model}
+            for step in place.split("."):
+                holder = holder.get(step, {})
+            filled = self.arguments.get(place, {})
+            holder.update({name: filled[name] for name in _FILLED if name in filled})
+        how = {"_instantiator": "lightning.pytorch.cli.instantiate_module", "_class_path": model["class_path"]}
+        return {**how, **model.get("init_args", {})}
 
     def _resolved_config(self) -> dict[str, Any]:
         """The config as plain values, without the places that `teachers` fills."""
@@ -145,20 +174,27 @@ def train(words: Sequence[str]) -> CrossxCLI:
 
     Raises:
         InputError: For a user's mistake.
-        ArgumentError: For a command line or config that does not parse.
     """
-    # Lightning starts further processes with the same command line, which must find the same shipped configs.
-    os.environ.setdefault("PYTHONUNBUFFERED", "1")
-    with with_checkpoint_config(with_shipped_configs(words)) as arguments:
-        return CrossxCLI(
-            pl.LightningModule,
-            pl.LightningDataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            auto_configure_optimizers=False,
-            seed_everything_default=0,
-            save_config_kwargs={"overwrite": True},
-            # A mistake is then an exception that main() prints on its own, without a screen of usage above it.
-            parser_kwargs={"exit_on_error": False, **{verb: {"exit_on_error": False} for verb in TRAINER_VERBS}},
-            args=arguments,
-        )
+    hush_expected()
+    try:
+        with with_checkpoint_config(with_shipped_configs(words)) as arguments:
+            return CrossxCLI(
+                pl.LightningModule,
+                pl.LightningDataModule,
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                auto_configure_optimizers=False,
+                seed_everything_default=0,
+                save_config_kwargs={"overwrite": True},
+                # A mistake is then an exception that can be explained, and not a screen of usage.
+                parser_kwargs={"exit_on_error": False, **{verb: {"exit_on_error": False} for verb in TRAINER_VERBS}},
+                args=arguments,
+            )
+    except ArgumentError as error:
+        raise InputError(explain(error)) from error
+    except ValueError as error:
+        # What a class of the config refuses is wrapped where the parser tried several types.
+        mistake = input_error_behind(error)
+        if mistake is None:
+            raise
+        raise mistake from error

@@ -39,7 +39,24 @@ def check_trainer(trainer: pl.Trainer) -> None:
             "(16-mixed has one gradient scaler for both optimisers, and BatchNorm statistics overflow in float16)"
         )
     if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
-        raise InputError(
-            f"trainer.strategy: {type(trainer.strategy).__name__} is not legal in a joint run; a single device or ddp "
-            "(sharding needs one optimiser over all parameters)"
-        )
+        raise _wrong_strategy(type(trainer.strategy).__name__)
+
+
+def check_strategy(strategy: object) -> None:
+    """Refuse the name of a strategy before Lightning asks for the GPUs or packages that it needs.
+
+    Args:
+        strategy: A name, or an object, which `check_trainer` looks at.
+
+    Raises:
+        InputError: With the legal names.
+    """
+    if isinstance(strategy, str) and strategy not in ("auto", "ddp"):
+        raise _wrong_strategy(strategy)
+
+
+def _wrong_strategy(name: str) -> InputError:
+    return InputError(
+        f"trainer.strategy: {name} is not legal in a joint run; auto or ddp (sharding needs one optimiser over all "
+        "parameters, and plain DDP parameters that all take part in every step; crossx sets up its own)"
+    )

@@ -53,7 +53,7 @@ class CoTrainingModule(RetrievalModule):
                 raise InputError(
                     f"model: reconstruction and encoding name different {side} teachers; set teachers.{side} alone"
                 )
-        self._pairs = pairs or LivePairs()
+        self._pairs = LivePairs() if pairs is None else pairs  # not `or`: an empty Replay has the length 0
         self._pairs.attach(reconstruction.teachers, live=reconstruction)
 
     @property
@@ -118,7 +118,7 @@ class CoTrainingModule(RetrievalModule):
             self.clip_gradients(optimizer.optimizer, child.clip_norm, "norm")
         optimizer.step()
         scheduler.step()  # Lightning steps no schedule in manual optimisation
-        self.log_dict(output.logs)
+        self.log_output(output)
 
     def _critic(self, pairs: PairBatch) -> Tensor:
         with eval_mode(self.encoding):  # a generator's step must not move the encoders' running statistics

@@ -133,5 +133,5 @@ class EncoderModule(RetrievalModule):
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
         """Lightning's hook, when this module is the root."""
         output = self.step(batch, self.trainer.global_step)
-        self.log_dict(output.logs)
+        self.log_output(output)
         return output.loss

@@ -38,7 +38,9 @@ class KeyQueue:
 
     def behind(self, keys: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         """Keys of a batch, (B, D), and their classes, (B,), followed by the queued ones: (B + N, D) and (B + N,)."""
-        if self.keys is None or self.classes is None:
+        # Without keys there is nothing to join: a queue of size 0 leaves the graph as it is before the first push, and
+        # gradients are summed in the same order by a resumed run.
+        if self.keys is None or self.classes is None or len(self) == 0:
             return keys, classes
         return torch.cat([keys, self.keys]), torch.cat([classes, self.classes])
 

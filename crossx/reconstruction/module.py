@@ -102,7 +102,7 @@ class ReconstructionModule(CrossxModule):
     def training_step(self, batch: LatentBatch, batch_idx: int) -> Tensor:
         """Lightning's hook, when this module is the root."""
         output = self.step(batch, self.trainer.global_step)
-        self.log_dict(output.logs)
+        self.log_output(output)
         return output.loss
 
     def on_fit_end(self) -> None:

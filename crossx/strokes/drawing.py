@@ -10,9 +10,9 @@ from crossx.strokes.sequence import Strokes, fit_unit_square
 # Difficulty: shares of parts left out (never the largest) and hatched; mean number of things around the object,
 # less those that find no room.
 MINOR_OMITTED = 0.5
-MAJOR_OMITTED = 0.13
+MAJOR_OMITTED = 0.16
 HATCHING = 0.12
-SURROUNDINGS = 1.6
+SURROUNDINGS = 2.0
 
 
 def draw_sketch(parts: list[Part], rng: np.random.Generator) -> Strokes:
@@ -28,7 +28,7 @@ def draw_sketch(parts: list[Part], rng: np.random.Generator) -> Strokes:
     largest = max(parts, key=lambda part: float(np.prod(np.ptp(part.outline, axis=0))))
     keep = [rng.random() > (MINOR_OMITTED if part.minor else MAJOR_OMITTED) for part in parts]
     drawn = [part for part, kept in zip(parts, keep, strict=True) if kept or part is largest]
-    angle, stretch = np.radians(rng.normal(0, 20)), np.exp(rng.normal(0, 0.14, 2))
+    angle, stretch = np.radians(rng.normal(0, 22)), np.exp(rng.normal(0, 0.14, 2))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * (stretch / 2)
     curves: list[Curve] = []
     for i, part in enumerate(drawn):
@@ -36,8 +36,8 @@ def draw_sketch(parts: list[Part], rng: np.random.Generator) -> Strokes:
         if not part.width and rng.random() < HATCHING:
             lines += _hatching(part.curve, rng)
         curves += [line @ turn.T for line in lines]
-    haste = rng.uniform(0, 1) ** 1.4  # most drawings are careful, some are scrawls
-    wobble, slip = 0.006 + 0.03 * haste, 0.01 + 0.04 * haste
+    haste = rng.uniform(0, 1)  # from a careful drawing to a scrawl
+    wobble, slip = 0.006 + 0.034 * haste, 0.01 + 0.045 * haste
     margin = rng.uniform(0.04, 0.28)
     strokes = fit_unit_square(_strokes(draw_by_hand(curves, rng, wobble, slip)), margin)
     shift = (rng.uniform(-0.9, 0.9, 2) * margin).astype(np.float32)
@@ -61,7 +61,7 @@ def _overlap(a: Strokes, b: Strokes) -> bool:
 
 def _doodle(rng: np.random.Generator) -> list[Curve]:
     """Surroundings that go with every object, in the unit square: sun, cloud, birds or ground."""
-    x, y, r = rng.uniform(0.15, 0.85), rng.uniform(0.12, 0.3), rng.uniform(0.06, 0.11)
+    x, y, r = rng.uniform(0.2, 0.8), rng.uniform(0.12, 0.3), rng.uniform(0.06, 0.11)
     kind = rng.integers(4)
     if kind == 0:
         rays = np.linspace(0, 2 * np.pi, int(rng.integers(5, 9)), endpoint=False)
@@ -73,7 +73,7 @@ def _doodle(rng: np.random.Generator) -> list[Curve]:
         return [np.stack([x + 1.6 * puffs * np.cos(around), y + 0.9 * puffs * np.sin(around)], axis=1)]
     if kind == 2:
         wing = np.array([[-1, -0.4], [-0.5, -0.6], [0, 0], [0.5, -0.6], [1, -0.4]]) * r
-        return [wing * rng.uniform(0.6, 1) + [x + k * 2.2 * r, y + rng.normal(0, 0.04)] for k in range(2)]
+        return [wing * rng.uniform(0.6, 1) + [x + side * 1.1 * r, y + rng.normal(0, 0.03)] for side in (-1, 1)]
     left, right = rng.uniform(0.02, 0.4), rng.uniform(0.6, 0.98)
     return [spline([(at, 1.08 - y + rng.normal(0, 0.02)) for at in np.linspace(left, right, 5)])]
 

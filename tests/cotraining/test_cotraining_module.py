@@ -74,7 +74,7 @@ def test_each_phase_changes_its_own_side_only(teachers: Teachers, tmp_path: Path
         assert running <= moved
         assert len(moved) > len(running)
     done = [(watch.kinds[: i + 1].count(latents), watch.kinds[: i + 1].count(pairs)) for i in range(8)]
-    assert watch.rates == [[0.05 * 0.5**n for n in counts] for counts in done]
+    assert watch.rates == [[0.01 * 0.5**n for n in counts] for counts in done]
 
 
 def test_global_step_is_the_number_of_batches(teachers: Teachers, tmp_path: Path) -> None:

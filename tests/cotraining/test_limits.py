@@ -35,7 +35,7 @@ def test_what_is_supported_passes(strategy: object, precision: str) -> None:
     [("gradient_clip_val", 1.0), ("accumulate_grad_batches", 2), ("sync_batchnorm", True)],
 )
 def test_flags_are_refused_with_what_to_use_instead(
-    teachers: Teachers, tmp_path: Path, setting: str, value: object
+    teachers: Teachers, tmp_path: Path, setting: str, value: Any
 ) -> None:
     run = trainer(tmp_path, **{setting: value})
     with pytest.raises(InputError, match=rf"trainer\.{setting}: not in a joint run: .*; use "):
@@ -49,7 +49,7 @@ def test_other_precisions_are_refused(precision: str) -> None:
 
 
 def test_sharding_is_refused() -> None:
-    with pytest.raises(InputError, match=r"trainer\.strategy: FSDPStrategy .* single device or ddp"):
+    with pytest.raises(InputError, match=r"trainer\.strategy: FSDPStrategy .* auto or ddp"):
         check_trainer(pretend(strategy=FSDPStrategy()))
 
 

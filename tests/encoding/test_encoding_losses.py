@@ -108,8 +108,8 @@ def test_feeding_the_queue_does_not_disturb_a_pending_backward() -> None:
 # --- SupCon ---
 
 
-@pytest.mark.parametrize("soft", [True, False])
-def test_sup_con_matches_numpy(soft: bool) -> None:
+@pytest.mark.parametrize(("soft", "sharpness"), [(True, 1.0), (True, 3.0), (False, 1.0)])
+def test_sup_con_matches_numpy(soft: bool, sharpness: float) -> None:
     x, temperature = random_embeddings(), 0.3
     photo, sketch = array(x.photo), array(x.sketch)
     photo_posterior, sketch_posterior = array(x.photo_posterior), array(x.sketch_posterior)
@@ -120,11 +120,11 @@ def test_sup_con_matches_numpy(soft: bool) -> None:
     ):
         for i, query in enumerate(queries):
             log_sum = math.log(sum(math.exp(query @ key / temperature) for key in keys))
-            weights = [ours[i] @ p if soft else float(ours[i].argmax() == p.argmax()) for p in theirs]
+            weights = [(ours[i] @ p) ** sharpness if soft else float(ours[i].argmax() == p.argmax()) for p in theirs]
             terms = [w * (query @ key / temperature - log_sum) for w, key in zip(weights, keys, strict=True)]
             if sum(weights) > 0:
                 expected -= sum(terms) / sum(weights) / (2 * len(queries))
-    assert SupConLoss(temperature, soft=soft)(x).item() == pytest.approx(expected, rel=1e-5)
+    assert SupConLoss(temperature, soft=soft, sharpness=sharpness)(x).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_sup_con_with_one_pair_a_class_is_info_nce() -> None:

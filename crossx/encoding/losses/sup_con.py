@@ -41,18 +41,25 @@ class SupConLoss(EncodingLoss):
         reduce: `global` contrasts the pairs of all processes together.
         soft: Weight positives by the product of the posteriors; otherwise by 1 for the same most likely class and
             0 for another.
+        sharpness: Power of the soft weights, > 0. Above 1, pairs that both teachers are sure of count for more:
+            unsure teachers give every pair some weight, and the many wrong pairs then outweigh the few right ones.
 
     Raises:
-        InputError: When the temperature is not positive.
+        InputError: When the temperature or the sharpness is not positive.
     """
 
-    def __init__(self, temperature: float = 0.07, reduce: Reduce = "global", soft: bool = True) -> None:
+    def __init__(
+        self, temperature: float = 0.07, reduce: Reduce = "global", soft: bool = True, sharpness: float = 1.0
+    ) -> None:
         super().__init__()
+        if not sharpness > 0:
+            raise InputError(f"sharpness: {sharpness} is not above 0")
         if not temperature > 0:
             raise InputError(f"temperature: {temperature} is not above 0")
         self.temperature = temperature
         self.reduce: Reduce = reduce
         self.soft = soft
+        self.sharpness = sharpness
 
     def forward(self, embeddings: PairEmbeddings) -> Tensor:
         """Return the mean of both directions' `sup_con`, >= 0 in nats."""
@@ -70,6 +77,7 @@ class SupConLoss(EncodingLoss):
         """How much photo j is a positive of sketch i, (B, B)."""
         if self.soft:
             with torch.autocast(photo_posterior.device.type, enabled=False):
-                return full_precision(sketch_posterior) @ full_precision(photo_posterior).T
+                product = full_precision(sketch_posterior) @ full_precision(photo_posterior).T
+                return product**self.sharpness
         same = sketch_posterior.argmax(dim=1)[:, None] == photo_posterior.argmax(dim=1)[None, :]
         return full_precision(same)

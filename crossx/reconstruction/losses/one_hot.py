@@ -33,8 +33,8 @@ class OneHotLoss(ReconstructionLoss):
 
     Args:
         labels: Which class. `predicted`: the teacher's own most likely one, as in DAFL. `agreed`: the one class that
-            both teachers together find most likely (`Vocabulary.most_likely`), which also pulls a pair together. `target`:
-            the class drawn for the pair. A teacher is not asked about a class that it does not know.
+            both teachers together find most likely (`Vocabulary.most_likely`), which also pulls a pair together.
+            `target`: the class drawn for the pair. A teacher is not asked about a class that it does not know.
 
     Raises:
         InputError: When labels is none of the three.

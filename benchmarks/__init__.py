@@ -1,0 +1,1 @@
+"""Measurements of crossx; each prints a table and writes JSON."""

@@ -1,0 +1,20 @@
+"""What Lightning and torch say about every run of crossx, though all is as it should be."""
+
+import logging
+import warnings
+
+_EXPECTED = (
+    "LightningCLI's args parameter is intended",  # the words are rewritten before they are parsed
+    r"You have overridden `on_before_batch_transfer` in `LightningModule`",  # module seeds, data module makes pairs
+    r"Found \d+ module\(s\) in eval mode at the start of training",  # the frozen teachers
+    r".*does not have many workers",  # the workers carry numbers; there is nothing to speed up
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # inside Lightning 2.6
+    r".*is not supported by the model summary",
+)
+
+
+def hush_expected() -> None:
+    """Silence the messages above, and Lightning's tips for other products."""
+    for message in _EXPECTED:
+        warnings.filterwarnings("ignore", message)
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda record: "Tip:" not in str(record.msg))

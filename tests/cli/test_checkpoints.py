@@ -1,0 +1,203 @@
+"""What a checkpoint keeps, what it may decide, and what it may not do."""
+
+import json
+import os
+import pickle
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from commands import joint_config, write
+from runs import Teachers
+from torch import Tensor
+
+from crossx.cli import main
+from crossx.cli.configs import checkpoint_config
+from crossx.cli.training import train
+from crossx.cotraining.module import CoTrainingModule
+from crossx.errors import InputError
+
+
+def last(folder: Path) -> Path:
+    return folder / "checkpoints/last.ckpt"
+
+
+def results(folder: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((folder / "results.json").read_text())
+    return loaded
+
+
+def is_plain(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(is_plain(key) and is_plain(part) for key, part in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str | Tensor)
+
+
+def test_holds_tensors_and_plain_values_of_the_last_step(joint_run: Path) -> None:
+    checkpoint = torch.load(last(joint_run), weights_only=True)
+    assert is_plain(checkpoint)
+    assert checkpoint["global_step"] == 4
+    assert not [name for name in checkpoint["state_dict"] if "teacher" in name]
+
+
+@pytest.mark.parametrize(("verb", "split"), [("validate", "validation"), ("test", "test")])
+def test_is_measured_without_a_config(
+    joint_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, split: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([verb, "--ckpt_path", str(last(joint_run)), "--trainer.accelerator", "cpu"]) == 0
+    found = results(next(tmp_path.glob("lightning_logs/*")))
+    assert found["split"] == split
+    assert set(found["baselines"]) == {"features", "posterior"}
+    fitted = results(joint_run)
+    if verb == "validate":
+        assert found["metrics"] == fitted["metrics"]
+        assert found["baselines"] == fitted["baselines"]
+
+
+def test_order_is_checkpoint_then_config_then_command_line(
+    joint_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write(tmp_path / "c.yaml", {"data": {"init_args": {"batches_per_epoch": 7, "eval_batch_size": 9}}})
+    words = ["fit", "--config", config, "--ckpt_path", str(last(joint_run)), "--data.eval_batch_size", "11"]
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        train([*words, "--print_config"])
+    assert end.value.code == 0
+    resolved = yaml.safe_load(capsys.readouterr().out)
+    assert resolved["model"]["class_path"] == "crossx.CoTrainingModule"
+    data = resolved["data"]["init_args"]
+    assert (data["batch_size"], data["batches_per_epoch"], data["eval_batch_size"]) == (8, 7, 11)
+
+
+def test_module_is_rebuilt_from_it_alone(joint_run: Path) -> None:
+    module = CoTrainingModule.load_from_checkpoint(last(joint_run), map_location="cpu")
+    stored = torch.load(last(joint_run), weights_only=True)["state_dict"]
+    assert module.state_dict().keys() == stored.keys()
+    assert all(torch.equal(tensor, stored[name]) for name, tensor in module.state_dict().items())
+    assert module.schedule.warmup == 1
+    assert module.encode(torch.rand(2, 3, 16, 16), "sketch").shape == (2, 4)
+
+
+def test_resumes_with_the_checkpoint_s_own_config(
+    joint_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    trainer = ["--trainer.accelerator=cpu", "--trainer.max_steps=6", "--trainer.max_epochs=-1"]
+    cli = train(["fit", "--ckpt_path", str(last(joint_run)), *trainer])
+    assert cli.trainer.global_step == 6
+    found = results(next(tmp_path.glob("lightning_logs/*")))
+    assert found["step"] == 6
+    assert found["at_start"] == results(joint_run)["at_start"]
+    assert found["seconds"] > 0
+
+
+class Bomb:
+    """A pickle that runs a command when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., int], tuple[str]]:
+        return os.system, (f"touch {self.path}",)
+
+
+@pytest.mark.parametrize("verb", ["fit", "validate"])
+def test_evil_pickle_is_refused_and_not_executed(
+    teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    bomb = Bomb(tmp_path / "executed")
+    torch.save({"state_dict": {}, "x": bomb}, tmp_path / "evil.ckpt")
+    pickle.loads(pickle.dumps(bomb))
+    assert bomb.path.exists(), "the bomb is real"
+    bomb.path.unlink()
+    config = write(tmp_path / "c.yaml", joint_config(teachers, tmp_path / "runs"))
+    assert main([verb, "--config", config, "--ckpt_path", str(tmp_path / "evil.ckpt")]) == 2
+    assert not bomb.path.exists()
+    assert not (tmp_path / "runs").exists()
+    assert "is not a checkpoint that can be read safely" in capsys.readouterr().err
+
+
+def evil_class(config: dict[str, Any]) -> None:
+    config["model"]["class_path"] = "evil.Evil"
+
+
+def evil_part(config: dict[str, Any]) -> None:
+    config["model"]["init_args"]["encoding"]["init_args"]["photo_encoder"] = {"class_path": "evil.Evil"}
+
+
+def evil_function(config: dict[str, Any]) -> None:
+    config["model"]["init_args"]["encoding"]["init_args"]["optimizer"] = "evil.explode"
+
+
+def evil_text(config: dict[str, Any]) -> None:
+    """jsonargparse reads a text as YAML where it expects an object."""
+    config["model"] = json.dumps({"class_path": "evil.Evil"})
+
+
+def evil_file(config: dict[str, Any]) -> None:
+    """It reads a file, too."""
+    config["data"] = "innocent.txt"
+
+
+def evil_file_in_a_text(config: dict[str, Any]) -> None:
+    config["data"] = "{class_path: innocent.txt}"
+
+
+def evil_circle(config: dict[str, Any]) -> None:
+    config["data"] = "circle.txt"
+
+
+@pytest.mark.parametrize(
+    "evil", [evil_class, evil_part, evil_function, evil_text, evil_file, evil_file_in_a_text, evil_circle]
+)
+def test_config_in_it_can_import_nothing(
+    joint_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    evil: Callable[[dict[str, Any]], None],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("evil.py").write_text("raise SystemError('evil was imported')\n")
+    Path("innocent.txt").write_text("class_path: evil.Evil\n")
+    Path("circle.txt").write_text("class_path: circle.txt\n")
+    checkpoint = torch.load(last(joint_run), weights_only=True)
+    evil(checkpoint["crossx"]["config"])
+    torch.save(checkpoint, "evil.ckpt")
+    assert main(["validate", "--ckpt_path", "evil.ckpt"]) == 2
+    assert "evil" not in sys.modules
+    error = capsys.readouterr().err
+    assert "'evil." in error or "nested too deeply" in error
+    assert not Path("lightning_logs").exists()
+
+
+def test_imports_what_the_user_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A config is code: the same name in the user's own config is imported."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "evil.py").write_text("raise SystemError('evil was imported')\n")
+    with pytest.raises(InputError, match="evil was imported"):
+        train(["fit", "--model", "evil.Evil"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "is not a file"), (b"nonsense", "can be read safely"), (b"", "can be read safely")]
+)
+def test_no_checkpoint_at_all(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "x.ckpt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        checkpoint_config(path)
+
+
+def test_checkpoint_made_from_python_has_no_config(tmp_path: Path) -> None:
+    torch.save({"state_dict": {}}, tmp_path / "x.ckpt")
+    assert checkpoint_config(tmp_path / "x.ckpt") == {}

@@ -1,0 +1,148 @@
+"""A user's mistake: exit code 2, one message that names what is wrong, no traceback, nothing half-written."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commands import Config, config, edit, folder_dataset, joint_config, part, write
+from runs import CLASSES, Teachers, save_teachers
+
+from crossx.cli import main
+from crossx.cli.mistakes import explain
+
+Refuse = Callable[..., str]
+
+
+@pytest.fixture
+def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Refuse:
+    """Fit a config with further words; must be refused; returns the message."""
+    monkeypatch.chdir(tmp_path)
+
+    def refuse(content: Config, *words: str) -> str:
+        path = write(tmp_path / "config.yaml", content)
+        assert main(["fit", "--config", path, *words]) == 2
+        err = capsys.readouterr().err
+        assert err.count("crossx: error: ") == 1
+        message: str = err.partition("crossx: error: ")[2].strip()
+        assert "\n" not in message
+        assert "Traceback" not in err
+        left = [file.name for file in tmp_path.rglob("*") if file.is_file()]
+        assert not [name for name in left if name.startswith(".") or name in ("results.json", "last.ckpt")]
+        return message
+
+    return refuse
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("model.schedule.warmp", 3, r"^model: .*'warmp'"),
+        ("model.schedule.warmup", "x", r"^model\.schedule\.warmup: Expected int\. Got value: x$"),
+        ("model.schedule.warmup", -1, r"^schedule\.warmup: -1 is not legal; at least 0$"),
+        (
+            "model.reconstruction.photo_generator.widht",
+            8,
+            r"^model\.reconstruction\.photo_generator: .*'widht'.*; legal for UpsamplingGenerator: size, .*width,",
+        ),
+        ("model.reconstruction.photo_generator.width", 7, r"^width: 7 is not legal; a multiple of 8$"),
+        (
+            "model.encoding.terms.sup_con.wieght",
+            1,
+            r"^model\.encoding\.terms: .*'wieght'.*; legal .*loss, weight, ramp",
+        ),
+        (
+            "model.encoding.terms.sup_con.loss",
+            {"class_path": "SupConn"},
+            r"^model\.encoding.*class 'SupConn' is not kno",
+        ),
+        ("model.pairs", part("Replay", source=part("LivePairs"), size=3), r"^size: 3 is not legal; .* 10 classes"),
+        ("trainer.max_step", 3, r"'trainer\.max_step'"),
+        ("trainer.max_epochs", 3, r"^trainer\.max_epochs: 3 is not legal beside trainer\.max_steps: 4"),
+        ("trainer.accelerator", "gpuu", r"^trainer: .*gpuu"),
+        ("trainer.strategy", "fsdp", r"^trainer\.strategy: fsdp is not legal in a joint run; auto or ddp"),
+        ("trainer.strategy", "deepspeed", r"^trainer\.strategy: deepspeed is not legal in a joint run; auto or ddp"),
+        ("trainer.sync_batchnorm", True, r"^trainer\.sync_batchnorm: not in a joint run: .*; use"),
+        ("trainer.gradient_clip_val", 1, r"^trainer\.gradient_clip_val: not in a joint run: .*; use clip_norm"),
+        ("trainer.accumulate_grad_batches", 2, r"^trainer\.accumulate_grad_batches: not in a joint run: .*; use"),
+        ("trainer.precision", "bf16-true", r"^trainer\.precision: bf16-true is not legal in a joint run"),
+        ("data.batch_size", 0, r"^data\.batch_size: 0 is not legal; at least 1"),
+        ("data.dataset.validation", 0, r"^the list of photo images is empty"),
+        ("teachers.photo", "nowhere.safetensors", r"^photo_teacher: 'nowhere\.safetensors' does not exist"),
+        ("trainr", {"max_steps": 3}, r"'trainr"),
+    ],
+)
+def test_one_clear_message(
+    refuse: Refuse, teachers: Teachers, tmp_path: Path, place: str, value: object, message: str
+) -> None:
+    content = joint_config(teachers, tmp_path / "runs")
+    edit(content, place, value)
+    assert re.search(message, found := refuse(content)), found
+
+
+def test_unknown_option(refuse: Refuse, teachers: Teachers, tmp_path: Path) -> None:
+    content = joint_config(teachers, tmp_path / "runs")
+    assert refuse(content, "--model.schedul.warmup", "3").startswith(
+        "model: unrecognized arguments: --schedul.warmup=3"
+    )
+    assert refuse(content, "--foo", "3") == "unrecognized arguments: --foo 3"
+
+
+def test_config_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["fit", "--config", "sketchi.yaml"]) == 2
+    assert re.search(r"--config: 'sketchi\.yaml' is neither .*quickstart\.yaml", capsys.readouterr().err)
+    (tmp_path / "broken.yaml").write_text("a: [1")
+    assert main(["fit", "--config", str(tmp_path / "broken.yaml")]) == 2
+    assert re.search(r"crossx: error: Problems parsing config: .* line 1", capsys.readouterr().err)
+
+
+def test_nothing_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit"]) == 2
+    assert "fit.data, fit.model" in capsys.readouterr().err
+
+
+def test_class_that_one_teacher_does_not_know(refuse: Refuse, tmp_path: Path) -> None:
+    few = save_teachers(tmp_path, classes={"photo": CLASSES, "sketch": CLASSES[1:]})
+    message = refuse(joint_config(few, tmp_path / "runs"))
+    assert message.startswith(f"data.dataset: the sketch teacher does not know {CLASSES[0]!r}; its classes are ")
+
+
+def test_missing_class_folder(refuse: Refuse, teachers: Teachers, tmp_path: Path) -> None:
+    content = joint_config(teachers, tmp_path / "runs")
+    edit(content, "data.dataset", folder_dataset(tmp_path))
+    (tmp_path / "data/sketch" / CLASSES[1]).rename(tmp_path / "data/sketch/other")
+    message = refuse(content)
+    assert f"{CLASSES[1]} does not exist" in message
+    assert "'other'" in message
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_unreadable_image(refuse: Refuse, teachers: Teachers, tmp_path: Path, workers: int) -> None:
+    content = joint_config(teachers, tmp_path / "runs")
+    edit(content, "data.dataset", folder_dataset(tmp_path))
+    edit(content, "data.workers", workers)
+    (tmp_path / f"data/photo/{CLASSES[0]}/3.jpg").write_bytes(b"this is no image")
+    message = refuse(content)
+    assert f"{CLASSES[0]}/3.jpg: cannot be read as an image" in message
+
+
+def test_run_that_is_not_evaluated_has_nothing_to_test(
+    teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = joint_config(teachers, tmp_path / "runs")
+    edit(content, "data.dataset", None)
+    assert main(["test", "--config", write(tmp_path / "c.yaml", content)]) == 2
+    assert "data.dataset: none is named" in capsys.readouterr().err
+
+
+def test_encoders_alone_need_pairs(refuse: Refuse, teachers: Teachers, tmp_path: Path) -> None:
+    model = joint_config(teachers, tmp_path)["model"]["init_args"]["encoding"]
+    assert refuse(config(teachers, tmp_path / "runs", model)).startswith("model.pairs: none is named; SavedPairs")
+    model["init_args"]["pairs"] = part("LivePairs")
+    assert refuse(config(teachers, tmp_path / "runs", model)).startswith("pairs: LivePairs needs generators that learn")
+    model["init_args"]["pairs"] = part("SavedPairs", generators=teachers.photo)
+    assert "does not hold two generators saved by crossx" in refuse(config(teachers, tmp_path / "runs", model))
+
+
+def test_explanation_of_a_plain_error() -> None:
+    assert explain(ValueError("x: <class 'float'>")) == "x: float"

@@ -1,0 +1,121 @@
+"""Every shipped config is found from an empty folder, parses, instantiates, and trains and validates two batches."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from commands import Config
+from runs import CLASSES, MODALITIES, save_teachers
+
+from crossx.cli.configs import find_config, shipped_configs
+from crossx.cli.training import train
+from crossx.cotraining.module import CoTrainingModule
+from crossx.errors import InputError
+from crossx.paths import resolve
+from crossx.reconstruction.generators import GeneratorPair, UpsamplingGenerator, save_generators
+
+NAMES = sorted(path.relative_to(shipped_configs()).as_posix() for path in shipped_configs().rglob("*.yaml"))
+BASE = "quickstart.yaml"
+"""What a config without a model is put on."""
+
+
+def parts(value: object) -> list[Config]:
+    """All classes that a config names, outer ones first."""
+    if isinstance(value, dict):
+        return ([value] if "class_path" in value else []) + [p for child in value.values() for p in parts(child)]
+    return [p for child in value for p in parts(child)] if isinstance(value, list) else []
+
+
+def texts(value: object) -> list[str]:
+    if isinstance(value, dict | list):
+        return [t for child in (value.values() if isinstance(value, dict) else value) for t in texts(child)]
+    return [value] if isinstance(value, str) else []
+
+
+def load(name: str) -> Config:
+    content: Config = yaml.safe_load((shipped_configs() / name).read_text())
+    return content
+
+
+def classes_of(content: Config) -> tuple[str, ...]:
+    """Class names of a config's data set."""
+    for part in parts(content["data"]):
+        if part["class_path"].endswith("JoinedData"):
+            return tuple(json.loads(resolve(part["init_args"]["class_map"], "class_map").read_text())["classes"])
+    return CLASSES
+
+
+def replacements(content: Config, folder: Path) -> list[str]:
+    """Words that make a run small, and put files that come from other runs in their places."""
+    words = ["--trainer.fast_dev_run", "true", "--trainer.accelerator", "cpu", "--trainer.devices", "1"]
+    words += ["--trainer.enable_progress_bar", "false", "--data.batch_size", "4"]
+    if "teachers" in content:
+        teachers = save_teachers(folder, classes=dict.fromkeys(MODALITIES, classes_of(content)))
+        words += ["--teachers.photo", teachers.photo, "--teachers.sketch", teachers.sketch]
+        words += ["--data.eval_batch_size", "8"]
+    for part in parts(content["model"]):
+        if part["class_path"].endswith("Replay"):
+            words += ["--model.pairs.size", "200"]
+        if part["class_path"].endswith("SavedPairs"):
+            sides = [UpsamplingGenerator(size=32, latent_dim=8, width=8, channels=channels) for channels in (3, 1)]
+            save_generators(folder / "generators.safetensors", GeneratorPair(*sides))
+            wrapped = content["model"]["init_args"]["pairs"] is not part
+            place = "--model.pairs.source.generators" if wrapped else "--model.pairs.generators"
+            words += [place, str(folder / "generators.safetensors")]
+    if "with_data" in content.get("report", {}):
+        words += ["--report.with_data", "null"]
+    return words
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_config_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = load(name)
+    configs = [name] if "model" in content else [BASE, name]
+    needs_data = any(part["class_path"].endswith("JoinedData") for part in parts(content))
+    if needs_data and not os.environ.get("CROSSX_DATA"):
+        pytest.fail("CROSSX_DATA is not set: point it to the folder with cifar10, tuberlin, sketchy, ...")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    torch.manual_seed(0)
+    words = [word for config in configs for word in ("--config", config)]
+    cli = train(["fit", *words, *replacements({**load(configs[0]), **content}, tmp_path)])
+    assert cli.trainer.global_step == 2
+    logged = cli.trainer.callback_metrics
+    if isinstance(cli.model, CoTrainingModule):
+        assert {"recon/loss", "encode/loss", "val/map_all"} <= set(logged)
+    assert all(value.isfinite() for value in logged.values())
+    assert not [path for path in Path().rglob("*") if path.is_file()], "a fast_dev_run leaves nothing behind"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_of_the_package_that_it_names_exist(name: str) -> None:
+    for text in texts(load(name)):
+        if text.startswith("crossx:"):
+            assert resolve(text, name).is_file()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_steps_are_fixed_and_weights_are_the_last_ones(name: str) -> None:
+    content = load(name)
+    if "model" not in content:
+        return
+    assert content["trainer"]["max_steps"] > 0
+    assert content["trainer"]["max_epochs"] == -1
+    assert content.get("checkpoint", {}).get("monitor") is None
+
+
+def test_there_are_configs() -> None:
+    assert {"quickstart.yaml", "cifar_tuberlin.yaml", "sketchy.yaml"} <= set(NAMES)
+
+
+def test_own_file_wins_over_a_shipped_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_config("quickstart") == str(shipped_configs() / "quickstart.yaml")
+    assert find_config("teachers/shapes_photo.yaml") == str(shipped_configs() / "teachers/shapes_photo.yaml")
+    Path("quickstart.yaml").touch()
+    assert find_config("quickstart.yaml") == "quickstart.yaml"
+    with pytest.raises(InputError, match=r"'quickstat' is neither a file nor a shipped config; shipped are .*sketchy"):
+        find_config("quickstat")
