@@ -6,7 +6,6 @@ The rule that nested modules make necessary: under the Lightning CLI only the ro
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import lightning.pytorch as pl
@@ -17,15 +16,15 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from crossx import __version__
-from crossx.distributed import mean_over_processes, rank
+from crossx.batchnorm import average_running_statistics
+from crossx.distributed import rank
 from crossx.errors import InputError
 from crossx.evaluation.metric import RetrievalMetric
 from crossx.seeding import run_seed
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import FrozenTeacher
+from crossx.trainer import batches_done
 from crossx.types import ImageBatch, Modality, StepOutput
-
-_BESIDE_PROGRESS = ("recon/loss", "recon/agreement", "recon/photo_confidence", "encode/loss")
 
 
 class CrossxModule(pl.LightningModule):
@@ -72,7 +71,7 @@ class CrossxModule(pl.LightningModule):
     def log_output(self, output: StepOutput) -> None:
         """Log what a step returned; the terms that matter stand beside the progress bar."""
         for name, value in output.logs.items():
-            self.log(name, value, prog_bar=name in _BESIDE_PROGRESS)
+            self.log(name, value, prog_bar=name in output.shown)
 
     def configure_gradient_clipping(
         self,
@@ -88,9 +87,31 @@ class CrossxModule(pl.LightningModule):
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:  # noqa: ANN401 - Lightning's signature
         """Seed torch from (seed, batches done, rank), so that a resumed run draws what a straight one draws."""
         if self._trainer is not None and self.trainer.training:
-            state = np.random.SeedSequence([run_seed(), self.trainer.global_step, rank()]).generate_state(1)
+            state = np.random.SeedSequence([run_seed(), batches_done(self.trainer), rank()]).generate_state(1)
             torch.manual_seed(int(state[0]))
         return batch
+
+    def on_fit_start(self) -> None:
+        """Refuse what would rebuild the layers of frozen teachers.
+
+        Raises:
+            InputError: When the trainer converts BatchNorm layers.
+        """
+        if teacher_hashes(self) and self.trainer._accelerator_connector._layer_sync is not None:
+            raise InputError(
+                "trainer.sync_batchnorm: not in a run with teachers: Lightning would convert the frozen teachers too, "
+                "and lose timm's fused activations; use norm: group, or larger batches a process"
+            )
+
+    def on_fit_end(self) -> None:
+        """Make sure that the teachers are what they were.
+
+        Raises:
+            RuntimeError: When a teacher's tensors have changed, which would be a defect of crossx or of a subclass.
+        """
+        for teacher in self.modules():
+            if isinstance(teacher, FrozenTeacher) and teacher.fingerprint() != teacher.hash:
+                raise RuntimeError(f"the frozen teacher {teacher.card.name!r} has changed during the fit")
 
     def on_validation_start(self) -> None:
         """Make the running statistics of all processes the same before anything is measured."""
@@ -168,55 +189,7 @@ class RetrievalModule(CrossxModule, ABC):
         self.retrieval.reset()
 
 
-def own_modules(module: nn.Module) -> Iterator[nn.Module]:
-    """All modules inside a module, without the frozen teachers and what is in them."""
-    if not isinstance(module, FrozenTeacher):
-        yield module
-        for child in module.children():
-            yield from own_modules(child)
-
-
-def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._NormBase]:
-    """The BatchNorm layers of a module that keep running statistics, without those of frozen teachers."""
-    layers = (m for m in own_modules(module) if isinstance(m, nn.modules.batchnorm._NormBase))
-    return [layer for layer in layers if layer.running_mean is not None]
-
-
-@torch.no_grad()
-def average_running_statistics(module: nn.Module) -> None:
-    """Average BatchNorm running statistics over processes; DDP does not, because buffers are not broadcast."""
-    for layer in batch_norms(module):
-        for statistic in (layer.running_mean, layer.running_var):
-            if statistic is not None:
-                statistic.copy_(mean_over_processes(statistic, "global"))
-
-
-@contextmanager
-def batch_statistics_only(module: nn.Module) -> Iterator[None]:
-    """Normalise with the statistics of the batch at hand and leave the running ones alone, whatever the mode."""
-    layers = batch_norms(module)
-    before = [(layer.training, layer.track_running_stats) for layer in layers]
-    for layer in layers:
-        layer.training, layer.track_running_stats = True, False
-    try:
-        yield
-    finally:
-        for layer, (training, track) in zip(layers, before, strict=True):
-            layer.training, layer.track_running_stats = training, track
-
-
-@contextmanager
-def eval_mode(module: nn.Module) -> Iterator[None]:
-    """Run a module in eval mode and give every submodule its own mode back afterwards."""
-    before = [(m, m.training) for m in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for m, training in before:
-            m.training = training
-
-
 def teacher_hashes(module: nn.Module) -> dict[str, str]:
-    """Hash of each frozen teacher inside a module, by its modality."""
-    return {m.card.modality: m.hash for m in module.modules() if isinstance(m, FrozenTeacher)}
+    """Hash of the photo and the sketch teacher inside a module; empty for a module without teachers."""
+    pairs = [m for m in module.modules() if isinstance(m, TeacherPair)]
+    return {"photo": pairs[0].photo.hash, "sketch": pairs[0].sketch.hash} if pairs else {}

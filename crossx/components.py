@@ -17,4 +17,5 @@ import crossx.encoding.encoders
 import crossx.encoding.losses
 import crossx.reconstruction.generators
 import crossx.reconstruction.losses
+import crossx.reconstruction.saved
 import crossx.teachers.module  # noqa: F401

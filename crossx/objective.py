@@ -75,6 +75,12 @@ class WeightedObjective(nn.Module):
         except KeyError as error:
             raise InputError(f"terms: a name of {list(terms)} cannot be used: {error.args[0]}") from error
 
+    def active(self, batches_done: int) -> dict[str, float]:
+        """Weights of the terms that are evaluated now, by name."""
+        weights = {name: term.weight_at(batches_done) for name, term in self.terms.items()}
+        # Before every ramp has begun nothing has a weight: the sum is then 0, but still has to have a graph.
+        return {name: weight for name, weight in weights.items() if weight > 0} or weights
+
     def forward(self, inputs: object, batches_done: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Evaluate the terms that have a weight now.
 
@@ -85,9 +91,7 @@ class WeightedObjective(nn.Module):
         Returns:
             The weighted sum (scalar, with gradient), and the unweighted, detached value of each evaluated term.
         """
-        weights = {name: term.weight_at(batches_done) for name, term in self.terms.items()}
-        # Before every ramp has begun nothing has a weight: the sum is then 0, but still has to have a graph.
-        active = {name: weight for name, weight in weights.items() if weight > 0} or weights
+        active = self.active(batches_done)
         values: dict[str, Tensor] = {name: self.losses[name](inputs) for name in active}
         loss = torch.stack([weight * values[name] for name, weight in active.items()]).sum()
         return loss, {name: value.detach() for name, value in values.items()}

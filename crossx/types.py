@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 from torch import Tensor
 
 Modality = Literal["photo", "sketch"]
+MODALITIES: tuple[Modality, Modality] = ("photo", "sketch")
 Split = Literal["train", "validation", "test"]
 Reduce = Literal["local", "global"]
 """`local`: a batch-level loss sees its own process's batch. `global`: it sees the batches of all processes together, so
@@ -119,16 +120,23 @@ class StepOutput:
     Attributes:
         loss: Scalar with gradient.
         logs: Detached scalars by their full names, such as `recon/one_hot`.
+        shown: Names of the logs that stand beside the progress bar.
     """
 
     loss: Tensor
     logs: dict[str, Tensor]
+    shown: tuple[str, ...] = ()
 
 
 class PairSource(Protocol):
     """Turns latents into pairs, without gradient, on the device."""
 
-    def __call__(self, latents: LatentBatch) -> PairBatch:
+    @property
+    def latent_dim(self) -> int:
+        """Z, how much noise it wants per pair."""
+        ...
+
+    def sample(self, latents: LatentBatch) -> PairBatch:
         """Return one pair a latent."""
         ...
 

@@ -7,12 +7,11 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from crossx.callbacks.media import run_folder
 from crossx.data.synthetic import SyntheticPairsDataModule
 from crossx.evaluation.metric import RetrievalMetric
 from crossx.files import write_safetensors
-from crossx.teachers.vocabulary import MODALITIES
-from crossx.types import ImageBatch
+from crossx.trainer import run_folder
+from crossx.types import MODALITIES, ImageBatch
 
 
 class EmbeddingWriter(Callback):

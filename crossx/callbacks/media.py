@@ -1,13 +1,11 @@
 """Pictures in the run folder: what the generators make, and what the encoders find."""
 
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.utilities import rank_zero_only
 
 from crossx.base import RetrievalModule
 from crossx.callbacks.sheets import NEUTRAL, RIGHT, WRONG, Sheet
@@ -18,13 +16,8 @@ from crossx.errors import InputError
 from crossx.evaluation.results import RetrievalResults
 from crossx.seeding import run_seed
 from crossx.teachers.pair import TeacherPair
+from crossx.trainer import run_folder
 from crossx.types import PairBatch, Split
-
-
-def run_folder(trainer: pl.Trainer) -> Path | None:
-    """Where a run keeps its files; None in a fast_dev_run, which leaves nothing behind."""
-    # getattr: Lightning sets the attribute without declaring it.
-    return None if getattr(trainer, "fast_dev_run", 0) or trainer.log_dir is None else Path(trainer.log_dir)
 
 
 class PairSheets(Callback):
@@ -60,24 +53,24 @@ class PairSheets(Callback):
         if isinstance(batch, PairBatch):
             self._last = batch
 
-    @rank_zero_only
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write a sheet."""
         folder = run_folder(trainer)
-        if folder is None or (trainer.current_epoch + 1) % self.every_n_epochs:
+        if folder is None or not trainer.is_global_zero or (trainer.current_epoch + 1) % self.every_n_epochs:
             return
-        pairs = self._sample(pl_module)
+        batch_size = getattr(getattr(trainer, "datamodule", None), "batch_size", self.pairs)
+        pairs = self._sample(pl_module, batch_size)
         if pairs is not None:
             teachers: Any = pl_module.teachers
             sheet = pair_sheet(pairs, teachers, self.pairs, f"step {trainer.global_step}: photo over sketch")
             sheet.save(folder / "pairs" / f"step_{trainer.global_step:07d}.png")
 
-    def _sample(self, module: Any) -> PairBatch | None:  # noqa: ANN401 - modules with generators can sample
+    def _sample(self, module: Any, batch_size: int) -> PairBatch | None:  # noqa: ANN401 - modules with generators can sample
         if not hasattr(module, "sample"):
             return self._last
         stream = LatentDataset(run_seed(), module.latent_dim, 1)
         # As many as a training batch has: the generators normalise by the batch.
-        latents = stack([stream[i] for i in range(128)])
+        latents = stack([stream[i] for i in range(batch_size)])
         pairs: PairBatch = module.sample(move_data_to_device(latents, module.device))
         return pairs
 

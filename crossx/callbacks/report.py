@@ -1,22 +1,22 @@
 """The result of a run: `results.json` in its folder, and the same as a table."""
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.utilities import rank_zero_only
 
 from crossx import __version__
 from crossx.base import RetrievalModule, teacher_hashes
 from crossx.callbacks.baselines import TeacherBaselines
-from crossx.callbacks.media import run_folder
 from crossx.errors import InputError
 from crossx.evaluation.summary import print_table, read_results
 from crossx.files import write_text
 from crossx.seeding import run_seed
+from crossx.trainer import run_folder
 from crossx.types import Split
 
 
@@ -57,9 +57,19 @@ class RunReport(Callback):
         return self._seconds_before + time.monotonic() - self._started
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Start the clock of a fit; a validation right after it belongs to it."""
+        """Start the clock of a fit; a validation right after it belongs to it.
+
+        Raises:
+            InputError: When the run to compare with was measured on another split.
+        """
         if stage == "fit":
             self._started = time.monotonic()
+        split = "test" if stage == "test" else "validation"
+        if self.with_data is not None and self.with_data["split"] != split:
+            raise InputError(
+                f"report.with_data: those are {self.with_data['split']} results, this run is measured on the {split} "
+                "split; name results of the same split"
+            )
 
     def is_stale(self, trainer: pl.Trainer) -> bool:
         """Whether the weights have changed since they were last measured (or never were)."""
@@ -83,22 +93,22 @@ class RunReport(Callback):
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Report the last weights, if they have been measured; a module that is not retrieved with reports its logs."""
         if isinstance(pl_module, RetrievalModule):
-            if not self.is_stale(trainer):
+            evaluated = getattr(getattr(trainer, "datamodule", None), "dataset", None) is not None
+            if not evaluated or not self.is_stale(trainer):
                 self._write(trainer, pl_module, "validation", self._measured)
         else:
             self._write(trainer, pl_module, "validation", _metrics(trainer, ""))
 
-    @rank_zero_only
     def _write(self, trainer: pl.Trainer, module: pl.LightningModule, split: Split, metrics: dict[str, float]) -> None:
         folder = run_folder(trainer)
-        if folder is None:
+        if folder is None or not trainer.is_global_zero:
             return
         baselines: dict[str, dict[str, float]] = {}
         for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
             if isinstance(callback, TeacherBaselines):
                 baselines.update(callback.results.get(split, {}))
         if self.with_data is not None:
-            baselines["with_data"] = self._comparable(split)
+            baselines["with_data"] = self.with_data["metrics"]
         data = getattr(getattr(trainer, "datamodule", None), "dataset", None)
         results = {
             "split": split,
@@ -114,20 +124,18 @@ class RunReport(Callback):
             "config": self.config,
         }
         path = folder / "results.json"
-        write_text(path, json.dumps(results, indent=1) + "\n")
-        if isinstance(module, RetrievalModule):
+        write_text(path, json.dumps(_without_nan(results), indent=1) + "\n")
+        if isinstance(module, RetrievalModule) and metrics:
             print_results(results, path)
 
-    def _comparable(self, split: Split) -> dict[str, float]:
-        if self.with_data is None:
-            raise RuntimeError("there is no run to compare with")
-        if self.with_data["split"] != split:
-            raise InputError(
-                f"report.with_data: those are {self.with_data['split']} results, this run is measured on the {split} "
-                "split; name results of the same split"
-            )
-        metrics: dict[str, float] = self.with_data["metrics"]
-        return metrics
+
+def _without_nan(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The same value with null for NaN and infinity, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _metrics(trainer: pl.Trainer, prefix: str) -> dict[str, float]:

@@ -62,6 +62,11 @@ def with_shipped_configs(words: Sequence[str]) -> list[str]:
     return words
 
 
+def checkpoints_named(words: Sequence[str]) -> list[str]:
+    """Values of --ckpt_path on a command line, the last one counts."""
+    return [value for _, _, value in _values(words, "--ckpt_path")]
+
+
 @contextmanager
 def with_checkpoint_config(words: Sequence[str]) -> Iterator[list[str]]:
     """Put the config that a checkpoint was made with before the user's own ones.
@@ -74,7 +79,7 @@ def with_checkpoint_config(words: Sequence[str]) -> Iterator[list[str]]:
     Raises:
         InputError: When the checkpoint cannot be read, or names classes that are not loaded.
     """
-    paths = [value for _, _, value in _values(words, "--ckpt_path")]
+    paths = checkpoints_named(words)
     asked = paths and paths[-1] not in ("null", "last", "best")
     config = checkpoint_config(Path(paths[-1]), named=_names(words)) if asked else {}
     if not config:
@@ -103,7 +108,10 @@ def checkpoint_config(path: Path, named: Set[str] = frozenset()) -> dict[str, An
     except Exception as error:  # a hostile or damaged file can fail in any way inside the unpickler
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"--ckpt_path: {path} is not a checkpoint that can be read safely ({reason})") from error
-    stored = checkpoint.get("crossx", {}).get("config", {}) if isinstance(checkpoint, dict) else {}
+    stored = checkpoint.get("crossx", {}) if isinstance(checkpoint, dict) else {}
+    stored = stored.get("config", {}) if isinstance(stored, dict) else None
+    if not isinstance(stored, dict) or not _is_teachers(stored.get("teachers", {})):
+        raise InputError(f"--ckpt_path: {path} holds no config of crossx that can be read")
     config = {part: stored[part] for part in ("model", "data", "teachers") if part in stored}
     for name in _texts([config.get("model"), config.get("data")]):  # the teachers are names of files and nothing else
         if _DOTTED.fullmatch(name) and name not in named and not _is_trusted(name):
@@ -112,6 +120,16 @@ def checkpoint_config(path: Path, named: Set[str] = frozenset()) -> dict[str, An
                 "the config that names it with --config"
             )
     return config
+
+
+def _is_teachers(value: object) -> bool:
+    """Whether a value is two names of files and a mapping of class names, and can be nothing else."""
+    if not isinstance(value, dict) or not value.keys() <= {"photo", "sketch", "aliases"}:
+        return False
+    aliases = value.get("aliases") or {}
+    files = [value.get(side) for side in ("photo", "sketch")]
+    texts = [*aliases, *aliases.values()] if isinstance(aliases, dict) else [None]
+    return all(isinstance(t, str) for t in texts) and all(f is None or isinstance(f, str) for f in files)
 
 
 def _names(words: Sequence[str]) -> set[str]:

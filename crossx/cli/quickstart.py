@@ -56,7 +56,7 @@ def _unused(folder: Path) -> Path:
     candidate, number = folder, 1
     while candidate.exists() and any(candidate.iterdir()):
         number += 1
-        candidate = folder.with_name(f"{folder.name}-{number}")
+        candidate = folder.resolve().with_name(f"{folder.resolve().name}-{number}")
     return candidate
 
 

@@ -24,7 +24,7 @@ from crossx.callbacks.media import PairSheets, RetrievalSheets
 from crossx.callbacks.progress import ProgressBar
 from crossx.callbacks.report import RunReport
 from crossx.cli import TRAINER_VERBS
-from crossx.cli.configs import with_checkpoint_config, with_shipped_configs
+from crossx.cli.configs import checkpoints_named, with_checkpoint_config, with_shipped_configs
 from crossx.cli.mistakes import explain, input_error_behind
 from crossx.cli.quiet import hush_expected
 from crossx.cotraining.limits import check_strategy
@@ -34,6 +34,7 @@ from crossx.errors import InputError
 _PLACES = ("model.init_args", "model.init_args.reconstruction.init_args", "model.init_args.encoding.init_args")
 _FILLED = ("photo_teacher", "sketch_teacher", "aliases")
 """What `teachers` fills in there."""
+_PARSER = {"exit_on_error": False, "allow_abbrev": False}
 
 
 @dataclass
@@ -69,6 +70,11 @@ class CrossxCLI(LightningCLI):
         # The last weights are the ones that are evaluated: nothing is picked on real labels.
         parser.set_defaults({"checkpoint.save_last": True, "checkpoint.save_top_k": 0})
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:  # noqa: ANN401 - Lightning's signature
+        """Parse, and keep the words."""
+        self.words: list[str] = list(args)
+        super().parse_arguments(parser, args)
+
     def _parse_ckpt_path(self) -> None:
         """Nothing: Lightning would let the checkpoint win over the command line; see `with_checkpoint_config`."""
 
@@ -90,7 +96,14 @@ class CrossxCLI(LightningCLI):
                 f"trainer.max_epochs: {trainer.max_epochs} is not legal beside trainer.max_steps: {trainer.max_steps}: "
                 "with both, a run that resumes at an epoch's end trains nothing; leave max_epochs at -1"
             )
-        if trainer.fast_dev_run is True:
+        checkpoint = self.arguments.get("ckpt_path")
+        if checkpoint is not None and str(checkpoint) not in checkpoints_named(self.words):
+            raise InputError(
+                f"ckpt_path: {str(checkpoint)!r} is not legal in a config; give it on the command line, --ckpt_path"
+            )
+        if "weights_only" in self.arguments:
+            self.arguments.weights_only = True  # a checkpoint is data, whatever Lightning's default for its place
+        if trainer.fast_dev_run in (True, 1):
             trainer.fast_dev_run = 2  # one batch for each phase of a joint run
         if trainer.fast_dev_run:
             self.arguments.checkpoint.save_last = False  # Lightning 2.6 would write it even then
@@ -103,7 +116,7 @@ class CrossxCLI(LightningCLI):
         """
         if isinstance(self.model, CoTrainingModule):
             check_strategy(self.arguments.trainer.strategy)
-            if self._several_processes():
+            if self._wants_ddp():
                 kwargs["strategy"] = joint_ddp()
         if self.arguments.trainer.enable_progress_bar is not False:
             self.trainer_defaults["callbacks"] = [ProgressBar()]
@@ -120,13 +133,17 @@ class CrossxCLI(LightningCLI):
                 callback.config = config
         return trainer
 
-    def _several_processes(self) -> bool:
+    def _wants_ddp(self) -> bool:
         trainer = self.arguments.trainer
+        if trainer.strategy != "auto":
+            return bool(trainer.strategy == "ddp")  # a user's own strategy object stays as it is
         on_gpu = trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         devices = trainer.devices
         if devices in ("auto", -1, "-1"):
             devices = torch.cuda.device_count() if on_gpu else 1
-        count = len(devices) if isinstance(devices, list) else int(devices)
+        if isinstance(devices, str):
+            devices = devices.split(",") if "," in devices else int(devices)
+        count = len(devices) if isinstance(devices, list) else devices
         return count > 1 or trainer.num_nodes > 1
 
     def _hparams(self, model: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +166,8 @@ class CrossxCLI(LightningCLI):
     def after_fit(self) -> None:
         """Measure the last weights, where the last validation did not see them, and report."""
         report = next(c for c in self.trainer.callbacks if isinstance(c, RunReport))  # type: ignore[attr-defined]
-        if self.arguments.trainer.fast_dev_run or not report.is_stale(self.trainer):
+        evaluated = getattr(self.datamodule, "dataset", None) is not None
+        if self.arguments.trainer.fast_dev_run or not evaluated or not report.is_stale(self.trainer):
             return
         self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
@@ -187,7 +205,8 @@ def train(words: Sequence[str]) -> CrossxCLI:
                 seed_everything_default=0,
                 save_config_kwargs={"overwrite": True},
                 # A mistake is then an exception that can be explained, and not a screen of usage.
-                parser_kwargs={"exit_on_error": False, **{verb: {"exit_on_error": False} for verb in TRAINER_VERBS}},
+                # Without abbreviations, because --ckpt and --conf would pass what is done for --ckpt_path and --config.
+                parser_kwargs={**_PARSER, **dict.fromkeys(TRAINER_VERBS, _PARSER)},
                 args=arguments,
             )
     except ArgumentError as error:

@@ -38,8 +38,11 @@ def check_trainer(trainer: pl.Trainer) -> None:
             f"trainer.precision: {precision} is not legal in a joint run; one of {', '.join(SUPPORTED_PRECISION)} "
             "(16-mixed has one gradient scaler for both optimisers, and BatchNorm statistics overflow in float16)"
         )
-    if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
-        raise _wrong_strategy(type(trainer.strategy).__name__)
+    strategy = trainer.strategy
+    if not isinstance(strategy, SingleDeviceStrategy | DDPStrategy):
+        raise _wrong_strategy(type(strategy).__name__)
+    if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
+        raise _wrong_strategy("DDPStrategy without find_unused_parameters")
 
 
 def check_strategy(strategy: object) -> None:

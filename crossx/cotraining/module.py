@@ -1,6 +1,5 @@
 """The conductor of a joint run: generators and encoders learn in turn, within one fit and one checkpoint."""
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,7 +8,8 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
-from crossx.base import CrossxModule, RetrievalModule, eval_mode
+from crossx.base import CrossxModule, RetrievalModule
+from crossx.batchnorm import eval_mode
 from crossx.cotraining.limits import check_trainer
 from crossx.cotraining.schedule import Schedule
 from crossx.data.sources import LivePairs, Pairs
@@ -17,6 +17,7 @@ from crossx.encoding.module import EncoderModule
 from crossx.errors import InputError
 from crossx.reconstruction.module import ReconstructionModule
 from crossx.teachers.pair import TeacherPair
+from crossx.trainer import batches_done, is_fast_dev_run
 from crossx.types import LatentBatch, Modality, PairBatch
 
 
@@ -77,7 +78,9 @@ class CoTrainingModule(RetrievalModule):
 
     def wants_pairs(self, batches_done: int) -> bool:
         """Whether the coming batch trains the encoders."""
-        return self.schedule.trains_encoders(batches_done)
+        # A try-out has two batches, and both phases have their turn.
+        schedule = Schedule(warmup=1) if is_fast_dev_run(self.trainer) else self.schedule
+        return schedule.trains_encoders(batches_done)
 
     def encode(self, images: Tensor, modality: Modality) -> Tensor:
         """Images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32."""
@@ -92,26 +95,21 @@ class CoTrainingModule(RetrievalModule):
         check_trainer(self.trainer)
         return []
 
-    def setup(self, stage: str) -> None:
-        """Let both phases have their turn in a fast_dev_run."""
-        if stage == "fit" and getattr(self.trainer, "fast_dev_run", False):  # Lightning sets it without declaring it
-            self.schedule = replace(self.schedule, warmup=0, generator_steps=1, encoder_steps=1)
-
     def configure_optimizers(self) -> tuple[OptimizerLRSchedulerConfig, ...]:  # type: ignore[override]  # two optimisers
         """The children's optimisers and schedules, in the order of the phases."""
         return tuple(child.configure_optimizers() for child in (self.reconstruction, self.encoding))
 
     def training_step(self, batch: LatentBatch | PairBatch, batch_idx: int) -> None:
         """One step of the phase that the batch belongs to."""
-        batches_done = self.trainer.global_step
+        done = batches_done(self.trainer)
         phase = 1 if isinstance(batch, PairBatch) else 0
         optimizer, scheduler = self._optimizers()[phase], self._schedulers()[phase]
         child: CrossxModule = self.encoding if phase else self.reconstruction
         with optimizer.toggle_model():  # encloses the forward: the other phase's parameters get no gradient
             if isinstance(batch, PairBatch):
-                output = self.encoding.step(batch, batches_done)
+                output = self.encoding.step(batch, done)
             else:
-                output = self.reconstruction.step(batch, batches_done, self._critic)
+                output = self.reconstruction.step(batch, done, self._critic)
             optimizer.zero_grad()
             self.manual_backward(output.loss)
         if child.clip_norm is not None:

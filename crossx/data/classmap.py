@@ -7,9 +7,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from crossx.errors import InputError
-from crossx.types import Modality
-
-MODALITIES: tuple[Modality, Modality] = ("photo", "sketch")
+from crossx.types import MODALITIES, Modality
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from crossx.data.base import LabelledImages, RetrievalData
-from crossx.data.classmap import MODALITIES, read_class_map
+from crossx.data.classmap import read_class_map
 from crossx.data.reader import ImageReader
 from crossx.data.splitfile import read_split
 from crossx.errors import InputError
 from crossx.paths import resolve
-from crossx.types import Modality, Split
+from crossx.types import MODALITIES, Modality, Split
 
 
 class JoinedData(RetrievalData):

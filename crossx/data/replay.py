@@ -4,13 +4,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from crossx.data.base import RetrievalData
 from crossx.data.batches import concatenate, take
 from crossx.data.latents import LatentDataset
-from crossx.data.sources import LiveGenerators, Pairs
+from crossx.data.sources import Pairs
 from crossx.errors import InputError
 from crossx.seeding import philox, run_seed
 from crossx.teachers.pair import TeacherPair
-from crossx.types import LatentBatch, PairBatch, TeacherOutput
+from crossx.types import LatentBatch, PairBatch, PairSource, TeacherOutput
 
 
 class Replay(Pairs):
@@ -24,6 +25,7 @@ class Replay(Pairs):
 
     The pool is no `nn.Module` buffer, because DDP broadcasts buffers; every process has its own. It is not part of
     the checkpoint: a resumed run starts with an empty pool, and until it holds a batch's share, batches are all new.
+    Only the new part of a batch is sampled, so generators with BatchNorm normalise by that part.
 
     Args:
         source: Where new pairs come from.
@@ -50,7 +52,7 @@ class Replay(Pairs):
         """Z of the source."""
         return self.source.latent_dim
 
-    def attach(self, teachers: TeacherPair, live: LiveGenerators | None) -> None:
+    def attach(self, teachers: TeacherPair, live: PairSource | None) -> None:
         """Hand everything on to the source."""
         classes = len(teachers.vocabulary.union)
         if self.size < classes:
@@ -59,23 +61,23 @@ class Replay(Pairs):
         self._pool = None
         self._written = torch.zeros(classes, dtype=torch.int64)
 
-    def dataset(self, latents: LatentDataset) -> Dataset[LatentBatch]:
+    def loaded(self, latents: LatentDataset, data: RetrievalData | None) -> Dataset[LatentBatch]:
         """What the source reads."""
-        return self.source.dataset(latents)
+        return self.source.loaded(latents, data)
 
     def __len__(self) -> int:
         """Pairs in the pool now."""
         return int(self._filled.sum())
 
-    def __call__(self, latents: LatentBatch) -> PairBatch:
+    def sample(self, latents: LatentBatch) -> PairBatch:
         """New pairs for the first latents, earlier ones in the place of the rest."""
         count = len(latents.noise)
-        replayed = round(self.share * count)
-        if len(self) < replayed:
-            new = self.source(latents)
+        replayed = min(round(self.share * count), count - 1)  # the generators are always asked for something new
+        if replayed == 0 or len(self) < replayed:
+            new = self.source.sample(latents)
             self._remember(new)
             return new
-        new = self.source(take(latents, slice(count - replayed)))
+        new = self.source.sample(take(latents, slice(count - replayed)))
         old = self._recall(replayed, place=int(latents.index[0]))
         self._remember(new)
         return concatenate([new, old])
@@ -128,5 +130,4 @@ def _tensors(pairs: PairBatch) -> list[Tensor]:
 
 
 def _empty_like(pairs: PairBatch, size: int) -> PairBatch:
-    one = take(_quantised(pairs), slice(1))
-    return concatenate([one] * size)
+    return take(_quantised(pairs), torch.zeros(size, dtype=torch.int64))

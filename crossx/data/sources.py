@@ -1,7 +1,6 @@
-"""Where pairs come from: made by generators that are learning, by saved ones, or taken from real images."""
+"""Where pairs come from: generators that are learning, or real images; `SavedPairs` stands beside the generators."""
 
 from abc import ABC, abstractmethod
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -10,10 +9,9 @@ from torch.utils.data import Dataset
 from crossx.data.base import RetrievalData
 from crossx.data.latents import LatentDataset
 from crossx.errors import InputError
-from crossx.reconstruction.generators import load_generators, sample_pairs
 from crossx.seeding import philox
 from crossx.teachers.pair import TeacherPair
-from crossx.types import LatentBatch, PairBatch
+from crossx.types import LatentBatch, PairBatch, PairSource
 
 
 class Pairs(ABC):
@@ -28,7 +26,7 @@ class Pairs(ABC):
         """Z, how much noise the source wants per pair."""
 
     @abstractmethod
-    def attach(self, teachers: TeacherPair, live: "LiveGenerators | None") -> None:
+    def attach(self, teachers: TeacherPair, live: PairSource | None) -> None:
         """Called once by the root module.
 
         Args:
@@ -40,39 +38,31 @@ class Pairs(ABC):
         """
 
     @abstractmethod
-    def __call__(self, latents: LatentBatch) -> PairBatch:
+    def sample(self, latents: LatentBatch) -> PairBatch:
         """Pairs without gradient, one a latent, on the latents' device."""
 
-    def dataset(self, latents: LatentDataset) -> Dataset[LatentBatch]:
-        """What the loader's workers read; a source that needs real images puts them in here."""
+    def loaded(self, latents: LatentDataset, data: RetrievalData | None) -> Dataset[LatentBatch]:
+        """What the loader's workers read; a source that needs real images puts them in here.
+
+        Args:
+            latents: The stream.
+            data: The data module's real images.
+        """
         return latents
-
-
-class LiveGenerators(Protocol):
-    """Generators that are learning in the same run, as a pair source sees them."""
-
-    @property
-    def latent_dim(self) -> int:
-        """Z."""
-        ...
-
-    def sample(self, latents: LatentBatch) -> PairBatch:
-        """Pairs without gradient."""
-        ...
 
 
 class LivePairs(Pairs):
     """Pairs from the generators as they are now; for joint runs."""
 
     def __init__(self) -> None:
-        self._live: LiveGenerators | None = None
+        self._live: PairSource | None = None
 
     @property
     def latent_dim(self) -> int:
         """Z of the generators."""
         return self._attached.latent_dim
 
-    def attach(self, teachers: TeacherPair, live: LiveGenerators | None) -> None:
+    def attach(self, teachers: TeacherPair, live: PairSource | None) -> None:
         """Take the run's generators."""
         if live is None:
             raise InputError(
@@ -81,85 +71,54 @@ class LivePairs(Pairs):
             )
         self._live = live
 
-    def __call__(self, latents: LatentBatch) -> PairBatch:
+    def sample(self, latents: LatentBatch) -> PairBatch:
         """Sample the generators."""
         return self._attached.sample(latents)
 
     @property
-    def _attached(self) -> LiveGenerators:
+    def _attached(self) -> PairSource:
         if self._live is None:
             raise RuntimeError("attach() comes before the first use")
         return self._live
 
 
-class SavedPairs(Pairs):
-    """Pairs from the generators of an earlier run; for stage-wise training.
-
-    Args:
-        generators: The `generators.safetensors` that a run with a `ReconstructionModule` wrote into its run folder.
-
-    Raises:
-        InputError: When the file does not exist or does not hold two generators.
-    """
-
-    def __init__(self, generators: str) -> None:
-        self.generators = load_generators(generators, "generators")
-        self._teachers: TeacherPair | None = None
-
-    @property
-    def latent_dim(self) -> int:
-        """Z of the generators."""
-        return self.generators.latent_dim
-
-    def attach(self, teachers: TeacherPair, live: LiveGenerators | None) -> None:
-        """Take the teachers; live generators have no place beside saved ones."""
-        if live is not None:
-            raise InputError("pairs: SavedPairs has no use for a run's own generators; a joint run takes LivePairs")
-        self.generators.check_classes(len(teachers.vocabulary.union))
-        self._teachers = teachers
-
-    def __call__(self, latents: LatentBatch) -> PairBatch:
-        """Sample the saved generators."""
-        if self._teachers is None:
-            raise RuntimeError("attach() comes before the first use")
-        self.generators.to(latents.noise.device)  # a plain object is not moved by Lightning
-        return sample_pairs(self.generators, self._teachers, latents)
-
-
 class RealPairs(Pairs):
-    """Real photos and sketches of one class; for the comparison with data.
+    """Real photos and sketches of one class, from the data module's training split; for the comparison with data.
 
-    Each latent becomes a class (by its uniform number) and one photo and one sketch of it, drawn uniformly from the
-    training split.
-
-    Args:
-        dataset: Where the images come from.
+    Each latent becomes a class (by its uniform number) and one photo and one sketch of it, drawn uniformly.
     """
 
     latent_dim = 1
 
-    def __init__(self, dataset: RetrievalData) -> None:
-        self.data = dataset
+    def __init__(self) -> None:
         self._teachers: TeacherPair | None = None
         self._to_union: Tensor | None = None
 
-    def attach(self, teachers: TeacherPair, live: LiveGenerators | None) -> None:
-        """Take the teachers and find the data set's classes among theirs."""
+    def attach(self, teachers: TeacherPair, live: PairSource | None) -> None:
+        """Take the teachers; live generators have no place beside real images."""
         if live is not None:
             raise InputError("pairs: RealPairs has no use for a run's own generators; a joint run takes LivePairs")
         self._teachers = teachers
-        self._to_union = torch.tensor([teachers.vocabulary.index(name) for name in self.data.classes])
 
-    def dataset(self, latents: LatentDataset) -> Dataset[LatentBatch]:
-        """Read the images in the loader's workers."""
-        return _RealLatents(self.data, latents)
+    def loaded(self, latents: LatentDataset, data: RetrievalData | None) -> Dataset[LatentBatch]:
+        """Read the images in the loader's workers.
 
-    def __call__(self, latents: LatentBatch) -> PairBatch:
+        Raises:
+            InputError: When the data module has no data set, or a class of it is known to no teacher or has no image.
+        """
+        if self._teachers is None:
+            raise RuntimeError("attach() comes before the first use")
+        if data is None:
+            raise InputError("data.dataset: none is named, and RealPairs takes its images from it; name one")
+        self._to_union = torch.tensor([self._teachers.vocabulary.index(name) for name in data.classes])
+        return _RealLatents(data, latents)
+
+    def sample(self, latents: LatentBatch) -> PairBatch:
         """Let the teachers judge the images that the workers have read."""
         if self._teachers is None or self._to_union is None:
-            raise RuntimeError("attach() comes before the first use")
+            raise RuntimeError("loaded() comes before the first use")
         if latents.photo is None or latents.sketch is None or latents.target is None:
-            raise RuntimeError("the loader did not read RealPairs.dataset")
+            raise RuntimeError("the loader did not read RealPairs.loaded")
         target = self._to_union.to(latents.target.device)[latents.target]
         judged: PairBatch = self._teachers(latents.photo, latents.sketch, target)
         return judged

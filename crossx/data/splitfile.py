@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from crossx.data.classmap import MODALITIES, check_folder
+from crossx.data.classmap import check_folder
 from crossx.errors import InputError
-from crossx.types import Modality, Split
+from crossx.types import MODALITIES, Modality, Split
 
 SPLITS: tuple[Split, Split, Split] = ("train", "validation", "test")
 HEADER = ["modality", "folder", "images", *SPLITS]

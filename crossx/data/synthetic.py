@@ -13,6 +13,7 @@ from crossx.errors import InputError
 from crossx.seeding import run_seed
 from crossx.teachers.teacher import read_card
 from crossx.teachers.vocabulary import Vocabulary
+from crossx.trainer import batches_done
 from crossx.types import ImageBatch, LatentBatch, Modality, Split
 
 
@@ -87,7 +88,7 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
         source = root.pair_source
         progress = trainer.fit_loop.epoch_loop.batch_progress
         return DataLoader(
-            latents if source is None else source.dataset(latents),
+            latents if source is None else source.loaded(latents, self.dataset),
             self.batch_size,
             sampler=LatentSampler(
                 latents, trainer.world_size, trainer.global_rank, self.batch_size, lambda: progress.total.ready
@@ -100,10 +101,10 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:  # noqa: ANN401 - Lightning's signature
         """Make pairs where they are wanted."""
         trainer, root = self._trainer, self._root()
-        if not (trainer.training and isinstance(batch, LatentBatch) and root.wants_pairs(trainer.global_step)):
+        if not (trainer.training and isinstance(batch, LatentBatch) and root.wants_pairs(batches_done(trainer))):
             return batch
         with torch.no_grad(), trainer.precision_plugin.forward_context():
-            pairs = root.pair_source(batch)
+            pairs = root.pair_source.sample(batch)
         pairs.photo, pairs.sketch = pairs.photo.float(), pairs.sketch.float()
         return pairs
 

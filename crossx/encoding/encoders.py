@@ -75,6 +75,9 @@ class NetworkEncoder(Encoder):
         std: Divides each channel then.
         dim: D.
         hidden: Width of the head's hidden layer; 0 for a linear head.
+
+    Raises:
+        InputError: When the network has a classifier.
     """
 
     def __init__(
@@ -87,6 +90,11 @@ class NetworkEncoder(Encoder):
         hidden: int = 0,
     ) -> None:
         super().__init__(dim, hidden)
+        if network.num_classes:
+            raise InputError(
+                f"encoder.network.num_classes: {network.num_classes} is not legal; 0, because an encoder has no "
+                "classifier and its parameters would never learn"
+            )
         self.network = network
         self.preprocessing = Preprocessing(input_size, mean, std)
         self.head = EmbeddingHead(network.num_features, dim, hidden)

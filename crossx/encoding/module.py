@@ -11,6 +11,7 @@ from crossx.encoding.losses.base import EncodingTerm, PairEmbeddings
 from crossx.errors import InputError
 from crossx.objective import WeightedObjective
 from crossx.teachers.pair import TeacherPair
+from crossx.trainer import batches_done
 from crossx.types import Modality, PairBatch, StepOutput
 
 
@@ -121,7 +122,8 @@ class EncoderModule(RetrievalModule):
         loss, values = self.objective_of(embeddings, batches_done)
         distance = 1 - (embeddings.photo * embeddings.sketch).sum(1).mean()
         logs = {f"encode/{name}": value for name, value in values.items()}
-        return StepOutput(loss, {"encode/loss": loss.detach(), "encode/pair_distance": distance.detach(), **logs})
+        logs = {"encode/loss": loss.detach(), "encode/pair_distance": distance.detach(), **logs}
+        return StepOutput(loss, logs, shown=("encode/loss",))
 
     def disagreement(self, pairs: PairBatch) -> Tensor:
         """The critic: half the cosine distance of each pair, (B,) in [0, 1]; 0 when both lie in one place."""
@@ -132,6 +134,6 @@ class EncoderModule(RetrievalModule):
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
         """Lightning's hook, when this module is the root."""
-        output = self.step(batch, self.trainer.global_step)
+        output = self.step(batch, batches_done(self.trainer))
         self.log_output(output)
         return output.loss

@@ -1,7 +1,7 @@
 """The retrieval measures of a whole validation or test run, in any number of processes."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,9 +10,7 @@ from torchmetrics.utilities import dim_zero_cat
 
 from crossx.errors import InputError
 from crossx.evaluation.functional import CHUNK_SIZE, PREC_AT, embedding_scores
-from crossx.types import Modality
-
-_MODALITIES: tuple[Modality, ...] = get_args(Modality)
+from crossx.types import MODALITIES, Modality
 
 
 class EmbeddedImages(NamedTuple):
@@ -84,8 +82,8 @@ class RetrievalMetric(Metric):
             indices: Place of each image in its modality's list, (B,) int64.
             modality: `photo` for the gallery, `sketch` for queries.
         """
-        if modality not in _MODALITIES:
-            raise InputError(f"modality: {modality!r}, legal are {', '.join(_MODALITIES)}")
+        if modality not in MODALITIES:
+            raise InputError(f"modality: {modality!r}, legal are {', '.join(MODALITIES)}")
         if embeddings.ndim != 2 or labels.shape != (len(embeddings),) or indices.shape != (len(embeddings),):
             raise InputError(
                 f"embeddings {tuple(embeddings.shape)}, labels {tuple(labels.shape)}, indices {tuple(indices.shape)}: "
@@ -98,7 +96,7 @@ class RetrievalMetric(Metric):
         self.embeddings.append(embeddings.detach().float().flatten())
         self.labels.append(labels)
         self.indices.append(indices)
-        self.modalities.append(torch.full_like(indices, _MODALITIES.index(modality)))
+        self.modalities.append(torch.full_like(indices, MODALITIES.index(modality)))
 
     def images(self, modality: Modality) -> EmbeddedImages:
         """The images of one modality, each once; those of all processes inside `with metric.sync_context():`.
@@ -106,7 +104,7 @@ class RetrievalMetric(Metric):
         Raises:
             InputError: When one index has two labels.
         """
-        mine = dim_zero_cat(self.modalities) == _MODALITIES.index(modality)
+        mine = dim_zero_cat(self.modalities) == MODALITIES.index(modality)
         embeddings = dim_zero_cat(self.embeddings).view(len(mine), int(self.width))[mine]
         labels, indices = dim_zero_cat(self.labels)[mine], dim_zero_cat(self.indices)[mine]
         indices, order = indices.sort(stable=True)

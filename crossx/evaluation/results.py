@@ -1,7 +1,6 @@
 """Ranked lists to look at, and whether the difference of two methods is more than chance."""
 
 import csv
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from crossx.errors import InputError
 from crossx.evaluation.functional import CHUNK_SIZE, average_precision, check_labels, cosine_scores, rank
+from crossx.files import atomic_path
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,20 +104,13 @@ class RetrievalResults:
 
         The file appears whole or not at all; its folder is made.
         """
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file)
-                writer.writerow(["query", "ap_all", "rank", "photo", "score", "right"])
-                for query, ap in enumerate(self.ap_all.tolist()):
-                    columns = (self.gallery[query].tolist(), self.scores[query].tolist(), self.right[query].tolist())
-                    for place, (photo, score, right) in enumerate(zip(*columns, strict=True), start=1):
-                        writer.writerow([query, f"{ap:.6f}", place, photo, f"{score:.6f}", int(right)])
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with atomic_path(Path(path)) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["query", "ap_all", "rank", "photo", "score", "right"])
+            for query, ap in enumerate(self.ap_all.tolist()):
+                columns = (self.gallery[query].tolist(), self.scores[query].tolist(), self.right[query].tolist())
+                for place, (photo, score, right) in enumerate(zip(*columns, strict=True), start=1):
+                    writer.writerow([query, f"{ap:.6f}", place, photo, f"{score:.6f}", int(right)])
 
 
 class Interval(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from crossx.base import batch_statistics_only
+from crossx.batchnorm import batch_statistics_only
 from crossx.errors import InputError
 from crossx.files import read_safetensors, write_safetensors
 from crossx.paths import resolve
@@ -90,6 +90,8 @@ class UpsamplingGenerator(Generator):
             raise InputError(f"size: {size} is not legal; a multiple of 4, at least 8")
         if width < 8 or width % 8:
             raise InputError(f"width: {width} is not legal; a multiple of 8")
+        if channels not in (1, 3) or norm not in ("batch", "group", "none"):
+            raise InputError(f"channels {channels!r} and norm {norm!r}: legal are 1 or 3, and batch, group or none")
         self.size, self.width, self.channels, self.norm = size, width, channels, norm
         start, wide = size // 4, 2 * width
         self.embed = nn.Embedding(classes, latent_dim) if classes else None

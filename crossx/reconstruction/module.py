@@ -1,7 +1,5 @@
 """Data-free reconstruction: generators learn to make images that two frozen teachers recognise."""
 
-from pathlib import Path
-
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
@@ -11,6 +9,7 @@ from crossx.objective import WeightedObjective
 from crossx.reconstruction.generators import Generator, GeneratorPair, make_pairs, sample_pairs, save_generators
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionTerm
 from crossx.teachers.pair import TeacherPair
+from crossx.trainer import batches_done, run_folder
 from crossx.types import Critic, LatentBatch, PairBatch, StepOutput
 
 
@@ -50,6 +49,7 @@ class ReconstructionModule(CrossxModule):
         self.teachers = TeacherPair(photo_teacher, sketch_teacher, aliases)
         self.generators = GeneratorPair(photo_generator, sketch_generator)
         self.generators.check_classes(len(self.teachers.vocabulary.union))
+        self.terms = terms
         self.objective = WeightedObjective(terms)
 
     @property
@@ -79,10 +79,12 @@ class ReconstructionModule(CrossxModule):
             critic: The encoders' view of the pairs, in a joint run.
         """
         pairs = make_pairs(self.generators, self.teachers, latents, statistics=True)
-        disagreement = None if critic is None else critic(pairs)
+        wanted = any(self.terms[name].loss.needs_critic for name in self.objective.active(batches_done))
+        disagreement = critic(pairs) if critic is not None and wanted else None
         loss, values = self.objective(Reconstruction(pairs, self.teachers.vocabulary, disagreement), batches_done)
         logs = {f"recon/{name}": value for name, value in values.items()}
-        return StepOutput(loss, {"recon/loss": loss.detach(), **logs, **self._health(pairs)})
+        logs = {"recon/loss": loss.detach(), **logs, **self._health(pairs)}
+        return StepOutput(loss, logs, shown=("recon/loss", "recon/agreement", "recon/photo_confidence"))
 
     @torch.no_grad()
     def _health(self, pairs: PairBatch) -> dict[str, Tensor]:
@@ -101,11 +103,13 @@ class ReconstructionModule(CrossxModule):
 
     def training_step(self, batch: LatentBatch, batch_idx: int) -> Tensor:
         """Lightning's hook, when this module is the root."""
-        output = self.step(batch, self.trainer.global_step)
+        output = self.step(batch, batches_done(self.trainer))
         self.log_output(output)
         return output.loss
 
     def on_fit_end(self) -> None:
         """Leave the generators in the run folder, for stage-wise training."""
-        if self.trainer.is_global_zero and self.trainer.log_dir:
-            save_generators(Path(self.trainer.log_dir) / "generators.safetensors", self.generators)
+        super().on_fit_end()
+        folder = run_folder(self.trainer)
+        if folder is not None and self.trainer.is_global_zero:
+            save_generators(folder / "generators.safetensors", self.generators)

@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from crossx.backbones import TIMM_PREFIX
+from crossx.errors import InputError
 from crossx.teachers.teacher import load_teacher
 from crossx.teachers.vocabulary import Vocabulary
 from crossx.types import PairBatch
@@ -19,13 +21,20 @@ class TeacherPair(nn.Module):
         aliases: Other spellings of class names, alias -> name; see `Vocabulary`.
 
     Raises:
-        InputError: When a teacher cannot be read, or the two share no class.
+        InputError: When a teacher cannot be read or is of the other modality, or the two share no class.
     """
 
     def __init__(self, photo_teacher: str, sketch_teacher: str, aliases: dict[str, str] | None = None) -> None:
         super().__init__()
         self.photo = load_teacher(photo_teacher, "photo_teacher")
         self.sketch = load_teacher(sketch_teacher, "sketch_teacher")
+        for side, teacher in (("photo", self.photo), ("sketch", self.sketch)):
+            modality = teacher.card.modality
+            # timm's classifiers know photos only, and a sketch teacher may well be one of them, fine-tuned or not.
+            if modality != side and not teacher.card.network.startswith(TIMM_PREFIX):
+                raise InputError(
+                    f"teachers.{side}: {teacher.card.name!r} is a {modality} teacher by its card; name a {side} teacher"
+                )
         self.vocabulary = Vocabulary(self.photo.card.classes, self.sketch.card.classes, aliases)
 
     def forward(

@@ -10,9 +10,7 @@ import torch
 from torch import BoolTensor, Tensor
 
 from crossx.errors import InputError
-from crossx.types import Modality
-
-MODALITIES: tuple[Modality, Modality] = ("photo", "sketch")
+from crossx.types import MODALITIES, Modality
 
 
 class Vocabulary:
@@ -21,8 +19,8 @@ class Vocabulary:
     Args:
         photo_classes: Class names of the photo teacher, in the order of its logits.
         sketch_classes: Class names of the sketch teacher, in the order of its logits.
-        aliases: Other name -> name, for a class that the two lists spell differently, such as
-            `{"automobile": "car (sedan)"}`. Both must be classes of a teacher; the second one is used from then on.
+        aliases: Other name -> name, for a class that the two lists, or a data set, spell differently, such as
+            `{"automobile": "car (sedan)"}`. The second one must be a class of a teacher and is used from then on.
 
     Attributes:
         union: All class names, (U): the photo teacher's in its order, then those that only the sketch teacher knows.
@@ -155,9 +153,8 @@ def agreed_class(
 
 def _check_aliases(aliases: dict[str, str], classes: set[str]) -> None:
     for other, name in aliases.items():
-        for word in (other, name):
-            if word not in classes:
-                raise InputError(f"aliases: {other!r}: {name!r} names {word!r}, which no teacher knows")
+        if name not in classes:
+            raise InputError(f"aliases: {other!r}: {name!r} names {name!r}, which no teacher knows")
         if name in aliases:
             raise InputError(f"aliases: {other!r} points to {name!r}, which is an alias itself")
 

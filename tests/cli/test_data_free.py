@@ -20,7 +20,7 @@ def test_only_validation_opens_images(teachers: Teachers, tmp_path: Path) -> Non
     dataset = folder_dataset(tmp_path)
     free = watched(joint_config(teachers, tmp_path / "free"), dataset)
     with_data = watched(config(teachers, tmp_path / "with_data", ENCODING), dataset)
-    edit(with_data, "model.pairs", part("RealPairs", dataset=dataset))
+    edit(with_data, "model.pairs", part("RealPairs"))
     words = ["fit", "--config", write(tmp_path / "free.yaml", free), "--", "fit", "--config"]
     words.append(write(tmp_path / "with_data.yaml", with_data))
     subprocess.run(

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from crossx.cotraining.module import CoTrainingModule
 from crossx.cotraining.schedule import Schedule
-from crossx.data.sources import SavedPairs
+from crossx.reconstruction.saved import SavedPairs
 from crossx.errors import InputError
 from crossx.reconstruction.generators import save_generators
 from crossx.teachers.teacher import FrozenTeacher

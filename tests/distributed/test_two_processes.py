@@ -14,7 +14,7 @@ from crossx.base import average_running_statistics, batch_norms
 from crossx.cli.training import joint_ddp
 from crossx.cotraining.module import CoTrainingModule
 from crossx.cotraining.schedule import Schedule
-from crossx.data.sources import SavedPairs
+from crossx.reconstruction.saved import SavedPairs
 from crossx.distributed import world_size
 from crossx.encoding.module import EncoderModule
 from crossx.reconstruction.generators import save_generators

@@ -23,7 +23,8 @@ def adversarial(disagreement: Tensor, agree: Tensor, reduce: Reduce = "local") -
     weighed = full_precision(disagreement) * agree
     total, count = mean_over_processes(torch.stack([weighed.sum(), agree.sum().to(weighed.dtype)]), reduce)
     # A mean count over processes may lie between 0 and 1; it is clamped only against 0 / 0.
-    return -total / count.clamp_min(torch.finfo(count.dtype).tiny)
+    loss: Tensor = -total / count.clamp_min(torch.finfo(count.dtype).tiny)
+    return loss
 
 
 class AdversarialLoss(ReconstructionLoss):
@@ -36,6 +37,8 @@ class AdversarialLoss(ReconstructionLoss):
     Args:
         reduce: `global` takes the mean over the pairs of all processes together that count.
     """
+
+    needs_critic = True
 
     def __init__(self, reduce: Reduce = "global") -> None:
         super().__init__()

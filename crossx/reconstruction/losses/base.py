@@ -39,7 +39,12 @@ class ReconstructionLoss(nn.Module, ABC):
 
     A loss on single images is the mean of both modalities' losses, so that it is read in its own unit (nats, L2
     distance) however many modalities there are. Published weights for a sum over the modalities count double here.
+
+    Attributes:
+        needs_critic: Whether it reads `Reconstruction.disagreement`, which costs a pass through both encoders.
     """
+
+    needs_critic = False
 
     @abstractmethod
     def forward(self, reconstruction: Reconstruction) -> Tensor:
