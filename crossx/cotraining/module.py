@@ -79,7 +79,7 @@ class CoTrainingModule(RetrievalModule):
     def wants_pairs(self, batches_done: int) -> bool:
         """Whether the coming batch trains the encoders."""
         # A try-out has two batches, and both phases have their turn.
-        schedule = Schedule(warmup=1) if is_fast_dev_run(self.trainer) else self.schedule
+        schedule = Schedule() if is_fast_dev_run(self.trainer) else self.schedule
         return schedule.trains_encoders(batches_done)
 
     def encode(self, images: Tensor, modality: Modality) -> Tensor:

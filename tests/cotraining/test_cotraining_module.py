@@ -10,9 +10,9 @@ from torch import Tensor
 
 from crossx.cotraining.module import CoTrainingModule
 from crossx.cotraining.schedule import Schedule
-from crossx.reconstruction.saved import SavedPairs
 from crossx.errors import InputError
 from crossx.reconstruction.generators import save_generators
+from crossx.reconstruction.saved import SavedPairs
 from crossx.teachers.teacher import FrozenTeacher
 from crossx.types import LatentBatch, PairBatch
 

@@ -10,14 +10,14 @@ from processes import run_processes
 from runs import Teachers, data, encoding, joint, reconstruction, trainer, weights
 from torch import Tensor
 
-from crossx.base import average_running_statistics, batch_norms
+from crossx.batchnorm import average_running_statistics, batch_norms
 from crossx.cli.training import joint_ddp
 from crossx.cotraining.module import CoTrainingModule
 from crossx.cotraining.schedule import Schedule
-from crossx.reconstruction.saved import SavedPairs
 from crossx.distributed import world_size
 from crossx.encoding.module import EncoderModule
 from crossx.reconstruction.generators import save_generators
+from crossx.reconstruction.saved import SavedPairs
 
 STEPS, BATCH = 6, 8
 

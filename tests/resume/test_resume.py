@@ -23,13 +23,14 @@ from torch import Tensor
 
 from crossx.cotraining.module import CoTrainingModule
 from crossx.data.replay import Replay
-from crossx.data.sources import LivePairs, SavedPairs
+from crossx.data.sources import LivePairs
 from crossx.encoding.losses.base import EncodingTerm
 from crossx.encoding.losses.info_nce import InfoNCELoss
 from crossx.encoding.module import EncoderModule
 from crossx.errors import InputError
 from crossx.reconstruction.generators import save_generators
 from crossx.reconstruction.module import ReconstructionModule
+from crossx.reconstruction.saved import SavedPairs
 
 STEPS, AN_EPOCH = 12, 5
 
