@@ -14,7 +14,7 @@ def pretend(**settings: Any) -> Any:  # noqa: ANN401 - stands for a Trainer, of 
     """A trainer of a machine that we do not have."""
     return SimpleNamespace(
         **{
-            "strategy": DDPStrategy(),
+            "strategy": DDPStrategy(find_unused_parameters=True),
             "_accelerator_connector": SimpleNamespace(_layer_sync=None),
             "gradient_clip_val": None,
             "accumulate_grad_batches": 1,
@@ -25,7 +25,7 @@ def pretend(**settings: Any) -> Any:  # noqa: ANN401 - stands for a Trainer, of 
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-@pytest.mark.parametrize("strategy", [SingleDeviceStrategy(), DDPStrategy()])
+@pytest.mark.parametrize("strategy", [SingleDeviceStrategy(), DDPStrategy(find_unused_parameters=True)])
 def test_what_is_supported_passes(strategy: object, precision: str) -> None:
     check_trainer(pretend(strategy=strategy, precision_plugin=SimpleNamespace(precision=precision)))
 
@@ -35,7 +35,7 @@ def test_what_is_supported_passes(strategy: object, precision: str) -> None:
     [("gradient_clip_val", 1.0), ("accumulate_grad_batches", 2), ("sync_batchnorm", True)],
 )
 def test_flags_are_refused_with_what_to_use_instead(
-    teachers: Teachers, tmp_path: Path, setting: str, value: Any
+    teachers: Teachers, tmp_path: Path, setting: str, value: float
 ) -> None:
     run = trainer(tmp_path, **{setting: value})
     with pytest.raises(InputError, match=rf"trainer\.{setting}: not in a joint run: .*; use "):
@@ -56,3 +56,8 @@ def test_sharding_is_refused() -> None:
 def test_sides_that_train_alone_are_left_alone(teachers: Teachers, tmp_path: Path) -> None:
     module = joint(teachers).reconstruction
     trainer(tmp_path, max_steps=1, gradient_clip_val=1.0, limit_val_batches=0).fit(module, datamodule=data(teachers))
+
+
+def test_plain_ddp_is_refused() -> None:
+    with pytest.raises(InputError, match="find_unused_parameters"):
+        check_trainer(pretend(strategy=DDPStrategy()))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import ENCODING, Config, config, edit, joint_config, part, run, write
+from commands import ENCODING, RECONSTRUCTION, Config, config, edit, joint_config, part, run, write
 from margin_objective import MarginEncoderModule
 from runs import Teachers
 
@@ -45,9 +45,7 @@ def test_trains_jointly(teachers: Teachers, tmp_path: Path) -> None:
 
 
 def test_trains_stage_wise(teachers: Teachers, tmp_path: Path) -> None:
-    first = config(
-        teachers, tmp_path / "first", joint_config(teachers, tmp_path)["model"]["init_args"]["reconstruction"]
-    )
+    first = config(teachers, tmp_path / "first", RECONSTRUCTION)
     run("fit", tmp_path / "first.yaml", first)
     generators = tmp_path / "first/run/version_0/generators.safetensors"
     second = config(teachers, tmp_path, {**ENCODING, "class_path": CLASS_PATH})
