@@ -131,7 +131,7 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
             sampler = DistributedSampler(images, trainer.world_size, trainer.global_rank, shuffle=False)
         return DataLoader(
             images,
-            self.eval_batch_size,
+            batch_size=self.eval_batch_size,  # by name: Lightning makes loaders anew for `predict`, with its own value
             sampler=sampler,
             num_workers=self.workers,
             collate_fn=collate_images,
