@@ -6,6 +6,7 @@ Times the steps of a real fit through the command line, after a few steps of war
 import argparse
 import json
 import platform
+import tempfile
 from pathlib import Path
 
 import torch
@@ -32,7 +33,8 @@ def main() -> None:
     words += ["--trainer.limit_val_batches=0", "--trainer.num_sanity_val_steps=0", "--trainer.logger=false"]
     words += ["--trainer.enable_progress_bar=false", "--model.schedule.warmup=0", "--model.schedule.generator_steps=1"]
     words += ["--model.schedule.encoder_steps=1", "--trainer.callbacks+=benchmarks.timer.PhaseTimer", *overrides]
-    cli = train(words)
+    with tempfile.TemporaryDirectory() as folder:  # what a run leaves behind must not land in the current folder
+        cli = train([*words, f"--trainer.default_root_dir={folder}"])
     timer = next(c for c in cli.trainer.callbacks if isinstance(c, PhaseTimer))  # type: ignore[attr-defined]
     rows = {phase: torch.tensor(seconds[SKIPPED:]) * 1000 for phase, seconds in timer.seconds.items()}
     table = Table(title=f"{arguments.config}: milliseconds a step")

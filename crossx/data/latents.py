@@ -31,7 +31,8 @@ class LatentDataset(Dataset[LatentBatch]):
         """Noise (Z,) and uniform number () of one place in the stream."""
         draw = philox(self.seed, index)
         noise = torch.from_numpy(draw.standard_normal(self.latent_dim, np.float32))
-        return LatentBatch(torch.tensor(index), noise, torch.tensor(draw.random(), dtype=torch.float32))
+        uniform = min(draw.random(), 1 - 2**-24)  # the largest float32 below 1: what lies above would become 1
+        return LatentBatch(torch.tensor(index), noise, torch.tensor(uniform, dtype=torch.float32))
 
 
 class LatentSampler(DistributedSampler[int]):

@@ -33,7 +33,7 @@ class Replay(Pairs):
         size: Pairs in the pool of one process.
 
     Raises:
-        InputError: When `share` or `size` is out of range.
+        InputError: When `share` or `size` is out of range, or a batch's share is larger than the pool.
     """
 
     def __init__(self, source: Pairs, share: float = 0.5, size: int = 4096) -> None:
@@ -73,6 +73,8 @@ class Replay(Pairs):
         """New pairs for the first latents, earlier ones in the place of the rest."""
         count = len(latents.noise)
         replayed = min(round(self.share * count), count - 1)  # the generators are always asked for something new
+        if replayed > self._places * len(self._written):
+            raise InputError(f"size: {self.size} is not legal; a batch of {count} replays {replayed} pairs, name more")
         if replayed == 0 or len(self) < replayed:
             new = self.source.sample(latents)
             self._remember(new)

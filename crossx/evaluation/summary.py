@@ -34,12 +34,12 @@ def read_results(path: str | Path, field: str) -> dict[str, Any]:
     return results
 
 
-def print_table(title: str, rows: Mapping[str, Mapping[str, float]]) -> None:
+def print_table(title: str, rows: Mapping[str, Mapping[str, float | None]]) -> None:
     """Print metrics by the names of their rows; empty rows are left out.
 
     Args:
         title: Line above the table.
-        rows: Row name to metric name to value; the first row has all metrics.
+        rows: Row name to metric name to value, None for one that is no number; the first row names all metrics.
     """
     names = list(next(iter(rows.values())))
     table = Table(title=title, title_justify="left")
@@ -48,6 +48,7 @@ def print_table(title: str, rows: Mapping[str, Mapping[str, float]]) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for label, metrics in rows.items():
         if metrics:
-            table.add_row(label, *(f"{metrics[name]:.3f}" if name in metrics else "" for name in names))
+            values = [metrics.get(name) for name in names]
+            table.add_row(label, *("" if value is None else f"{value:.3f}" for value in values))
     console = Console()
     Console(width=max(console.width, _LEAST_WIDTH)).print(table)

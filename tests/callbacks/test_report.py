@@ -1,0 +1,225 @@
+"""`results.json`: what is in it, when it is written, and what it may be compared with."""
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from commands import Config, edit, joint_config, run, write
+from lightning.pytorch.callbacks import Callback
+from runs import SIZE, Teachers, data, joint, trainer
+from torch import Tensor, nn
+
+import crossx
+from crossx.callbacks.baselines import TeacherBaselines
+from crossx.callbacks.report import RunReport
+from crossx.cli import main
+from crossx.data.shapes import ShapesDataset
+from crossx.errors import InputError
+from crossx.teachers.teacher import load_teacher
+
+METRICS = {"map_all", "map_at_200", "prec_at_100", "prec_at_200", "acc_at_1", "map_all_macro"}
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Strictly JSON, which has neither NaN nor Infinity."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    loaded: dict[str, Any] = json.loads((folder / "results.json").read_text(), parse_constant=refuse)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def test_results(joint_run: Path, teachers: Teachers, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of the same run on the test split."""
+    folder = tmp_path_factory.mktemp("test_results")
+    last = joint_run / "checkpoints/last.ckpt"
+    run("test", folder / "config.yaml", joint_config(teachers, folder), "--ckpt_path", str(last))
+    return folder / "run/version_0"
+
+
+def test_says_what_was_measured_on_what_and_how(joint_run: Path, teachers: Teachers) -> None:
+    found = read(joint_run)
+    assert set(found) == {
+        *("split", "metrics", "at_start", "baselines", "seed", "step", "seconds"),
+        *("version", "teachers", "split_hash", "config"),
+    }
+    assert found["split"] == "validation"
+    rows = [found["metrics"], found["at_start"], found["baselines"]["features"], found["baselines"]["posterior"]]
+    for row in rows:
+        assert set(row) == METRICS
+        assert all(0 <= value <= 1 for value in row.values())
+    assert found["metrics"] != found["at_start"], "four steps have changed something"
+    assert set(found["baselines"]) == {"features", "posterior"}
+    assert (found["seed"], found["step"], found["version"]) == (0, 4, crossx.__version__)
+    assert 0 < found["seconds"] < 300
+    assert found["teachers"] == {
+        "photo": load_teacher(teachers.photo).hash,
+        "sketch": load_teacher(teachers.sketch).hash,
+    }
+    assert found["split_hash"] == ShapesDataset(size=SIZE, train=2, validation=2, test=2).split_hash
+    assert found["config"]["model"]["init_args"]["schedule"]["warmup"] == 1
+    assert found["config"]["trainer"]["max_steps"] == 4
+    assert found["config"]["teachers"]["photo"] == teachers.photo
+
+
+def test_of_the_test_split(joint_run: Path, test_results: Path) -> None:
+    fitted, found = read(joint_run), read(test_results)
+    assert found["split"] == "test"
+    assert set(found["metrics"]) == METRICS
+    assert found["metrics"] != fitted["metrics"]
+    assert set(found["baselines"]) == {"features", "posterior"}
+    assert found["baselines"] != fitted["baselines"]
+    assert found["teachers"] == fitted["teachers"]
+
+
+@pytest.mark.parametrize(("verb", "split"), [("fit", "validation"), ("validate", "validation"), ("test", "test")])
+def test_is_written_from_python_too(teachers: Teachers, tmp_path: Path, verb: str, split: str) -> None:
+    quiet = trainer(tmp_path, 5, [RunReport()], num_sanity_val_steps=-1)  # an epoch has 5 batches
+    getattr(quiet, verb)(joint(teachers), datamodule=data(teachers, evaluated=True))
+    found = read(tmp_path)
+    assert (found["split"], found["config"], found["baselines"]) == (split, {}, {})
+    assert set(found["metrics"]) == METRICS
+    assert (found["step"], set(found["at_start"])) == ((5, METRICS) if verb == "fit" else (0, set()))
+    short = {"val": "validation", "test": "test"}
+    for name, value in quiet.callback_metrics.items():
+        stage, _, metric = name.partition("/")
+        if short.get(stage) == split:
+            assert found["metrics"][metric] == pytest.approx(float(value))
+
+
+class Validations(Callback):
+    """Counts full validations."""
+
+    count = 0
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        Validations.count += not trainer.sanity_checking
+
+
+@pytest.mark.parametrize(("steps", "validations"), [(4, 2), (5, 3)])
+def test_last_weights_are_measured_and_only_once(
+    teachers: Teachers,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    steps: int,
+    validations: int,
+) -> None:
+    """Validation comes after steps 2 and 4; a run of 5 steps ends between two of them."""
+    monkeypatch.setattr(Validations, "count", 0)
+    content = joint_config(teachers, tmp_path)
+    edit(content, "trainer.max_steps", steps)
+    edit(content, "trainer.callbacks", [{"class_path": f"{__name__}.Validations"}])
+    cli = run("fit", tmp_path / "config.yaml", content)
+    assert Validations.count == validations
+    assert capsys.readouterr().out.count("run folder:") == 1
+    found = read(tmp_path / "run/version_0")
+    assert found["step"] == cli.trainer.global_step == steps
+    assert found["at_start"]
+    assert set(found["baselines"]) == {"features", "posterior"}
+    last = tmp_path / "run/version_0/checkpoints/last.ckpt"
+    assert torch.load(last, weights_only=True)["global_step"] == steps
+    quiet = trainer(tmp_path / "again")
+    (metrics,) = [quiet.validate(cli.model, datamodule=cli.datamodule, verbose=False)[0]]
+    assert found["metrics"]["map_all"] == pytest.approx(metrics["val/map_all"])
+
+
+def test_is_stale_until_the_weights_are_measured(teachers: Teachers, tmp_path: Path) -> None:
+    report = RunReport()
+    quiet = trainer(tmp_path, 7, [report], num_sanity_val_steps=0)
+    quiet.fit(joint(teachers), datamodule=data(teachers, evaluated=True))
+    assert report.is_stale(quiet), "measured after step 5, trained up to step 7"
+    assert not (tmp_path / "results.json").exists(), "old numbers are not reported for new weights"
+    quiet.validate(joint(teachers), datamodule=data(teachers, evaluated=True), verbose=False)
+    assert not report.is_stale(quiet)
+    assert read(tmp_path)["step"] == 7
+
+
+def test_table_names_the_rows_and_the_run_folder(
+    joint_run: Path, teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--ckpt_path", str(joint_run / "checkpoints/last.ckpt")]
+    words += ["--report.with_data", str(joint_run / "results.json")]
+    run("validate", tmp_path / "config.yaml", joint_config(teachers, tmp_path), *words)
+    found, fitted = read(tmp_path / "run/version_0"), read(joint_run)
+    assert found["baselines"]["with_data"] == fitted["metrics"]
+    out = capsys.readouterr().out
+    assert f"run folder: {(tmp_path / 'run/version_0').resolve()}\n" in out
+    for label, metrics in {"this run": found["metrics"], **found["baselines"]}.items():
+        numbers = r"\s+│\s+".join(f"{metrics[name]:.3f}" for name in found["metrics"])
+        assert re.search(rf"{label}\s+│\s+{numbers}", out), label
+
+
+def forbid_training(content: Config) -> Config:
+    edit(content, "trainer.callbacks", [{"class_path": f"{__name__}.NoTraining"}])
+    return content
+
+
+class NoTraining(Callback):
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        raise AssertionError("the run trains")
+
+
+def test_comparison_with_another_split_is_refused_before_training(
+    test_results: Path, teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write(tmp_path / "config.yaml", forbid_training(joint_config(teachers, tmp_path / "runs")))
+    capsys.readouterr()
+    assert main(["fit", "--config", config, "--report.with_data", str(test_results / "results.json")]) == 2
+    assert "report.with_data: those are test results, this run is measured on the validation" in capsys.readouterr().err
+    assert not list((tmp_path / "runs").rglob("results.json"))
+
+
+@pytest.mark.parametrize(
+    "text", [None, "nonsense", "[]", '{"split": "test"}', '{"metrics": {"map_all": 1}}', '{"metrics": 1, "split": "x"}']
+)
+def test_comparison_with_no_results_is_refused(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "x.json").write_text(text)
+    with pytest.raises(InputError, match=r"report\.with_data: .*x\.json"):
+        RunReport(with_data=str(tmp_path / "x.json"))
+
+
+class Lost(pl.LightningModule):
+    """A run that went wrong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+
+    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        self.log_dict({"lost": math.nan, "far": math.inf, "fine": 0.5})
+        loss: Tensor = self.layer(batch).sum()
+        return loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def test_what_is_no_number_becomes_null(tmp_path: Path) -> None:
+    report = RunReport()
+    report.config = {"list": [1.5, -math.inf]}
+    loader = torch.utils.data.DataLoader([torch.ones(1)])  # type: ignore[arg-type]  # a list is enough of a dataset
+    trainer(tmp_path, 1, [report]).fit(Lost(), loader)
+    found = read(tmp_path)
+    assert found["metrics"] == {"lost": None, "far": None, "fine": 0.5}
+    assert found["config"] == {"list": [1.5, None]}
+    assert (found["teachers"], found["split_hash"]) == ({}, None)
+
+
+def test_null_of_a_comparison_is_an_empty_cell(
+    teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.json").write_text('{"split": "validation", "metrics": {"map_all": null, "acc_at_1": 0.123}}')
+    quiet = trainer(tmp_path, callbacks=[TeacherBaselines(), RunReport(with_data=str(tmp_path / "x.json"))])
+    quiet.validate(joint(teachers), datamodule=data(teachers, evaluated=True), verbose=False)
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "with_data" in line]
+    assert [cell.strip() for cell in row.strip("│").split("│")].count("") == len(METRICS) - 1
+    assert "0.123" in row
