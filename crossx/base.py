@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from crossx import __version__
 from crossx.batchnorm import average_running_statistics
+from crossx.data.sources import Pairs
 from crossx.distributed import rank
 from crossx.errors import InputError
 from crossx.evaluation.metric import RetrievalMetric
@@ -131,10 +132,10 @@ class CrossxModule(pl.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint that was trained against other teachers.
+        """Refuse a checkpoint that was trained against other teachers, or holds another model.
 
         Raises:
-            InputError: When the teachers' hashes differ.
+            InputError: When the teachers' hashes differ, or names or shapes of the tensors do.
         """
         stored, present = checkpoint.get("crossx", {}).get("teachers", {}), teacher_hashes(self)
         wrong = [side for side in stored if side in present and stored[side] != present[side]]
@@ -143,6 +144,13 @@ class CrossxModule(pl.LightningModule):
             raise InputError(
                 f"teachers.{side}: this checkpoint was trained with the teacher {stored[side][:12]}, "
                 f"the run names {present[side][:12]}; name the same teacher file"
+            )
+        saved, own = checkpoint.get("state_dict", {}), self.state_dict()
+        different = [n for n in {*saved, *own} if n not in saved or n not in own or saved[n].shape != own[n].shape]
+        if different:
+            raise InputError(
+                f"--ckpt_path: the checkpoint holds another model than the config names: {len(different)} tensors are "
+                f"missing, too many or of another shape, such as {min(different)!r}"
             )
 
 
@@ -159,6 +167,26 @@ class RetrievalModule(CrossxModule, ABC):
         self.retrieval = RetrievalMetric()
 
     teachers: TeacherPair
+
+    @property
+    @abstractmethod
+    def pair_source(self) -> Pairs:
+        """Where the pairs come from."""
+
+    def on_fit_start(self) -> None:
+        """Refuse callbacks that let real labels steer a data-free run.
+
+        Raises:
+            InputError: Naming the callback and what it monitors.
+        """
+        super().on_fit_start()
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
+            monitor = getattr(callback, "monitor", None)
+            if not self.pair_source.real and isinstance(monitor, str) and monitor.startswith("val/"):
+                raise InputError(
+                    f"trainer.callbacks: {type(callback).__name__} monitors {monitor!r}, which is measured on real "
+                    "images: validation observes a data-free run and does not steer it; the last weights count"
+                )
 
     @abstractmethod
     def encode(self, images: Tensor, modality: Modality) -> Tensor:

@@ -211,6 +211,8 @@ def train(words: Sequence[str]) -> CrossxCLI:
             )
     except ArgumentError as error:
         raise InputError(explain(error)) from error
+    except MisconfigurationException as error:  # a verb or a setting that Lightning cannot serve with this model
+        raise InputError(str(error)) from error
     except ValueError as error:
         # What a class of the config refuses is wrapped where the parser tried several types.
         mistake = input_error_behind(error)

@@ -18,7 +18,12 @@ class Pairs(ABC):
     """A pair source that a config can name.
 
     It is a plain object and no `nn.Module`: what it holds is neither trained nor saved with the module that uses it.
+
+    Attributes:
+        real: Whether the pairs are real images, so that the run is not data-free.
     """
+
+    real: bool = False
 
     @property
     @abstractmethod
@@ -89,6 +94,7 @@ class RealPairs(Pairs):
     """
 
     latent_dim = 1
+    real = True
 
     def __init__(self) -> None:
         self._teachers: TeacherPair | None = None

@@ -11,8 +11,8 @@ from rich.table import Table
 from crossx.errors import InputError
 from crossx.paths import resolve
 
-_LEAST_WIDTH = 100
-"""Columns; a log file has no width of its own, and six metrics do not fit into 80."""
+_LEAST_WIDTH = 120
+"""Columns; a log file has no width of its own, and six metrics beside the longest name of a row take 106."""
 
 
 def read_results(path: str | Path, field: str) -> dict[str, Any]:

@@ -206,7 +206,7 @@ def load_generators(path: str, field: str) -> GeneratorPair:
         specs = json.loads(metadata[_METADATA])
         pair = GeneratorPair(*(_build(specs[side]) for side in ("photo", "sketch")))
         pair.load_state_dict(tensors)
-    except (KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:  # InputError and JSON's error are ValueErrors
         raise InputError(f"{field}: {file} does not hold two generators saved by crossx ({error})") from error
     return pair.requires_grad_(False).eval()
 

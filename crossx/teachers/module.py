@@ -190,7 +190,8 @@ class ClassifierModule(CrossxModule):
         Raises:
             InputError: When the data have other classes than the checkpoint.
         """
-        super().on_load_checkpoint(checkpoint)
+        if "classifier" not in checkpoint:
+            raise InputError("--ckpt_path: this checkpoint is not one of a ClassifierModule")
         stored = checkpoint["classifier"]
         card = TeacherCard.from_json(stored["card"], "checkpoint")
         if self.card is None:
@@ -200,3 +201,4 @@ class ClassifierModule(CrossxModule):
                 f"this checkpoint has the classes {list(card.classes)}, the data have {list(self.card.classes)}"
             )
         self.best = stored["best"]
+        super().on_load_checkpoint(checkpoint)

@@ -11,12 +11,11 @@ from crossx.data.shapes import ShapesDataset
 from crossx.files import read_safetensors
 
 
-@pytest.mark.parametrize("batch", [7, 256])
 def test_predict_writes_unit_vectors_in_the_data_set_s_order(
-    joint_run: Path, teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str], batch: int
+    joint_run: Path, teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     last = joint_run / "checkpoints/last.ckpt"
-    words = ["--ckpt_path", str(last), "--data.eval_batch_size", str(batch)]
+    words = ["--ckpt_path", str(last), "--data.eval_batch_size", "7"]
     run("predict", tmp_path / "config.yaml", joint_config(teachers, tmp_path), *words)
     path = tmp_path / "run/version_0/embeddings.safetensors"
     assert f"embeddings: {path.resolve()}\n" in capsys.readouterr().out

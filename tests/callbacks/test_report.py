@@ -9,10 +9,11 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
-from commands import Config, edit, joint_config, run, write
+from commands import edit, joint_config, run, write
 from lightning.pytorch.callbacks import Callback
 from runs import SIZE, Teachers, data, joint, trainer
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 import crossx
 from crossx.callbacks.baselines import TeacherBaselines
@@ -36,9 +37,9 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def test_results(joint_run: Path, teachers: Teachers, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tested_run(joint_run: Path, teachers: Teachers, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results of the same run on the test split."""
-    folder = tmp_path_factory.mktemp("test_results")
+    folder = tmp_path_factory.mktemp("tested_run")
     last = joint_run / "checkpoints/last.ckpt"
     run("test", folder / "config.yaml", joint_config(teachers, folder), "--ckpt_path", str(last))
     return folder / "run/version_0"
@@ -69,8 +70,8 @@ def test_says_what_was_measured_on_what_and_how(joint_run: Path, teachers: Teach
     assert found["config"]["teachers"]["photo"] == teachers.photo
 
 
-def test_of_the_test_split(joint_run: Path, test_results: Path) -> None:
-    fitted, found = read(joint_run), read(test_results)
+def test_of_the_test_split(joint_run: Path, tested_run: Path) -> None:
+    fitted, found = read(joint_run), read(tested_run)
     assert found["split"] == "test"
     assert set(found["metrics"]) == METRICS
     assert found["metrics"] != fitted["metrics"]
@@ -127,7 +128,7 @@ def test_last_weights_are_measured_and_only_once(
     last = tmp_path / "run/version_0/checkpoints/last.ckpt"
     assert torch.load(last, weights_only=True)["global_step"] == steps
     quiet = trainer(tmp_path / "again")
-    (metrics,) = [quiet.validate(cli.model, datamodule=cli.datamodule, verbose=False)[0]]
+    metrics = quiet.validate(cli.model, datamodule=cli.datamodule, verbose=False)[0]
     assert found["metrics"]["map_all"] == pytest.approx(metrics["val/map_all"])
 
 
@@ -157,22 +158,21 @@ def test_table_names_the_rows_and_the_run_folder(
         assert re.search(rf"{label}\s+│\s+{numbers}", out), label
 
 
-def forbid_training(content: Config) -> Config:
-    edit(content, "trainer.callbacks", [{"class_path": f"{__name__}.NoTraining"}])
-    return content
-
-
 class NoTraining(Callback):
+    """Fails when a step is about to be made."""
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         raise AssertionError("the run trains")
 
 
 def test_comparison_with_another_split_is_refused_before_training(
-    test_results: Path, teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tested_run: Path, teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = write(tmp_path / "config.yaml", forbid_training(joint_config(teachers, tmp_path / "runs")))
+    content = joint_config(teachers, tmp_path / "runs")
+    edit(content, "trainer.callbacks", [{"class_path": f"{__name__}.NoTraining"}])
+    config = write(tmp_path / "config.yaml", content)
     capsys.readouterr()
-    assert main(["fit", "--config", config, "--report.with_data", str(test_results / "results.json")]) == 2
+    assert main(["fit", "--config", config, "--report.with_data", str(tested_run / "results.json")]) == 2
     assert "report.with_data: those are test results, this run is measured on the validation" in capsys.readouterr().err
     assert not list((tmp_path / "runs").rglob("results.json"))
 
@@ -194,9 +194,9 @@ class Lost(pl.LightningModule):
         super().__init__()
         self.layer = nn.Linear(1, 1)
 
-    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
         self.log_dict({"lost": math.nan, "far": math.inf, "fine": 0.5})
-        loss: Tensor = self.layer(batch).sum()
+        loss: Tensor = self.layer(batch[0]).sum()
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -206,8 +206,8 @@ class Lost(pl.LightningModule):
 def test_what_is_no_number_becomes_null(tmp_path: Path) -> None:
     report = RunReport()
     report.config = {"list": [1.5, -math.inf]}
-    loader = torch.utils.data.DataLoader([torch.ones(1)])  # type: ignore[arg-type]  # a list is enough of a dataset
-    trainer(tmp_path, 1, [report]).fit(Lost(), loader)
+    batches = DataLoader(TensorDataset(torch.ones(1, 1)))
+    trainer(tmp_path, 1, [report]).fit(Lost(), batches)
     found = read(tmp_path)
     assert found["metrics"] == {"lost": None, "far": None, "fine": 0.5}
     assert found["config"] == {"list": [1.5, None]}

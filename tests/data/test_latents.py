@@ -61,7 +61,7 @@ def test_uniform_number_never_reaches_one(monkeypatch: pytest.MonkeyPatch) -> No
         def random(self) -> float:
             return 1 - 1e-12
 
-    monkeypatch.setattr(crossx.data.latents, "philox", lambda seed, index: Draw())
+    monkeypatch.setattr(crossx.data.latents, "philox", lambda *_: Draw())
     assert LatentDataset(0, 2, 1)[0].uniform < 1
 
 
@@ -92,5 +92,5 @@ def test_sampler_asks_anew_where_to_start() -> None:
 
 def test_workers_read_the_same_latents() -> None:
     latents = LatentDataset(1, 3, 12)
-    batches = [list(DataLoader(latents, 4, num_workers=workers, collate_fn=stack)) for workers in (0, 2)]
+    batches = [list(DataLoader(latents, 4, num_workers=workers, collate_fn=stack)) for workers in (0, 1)]
     assert all(same(a, b) for a, b in zip(*batches, strict=True))

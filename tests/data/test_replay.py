@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from runs import CLASSES, Teachers, data, reconstruction, trainer
+from runs import CLASSES, Teachers, data, encoding, reconstruction, trainer
 from torch import Tensor
 
 from crossx.cotraining.module import CoTrainingModule
@@ -68,7 +68,7 @@ def test_share_out_of_range(share: float) -> None:
 
 
 def test_size_out_of_range(pair: TeacherPair) -> None:
-    with pytest.raises(InputError, match="^size: 0 is not legal"):
+    with pytest.raises(InputError, match=r"^size: 0 is not legal"):
         Replay(LivePairs(), size=0)
     with pytest.raises(InputError, match=f"^size: {U - 1} is not legal; at least one pair for each of the {U} classes"):
         attached(pair, size=U - 1)
@@ -109,16 +109,16 @@ def test_a_new_pool_is_empty_and_so_is_an_attached_one(pair: TeacherPair) -> Non
 
 
 def test_pool_is_bounded_and_forgets_the_oldest(pair: TeacherPair) -> None:
-    replay = attached(pair, size=4 * U + 3)  # the places that cannot be shared equally are not used
-    seen: set[int] = set()
+    """Each batch is of one class, and its new pairs take all four places of that class."""
+    size = 4 * U + 3  # the places that cannot be shared equally are not used
+    replay = attached(pair, Numbered(lambda index: index // U % U), size=size)
     sizes: list[int] = []
-    for step in range(40):
+    for step in range(4 * U):
         found = numbers(replay.sample(batch(step * U, U)))
         sizes.append(len(replay))
-        if step > 30:
-            seen |= set(found[U // 2 :])
-    assert max(sizes) == sizes[-1] == 2 * U + U // 2 * 4 - U or max(sizes) <= 4 * U
-    assert min(seen) > 25 * U - 4 * U
+        assert min(found) >= (step - U) * U
+    assert sizes == sorted(sizes)
+    assert sizes[U - 1] == sizes[-1] == 4 * U
 
 
 def test_ring_of_a_class_keeps_its_newest_pairs(pair: TeacherPair) -> None:
@@ -173,7 +173,9 @@ def test_images_come_back_within_half_a_grey_level(teachers: Teachers) -> None:
 
 def stacked(latents: LatentDataset, first: int, count: int) -> LatentBatch:
     items = [latents[i] for i in range(first, first + count)]
-    return LatentBatch(*(torch.stack([getattr(item, name) for item in items]) for name in ("index", "noise", "uniform")))
+    return LatentBatch(
+        *(torch.stack([getattr(item, name) for item in items]) for name in ("index", "noise", "uniform"))
+    )
 
 
 def test_same_seed_recalls_the_same_and_another_seed_does_not(
@@ -181,22 +183,17 @@ def test_same_seed_recalls_the_same_and_another_seed_does_not(
 ) -> None:
     def run(seed: str) -> list[list[int]]:
         monkeypatch.setenv("PL_GLOBAL_SEED", seed)
-        torch.manual_seed(len(runs))  # of no concern
         replay = attached(pair, size=20 * U)
         return [numbers(replay.sample(batch(step * 20, 20))) for step in range(6)]
 
-    runs: list[list[list[int]]] = []
-    for seed in ("1", "1", "2"):
-        runs.append(run(seed))
+    runs = [run(seed) for seed in ("1", "1", "2")]
     assert runs[0] == runs[1]
     assert runs[0] != runs[2]
     assert runs[0][:1] == runs[2][:1]
 
 
 @pytest.mark.parametrize(("share", "count", "replayed"), [(0.9, 1, 0), (0.9, 2, 1), (0.99, 3, 2), (0.01, 4, 0)])
-def test_tiny_batches_always_ask_for_something_new(
-    pair: TeacherPair, share: float, count: int, replayed: int
-) -> None:
+def test_tiny_batches_always_ask_for_something_new(pair: TeacherPair, share: float, count: int, replayed: int) -> None:
     source = Numbered()
     replay = attached(pair, source, share)
     for step in range(5):
@@ -224,8 +221,6 @@ def test_source_is_asked_for_everything_else(teachers: Teachers, pair: TeacherPa
 
 
 def test_joint_run_with_replay_mixes_old_and_new(teachers: Teachers, tmp_path: Path) -> None:
-    from runs import encoding
-
     replay = Replay(LivePairs(), share=0.5, size=4 * U)
     module = CoTrainingModule(reconstruction(teachers), encoding(teachers), Schedule(warmup=1), replay)
     trainer(tmp_path, 6, limit_val_batches=0).fit(module, datamodule=data(teachers))

@@ -1,0 +1,155 @@
+from typing import get_args
+
+import pytest
+import torch
+from runs import SIZE, Kind, Teachers, encoder
+from torch import Tensor
+
+from crossx.backbones import SmallResNet
+from crossx.encoding.encoders import EmbeddingHead, Encoder, NetworkEncoder, TeacherEncoder, TeacherHeadEncoder
+from crossx.errors import InputError
+from crossx.teachers.teacher import FrozenTeacher, load_teacher
+from crossx.types import TeacherOutput
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@pytest.fixture
+def teacher(teachers: Teachers) -> FrozenTeacher:
+    return load_teacher(teachers.photo, "photo_teacher")
+
+
+def images(count: int = 6, size: int = SIZE) -> Tensor:
+    return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def started(kind: Kind, teacher: FrozenTeacher) -> Encoder:
+    torch.manual_seed(0)
+    made = encoder(kind)
+    made.start_from(teacher)
+    return made
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_unit_vectors_in_float32(teacher: FrozenTeacher, kind: Kind, bfloat16: bool) -> None:
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        embedding = started(kind, teacher)(images())
+    assert embedding.shape == (6, 4)
+    assert embedding.dtype == torch.float32
+    torch.testing.assert_close(embedding.norm(dim=1), torch.ones(6))
+    assert embedding.std(0).max() > 1e-3  # images are told apart
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_images_of_any_size(teacher: FrozenTeacher, kind: Kind) -> None:
+    made = started(kind, teacher).eval()
+    flat = torch.tensor([0.1, 0.3, 0.8])[:, None, None, None]
+    torch.testing.assert_close(made(flat.expand(3, 3, 40, 24)), made(flat.expand(3, 3, SIZE, SIZE)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_parameter_gets_a_gradient_and_the_teacher_none(teacher: FrozenTeacher, kind: Kind) -> None:
+    made = started(kind, teacher)
+    x = images().requires_grad_()
+    made(x)[:, 0].sum().backward()
+    trained = {name: p for name, p in made.named_parameters() if p.requires_grad}
+    assert trained
+    assert not [name for name, p in trained.items() if p.grad is None or p.grad.abs().sum() == 0]
+    assert all(p.grad is None for p in teacher.parameters())
+    assert x.grad is not None  # for the critic
+    assert x.grad.abs().sum() > 0
+
+
+def test_head_takes_what_the_teacher_has_said(teacher: FrozenTeacher) -> None:
+    made = started("head", teacher)
+    known = TeacherOutput(torch.zeros(6, 10), torch.rand(6, teacher.network.num_features))
+    calls: list[object] = []
+    with teacher.register_forward_pre_hook(lambda *_: calls.append(1)):
+        found = made(images(), known)
+        assert not calls
+        torch.testing.assert_close(found, torch.nn.functional.normalize(made.get_submodule("head")(known.features)))
+        unknown = made(images())
+        assert len(calls) == 1
+    assert not torch.allclose(found, unknown)
+    torch.testing.assert_close(made(images(), teacher(images())), unknown)
+
+
+@pytest.mark.parametrize("kind", ["network", "teacher"])
+def test_other_encoders_look_for_themselves(teacher: FrozenTeacher, kind: Kind) -> None:
+    made = started(kind, teacher).eval()
+    told = TeacherOutput(torch.zeros(6, 10), torch.zeros(6, teacher.network.num_features))
+    calls: list[object] = []
+    with teacher.register_forward_pre_hook(lambda *_: calls.append(1)):
+        assert torch.equal(made(images(), told), made(images()))
+    assert not calls
+
+
+def test_teacher_encoder_starts_at_the_teacher_and_leaves_it_alone(teacher: FrozenTeacher) -> None:
+    made = started("teacher", teacher)
+    assert isinstance(made, TeacherEncoder)
+    assert made.network is not None
+    made.eval()
+    with torch.no_grad():
+        features = made.network.pooled(made.preprocessing(images()))
+        torch.testing.assert_close(features, teacher(images()).features)
+        expected = torch.nn.functional.normalize(made.head(features))
+        torch.testing.assert_close(made(images()), expected)
+    before = teacher(images()).logits
+    optimizer = torch.optim.SGD(made.parameters(), lr=0.5)
+    for _ in range(2):
+        loss = made.train()(images())[:, 0].sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    made.eval()
+    moved = made.network.pooled(made.preprocessing(images()))
+    assert not torch.allclose(moved, features, atol=1e-3)
+    assert teacher.fingerprint() == teacher.hash
+    assert torch.equal(teacher(images()).logits, before)
+
+
+def test_two_encoders_from_one_teacher_are_two(teacher: FrozenTeacher) -> None:
+    first, second = started("teacher", teacher), started("teacher", teacher)
+    places = [{p.data_ptr() for p in made.state_dict().values()} for made in (first, second)]
+    assert not places[0] & places[1]
+
+
+def test_head_encoder_trains_and_saves_its_head_alone(teacher: FrozenTeacher) -> None:
+    made = started("head", teacher)
+    names = {"head.0.weight", "head.0.bias", "head.1.weight", "head.1.bias"}
+    assert {name for name, p in made.named_parameters() if p.requires_grad} == names
+    assert set(made.state_dict()) == names
+    made.train()
+    assert not teacher.training
+
+
+def test_scale_of_the_teacher_s_features_is_of_no_concern(teacher: FrozenTeacher) -> None:
+    made = started("head", teacher)
+    features = torch.rand(6, teacher.network.num_features)
+    outputs = [TeacherOutput(torch.zeros(6, 10), scale * features) for scale in (10, 1000)]
+    torch.testing.assert_close(made(images(), outputs[0]), made(images(), outputs[1]), rtol=1e-3, atol=1e-4)
+
+
+def test_hidden_layer() -> None:
+    linear, deep = EmbeddingHead(6, 3, 0), EmbeddingHead(6, 3, 5)
+    assert [tuple(p.shape) for p in linear.parameters()] == [(6,), (6,), (3, 6), (3,)]
+    assert [tuple(p.shape) for p in deep.parameters()] == [(6,), (6,), (5, 6), (5,), (3, 5), (3,)]
+    assert deep(torch.rand(2, 6)).shape == (2, 3)
+
+
+def test_network_with_a_classifier_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^encoder\.network\.num_classes: 10 is not legal; 0"):
+        NetworkEncoder(SmallResNet(10, (8, 8)), SIZE)
+
+
+@pytest.mark.parametrize(("dim", "hidden"), [(0, 0), (-2, 4), (4, -1)])
+def test_numbers_out_of_range(teacher: FrozenTeacher, dim: int, hidden: int) -> None:
+    with pytest.raises(InputError, match=rf"dim {dim} and hidden {hidden} are not legal"):
+        TeacherHeadEncoder(dim, hidden).start_from(teacher)
+
+
+@pytest.mark.parametrize("kind", ["teacher", "head"])
+def test_using_it_without_its_teacher_is_a_defect(kind: Kind) -> None:
+    with pytest.raises(RuntimeError, match="before the first use"):
+        encoder(kind)(images())

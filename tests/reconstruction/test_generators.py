@@ -1,0 +1,219 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import torch
+from runs import CLASSES, SIZE, Norm, Teachers, changed, reconstruction, weights
+
+from crossx.data.batches import stack
+from crossx.data.latents import LatentDataset
+from crossx.errors import InputError
+from crossx.reconstruction.generators import (
+    Generator,
+    GeneratorPair,
+    UpsamplingGenerator,
+    load_generators,
+    make_pairs,
+    sample_pairs,
+    save_generators,
+)
+from crossx.reconstruction.losses import OneHotLoss
+from crossx.reconstruction.losses.base import ReconstructionTerm
+from crossx.reconstruction.module import ReconstructionModule
+from crossx.teachers.pair import TeacherPair
+from crossx.types import LatentBatch
+
+NORMS: tuple[Norm, ...] = ("batch", "group", "none")
+U = len(CLASSES)
+
+
+def make(classes: int = 0, norm: Norm = "batch", **channels: Literal[1, 3]) -> GeneratorPair:
+    torch.manual_seed(0)
+    sides = {"photo": 3, "sketch": 1, **channels}
+    return GeneratorPair(
+        *(UpsamplingGenerator(SIZE, 8, 16, sides[side], norm, classes) for side in ("photo", "sketch"))
+    )
+
+
+def latents(count: int) -> LatentBatch:
+    stream = LatentDataset(0, 8, count)
+    return stack([stream[i] for i in range(count)])
+
+
+@pytest.fixture
+def pair(teachers: Teachers) -> TeacherPair:
+    return TeacherPair(*teachers)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [8, 32, 64])
+def test_images(size: int, channels: Literal[1, 3], norm: Norm) -> None:
+    torch.manual_seed(0)
+    generator = UpsamplingGenerator(size, latent_dim=5, width=8, channels=channels, norm=norm)
+    images = generator(20 * torch.randn(4, 5), torch.zeros(4).long())
+    assert images.shape == (4, 3, size, size)
+    assert images.dtype == torch.float32
+    assert images.min() >= 0
+    assert images.max() <= 1
+    assert (images[0] - images[1]).abs().max() > 0.01
+    equal = torch.equal(images[:, 0], images[:, 1]) and torch.equal(images[:, 0], images[:, 2])
+    assert equal == (channels == 1)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("classes", [0, U])
+def test_every_parameter_gets_a_gradient(pair: TeacherPair, norm: Norm, classes: int) -> None:
+    generators = make(classes, norm)
+    pairs = make_pairs(generators, pair, latents(64))
+    (pairs.photo_teacher.logits.square().mean() + pairs.sketch_teacher.logits.square().mean()).backward()  # type: ignore[no-untyped-call]
+    for name, parameter in generators.named_parameters():
+        assert parameter.grad is not None, name
+        # A bias before BatchNorm has none but rounding errors: the norm takes the mean away again.
+        if norm != "batch" or not name.endswith(("body.2.bias", "body.6.bias")):
+            assert parameter.grad.abs().max() > 1e-7, name
+    if classes:
+        embedding = generators.get_parameter("photo.embed.weight").grad
+        assert embedding is not None
+        asked = pairs.target.bincount(minlength=U) > 0
+        assert torch.equal(embedding.abs().sum(1) > 0, asked)
+
+
+def test_grey_levels_stay_fine_in_bfloat16() -> None:
+    generator = UpsamplingGenerator(16, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        images = generator(torch.randn(16, 8), torch.zeros(16).long())
+    assert images.dtype == torch.float32
+    assert images.unique().numel() > 300
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_sampling_moves_no_statistics_and_keeps_no_graph(pair: TeacherPair, training: bool) -> None:
+    generators = make().train(training)
+    generators.sketch.eval()  # each part has its own mode back
+    before, modes = weights(generators), [m.training for m in generators.modules()]
+    pairs = sample_pairs(generators, pair, latents(6))
+    assert not changed(before, weights(generators))
+    assert [m.training for m in generators.modules()] == modes
+    assert not any(x.requires_grad for x in (pairs.photo, pairs.sketch, pairs.photo_teacher.logits))
+    generators.train()
+    learning = make_pairs(generators, pair, latents(6))  # what the generators learn from is what encoders get
+    assert torch.equal(learning.photo.detach(), pairs.photo)
+    assert torch.equal(learning.sketch.detach(), pairs.sketch)
+    assert {name.rpartition(".")[2] for name in changed(before, weights(generators))} == {
+        "running_mean",
+        "running_var",
+        "num_batches_tracked",
+    }
+
+
+def test_modes_come_back_after_an_error(pair: TeacherPair) -> None:
+    generators = make().eval()
+    with pytest.raises(RuntimeError):
+        sample_pairs(generators, pair, LatentBatch(torch.zeros(2), torch.zeros(2, 99), torch.zeros(2)))
+    assert not any(m.training for m in generators.modules())
+    before = weights(generators)
+    generators.train()
+    make_pairs(generators, pair, latents(4))
+    assert changed(before, weights(generators))  # and statistics are tracked again
+
+
+def test_unconditional_generator_finds_classes_by_itself(pair: TeacherPair) -> None:
+    batch = latents(32)
+    pairs = sample_pairs(make(), pair, batch)
+    assert torch.equal(
+        pairs.target, pair.vocabulary.most_likely(pairs.photo_teacher.logits, pairs.sketch_teacher.logits)
+    )
+    batch.uniform = 1 - batch.uniform
+    assert torch.equal(sample_pairs(make(), pair, batch).photo, pairs.photo)
+
+
+def test_conditional_generator_makes_the_class_that_is_asked_for(pair: TeacherPair) -> None:
+    batch = latents(32)
+    generators = make(classes=U, norm="group")
+    pairs = sample_pairs(generators, pair, batch)
+    assert torch.equal(pairs.target, (batch.uniform * U).long())
+    noise, target = torch.zeros(1, 8).expand(3, 8), torch.tensor([0, 1, 0])
+    images = generators.photo(noise, target)
+    assert torch.equal(images[0], images[2])
+    assert not torch.allclose(images[0], images[1], atol=1e-3)
+
+
+def test_conditional_generators_fit_the_teachers(teachers: Teachers) -> None:
+    assert make(U).conditional
+    assert not make().conditional
+    make().check_classes(U)
+    make(U).check_classes(U)
+    sides = make(U + 1)
+    with pytest.raises(InputError, match=rf"^photo_generator\.classes: {U + 1} is not legal; the teachers know {U} "):
+        ReconstructionModule(*teachers, sides.photo, sides.sketch, {"one_hot": ReconstructionTerm(OneHotLoss())})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"size": 4}, "size: 4 is not legal"),
+        ({"size": 30}, "size: 30 is not legal; a multiple of 4"),
+        ({"latent_dim": 0}, "latent_dim: 0 is not legal"),
+        ({"width": 12}, "width: 12 is not legal; a multiple of 8"),
+        ({"width": 0}, "width: 0 is not legal"),
+        ({"channels": 2}, "channels 2 and norm 'batch': legal are 1 or 3"),
+        ({"norm": "layer"}, "norm 'layer': legal are .* batch, group or none"),
+        ({"classes": -1}, "classes: -1 is not legal"),
+    ],
+)
+def test_arguments_out_of_range(arguments: dict[str, int], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        UpsamplingGenerator(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (lambda: UpsamplingGenerator(16, 9, 8), r"^sketch_generator\.latent_dim: 9 is not legal beside .* = 8"),
+        (lambda: UpsamplingGenerator(16, 8, 8, classes=2), r"^sketch_generator\.classes: 2 is not legal beside .* = 0"),
+    ],
+)
+def test_sides_must_take_the_same_latents(other: Callable[[], Generator], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        GeneratorPair(UpsamplingGenerator(16, 8, 8), other())
+
+
+@pytest.mark.parametrize("classes", [0, U])
+def test_saved_generators_come_back(tmp_path: Path, classes: int) -> None:
+    generators = make(classes, "group")
+    save_generators(tmp_path / "g.safetensors", generators)
+    torch.manual_seed(1)
+    again = load_generators(str(tmp_path / "g.safetensors"), "generators")
+    assert not changed(weights(generators), weights(again))
+    assert again.photo.arguments() == generators.photo.arguments()
+    assert again.sketch.arguments() == generators.sketch.arguments()
+    assert not any(m.training for m in again.modules())
+    assert not any(p.requires_grad for p in again.parameters())
+    noise, target = torch.randn(2, 8), torch.tensor([0, 1])
+    for a, b in zip(generators(noise, target), again(noise, target), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_user_s_own_generator_is_saved_and_read(tmp_path: Path) -> None:
+    class Constant(Generator):
+        def __init__(self, latent_dim: int, grey: float) -> None:
+            super().__init__(latent_dim)
+            self.grey = grey
+
+        def forward(self, noise: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            return noise.new_full((len(noise), 3, 4, 4), self.grey)
+
+    save_generators(tmp_path / "g.safetensors", GeneratorPair(Constant(3, 0.25), Constant(3, 0.75)))
+    photo, sketch = load_generators(str(tmp_path / "g.safetensors"), "generators")(torch.zeros(2, 3), torch.zeros(2))
+    assert photo.unique().tolist() == [0.25]
+    assert sketch.unique().tolist() == [0.75]
+
+
+def test_module_samples_its_generators(teachers: Teachers) -> None:
+    module = reconstruction(teachers, "batch")
+    assert not module.wants_pairs(0)
+    assert module.pair_source is None
+    expected = sample_pairs(module.generators, module.teachers, latents(4))
+    assert torch.equal(module.sample(latents(4)).sketch, expected.sketch)

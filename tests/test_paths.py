@@ -1,0 +1,85 @@
+import re
+from pathlib import Path
+
+import pytest
+
+import crossx
+from crossx.errors import InputError
+from crossx.paths import package_file, resolve
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder and no data root."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.delenv("CROSSX_DATA", raising=False)
+    return tmp_path / "here"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "root/sketchy").mkdir(parents=True)
+    (tmp_path / "root/a.txt").write_text("of the root")
+    return tmp_path / "root"
+
+
+def test_file_of_the_package() -> None:
+    found = resolve("crossx:paths.py", "field")
+    assert found == package_file("paths.py")
+    assert found.samefile(Path(crossx.__file__).parent / "paths.py")
+
+
+def test_package_is_not_shadowed(here: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSX_DATA", str(root))
+    for folder in (here, root):
+        (folder / "crossx:paths.py").touch()
+        (folder / "nothing.txt").touch()
+    assert resolve("crossx:paths.py", "field").parent == Path(crossx.__file__).parent
+    with pytest.raises(InputError, match=r"^field: 'crossx:nothing\.txt' does not exist \(tried [^,]*nothing\.txt\)$"):
+        resolve("crossx:nothing.txt", "field")
+
+
+def test_relative_path_is_looked_up_here_first(here: Path, root: Path) -> None:
+    assert resolve("a.txt", "field", root) == root / "a.txt"
+    assert resolve(Path("sketchy"), "field", root) == root / "sketchy"
+    (here / "a.txt").touch()
+    assert resolve("a.txt", "field", root) == Path("a.txt")
+
+
+def test_data_root_is_the_argument_and_else_the_environment(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/a.txt").touch()
+    monkeypatch.setenv("CROSSX_DATA", str(tmp_path / "other"))
+    assert resolve("a.txt", "field") == tmp_path / "other/a.txt"
+    assert resolve("a.txt", "field", root=str(root)) == root / "a.txt"
+    with pytest.raises(InputError, match="'sketchy' does not exist"):
+        resolve("sketchy", "field")
+    with pytest.raises(InputError, match="does not exist"):
+        resolve("b.txt", "field", root=root)
+
+
+def test_absolute_path_is_itself(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSX_DATA", "/nowhere")
+    assert resolve(root / "a.txt", "field") == root / "a.txt"
+    missing = str(root / "b.txt")
+    with pytest.raises(
+        InputError, match=rf"^field: '{re.escape(missing)}' does not exist \(tried {re.escape(missing)}\)$"
+    ):
+        resolve(missing, "field")
+
+
+def test_home(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(root))
+    assert resolve("~/a.txt", "field") == root / "a.txt"
+
+
+def test_message_names_every_place(root: Path) -> None:
+    with pytest.raises(InputError) as error:
+        resolve("b.txt", "data.root", root)
+    assert str(error.value) == f"data.root: 'b.txt' does not exist (tried b.txt, {root / 'b.txt'})"
+    with pytest.raises(InputError) as error:
+        resolve("b.txt", "data.root")
+    assert str(error.value) == "data.root: 'b.txt' does not exist (tried b.txt; CROSSX_DATA is not set)"
