@@ -133,7 +133,7 @@ def test_ring_of_a_class_keeps_its_newest_pairs(pair: TeacherPair) -> None:
 
 def test_recall_is_balanced_over_the_classes_there_are(pair: TeacherPair) -> None:
     """Nine of ten pairs are of class 0, the rest of class 3: half of what comes back is of each."""
-    replay = attached(pair, Numbered(lambda index: (index % 10 == 9) * 3), size=20 * U)
+    replay = attached(pair, Numbered(lambda index: (index % 10 == 9) * 3), size=1000 * U)
     counts: Counter[int] = Counter()
     for step in range(100):
         found = replay.sample(batch(step * 20, 20))

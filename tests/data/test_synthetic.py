@@ -102,6 +102,27 @@ def test_pairs_that_the_transfer_hook_makes(teachers: Teachers, tmp_path: Path, 
     assert {type(batch) for batch in keep.validation} == {ImageBatch}
 
 
+class Learning(RealPairs):
+    """A user's source that takes no care of gradients."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.ones((), requires_grad=True)
+
+    def sample(self, latents: LatentBatch) -> PairBatch:
+        assert latents.photo is not None
+        latents.photo = latents.photo * self.scale
+        return super().sample(latents)
+
+
+def test_pairs_of_a_careless_source_have_no_graph(teachers: Teachers, tmp_path: Path) -> None:
+    keep, source = Keep(), Learning()
+    run = trainer(tmp_path, 2, [keep], limit_val_batches=0)
+    run.fit(encoding(teachers, pairs=source), datamodule=data(teachers, evaluated=True))
+    assert source.scale.grad is None
+    assert not any(x.requires_grad for pairs in keep.training for x in (pairs.photo, pairs.photo_teacher.logits))
+
+
 def test_kind_of_module_decides_the_kind_of_batch(teachers: Teachers, tmp_path: Path) -> None:
     generators, encoders = Keep(), Keep()
     trainer(tmp_path, 3, [generators], limit_val_batches=0).fit(reconstruction(teachers), datamodule=data(teachers))

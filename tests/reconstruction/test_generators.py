@@ -85,7 +85,7 @@ def test_grey_levels_stay_fine_in_bfloat16() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         images = generator(torch.randn(16, 8), torch.zeros(16).long())
     assert images.dtype == torch.float32
-    assert images.unique().numel() > 300
+    assert images[images > 0.5].unique().numel() > 200  # bfloat16 has 128 numbers there
 
 
 @pytest.mark.parametrize("training", [True, False])
