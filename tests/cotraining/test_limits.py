@@ -31,14 +31,14 @@ def test_what_is_supported_passes(strategy: object, precision: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"),
-    [("gradient_clip_val", 1.0), ("accumulate_grad_batches", 2), ("sync_batchnorm", True)],
+    "setting",
+    [{"gradient_clip_val": 1.0}, {"accumulate_grad_batches": 2}, {"sync_batchnorm": True}],
 )
 def test_flags_are_refused_with_what_to_use_instead(
-    teachers: Teachers, tmp_path: Path, setting: str, value: float
+    teachers: Teachers, tmp_path: Path, setting: dict[str, Any]
 ) -> None:
-    run = trainer(tmp_path, **{setting: value})
-    with pytest.raises(InputError, match=rf"trainer\.{setting}: not in a joint run: .*; use "):
+    run = trainer(tmp_path, **setting)
+    with pytest.raises(InputError, match=rf"trainer\.{next(iter(setting))}: not in a joint run: .*; use "):
         run.fit(joint(teachers), datamodule=data(teachers))
 
 
