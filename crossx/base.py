@@ -6,17 +6,20 @@ The rule that nested modules make necessary: under the Lightning CLI only the ro
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.core.saving import CHECKPOINT_PAST_HPARAMS_KEYS
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from crossx import __version__
 from crossx.batchnorm import average_running_statistics
+from crossx.checkpoints import read_checkpoint, refuse_imports
 from crossx.data.sources import Pairs
 from crossx.distributed import rank
 from crossx.errors import InputError
@@ -26,6 +29,9 @@ from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import FrozenTeacher
 from crossx.trainer import batches_done
 from crossx.types import ImageBatch, Modality, StepOutput
+
+INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
+"""What builds a module from the arguments in its checkpoint."""
 
 
 class CrossxModule(pl.LightningModule):
@@ -131,6 +137,22 @@ class CrossxModule(pl.LightningModule):
             "config": self.run_config,
         }
 
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: str | Path, **kwargs: Any) -> Self:  # type: ignore[override]  # noqa: ANN401
+        """Rebuild a module from its checkpoint alone, as Lightning does it, but without importing what that names.
+
+        Args:
+            checkpoint_path: A checkpoint that the command line has written; one from Python needs the arguments, too.
+            kwargs: Lightning's options, and arguments of the module that replace the checkpoint's.
+
+        Raises:
+            InputError: When the file cannot be read safely, or names something that is not loaded.
+        """
+        checkpoint = read_checkpoint(Path(checkpoint_path), "checkpoint_path")
+        for key in (cls.CHECKPOINT_HYPER_PARAMS_KEY, *CHECKPOINT_PAST_HPARAMS_KEYS):
+            refuse_imports(_without_files(checkpoint.get(key)), f"checkpoint_path: {checkpoint_path}", {INSTANTIATOR})
+        return super().load_from_checkpoint(checkpoint_path, **{"weights_only": True, **kwargs})
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint that was trained against other teachers, or holds another model.
 
@@ -215,6 +237,13 @@ class RetrievalModule(CrossxModule, ABC):
             # The metric has already gathered all processes: the same value everywhere.
             self.log(f"{stage}/{name}", value, prog_bar=name == "map_all", rank_zero_only=True)
         self.retrieval.reset()
+
+
+def _without_files(value: object) -> object:
+    """Nested arguments without the names of the teachers' files, which look like those of classes."""
+    if not isinstance(value, dict):
+        return value
+    return {n: _without_files(v) for n, v in value.items() if n not in ("photo_teacher", "sketch_teacher", "aliases")}
 
 
 def teacher_hashes(module: nn.Module) -> dict[str, str]:

@@ -1,23 +1,16 @@
 """Finding shipped configs, and letting a checkpoint's own config stand below the user's."""
 
-import importlib.util
-import re
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 import crossx
+from crossx.checkpoints import read_as_config, read_checkpoint, refuse_imports, texts
 from crossx.errors import InputError
-
-_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
-_TRUSTED_PACKAGES = ("crossx.", "torch.optim.")
-_DEEPEST = 50
 
 
 def shipped_configs() -> Path:
@@ -101,24 +94,13 @@ def checkpoint_config(path: Path, named: Set[str] = frozenset()) -> dict[str, An
     Raises:
         InputError: When the file cannot be read as plain tensors and values, or names something that is not loaded.
     """
-    if not path.is_file():
-        raise InputError(f"--ckpt_path: {str(path)!r} is not a file")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a hostile or damaged file can fail in any way inside the unpickler
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"--ckpt_path: {path} is not a checkpoint that can be read safely ({reason})") from error
-    stored = checkpoint.get("crossx", {}) if isinstance(checkpoint, dict) else {}
+    stored = read_checkpoint(path, "--ckpt_path").get("crossx", {})
     stored = stored.get("config", {}) if isinstance(stored, dict) else None
     if not isinstance(stored, dict) or not _is_teachers(stored.get("teachers", {})):
         raise InputError(f"--ckpt_path: {path} holds no config of crossx that can be read")
     config = {part: stored[part] for part in ("model", "data", "teachers") if part in stored}
-    for name in _texts([config.get("model"), config.get("data")]):  # the teachers are names of files and nothing else
-        if _DOTTED.fullmatch(name) and name not in named and not _is_trusted(name):
-            raise InputError(
-                f"--ckpt_path: {path} names {name!r}, which is not loaded; a checkpoint cannot import anything. Give "
-                "the config that names it with --config"
-            )
+    # The teachers are names of files and nothing else.
+    refuse_imports([config.get("model"), config.get("data")], f"--ckpt_path: {path}", named)
     return config
 
 
@@ -134,47 +116,5 @@ def _is_teachers(value: object) -> bool:
 
 def _names(words: Sequence[str]) -> set[str]:
     """All texts on a command line and in its configs."""
-    configs = [_read_as_config(value) for _, _, value in _values(words, "--config", "-c")]
-    return {*_texts(configs), *(part for word in words for part in word.split("=", 1))}
-
-
-def _texts(value: object, depth: int = 0) -> Iterator[str]:
-    """All texts in nested values, also in those that the parser would read out of a text or the file that it names.
-
-    Raises:
-        InputError: When files name each other in a circle.
-    """
-    if depth > _DEEPEST:
-        raise InputError("--ckpt_path: the checkpoint's config is nested too deeply")
-    parts: list[object] = []
-    if isinstance(value, str):
-        yield value
-        inner = _read_as_config(value)
-        parts = [] if inner == value else [inner]
-    elif isinstance(value, dict):
-        parts = [*value, *value.values()]
-    elif isinstance(value, list | tuple):
-        parts = list(value)
-    for part in parts:
-        yield from _texts(part, depth + 1)
-
-
-def _read_as_config(text: str) -> object:
-    """What jsonargparse makes of a text where it expects an object."""
-    try:
-        file = Path(text)
-        return yaml.safe_load(file.read_text() if file.is_file() else text)
-    except (OSError, ValueError, yaml.YAMLError):  # not text, not YAML, or no name that a file can have
-        return None
-
-
-def _is_trusted(name: str) -> bool:
-    if name.startswith(_TRUSTED_PACKAGES):
-        module, _, attribute = name.rpartition(".")
-        return isinstance(getattr(sys.modules.get(module), attribute, None), type)
-    module, _, attribute = name.rpartition(".")
-    loaded = getattr(sys.modules.get(module), attribute, None)
-    if isinstance(loaded, type):
-        return any(base.__module__.startswith("crossx.") for base in loaded.__mro__)
-    # Not a class: harmless if it can name nothing, such as the file `photo.safetensors`.
-    return importlib.util.find_spec(name.partition(".")[0]) is None
+    configs = [read_as_config(value) for _, _, value in _values(words, "--config", "-c")]
+    return {*texts(configs), *(part for word in words for part in word.split("=", 1))}

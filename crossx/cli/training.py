@@ -17,7 +17,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.nn.parallel import DistributedDataParallel
 
 import crossx.components  # noqa: F401 - makes every class of crossx known, so that configs may use short names
-from crossx.base import CrossxModule
+from crossx.base import INSTANTIATOR, CrossxModule
 from crossx.callbacks.baselines import TeacherBaselines
 from crossx.callbacks.embeddings import EmbeddingWriter
 from crossx.callbacks.media import PairSheets, RetrievalSheets
@@ -154,8 +154,7 @@ class CrossxCLI(LightningCLI):
                 holder = holder.get(step, {})
             filled = self.arguments.get(place, {})
             holder.update({name: filled[name] for name in _FILLED if name in filled})
-        how = {"_instantiator": "lightning.pytorch.cli.instantiate_module", "_class_path": model["class_path"]}
-        return {**how, **model.get("init_args", {})}
+        return {"_instantiator": INSTANTIATOR, "_class_path": model["class_path"], **model.get("init_args", {})}
 
     def _resolved_config(self) -> dict[str, Any]:
         """The config as plain values, without the places that `teachers` fills."""

@@ -179,6 +179,42 @@ def test_config_in_it_can_import_nothing(
     assert not Path("lightning_logs").exists()
 
 
+def inner_class(arguments: dict[str, Any]) -> None:
+    arguments["encoding"]["class_path"] = "evil.Evil"
+
+
+def inner_text(arguments: dict[str, Any]) -> None:
+    arguments["reconstruction"] = json.dumps({"class_path": "evil.Evil"})
+
+
+def outer_class(arguments: dict[str, Any]) -> None:
+    arguments["_class_path"] = "evil.Evil"
+
+
+def way_of_building(arguments: dict[str, Any]) -> None:
+    arguments["_instantiator"] = "evil.explode"
+
+
+@pytest.mark.parametrize("key", ["hyper_parameters", "module_arguments"])
+@pytest.mark.parametrize("evil", [inner_class, inner_text, outer_class, way_of_building])
+def test_rebuilding_imports_nothing(
+    joint_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    evil: Callable[[dict[str, Any]], None],
+    key: str,
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "evil.py").write_text("raise SystemError('evil was imported')\n")
+    checkpoint = torch.load(last(joint_run), weights_only=True)
+    arguments = checkpoint.pop("hyper_parameters")
+    evil(arguments)
+    torch.save({**checkpoint, key: arguments}, tmp_path / "evil.ckpt")
+    with pytest.raises(InputError, match=r"names 'evil\.\w+', which is not loaded"):
+        CoTrainingModule.load_from_checkpoint(tmp_path / "evil.ckpt")
+    assert "evil" not in sys.modules
+
+
 def test_imports_what_the_user_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A config is code: the same name in the user's own config is imported."""
     monkeypatch.syspath_prepend(tmp_path)
