@@ -1,0 +1,127 @@
+from functools import partial
+
+import pytest
+import torch
+from runs import SGD, SIZE, Teachers, encoder, encoding, joint
+from torch import Tensor
+
+from crossx.batchnorm import eval_mode
+from crossx.data.batches import stack
+from crossx.data.latents import LatentDataset
+from crossx.encoding.encoders import Encoder
+from crossx.encoding.losses import SupConLoss
+from crossx.encoding.losses.base import EncodingLoss, EncodingTerm, PairEmbeddings
+from crossx.encoding.module import EncoderModule
+from crossx.errors import InputError
+from crossx.types import PairBatch, TeacherOutput
+
+
+class Fixed(Encoder):
+    """The first two pixels are the embedding."""
+
+    def __init__(self) -> None:
+        super().__init__(dim=2, hidden=0)
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
+        return images[:, 0, 0, :2] * self.scale
+
+
+class Seen(EncodingLoss):
+    """Keeps what it is given."""
+
+    def forward(self, embeddings: PairEmbeddings) -> Tensor:
+        self.embeddings = embeddings
+        return (embeddings.photo * embeddings.sketch).sum()
+
+
+def pairs_of(module: EncoderModule, directions: list[tuple[list[float], list[float]]]) -> PairBatch:
+    """Pairs whose first two pixels are given."""
+    photo, sketch = (torch.zeros(len(directions), 3, SIZE, SIZE) for _ in range(2))
+    for row, (p, s) in enumerate(directions):
+        photo[row, 0, 0, :2], sketch[row, 0, 0, :2] = torch.tensor(p), torch.tensor(s)
+    judged: PairBatch = module.teachers(photo, sketch)
+    return judged
+
+
+def fixed(teachers: Teachers, **arguments: float) -> tuple[EncoderModule, Seen]:
+    seen = Seen()
+    terms = {"seen": EncodingTerm(seen)}
+    return EncoderModule(*teachers, Fixed(), Fixed(), terms, optimizer=SGD, **arguments), seen  # type: ignore[arg-type]
+
+
+def test_critic_is_half_the_cosine_distance(teachers: Teachers) -> None:
+    module, _ = fixed(teachers)
+    pairs = pairs_of(module, [([1, 0], [0.5, 0]), ([0, 1], [1, 0]), ([1, 0], [-1, 0]), ([1, 0], [1, 1])])
+    expected = torch.tensor([0, 0.5, 1, (1 - 0.5**0.5) / 2])
+    torch.testing.assert_close(module.disagreement(pairs), expected)
+
+
+def test_step_reports_the_loss_its_terms_and_the_distance(teachers: Teachers) -> None:
+    module, _ = fixed(teachers)
+    output = module.step(pairs_of(module, [([1, 0], [1, 0]), ([0, 1], [1, 0])]), batches_done=0)
+    assert output.loss.requires_grad
+    assert {name: float(value) for name, value in output.logs.items()} == pytest.approx(
+        {"encode/loss": 1, "encode/seen": 1, "encode/pair_distance": 0.5}
+    )
+    assert not any(value.requires_grad for value in output.logs.values())
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+def test_losses_see_softened_labels_over_the_union(teachers: Teachers, temperature: float) -> None:
+    module, seen = fixed(teachers, temperature=temperature)
+    pairs = pairs_of(module, [([1, 0], [1, 0]), ([0, 1], [1, 0])])
+    module.step(pairs, batches_done=0)
+    for posterior, teacher in (
+        (seen.embeddings.photo_posterior, pairs.photo_teacher),
+        (seen.embeddings.sketch_posterior, pairs.sketch_teacher),
+    ):
+        torch.testing.assert_close(posterior, torch.softmax(teacher.logits / temperature, dim=1))
+    assert torch.equal(seen.embeddings.target, pairs.target)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
+def test_temperature_is_positive(teachers: Teachers, temperature: float) -> None:
+    with pytest.raises(InputError, match=r"temperature: .* is not legal; a positive number"):
+        fixed(teachers, temperature=temperature)
+
+
+def test_both_encoders_embed_into_one_space(teachers: Teachers) -> None:
+    terms = {"sup_con": EncodingTerm(SupConLoss())}
+    with pytest.raises(InputError, match=r"sketch_encoder\.dim: 2 is not legal beside photo_encoder\.dim = 4"):
+        EncoderModule(*teachers, encoder("network"), Fixed(), terms)
+
+
+@pytest.mark.parametrize("kind", ["network", "teacher", "head"])
+def test_each_modality_has_its_encoder(teachers: Teachers, kind: str) -> None:
+    module = encoding(teachers, kind=kind)  # type: ignore[arg-type]
+    images = torch.rand(3, 3, SIZE, SIZE)
+    with torch.no_grad(), eval_mode(module):
+        photo, sketch = module.encode(images, "photo"), module.encode(images, "sketch")
+        assert torch.equal(photo, module.photo_encoder(images))
+        assert torch.equal(sketch, module.sketch_encoder(images))
+    assert not torch.allclose(photo, sketch)
+    for embedding in (photo, sketch):
+        torch.testing.assert_close(embedding.norm(dim=1), torch.ones(3))
+
+
+def test_alone_it_needs_pairs(teachers: Teachers) -> None:
+    with pytest.raises(InputError, match=r"model\.pairs: none is named; SavedPairs \(data-free\) or RealPairs"):
+        encoding(teachers).latent_dim  # noqa: B018 - the look-up is the point
+
+
+def test_learns_from_fixed_pairs(teachers: Teachers) -> None:
+    """Sketches come to lie nearer to photos of their class: the objective goes down, and the step is what lowers it."""
+    whole = joint(teachers)
+    stream = LatentDataset(0, whole.latent_dim, 1)
+    pairs = whole.sample(stack([stream[i] for i in range(16)]))
+    module = encoding(teachers, optimizer=partial(torch.optim.Adam, lr=0.01))
+    optimizer = module.make_optimizer(module.parameters_to_train())
+    losses: list[float] = []
+    for done in range(15):
+        output = module.step(pairs, done)
+        optimizer.zero_grad()
+        output.loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(float(output.loss))
+    assert losses[-1] < losses[0] - 0.1
