@@ -66,9 +66,19 @@ class CrossxModule(pl.LightningModule):
         """Parameters that the optimiser sees: all that are not frozen."""
         return (p for p in self.parameters() if p.requires_grad)
 
+    def relative_rates(self) -> list[tuple[nn.Module, float]]:
+        """Submodules that learn at another rate than the rest, each with the factor to the optimiser's rate."""
+        return []
+
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Optimiser and schedule, stepped per optimiser step."""
-        optimizer = self.make_optimizer(self.parameters_to_train())
+        factors = {p: factor for module, factor in self.relative_rates() for p in module.parameters()}
+        groups: dict[float, list[nn.Parameter]] = {}
+        for p in self.parameters_to_train():
+            groups.setdefault(factors.get(p, 1.0), []).append(p)
+        optimizer = self.make_optimizer([{"params": parameters} for parameters in groups.values()])
+        for group, factor in zip(optimizer.param_groups, groups, strict=True):
+            group["lr"] *= factor
         if self.make_scheduler is None:
             scheduler: Any = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
         else:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from crossx.data.augment import Augment
 from crossx.data.base import RetrievalData
 from crossx.data.latents import LatentDataset
 from crossx.errors import InputError
@@ -91,12 +92,18 @@ class RealPairs(Pairs):
     """Real photos and sketches of one class, from the data module's training split; for the comparison with data.
 
     Each latent becomes a class (by its uniform number) and one photo and one sketch of it, drawn uniformly.
+
+    Args:
+        photo_augmentation: Random views of the photos; None leaves them as they are.
+        sketch_augmentation: The same for the sketches.
     """
 
     latent_dim = 1
     real = True
 
-    def __init__(self) -> None:
+    def __init__(self, photo_augmentation: Augment | None = None, sketch_augmentation: Augment | None = None) -> None:
+        self._photo_augmentation = photo_augmentation
+        self._sketch_augmentation = sketch_augmentation
         self._teachers: TeacherPair | None = None
         self._to_union: Tensor | None = None
 
@@ -126,7 +133,12 @@ class RealPairs(Pairs):
         if latents.photo is None or latents.sketch is None or latents.target is None:
             raise RuntimeError("the loader did not read RealPairs.loaded")
         target = self._to_union.to(latents.target.device)[latents.target]
-        judged: PairBatch = self._teachers(latents.photo, latents.sketch, target)
+        photo, sketch = latents.photo, latents.sketch
+        if self._photo_augmentation is not None:
+            photo = self._photo_augmentation(photo)
+        if self._sketch_augmentation is not None:
+            sketch = self._sketch_augmentation(sketch)
+        judged: PairBatch = self._teachers(photo, sketch, target)
         return judged
 
 

@@ -1,11 +1,13 @@
 """Encoders (the students): image of one modality to a unit vector."""
 
 from abc import ABC, abstractmethod
+from typing import Self
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crossx.backbones import Network, build_network
+from crossx.batchnorm import batch_norms
 from crossx.errors import InputError
 from crossx.preprocessing import Preprocessing
 from crossx.teachers.teacher import FrozenTeacher
@@ -47,6 +49,10 @@ class Encoder(nn.Module, ABC):
 
     def start_from(self, teacher: FrozenTeacher) -> None:
         """Called once with the teacher of the encoder's modality, before training; by default of no concern."""
+
+    def relative_rates(self) -> list[tuple[nn.Module, float]]:
+        """Submodules that learn at another rate than the rest, each with the factor to the optimiser's rate."""
+        return []
 
     @abstractmethod
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
@@ -111,10 +117,23 @@ class TeacherEncoder(Encoder):
     Args:
         dim: D.
         hidden: Width of the head's hidden layer; 0 for a linear head.
+        frozen_statistics: Keep the teacher's BatchNorm running statistics, in training too. They are of real images;
+            those of synthetic images drift away from them while the generators learn.
+        network_rate: The network's learning rate as a share of the head's, in (0, 1]: a low one forgets less of what
+            the teacher knew.
+
+    Raises:
+        InputError: When `network_rate` is out of range.
     """
 
-    def __init__(self, dim: int = 64, hidden: int = 512) -> None:
+    def __init__(
+        self, dim: int = 64, hidden: int = 512, frozen_statistics: bool = False, network_rate: float = 1.0
+    ) -> None:
         super().__init__(dim, hidden)
+        if not 0 < network_rate <= 1:
+            raise InputError(f"encoder.network_rate: {network_rate} is not legal; above 0, at most 1")
+        self.network_rate = network_rate
+        self.frozen_statistics = frozen_statistics
         self.network: Network | None = None
 
     def start_from(self, teacher: FrozenTeacher) -> None:
@@ -125,6 +144,19 @@ class TeacherEncoder(Encoder):
         self.network = network
         self.preprocessing = Preprocessing(card.input_size, card.mean, card.std)
         self.head = EmbeddingHead(network.num_features, self.dim, self.hidden)
+        self.train(self.training)
+
+    def relative_rates(self) -> list[tuple[nn.Module, float]]:
+        """The network's."""
+        return [] if self.network is None else [(self.network, self.network_rate)]
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; layers whose statistics are frozen stay in eval mode."""
+        super().train(mode)
+        if self.frozen_statistics and self.network is not None:
+            for layer in batch_norms(self.network):
+                layer.eval()
+        return self
 
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
         """Run network and head; what the teacher said is no longer what this network says."""

@@ -2,7 +2,7 @@
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from torch import Tensor
+from torch import Tensor, nn
 
 from crossx.base import RetrievalModule
 from crossx.data.sources import Pairs
@@ -69,6 +69,10 @@ class EncoderModule(RetrievalModule):
         self.pairs = pairs
         if pairs is not None:
             pairs.attach(self.teachers, live=None)
+
+    def relative_rates(self) -> list[tuple[nn.Module, float]]:
+        """Those of both encoders."""
+        return [*self.photo_encoder.relative_rates(), *self.sketch_encoder.relative_rates()]
 
     @property
     def latent_dim(self) -> int:
