@@ -9,6 +9,7 @@ import torch
 from runs import CLASSES, Norm, Teachers, data, encoding, reconstruction, trainer, weights
 from torch import Tensor
 
+from crossx.data.augment import Augment
 from crossx.data.base import LabelledImages, RetrievalData
 from crossx.data.batches import stack
 from crossx.data.latents import LatentDataset
@@ -203,6 +204,20 @@ def test_real_pairs_are_training_images_of_one_class(pair: TeacherPair) -> None:
     assert len(both) == 27  # each of the three photos of a class with each of the three sketches
     assert read.photo is not None
     assert torch.equal(pairs.photo, read.photo)
+
+
+def test_teachers_judge_the_views_of_real_pairs(pair: TeacherPair) -> None:
+    source = RealPairs(photo_augmentation=Augment(flip=1.0), sketch_augmentation=lambda x: 1 - x)  # type: ignore[arg-type]
+    source.attach(pair, live=None)
+    items = source.loaded(LatentDataset(0, 1, 5), CodedData(CLASSES[:2]))
+    read = stack([items[i] for i in range(5)])
+    assert read.photo is not None
+    assert read.sketch is not None
+    pairs = source.sample(read)
+    torch.testing.assert_close(pairs.photo, read.photo.flip(3))
+    torch.testing.assert_close(pairs.sketch, 1 - read.sketch)
+    torch.testing.assert_close(pairs.photo_teacher.logits, pair.photo(pairs.photo).logits)
+    torch.testing.assert_close(pairs.sketch_teacher.logits, pair.sketch(pairs.sketch).logits)
 
 
 def test_teachers_judge_real_pairs(pair: TeacherPair) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from crossx.batchnorm import eval_mode
 from crossx.data.batches import stack
 from crossx.data.latents import LatentDataset
-from crossx.encoding.encoders import Encoder
+from crossx.encoding.encoders import Encoder, TeacherEncoder
 from crossx.encoding.losses import SupConLoss
 from crossx.encoding.losses.base import EncodingLoss, EncodingTerm, PairEmbeddings
 from crossx.encoding.module import EncoderModule
@@ -125,3 +125,17 @@ def test_learns_from_fixed_pairs(teachers: Teachers) -> None:
         optimizer.step()
         losses.append(float(output.loss))
     assert losses[-1] < losses[0] - 0.1
+
+
+def test_networks_of_teacher_encoders_learn_at_their_share_of_the_rate(teachers: Teachers) -> None:
+    photo, sketch = (TeacherEncoder(4, 0, network_rate=share) for share in (0.1, 0.5))
+    terms = {"supcon": EncodingTerm(SupConLoss())}
+    module = EncoderModule(*teachers, photo, sketch, terms, optimizer=SGD)
+    optimizer = module.configure_optimizers()["optimizer"]
+    rate = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    full = rate[id(photo.head[0].weight)]
+    for made, share in ((photo, 0.1), (sketch, 0.5)):
+        assert made.network is not None
+        assert {rate[id(p)] for p in made.network.parameters()} == {full * share}
+        assert {rate[id(p)] for p in made.head.parameters()} == {full}
+    assert len(rate) == len(list(module.parameters_to_train()))

@@ -153,3 +153,22 @@ def test_numbers_out_of_range(teacher: FrozenTeacher, dim: int, hidden: int) -> 
 def test_using_it_without_its_teacher_is_a_defect(kind: Kind) -> None:
     with pytest.raises(RuntimeError, match="before the first use"):
         encoder(kind)(images())
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_teachers_statistics_stay_where_that_is_asked(teacher: FrozenTeacher, frozen: bool) -> None:
+    made = TeacherEncoder(4, 0, frozen_statistics=frozen)
+    made.start_from(teacher)
+    assert made.network is not None
+    before = {name: value.clone() for name, value in made.network.named_buffers() if "running" in name}
+    assert before
+    made.train()(images())
+    after = {name: value for name, value in made.network.named_buffers() if "running" in name}
+    assert all(torch.equal(before[name], after[name]) for name in before) == frozen
+    assert made.network.training  # everything but BatchNorm
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, 1.5])
+def test_network_rate_is_a_share(rate: float) -> None:
+    with pytest.raises(InputError, match=rf"network_rate: {rate} is not legal; above 0, at most 1"):
+        TeacherEncoder(4, 0, network_rate=rate)
