@@ -30,8 +30,10 @@ def resolve(path: str | Path, field: str, root: str | Path | None = None) -> Pat
         An existing path.
 
     Raises:
-        InputError: When nothing exists under that name, with every place that was tried.
+        InputError: When the name is empty, or nothing exists under it, with every place that was tried.
     """
+    if not str(path):  # would be the current folder
+        raise InputError(f"{field}: empty, legal is the name of a file or folder")
     text = os.path.expanduser(str(path))
     if text.startswith(PACKAGE_PREFIX):
         tried = [package_file(text.removeprefix(PACKAGE_PREFIX))]

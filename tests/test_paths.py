@@ -71,6 +71,11 @@ def test_absolute_path_is_itself(root: Path, monkeypatch: pytest.MonkeyPatch) ->
         resolve(missing, "field")
 
 
+def test_empty_name_is_not_the_current_folder(root: Path) -> None:
+    with pytest.raises(InputError, match=r"^data\.root: empty"):
+        resolve("", "data.root", root)
+
+
 def test_home(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(root))
     assert resolve("~/a.txt", "field") == root / "a.txt"

@@ -6,7 +6,8 @@ number of relevant photos among the first k, and P(i) = h_i / i:
 - `map_all`: mean over queries of AP = (1/R) sum over i of P(i) rel(i); not interpolated.
 - `map_at_200`: the same sum over the first 200 places, divided by min(200, R).
 - `prec_at_<k>`: h_k / k, also where the gallery holds fewer than k photos.
-- `acc_at_1`: share of queries whose first photo is relevant. At the level of instances see `instance_ranks`.
+- `acc_at_<k>`: share of queries with a relevant photo among the first k. Where only the photo that a sketch was drawn
+  from counts, see `instance_ranks` and `instance_accuracy`.
 - `map_all_macro`: mean over classes of the mean AP of the class's queries.
 
 Ties are pessimistic: among photos with equal scores the wrong ones come first, then the smaller gallery index. So a
@@ -35,6 +36,7 @@ ScoreFunction = Callable[[Tensor], Tensor]
 similar. What is ranked is never held whole."""
 
 PREC_AT = (100, 200)
+ACC_AT = (1,)
 CHUNK_SIZE = 128
 """Queries ranked at a time; the peak is about 100 bytes x chunk size x G."""
 
@@ -52,7 +54,7 @@ class RetrievalScores:
         ap_all: Average precision over the whole gallery, (Q,) in [0, 1].
         ap_at_200: Average precision over the first 200 photos, divided by min(200, R), (Q,) in [0, 1].
         prec_at: k to precision among the first k photos, (Q,) in [0, 1].
-        acc_at_1: 1 where the first photo is relevant, else 0, (Q,).
+        acc_at: k to 1 where a relevant photo is among the first k, else 0, (Q,).
     """
 
     label: Tensor
@@ -60,7 +62,7 @@ class RetrievalScores:
     ap_all: Tensor
     ap_at_200: Tensor
     prec_at: dict[int, Tensor]
-    acc_at_1: Tensor
+    acc_at: dict[int, Tensor]
 
     @property
     def without_relevant(self) -> int:
@@ -73,7 +75,7 @@ class RetrievalScores:
             "map_all": self.ap_all,
             "map_at_200": self.ap_at_200,
             **{f"prec_at_{k}": values for k, values in self.prec_at.items()},
-            "acc_at_1": self.acc_at_1,
+            **{f"acc_at_{k}": values for k, values in self.acc_at.items()},
         }
 
     def over_queries(self) -> dict[str, float]:
@@ -104,7 +106,7 @@ class RetrievalScores:
             ap_all=self.ap_all[rows],
             ap_at_200=self.ap_at_200[rows],
             prec_at={k: values[rows] for k, values in self.prec_at.items()},
-            acc_at_1=self.acc_at_1[rows],
+            acc_at={k: values[rows] for k, values in self.acc_at.items()},
         )
 
 
@@ -244,11 +246,25 @@ def precision_at(right: Tensor, k: int) -> Tensor:
     return (right[:, :k].sum(dim=1).double() / k).masked_fill(~right.any(dim=1), float("nan"))
 
 
+def accuracy_at(right: Tensor, k: int) -> Tensor:
+    """Whether one of the first k places of ranked lists is relevant.
+
+    Args:
+        right: Whether the photo at each place is relevant, best place first, (B, G) bool; the whole gallery.
+        k: Number of first places.
+
+    Returns:
+        (B,) float64, 0 or 1; NaN where nothing is relevant.
+    """
+    return right[:, :k].any(dim=1).double().masked_fill(~right.any(dim=1), float("nan"))
+
+
 def retrieval_scores(
     scores: ScoreFunction,
     query_labels: Tensor,
     gallery_labels: Tensor,
     prec_at: Sequence[int] = PREC_AT,
+    acc_at: Sequence[int] = ACC_AT,
     chunk_size: int = CHUNK_SIZE,
 ) -> RetrievalScores:
     """All measures of each query, from scores that are made a chunk of queries at a time.
@@ -260,6 +276,7 @@ def retrieval_scores(
         query_labels: (Q,) int64.
         gallery_labels: (G,) int64.
         prec_at: The k of the precisions.
+        acc_at: The k of the accuracies.
         chunk_size: Queries ranked at a time.
 
     Returns:
@@ -268,24 +285,27 @@ def retrieval_scores(
     Raises:
         InputError: When a side is empty, a k or the chunk size is below 1, or scores are NaN or have a wrong shape.
     """
-    if any(k < 1 for k in prec_at):
-        raise InputError(f"prec_at: {list(prec_at)}, legal are numbers of 1 or more")
-    relevant, ap_all, ap_at_200, acc_at_1 = [], [], [], []
+    for name, depths in (("prec_at", prec_at), ("acc_at", acc_at)):
+        if any(k < 1 for k in depths):
+            raise InputError(f"{name}: {list(depths)}, legal are numbers of 1 or more")
+    relevant, ap_all, ap_at_200 = [], [], []
     precisions: dict[int, list[Tensor]] = {k: [] for k in prec_at}
+    accuracies: dict[int, list[Tensor]] = {k: [] for k in acc_at}
     for chunk in rank(scores, query_labels, gallery_labels, chunk_size):
         relevant.append(chunk.right.sum(dim=1).cpu())
         ap_all.append(average_precision(chunk.right).cpu())
         ap_at_200.append(average_precision(chunk.right, _MAP_DEPTH).cpu())
-        acc_at_1.append(precision_at(chunk.right, 1).cpu())
         for k, parts in precisions.items():
             parts.append(precision_at(chunk.right, k).cpu())
+        for k, parts in accuracies.items():
+            parts.append(accuracy_at(chunk.right, k).cpu())
     return RetrievalScores(
         label=query_labels.cpu(),
         relevant=torch.cat(relevant),
         ap_all=torch.cat(ap_all),
         ap_at_200=torch.cat(ap_at_200),
         prec_at={k: torch.cat(parts) for k, parts in precisions.items()},
-        acc_at_1=torch.cat(acc_at_1),
+        acc_at={k: torch.cat(parts) for k, parts in accuracies.items()},
     )
 
 
@@ -295,6 +315,7 @@ def embedding_scores(
     query_labels: Tensor,
     gallery_labels: Tensor,
     prec_at: Sequence[int] = PREC_AT,
+    acc_at: Sequence[int] = ACC_AT,
     chunk_size: int = CHUNK_SIZE,
 ) -> RetrievalScores:
     """All measures of each query for embeddings compared by their cosine.
@@ -305,6 +326,7 @@ def embedding_scores(
         query_labels: (Q,) int64.
         gallery_labels: (G,) int64.
         prec_at: The k of the precisions.
+        acc_at: The k of the accuracies.
         chunk_size: Queries ranked at a time; it changes no bit of the result.
 
     Returns:
@@ -314,7 +336,7 @@ def embedding_scores(
         InputError: When a side is empty or not finite, widths or lengths disagree, or a k or the chunk size is below 1.
     """
     check_labels(queries, gallery, query_labels, gallery_labels)
-    return retrieval_scores(cosine_scores(queries, gallery), query_labels, gallery_labels, prec_at, chunk_size)
+    return retrieval_scores(cosine_scores(queries, gallery), query_labels, gallery_labels, prec_at, acc_at, chunk_size)
 
 
 def instance_ranks(scores: ScoreFunction, own: Tensor, gallery_size: int, chunk_size: int = CHUNK_SIZE) -> Tensor:
@@ -342,7 +364,7 @@ def instance_ranks(scores: ScoreFunction, own: Tensor, gallery_size: int, chunk_
     return torch.cat(ranks)
 
 
-def acc_at(ranks: Tensor, k: int) -> float:
+def instance_accuracy(ranks: Tensor, k: int) -> float:
     """acc@k at the level of instances: share of sketches whose own photo has rank k or better.
 
     Args:

@@ -9,7 +9,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from crossx.errors import InputError
-from crossx.evaluation.functional import CHUNK_SIZE, PREC_AT, embedding_scores
+from crossx.evaluation.functional import ACC_AT, CHUNK_SIZE, PREC_AT, embedding_scores
 from crossx.types import MODALITIES, Modality
 
 
@@ -28,7 +28,7 @@ class EmbeddedImages(NamedTuple):
 
 
 class RetrievalMetric(Metric):
-    """Sketches query photos; `compute` gives `map_all`, `map_at_200`, `prec_at_<k>`, `acc_at_1` and `map_all_macro`.
+    """Sketches query photos; `compute` gives `map_all`, `map_at_200`, `prec_at_<k>`, `acc_at_<k>` and `map_all_macro`.
 
     The definitions are those of `crossx.evaluation.functional`. Every process gets the measures of all images,
     whichever process saw them: images are ordered by their index, so the order of arrival and the number of processes
@@ -38,6 +38,7 @@ class RetrievalMetric(Metric):
 
     Args:
         prec_at: The k of the precisions.
+        acc_at: The k of the accuracies.
         chunk_size: Queries ranked at a time.
 
     Raises:
@@ -55,9 +56,12 @@ class RetrievalMetric(Metric):
     modalities: list[Tensor]
     width: Tensor
 
-    def __init__(self, prec_at: Sequence[int] = PREC_AT, chunk_size: int = CHUNK_SIZE) -> None:
+    def __init__(
+        self, prec_at: Sequence[int] = PREC_AT, acc_at: Sequence[int] = ACC_AT, chunk_size: int = CHUNK_SIZE
+    ) -> None:
         super().__init__()
         self.prec_at = tuple(prec_at)
+        self.acc_at = tuple(acc_at)
         self.chunk_size = chunk_size
         for name in ("embeddings", "labels", "indices", "modalities"):
             self.add_state(name, default=[], dist_reduce_fx="cat")
@@ -121,7 +125,13 @@ class RetrievalMetric(Metric):
         """Metric name to scalar float32, means over the sketches of all processes."""
         photos, sketches = self.images("photo"), self.images("sketch")
         scores = embedding_scores(
-            sketches.embeddings, photos.embeddings, sketches.labels, photos.labels, self.prec_at, self.chunk_size
+            sketches.embeddings,
+            photos.embeddings,
+            sketches.labels,
+            photos.labels,
+            self.prec_at,
+            self.acc_at,
+            self.chunk_size,
         )
         return {
             name: torch.tensor(value, dtype=torch.float32, device=self.device)

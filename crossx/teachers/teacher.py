@@ -15,6 +15,7 @@ from crossx.backbones import Network
 from crossx.preprocessing import Preprocessing
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.files import open_teacher, save_teacher
+from crossx.teachers.statistics import channel_statistics
 from crossx.types import LayerStatistics, TeacherOutput
 
 
@@ -116,9 +117,7 @@ def _batch_norm_statistics(network: nn.Module, wanted: bool) -> Iterator[list[La
     collected: list[LayerStatistics] = []
 
     def collect(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        x = inputs[0]
-        with torch.autocast(x.device.type, enabled=False):
-            var, mean = torch.var_mean(x.float(), dim=[d for d in range(x.ndim) if d != 1], correction=0)
+        mean, var = channel_statistics(inputs[0])
         collected.append(LayerStatistics(mean, var, layer.running_mean, layer.running_var))  # type: ignore[arg-type]
 
     layers = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]

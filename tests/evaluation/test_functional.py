@@ -14,10 +14,10 @@ from crossx.errors import InputError
 from crossx.evaluation.functional import (
     RetrievalScores,
     ScoreFunction,
-    acc_at,
     average_precision,
     cosine_scores,
     embedding_scores,
+    instance_accuracy,
     instance_ranks,
     precision_at,
     rank,
@@ -100,6 +100,16 @@ def test_all_measures_by_hand() -> None:
     assert summary["prec_at_1"] == summary["acc_at_1"] == pytest.approx(1 / 3)
     # class 0: (7/12 + 1) / 2 = 19/24; class 1: 5/12; two queries against one do not weigh more
     assert summary["map_all_macro"] == pytest.approx((19 / 24 + 5 / 12) / 2, abs=1e-10)
+
+
+def test_accuracy_asks_for_one_right_photo_among_the_first_k() -> None:
+    # the best places of right photos: 2, 3, 1, and none in the gallery
+    scores = table([[0.8, 0.7, 0.9, 0.1], [0.6, 0.5, 0.4, -0.2], [0.4, 0.3, 0.2, 0.1], [0.4, 0.3, 0.2, 0.1]])
+    result = retrieval_scores(scores, torch.tensor([0, 1, 0, 7]), torch.tensor([0, 0, 1, 1]), acc_at=(1, 2, 3, 9))
+    summary = result.over_queries()
+    found = [summary[f"acc_at_{k}"] for k in (1, 2, 3, 9)]
+    assert found == pytest.approx([1 / 3, 2 / 3, 1, 1])
+    assert result.acc_at[9][3].isnan()
 
 
 def test_default_names() -> None:
@@ -271,9 +281,9 @@ def test_instance_rank_counts_ties_against_the_query() -> None:
     scores = table([[0.9, 0.5, 0.1], [0.5, 0.5, 0.1], [-0.3, -0.2, -0.1]])
     ranks = instance_ranks(scores, torch.tensor([0, 0, 0]), 3, chunk_size=2)
     assert ranks.tolist() == [1, 2, 3]
-    assert acc_at(ranks, 1) == pytest.approx(1 / 3)
-    assert acc_at(ranks, 2) == pytest.approx(2 / 3)
-    assert acc_at(ranks, 3) == 1.0
+    assert instance_accuracy(ranks, 1) == pytest.approx(1 / 3)
+    assert instance_accuracy(ranks, 2) == pytest.approx(2 / 3)
+    assert instance_accuracy(ranks, 3) == 1.0
 
 
 # Mistakes.
@@ -293,6 +303,7 @@ EYE = torch.eye(2)
         (lambda: embedding_scores(EYE * torch.nan, EYE, LABELS, LABELS), "2 of 2"),
         (lambda: embedding_scores(EYE, EYE, LABELS, LABELS, chunk_size=0), "chunk_size"),
         (lambda: embedding_scores(EYE, EYE, LABELS, LABELS, prec_at=(0,)), "prec_at"),
+        (lambda: embedding_scores(EYE, EYE, LABELS, LABELS, acc_at=(1, -1)), "acc_at"),
         (lambda: retrieval_scores(lambda rows: EYE[rows] * torch.nan, LABELS, LABELS), "NaN"),
         (lambda: retrieval_scores(lambda rows: EYE[rows, :1], LABELS, LABELS), "shape"),
         (lambda: retrieval_scores(lambda rows: EYE[rows], LABELS[:0], LABELS), "0 queries"),

@@ -37,7 +37,7 @@ def test_lists_are_what_the_measures_count() -> None:
     results, scores = RetrievalResults.from_embeddings(*problem(), k=7, chunk_size=4), embedding_scores(*problem())
     assert results.gallery.shape == (9, 7)
     assert torch.equal(results.ap_all, scores.ap_all)
-    assert torch.equal(results.right[:, 0].double(), scores.acc_at_1)
+    assert torch.equal(results.right[:, 0].double(), scores.acc_at[1])
     _, _, query_labels, gallery_labels = problem()
     assert torch.equal(results.right, gallery_labels[results.gallery] == query_labels[:, None])
 
