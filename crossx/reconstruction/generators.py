@@ -113,8 +113,10 @@ class UpsamplingGenerator(Generator):
         """(B, Z) and (B,) to (B, 3, S, S) in [0, 1]."""
         if self.embed is not None:
             noise = (noise + self.embed(target)) / math.sqrt(2)  # both have unit variance at the start
+        # channels_last: convolutions are a fifth faster, and teachers want it anyway.
+        start = self.start(noise).contiguous(memory_format=torch.channels_last)
         # float() first: a sigmoid in bfloat16 knows only 128 grey levels near white.
-        images: Tensor = self.body(self.start(noise)).float().sigmoid()
+        images: Tensor = self.body(start).float().sigmoid()
         return images.expand(-1, 3, -1, -1)
 
 
