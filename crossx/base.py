@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.core.saving import CHECKPOINT_PAST_HPARAMS_KEYS
+from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
@@ -28,7 +29,7 @@ from crossx.seeding import run_seed
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import FrozenTeacher
 from crossx.trainer import batches_done
-from crossx.types import ImageBatch, Modality, StepOutput
+from crossx.types import ImageBatch, Modality, Split, StepOutput
 
 INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
 """What builds a module from the arguments in its checkpoint."""
@@ -71,7 +72,11 @@ class CrossxModule(pl.LightningModule):
         return []
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Optimiser and schedule, stepped per optimiser step."""
+        """Optimiser and schedule, stepped per optimiser step.
+
+        Raises:
+            InputError: For a schedule that waits for a metric, or that overrules `relative_rates`.
+        """
         factors = {p: factor for module, factor in self.relative_rates() for p in module.parameters()}
         groups: dict[float, list[nn.Parameter]] = {}
         for p in self.parameters_to_train():
@@ -83,7 +88,28 @@ class CrossxModule(pl.LightningModule):
             scheduler: Any = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
         else:
             scheduler = self.make_scheduler(optimizer)
+        if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            raise InputError(
+                "scheduler: ReduceLROnPlateau is not legal: it waits for a validation metric, and schedules here are "
+                "stepped with the optimiser; any schedule over steps is"
+            )
+        rates = [group["lr"] for group in optimizer.param_groups]
+        wanted = [rates[0] / next(iter(groups)) * factor for factor in groups]
+        if not np.allclose(rates, wanted):
+            raise InputError(
+                f"scheduler: {type(scheduler).__name__} gives all parameters one rate, and a part of the model asks "
+                "for its own share (network_rate); use a schedule that scales the rates, such as CosineAnnealingLR, "
+                "or network_rate: 1"
+            )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def fit_summary(self, logged: dict[str, float]) -> tuple[Split | None, dict[str, float]]:
+        """What a fit that is not measured by retrieval reports: the split it was measured on, and the metrics.
+
+        Args:
+            logged: The last logged values.
+        """
+        return None, logged
 
     def log_output(self, output: StepOutput) -> None:
         """Log what a step returned; the terms that matter stand beside the progress bar."""
@@ -169,7 +195,13 @@ class CrossxModule(pl.LightningModule):
         Raises:
             InputError: When the teachers' hashes differ, or names or shapes of the tensors do.
         """
-        stored, present = checkpoint.get("crossx", {}).get("teachers", {}), teacher_hashes(self)
+        about = checkpoint.get("crossx", {})
+        seed = about.get("config", {}).get("seed_everything", run_seed())
+        if self._trainer is not None and self.trainer.state.fn == "fit" and seed != run_seed():
+            rank_zero_warn(
+                f"the checkpoint was trained with seed {seed} and goes on with --seed_everything {run_seed()}"
+            )
+        stored, present = about.get("teachers", {}), teacher_hashes(self)
         wrong = [side for side in stored if side in present and stored[side] != present[side]]
         if wrong:
             side = wrong[0]
@@ -187,7 +219,19 @@ class CrossxModule(pl.LightningModule):
 
 
 class RetrievalModule(CrossxModule, ABC):
-    """A root module that is validated and tested by retrieval: sketches are queries, photos are the gallery."""
+    """A root module that is validated and tested by retrieval: sketches are queries, photos are the gallery.
+
+    Args:
+        optimizer: See `CrossxModule`.
+        scheduler: See `CrossxModule`.
+        clip_norm: See `CrossxModule`.
+
+    Attributes:
+        teachers: The two frozen classifiers and their vocabulary, set by the subclass.
+        retrieval: The metric that validation and test feed.
+    """
+
+    teachers: TeacherPair
 
     def __init__(
         self,
@@ -197,8 +241,6 @@ class RetrievalModule(CrossxModule, ABC):
     ) -> None:
         super().__init__(optimizer, scheduler, clip_norm)
         self.retrieval = RetrievalMetric()
-
-    teachers: TeacherPair
 
     @property
     @abstractmethod

@@ -4,10 +4,26 @@ import os
 
 import numpy as np
 
+from crossx.errors import InputError
+
 
 def run_seed() -> int:
     """The run's seed, as `seed_everything` (key of the config, function of Lightning) has set it; 0 otherwise."""
     return int(os.environ.get("PL_GLOBAL_SEED", "0"))
+
+
+def check_seed(seed: object, field: str) -> None:
+    """Refuse a seed that torch and numpy do not both take.
+
+    Args:
+        seed: A number, or true, false or None, which leave it to Lightning.
+        field: Where the user named it, for the message.
+
+    Raises:
+        InputError: When the number is out of range.
+    """
+    if isinstance(seed, int) and not 0 <= seed < 2**32:
+        raise InputError(f"{field}: {seed} is not legal; from 0 to {2**32 - 1}")
 
 
 def philox(seed: int, index: int, stream: int = 0) -> np.random.Generator:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import lightning.pytorch as pl
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 
 def is_fast_dev_run(trainer: pl.Trainer) -> bool:
@@ -15,8 +16,14 @@ def run_folder(trainer: pl.Trainer) -> Path | None:
 
     Call it on all processes: Lightning asks the first one where the folder is.
     """
-    folder = None if is_fast_dev_run(trainer) else trainer.log_dir
-    return None if folder is None else Path(folder)
+    if is_fast_dev_run(trainer):
+        return None
+    logger = trainer.logger
+    if logger is None or isinstance(logger, CSVLogger | TensorBoardLogger):
+        return None if trainer.log_dir is None else Path(trainer.log_dir)
+    # For other loggers `trainer.log_dir` is what all runs share; this is where Lightning puts their checkpoints.
+    folder = Path(logger.save_dir or trainer.default_root_dir) / str(logger.name) / str(logger.version)
+    return trainer.strategy.broadcast(folder)
 
 
 def batches_done(trainer: pl.Trainer) -> int:

@@ -6,7 +6,20 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
-from runs import SGD, SIZE, Teachers, data, encoder, encoding, joint, reconstruction, save_teachers, trainer, weights
+from runs import (
+    CLASSES,
+    SGD,
+    SIZE,
+    Teachers,
+    data,
+    encoder,
+    encoding,
+    joint,
+    reconstruction,
+    save_teachers,
+    trainer,
+    weights,
+)
 from torch import Tensor
 
 from crossx.base import CrossxModule, teacher_hashes
@@ -37,7 +50,7 @@ class Draws(Callback):
 
 
 def saved(teachers: Teachers, folder: Path) -> SavedPairs:
-    save_generators(folder / "g.safetensors", reconstruction(teachers).generators)
+    save_generators(folder / "g.safetensors", reconstruction(teachers).generators, CLASSES)
     return SavedPairs(str(folder / "g.safetensors"))
 
 

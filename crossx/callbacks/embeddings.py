@@ -50,7 +50,8 @@ class EmbeddingWriter(Callback):
         metadata = {"classes": json.dumps(lists["photo"].classes)}
         for modality, found in images.items():
             tensors[modality], tensors[f"{modality}_label"] = found.embeddings, found.labels
-            metadata[modality] = json.dumps(lists[modality].names)
+            names = lists[modality].names
+            metadata[modality] = json.dumps([names[i] for i in found.indices.tolist()])
         path = folder / "embeddings.safetensors"
         write_safetensors(path, tensors, metadata)
         print(f"embeddings: {path.resolve()}", flush=True)  # noqa: T201 - what the user looks for

@@ -10,7 +10,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 
 from crossx import __version__
-from crossx.base import RetrievalModule, teacher_hashes
+from crossx.base import CrossxModule, RetrievalModule, teacher_hashes
 from crossx.callbacks.baselines import TeacherBaselines
 from crossx.errors import InputError
 from crossx.evaluation.summary import print_table, read_results
@@ -60,16 +60,21 @@ class RunReport(Callback):
         """Start the clock of a fit; a validation right after it belongs to it.
 
         Raises:
-            InputError: When the run to compare with was measured on another split.
+            InputError: When the run to compare with was measured on other images, or has other teachers.
         """
         if stage == "fit":
             self._started = time.monotonic()
         split = "test" if stage == "test" else "validation"
-        if self.with_data is not None and self.with_data["split"] != split:
-            raise InputError(
-                f"report.with_data: those are {self.with_data['split']} results, this run is measured on the {split} "
-                "split; name results of the same split"
-            )
+        if self.with_data is None:
+            return
+        data = getattr(getattr(trainer, "datamodule", None), "dataset", None)
+        own = {"split": split, "split_hash": getattr(data, "split_hash", None), "teachers": teacher_hashes(pl_module)}
+        for key, value in own.items():
+            if self.with_data.get(key) != value:
+                raise InputError(
+                    f"report.with_data: {key} of those results is {self.with_data.get(key)!r}, of this run {value!r}; "
+                    "name results on the same images, with the same teachers"
+                )
 
     def is_stale(self, trainer: pl.Trainer) -> bool:
         """Whether the weights have changed since they were last measured (or never were)."""
@@ -97,16 +102,20 @@ class RunReport(Callback):
             if not evaluated or not self.is_stale(trainer):
                 self._write(trainer, pl_module, "validation", self._measured)
         else:
-            self._write(trainer, pl_module, "validation", _metrics(trainer, ""))
+            logged = _metrics(trainer, "")
+            summary = pl_module.fit_summary(logged) if isinstance(pl_module, CrossxModule) else (None, logged)
+            self._write(trainer, pl_module, *summary)
 
-    def _write(self, trainer: pl.Trainer, module: pl.LightningModule, split: Split, metrics: dict[str, float]) -> None:
+    def _write(
+        self, trainer: pl.Trainer, module: pl.LightningModule, split: Split | None, metrics: dict[str, float]
+    ) -> None:
         folder = run_folder(trainer)
         if folder is None or not trainer.is_global_zero:
             return
         baselines: dict[str, dict[str, float]] = {}
         for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
             if isinstance(callback, TeacherBaselines):
-                baselines.update(callback.results.get(split, {}))
+                baselines.update({} if split is None else callback.results.get(split, {}))
         if self.with_data is not None:
             baselines["with_data"] = self.with_data["metrics"]
         data = getattr(getattr(trainer, "datamodule", None), "dataset", None)
@@ -125,7 +134,7 @@ class RunReport(Callback):
         }
         path = folder / "results.json"
         write_text(path, json.dumps(_without_nan(results), indent=1) + "\n")
-        if isinstance(module, RetrievalModule) and metrics:
+        if metrics:
             print_results(results, path)
 
 
@@ -147,5 +156,6 @@ def _metrics(trainer: pl.Trainer, prefix: str) -> dict[str, float]:
 def print_results(results: dict[str, Any], path: Path) -> None:
     """Print a run beside its baselines."""
     rows = {"this run": results["metrics"], "this run at step 0": results["at_start"], **results["baselines"]}
-    print_table(f"retrieval on the {results['split']} split, step {results['step']}", rows)
+    where = "not measured on any split" if results["split"] is None else f"measured on the {results['split']} split"
+    print_table(f"step {results['step']}, {where}", rows)
     print(f"run folder: {path.parent.resolve()}", flush=True)  # noqa: T201 - what the user looks for

@@ -20,7 +20,7 @@ commands:
   quickstart  the whole story in several minutes, with nothing to download: crossx quickstart
 {verbs}
 
-`crossx fit --help` lists the options of a command, `crossx fit --help.model=EncoderModule` those of a class.
+`crossx fit --help` lists the options of a command, `crossx fit --model.help EncoderModule` those of a class.
 A config is a file of yours or the name of a shipped one; the command line wins over it."""
 
 
@@ -58,5 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         # An error out of a loader's worker carries that worker's traceback; its last line is the message.
         print(f"crossx: error: {str(error).strip().rpartition('InputError: ')[2]}", file=sys.stderr)  # noqa: T201
+        return 2
+    except OSError as error:  # a folder that cannot be written, a full disk
+        if error.filename is None:
+            raise
+        print(f"crossx: error: {error.filename}: {error.strerror}", file=sys.stderr)  # noqa: T201
         return 2
     return 0

@@ -85,7 +85,7 @@ def with_checkpoint_config(words: Sequence[str]) -> Iterator[list[str]]:
 
 
 def checkpoint_config(path: Path, named: Set[str] = frozenset()) -> dict[str, Any]:
-    """The config (model, data, teachers) that a checkpoint keeps; empty for one that was trained from Python.
+    """The config (model, data, teachers, seed, precision) that a checkpoint keeps; empty for one made from Python.
 
     Args:
         path: The checkpoint.
@@ -98,10 +98,19 @@ def checkpoint_config(path: Path, named: Set[str] = frozenset()) -> dict[str, An
     stored = stored.get("config", {}) if isinstance(stored, dict) else None
     if not isinstance(stored, dict) or not _is_teachers(stored.get("teachers", {})):
         raise InputError(f"--ckpt_path: {path} holds no config of crossx that can be read")
-    config = {part: stored[part] for part in ("model", "data", "teachers") if part in stored}
+    parts = ("model", "data", "teachers", "seed_everything", "trainer")
+    config = {part: stored[part] for part in parts if part in stored}
+    if not (isinstance(config.get("seed_everything", 0), int) and _is_precision(config.get("trainer"))):
+        raise InputError(f"--ckpt_path: {path} holds no config of crossx that can be read")
     # The teachers are names of files and nothing else.
     refuse_imports([config.get("model"), config.get("data")], f"--ckpt_path: {path}", named)
     return config
+
+
+def _is_precision(value: object) -> bool:
+    """Whether a value is one of Lightning's precisions and nothing else of the trainer, or missing."""
+    known = [f"{bits}-{kind}" for bits in ("16", "bf16", "32", "64") for kind in ("true", "mixed")]
+    return value is None or value in [{"precision": name} for name in known]
 
 
 def _is_teachers(value: object) -> bool:

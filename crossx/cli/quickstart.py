@@ -8,6 +8,7 @@ from pathlib import Path
 
 from crossx.errors import InputError
 from crossx.evaluation.summary import print_table, read_results
+from crossx.seeding import check_seed
 
 RUNS = {"data-free": "quickstart.yaml", "with data": "quickstart_with_data.yaml"}
 
@@ -22,7 +23,7 @@ def quickstart(words: Sequence[str]) -> int:
         The exit status.
 
     Raises:
-        InputError: When the output folder cannot be used.
+        InputError: When the seed is out of range or the output folder cannot be used.
     """
     parser = argparse.ArgumentParser(
         "crossx quickstart",
@@ -33,6 +34,7 @@ def quickstart(words: Sequence[str]) -> int:
     parser.add_argument("--output", default="crossx-quickstart", help="folder for both runs (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of both runs (default: %(default)s)")
     arguments = parser.parse_args(words)
+    check_seed(arguments.seed, "--seed")
 
     folder = _unused(Path(arguments.output))
     folders = {name: folder / name.replace(" ", "_").replace("-", "_") for name in RUNS}

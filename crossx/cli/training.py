@@ -1,6 +1,5 @@
 """`crossx fit | validate | test | predict`: LightningCLI with subclass modes, and what crossx adds to it."""
 
-import inspect
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -11,14 +10,12 @@ import torch
 import yaml
 from jsonargparse import ArgumentError, Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.strategies import DDPStrategy
-from torch.nn.parallel import DistributedDataParallel
 
 import crossx.components  # noqa: F401 - makes every class of crossx known, so that configs may use short names
 from crossx.base import INSTANTIATOR, CrossxModule
 from crossx.callbacks.baselines import TeacherBaselines
+from crossx.callbacks.checkpoint import LastCheckpoint
 from crossx.callbacks.embeddings import EmbeddingWriter
 from crossx.callbacks.media import PairSheets, RetrievalSheets
 from crossx.callbacks.progress import ProgressBar
@@ -27,9 +24,10 @@ from crossx.cli import TRAINER_VERBS
 from crossx.cli.configs import checkpoints_named, with_checkpoint_config, with_shipped_configs
 from crossx.cli.mistakes import explain, input_error_behind
 from crossx.cli.quiet import hush_expected
-from crossx.cotraining.limits import check_strategy
+from crossx.cotraining.limits import check_strategy, joint_ddp
 from crossx.cotraining.module import CoTrainingModule
 from crossx.errors import InputError
+from crossx.seeding import check_seed, run_seed
 
 _PLACES = ("model.init_args", "model.init_args.reconstruction.init_args", "model.init_args.encoding.init_args")
 _FILLED = ("photo_teacher", "sketch_teacher", "aliases")
@@ -66,14 +64,13 @@ class CrossxCLI(LightningCLI):
         parser.add_lightning_class_args(RetrievalSheets, "retrieval_sheets")
         parser.add_lightning_class_args(EmbeddingWriter, "embeddings")
         parser.add_lightning_class_args(RunReport, "report")
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
-        # The last weights are the ones that are evaluated: nothing is picked on real labels.
-        parser.set_defaults({"checkpoint.save_last": True, "checkpoint.save_top_k": 0})
+        parser.add_lightning_class_args(LastCheckpoint, "checkpoint")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:  # noqa: ANN401 - Lightning's signature
         """Parse, and keep the words."""
         self.words: list[str] = list(args)
         super().parse_arguments(parser, args)
+        check_seed(self.config[self.config["subcommand"]].seed_everything, "seed_everything")
 
     def _parse_ckpt_path(self) -> None:
         """Nothing: Lightning would let the checkpoint win over the command line; see `with_checkpoint_config`."""
@@ -105,8 +102,6 @@ class CrossxCLI(LightningCLI):
             self.arguments.weights_only = True  # a checkpoint is data, whatever Lightning's default for its place
         if trainer.fast_dev_run in (True, 1):
             trainer.fast_dev_run = 2  # one batch for each phase of a joint run
-        if trainer.fast_dev_run:
-            self.arguments.checkpoint.save_last = False  # Lightning 2.6 would write it even then
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:  # noqa: ANN401 - Lightning's signature
         """Choose the right DDP for joint runs, and tell the module and the report the resolved config.
@@ -118,7 +113,9 @@ class CrossxCLI(LightningCLI):
             check_strategy(self.arguments.trainer.strategy)
             if self._wants_ddp():
                 kwargs["strategy"] = joint_ddp()
-        if self.arguments.trainer.enable_progress_bar is not False:
+        named = self.config_init[self.subcommand].trainer.callbacks or []
+        own_bar = any(isinstance(c, pl.callbacks.ProgressBar) for c in (named if isinstance(named, list) else [named]))
+        if self.arguments.trainer.enable_progress_bar is not False and not own_bar:
             self.trainer_defaults["callbacks"] = [ProgressBar()]
         try:
             trainer = super().instantiate_trainer(**kwargs)
@@ -128,6 +125,8 @@ class CrossxCLI(LightningCLI):
         self.model.hparams.update(self._hparams(deepcopy(config["model"])))
         if isinstance(self.model, CrossxModule):
             self.model.run_config = {key: config[key] for key in ("model", "data", "teachers") if config.get(key)}
+            self.model.run_config["seed_everything"] = run_seed()
+            self.model.run_config["trainer"] = {"precision": str(trainer.precision)}
         for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
             if isinstance(callback, RunReport):
                 callback.config = config
@@ -142,7 +141,12 @@ class CrossxCLI(LightningCLI):
         if devices in ("auto", -1, "-1"):
             devices = torch.cuda.device_count() if on_gpu else 1
         if isinstance(devices, str):
-            devices = devices.split(",") if "," in devices else int(devices)
+            try:
+                devices = devices.split(",") if "," in devices else int(devices)
+            except ValueError as error:
+                raise InputError(
+                    f"trainer.devices: {devices!r} is not legal; a number, a list of numbers, or auto"
+                ) from error
         count = len(devices) if isinstance(devices, list) else devices
         return count > 1 or trainer.num_nodes > 1
 
@@ -169,15 +173,6 @@ class CrossxCLI(LightningCLI):
         if self.arguments.trainer.fast_dev_run or not evaluated or not report.is_stale(self.trainer):
             return
         self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
-
-
-def joint_ddp() -> DDPStrategy:
-    """DDP for two phases that train different parameters, with running statistics that crossx averages itself."""
-    # torch 2.15 renamed the argument.
-    known = inspect.signature(DistributedDataParallel).parameters
-    no_broadcast = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-    options: dict[str, Any] = {"find_unused_parameters": True, no_broadcast: False}
-    return DDPStrategy(**options)
 
 
 def train(words: Sequence[str]) -> CrossxCLI:

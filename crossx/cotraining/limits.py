@@ -1,7 +1,11 @@
 """Trainer settings that a joint run cannot honour, each with the reason and what to use instead."""
 
+import inspect
+from typing import Any
+
 import lightning.pytorch as pl
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+from torch.nn.parallel import DistributedDataParallel
 
 from crossx.errors import InputError
 
@@ -17,11 +21,6 @@ def check_trainer(trainer: pl.Trainer) -> None:
     Raises:
         InputError: Naming the setting, the reason, and what to use instead.
     """
-    if trainer._accelerator_connector._layer_sync is not None:  # the trainer keeps sync_batchnorm nowhere else
-        raise InputError(
-            "trainer.sync_batchnorm: not in a joint run: Lightning would convert the frozen teachers too, and lose "
-            "timm's fused activations; use generators with norm: group, or larger batches a process"
-        )
     if trainer.gradient_clip_val is not None:
         raise InputError(
             "trainer.gradient_clip_val: not in a joint run: its two phases have an optimiser each; use clip_norm of "
@@ -41,8 +40,22 @@ def check_trainer(trainer: pl.Trainer) -> None:
     strategy = trainer.strategy
     if not isinstance(strategy, SingleDeviceStrategy | DDPStrategy):
         raise _wrong_strategy(type(strategy).__name__)
-    if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
-        raise _wrong_strategy("DDPStrategy without find_unused_parameters")
+    if isinstance(strategy, DDPStrategy):
+        for name, value in _ddp_arguments().items():
+            if strategy._ddp_kwargs.get(name, not value) != value:
+                raise _wrong_strategy(f"DDPStrategy without {name}: {value}")
+
+
+def joint_ddp() -> DDPStrategy:
+    """DDP for two phases that train different parameters, with running statistics that crossx averages itself."""
+    return DDPStrategy(**_ddp_arguments())
+
+
+def _ddp_arguments() -> dict[str, Any]:
+    # torch 2.15 renamed the second one.
+    known = inspect.signature(DistributedDataParallel).parameters
+    no_broadcast = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    return {"find_unused_parameters": True, no_broadcast: False}
 
 
 def check_strategy(strategy: object) -> None:

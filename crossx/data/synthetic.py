@@ -94,6 +94,7 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
                 latents, trainer.world_size, trainer.global_rank, self.batch_size, lambda: progress.total.ready
             ),
             num_workers=self.workers,
+            persistent_workers=self.workers > 0,  # they keep decoded images
             collate_fn=stack,
             drop_last=True,
         )
@@ -134,6 +135,7 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
             batch_size=self.eval_batch_size,  # by name: Lightning makes loaders anew for `predict`, with its own value
             sampler=sampler,
             num_workers=self.workers,
+            persistent_workers=self.workers > 0,
             collate_fn=collate_images,
         )
 

@@ -29,7 +29,7 @@ def read_results(path: str | Path, field: str) -> dict[str, Any]:
     try:
         results: dict[str, Any] = json.loads(file.read_text())
         results["metrics"]["map_all"], results["split"]
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:  # ValueError: no text, or no JSON
         raise InputError(f"{field}: {file} is not the results.json of a crossx run ({error!r})") from error
     return results
 

@@ -4,6 +4,7 @@ import inspect
 import json
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -129,6 +130,10 @@ def _norm(kind: Literal["batch", "group", "none"], channels: int) -> nn.Module:
 class GeneratorPair(nn.Module):
     """Photo and sketch generator over one latent.
 
+    Args:
+        photo: Makes photos.
+        sketch: Makes sketches.
+
     Raises:
         InputError: When the two do not take the same latents.
     """
@@ -187,17 +192,24 @@ def sample_pairs(generators: GeneratorPair, teachers: TeacherPair, latents: Late
         return make_pairs(generators, teachers, latents)
 
 
-def save_generators(path: Path, generators: GeneratorPair) -> None:
-    """Write both generators to one safetensors file, atomically."""
-    specs = {
+def save_generators(path: Path, generators: GeneratorPair, classes: Sequence[str]) -> None:
+    """Write both generators to one safetensors file, atomically.
+
+    Args:
+        path: The file.
+        generators: Both.
+        classes: Names of the classes in the order that the generators know, K.
+    """
+    specs: dict[str, Any] = {
         side: {"class": type(generator).__name__, "arguments": generator.arguments()}
         for side, generator in (("photo", generators.photo), ("sketch", generators.sketch))
     }
+    specs["classes"] = list(classes)
     write_safetensors(path, generators.state_dict(), {_METADATA: json.dumps(specs)})
 
 
-def load_generators(path: str, field: str) -> GeneratorPair:
-    """Read the two generators of an earlier run, ready to sample and without gradient.
+def load_generators(path: str, field: str) -> tuple[GeneratorPair, tuple[str, ...]]:
+    """Read the two generators of an earlier run, ready to sample and without gradient, and the names of their classes.
 
     Raises:
         InputError: When the file does not exist, is no such file, or names a generator class that is not loaded.
@@ -208,9 +220,10 @@ def load_generators(path: str, field: str) -> GeneratorPair:
         specs = json.loads(metadata[_METADATA])
         pair = GeneratorPair(*(_build(specs[side]) for side in ("photo", "sketch")))
         pair.load_state_dict(tensors)
+        classes = tuple(map(str, specs["classes"]))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:  # InputError and JSON's error are ValueErrors
         raise InputError(f"{field}: {file} does not hold two generators saved by crossx ({error})") from error
-    return pair.requires_grad_(False).eval()
+    return pair.requires_grad_(False).eval(), classes
 
 
 def _build(spec: dict[str, Any]) -> Generator:

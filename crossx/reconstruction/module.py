@@ -78,8 +78,10 @@ class ReconstructionModule(CrossxModule):
             batches_done: Training batches before this one; ramps depend on it.
             critic: The encoders' view of the pairs, in a joint run.
         """
-        pairs = make_pairs(self.generators, self.teachers, latents, statistics=True)
-        wanted = any(self.terms[name].loss.needs_critic for name in self.objective.active(batches_done))
+        losses = [self.terms[name].loss for name in self.objective.active(batches_done)]
+        statistics = any(loss.needs_statistics for loss in losses)
+        pairs = make_pairs(self.generators, self.teachers, latents, statistics)
+        wanted = any(loss.needs_critic for loss in losses)
         disagreement = critic(pairs) if critic is not None and wanted else None
         loss, values = self.objective(Reconstruction(pairs, self.teachers.vocabulary, disagreement), batches_done)
         logs = {f"recon/{name}": value for name, value in values.items()}
@@ -112,4 +114,6 @@ class ReconstructionModule(CrossxModule):
         super().on_fit_end()
         folder = run_folder(self.trainer)
         if folder is not None and self.trainer.is_global_zero:
-            save_generators(folder / "generators.safetensors", self.generators)
+            path = folder / "generators.safetensors"
+            save_generators(path, self.generators, self.teachers.vocabulary.union)
+            print(f"generators: {path.resolve()}", flush=True)  # noqa: T201 - what the user looks for

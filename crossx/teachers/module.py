@@ -1,5 +1,6 @@
 """Training of a teacher: an ordinary classifier, written to a file that crossx and others can use."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from crossx.errors import InputError
 from crossx.preprocessing import Preprocessing
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.files import save_teacher
-from crossx.types import ImageBatch
+from crossx.types import ImageBatch, Split
 
 
 class ClassifierModule(CrossxModule):
@@ -169,6 +170,29 @@ class ClassifierModule(CrossxModule):
         if self.best is not None:
             self.network.load_state_dict(self.best["weights"])
 
+    def fit_summary(self, logged: dict[str, float]) -> tuple[Split | None, dict[str, float]]:
+        """Accuracy of the epoch whose weights are written, on the validation part."""
+        if self.best is None:
+            return super().fit_summary(logged)
+        return "validation", {"accuracy": self.best["accuracy"], "best_epoch": float(self.best["epoch"])}
+
+    def on_fit_start(self) -> None:
+        """Find out now, and not after the training, whether the file can be written.
+
+        Raises:
+            InputError: When it cannot.
+        """
+        super().on_fit_start()
+        folder = Path(self.output).absolute().parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"output: {self.output!r} cannot be written: {error.filename}: {error.strerror}"
+            ) from error
+        if not os.access(folder, os.W_OK) or Path(self.output).is_dir():
+            raise InputError(f"output: {self.output!r} cannot be written; name a file in a folder that can be")
+
     def on_fit_end(self) -> None:
         """Write the best epoch as a teacher file; without validation, the last one."""
         if self.card is None or self.trainer.fast_dev_run:  # type: ignore[attr-defined]  # set without a declaration
@@ -177,6 +201,7 @@ class ClassifierModule(CrossxModule):
         if self.trainer.is_global_zero:
             accuracy = None if self.best is None else self.best["accuracy"]
             save_teacher(self.output, self.network, replace(self.card, accuracy=accuracy), self.half_file)
+            print(f"teacher: {Path(self.output).resolve()}", flush=True)  # noqa: T201 - what the user looks for
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the best epoch and the classes, which a resumed run needs."""

@@ -26,8 +26,8 @@ class TeacherPair(nn.Module):
 
     def __init__(self, photo_teacher: str, sketch_teacher: str, aliases: dict[str, str] | None = None) -> None:
         super().__init__()
-        self.photo = load_teacher(photo_teacher, "photo_teacher")
-        self.sketch = load_teacher(sketch_teacher, "sketch_teacher")
+        self.photo = load_teacher(photo_teacher, "teachers.photo")
+        self.sketch = load_teacher(sketch_teacher, "teachers.sketch")
         for side, teacher in (("photo", self.photo), ("sketch", self.sketch)):
             modality = teacher.card.modality
             # timm's classifiers know photos only, and a sketch teacher may well be one of them, fine-tuned or not.

@@ -148,7 +148,10 @@ def load_teacher(spec: str | os.PathLike[str], field: str = "teacher") -> Frozen
     file = open_teacher(os.fspath(spec), field)
     teacher = _loaded.get(file.key)
     if teacher is None:
-        teacher = _loaded[file.key] = FrozenTeacher(file.network(), file.card)
+        # A network is initialised before it is filled: that must not move the run's generator, because it happens only
+        # where nobody holds the teacher already.
+        with torch.random.fork_rng(devices=[]):
+            teacher = _loaded[file.key] = FrozenTeacher(file.network(), file.card)
     return teacher
 
 

@@ -9,19 +9,21 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
-from commands import edit, joint_config, run, write
+from commands import RECONSTRUCTION, config, edit, joint_config, part, run, write
 from lightning.pytorch.callbacks import Callback
 from runs import SIZE, Teachers, data, joint, trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import crossx
+from crossx.base import teacher_hashes
 from crossx.callbacks.baselines import TeacherBaselines
 from crossx.callbacks.report import RunReport
 from crossx.cli import main
 from crossx.data.shapes import ShapesDataset
 from crossx.errors import InputError
-from crossx.teachers.teacher import load_teacher
+from crossx.teachers.module import ClassifierModule
+from crossx.teachers.teacher import load_teacher, read_card
 
 METRICS = {"map_all", "map_at_200", "prec_at_100", "prec_at_200", "acc_at_1", "map_all_macro"}
 
@@ -173,7 +175,7 @@ def test_comparison_with_another_split_is_refused_before_training(
     config = write(tmp_path / "config.yaml", content)
     capsys.readouterr()
     assert main(["fit", "--config", config, "--report.with_data", str(tested_run / "results.json")]) == 2
-    assert "report.with_data: those are test results, this run is measured on the validation" in capsys.readouterr().err
+    assert "report.with_data: split of those results is 'test', of this run 'validation'" in capsys.readouterr().err
     assert not list((tmp_path / "runs").rglob("results.json"))
 
 
@@ -217,9 +219,66 @@ def test_what_is_no_number_becomes_null(tmp_path: Path) -> None:
 def test_null_of_a_comparison_is_an_empty_cell(
     teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "x.json").write_text('{"split": "validation", "metrics": {"map_all": null, "acc_at_1": 0.123}}')
+    module, images = joint(teachers), data(teachers, evaluated=True)
+    assert images.dataset is not None
+    other = {
+        "split": "validation",
+        "split_hash": images.dataset.split_hash,
+        "teachers": teacher_hashes(module),
+        "metrics": {"map_all": None, "acc_at_1": 0.123},
+    }
+    (tmp_path / "x.json").write_text(json.dumps(other))
     quiet = trainer(tmp_path, callbacks=[TeacherBaselines(), RunReport(with_data=str(tmp_path / "x.json"))])
-    quiet.validate(joint(teachers), datamodule=data(teachers, evaluated=True), verbose=False)
+    quiet.validate(module, datamodule=images, verbose=False)
     (row,) = [line for line in capsys.readouterr().out.splitlines() if "with_data" in line]
     assert [cell.strip() for cell in row.strip("│").split("│")].count("") == len(METRICS) - 1
     assert "0.123" in row
+
+
+@pytest.mark.parametrize("key", ["split_hash", "teachers"])
+def test_comparison_on_other_images_or_teachers_is_refused(
+    joint_run: Path, teachers: Teachers, tmp_path: Path, key: str
+) -> None:
+    (tmp_path / "x.json").write_text(json.dumps({**read(joint_run), key: "another"}))
+    words = ["--report.with_data", str(tmp_path / "x.json")]
+    with pytest.raises(InputError, match=rf"^report\.with_data: {key} of those results is 'another', of this run"):
+        run("validate", tmp_path / "c.yaml", joint_config(teachers, tmp_path), *words)
+
+
+def test_reconstruction_reports_its_logs_as_measured_on_no_split(
+    teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("fit", tmp_path / "c.yaml", config(teachers, tmp_path, RECONSTRUCTION))
+    folder = tmp_path / "run/version_0"
+    found = read(folder)
+    assert found["split"] is None
+    assert {"recon/loss", "recon/agreement"} <= set(found["metrics"])
+    out = capsys.readouterr().out
+    assert "step 4, not measured on any split" in out
+    assert f"generators: {(folder / 'generators.safetensors').resolve()}" in out
+
+
+def test_teacher_reports_the_epoch_that_it_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = part("ShapesDataset", size=16, train=4, validation=4, test=2)
+    network = {"network": "SmallResNet", "arguments": {"widths": [8, 8]}, "input_size": 16}
+    content = {
+        "model": part("ClassifierModule", output=str(tmp_path / "new/t.safetensors"), **network),
+        "data": part("LabelledImagesDataModule", dataset=dataset, modality="photo", batch_size=8),
+        "trainer": {
+            "accelerator": "cpu",
+            "max_steps": 15,
+            "max_epochs": -1,
+            "log_every_n_steps": 1,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "logger": part("lightning.pytorch.loggers.CSVLogger", save_dir=str(tmp_path), name="run"),
+        },
+    }
+    cli = run("fit", tmp_path / "c.yaml", content)
+    found = read(tmp_path / "run/version_0")
+    assert isinstance(cli.model, ClassifierModule)
+    assert cli.model.best is not None
+    assert found["split"] == "validation"
+    assert found["metrics"] == {"accuracy": cli.model.best["accuracy"], "best_epoch": cli.model.best["epoch"]}
+    assert read_card(tmp_path / "new/t.safetensors").accuracy == found["metrics"]["accuracy"]
+    assert f"teacher: {tmp_path.resolve() / 'new/t.safetensors'}" in capsys.readouterr().out

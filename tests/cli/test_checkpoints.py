@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import pytest
 import torch
 import yaml
 from commands import joint_config, write
+from lightning.pytorch.callbacks import Callback
 from runs import Teachers
 from torch import Tensor
 
@@ -237,3 +239,87 @@ def test_no_checkpoint_at_all(tmp_path: Path, content: bytes | None, message: st
 def test_checkpoint_made_from_python_has_no_config(tmp_path: Path) -> None:
     torch.save({"state_dict": {}}, tmp_path / "x.ckpt")
     assert checkpoint_config(tmp_path / "x.ckpt") == {}
+
+
+class KilledError(Exception):
+    """What ends a run from outside."""
+
+
+class KillAt(Callback):
+    """Ends a run in the middle of a batch."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        batch: Any,  # noqa: ANN401 - Lightning's signature
+        batch_idx: int,
+    ) -> None:
+        if trainer.global_step == self.step:
+            raise KilledError
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    stored: dict[str, Tensor] = torch.load(last(folder), weights_only=True)["state_dict"]
+    return stored
+
+
+@pytest.mark.parametrize(
+    ("every", "killed_at", "kept"), [(None, 3, 2), (None, 5, 4), (5, 5, 5)], ids=["epoch 1", "epoch 2", "within one"]
+)
+def test_a_killed_run_goes_on_from_what_it_left(
+    teachers: Teachers, tmp_path: Path, every: int | None, killed_at: int, kept: int
+) -> None:
+    """An epoch has two batches; the seed is the checkpoint's own."""
+    given = joint_config(teachers, tmp_path / "straight")
+    given["seed_everything"] = 3
+    given["model"]["init_args"]["pairs"] = {"class_path": "LivePairs"}  # replay is not saved
+    given["trainer"]["max_steps"] = 6
+    given["checkpoint"] = {"every_n_steps": every}
+    train(["fit", "--config", write(tmp_path / "straight.yaml", given)])
+
+    given["trainer"]["logger"]["init_args"]["save_dir"] = str(tmp_path / "killed")
+    given["trainer"]["callbacks"] = [{"class_path": f"{__name__}.KillAt", "init_args": {"step": killed_at}}]
+    with pytest.raises(KilledError):
+        train(["fit", "--config", write(tmp_path / "killed.yaml", given)])
+    left = tmp_path / "killed/run/version_0"
+    assert torch.load(last(left), weights_only=True)["global_step"] == kept
+
+    trainer = {**given["trainer"], "callbacks": None}
+    trainer["logger"]["init_args"]["save_dir"] = str(tmp_path / "resumed")
+    config = write(tmp_path / "resumed.yaml", {"trainer": trainer})
+    train(["fit", "--config", config, "--ckpt_path", str(last(left))])
+    resumed, straight = (weights(tmp_path / name / "run/version_0") for name in ("resumed", "straight"))
+    assert resumed.keys() == straight.keys()
+    assert all(torch.equal(resumed[name], straight[name]) for name in straight)
+
+
+def test_seed_and_precision_are_the_checkpoint_s(
+    teachers: Teachers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = joint_config(teachers, tmp_path)
+    given["seed_everything"] = 3
+    given["trainer"]["precision"] = "bf16-mixed"
+    train(["fit", "--config", write(tmp_path / "c.yaml", given)])
+    cli = train(["validate", "--ckpt_path", str(last(tmp_path / "run/version_0")), "--trainer.accelerator=cpu"])
+    assert cli.trainer.precision == "bf16-mixed"
+    found, fitted = results(next(tmp_path.glob("lightning_logs/*"))), results(tmp_path / "run/version_0")
+    assert found["seed"] == fitted["seed"] == 3
+    assert found["metrics"] == fitted["metrics"]
+    with pytest.warns(UserWarning, match="trained with seed 3 and goes on with --seed_everything 4"):
+        train(
+            ["fit", "--config", "c.yaml", "--seed_everything=4", "--ckpt_path", str(last(tmp_path / "run/version_0"))]
+        )
+
+
+@pytest.mark.parametrize(
+    "config", [{"seed_everything": "evil"}, {"trainer": {"logger": "evil"}}, {"trainer": {"precision": "evil"}}]
+)
+def test_nothing_else_of_a_run_is_the_checkpoint_s(tmp_path: Path, config: dict[str, Any]) -> None:
+    torch.save({"crossx": {"config": config}}, tmp_path / "x.ckpt")
+    with pytest.raises(InputError, match="holds no config of crossx that can be read"):
+        checkpoint_config(tmp_path / "x.ckpt")

@@ -8,14 +8,17 @@ import pytest
 import torch
 import yaml
 from commands import Config
-from runs import CLASSES, MODALITIES, save_teachers
+from runs import CLASSES
 
+from crossx.backbones import build_network
 from crossx.cli.configs import find_config, shipped_configs
 from crossx.cli.training import train
 from crossx.cotraining.module import CoTrainingModule
 from crossx.errors import InputError
 from crossx.paths import resolve
 from crossx.reconstruction.generators import GeneratorPair, UpsamplingGenerator, save_generators
+from crossx.teachers.card import TeacherCard
+from crossx.teachers.files import save_teacher
 
 NAMES = sorted(path.relative_to(shipped_configs()).as_posix() for path in shipped_configs().rglob("*.yaml"))
 BASE = "quickstart.yaml"
@@ -52,22 +55,37 @@ def replacements(content: Config, folder: Path) -> list[str]:
     """Words that make a run small, and put files that come from other runs in their places."""
     words = ["--trainer.fast_dev_run", "true", "--trainer.accelerator", "cpu", "--trainer.devices", "1"]
     words += ["--trainer.enable_progress_bar", "false", "--data.batch_size", "4"]
-    if "teachers" in content:
-        teachers = save_teachers(folder, classes=dict.fromkeys(MODALITIES, classes_of(content)))
-        words += ["--teachers.photo", teachers.photo, "--teachers.sketch", teachers.sketch]
+    for modality, named in content.get("teachers", {}).items():
         words += ["--data.eval_batch_size", "8"]
+        if not named.startswith("crossx:"):
+            words += [f"--teachers.{modality}", untrained_teacher(named, classes_of(content), folder)]
     for part in parts(content["model"]):
-        if part["class_path"].endswith("Replay"):
-            words += ["--model.pairs.size", "200"]
         if part["class_path"].endswith("SavedPairs"):
             sides = [UpsamplingGenerator(size=32, latent_dim=8, width=8, channels=channels) for channels in (3, 1)]
-            save_generators(folder / "generators.safetensors", GeneratorPair(*sides))
+            save_generators(folder / "generators.safetensors", GeneratorPair(*sides), CLASSES)
             wrapped = content["model"]["init_args"]["pairs"] is not part
             place = "--model.pairs.source.generators" if wrapped else "--model.pairs.generators"
             words += [place, str(folder / "generators.safetensors")]
     if "with_data" in content.get("report", {}):
         words += ["--report.with_data", "null"]
     return words
+
+
+def untrained_teacher(named: str, classes: tuple[str, ...], folder: Path) -> str:
+    """The teacher that the config of this name trains, before its first step."""
+    model = load(str(Path(named).with_suffix(".yaml")))["model"]["init_args"]
+    card = TeacherCard(
+        modality="photo" if "photo" in named else "sketch",
+        classes=classes,
+        **{
+            "mean": (0.5, 0.5, 0.5),
+            "std": (0.5, 0.5, 0.5),
+            **{key: model[key] for key in ("network", "arguments", "input_size", "mean", "std") if key in model},
+        },
+    )
+    path = folder / Path(named).name
+    save_teacher(str(path), build_network(card.network, card.arguments, len(classes)), card)
+    return str(path)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,7 +9,8 @@ from commands import RECONSTRUCTION, config, edit, joint_config, run, write
 from runs import Teachers
 
 from crossx.cli import main
-from crossx.cli.training import CrossxCLI, joint_ddp
+from crossx.cli.training import CrossxCLI
+from crossx.cotraining.limits import joint_ddp
 
 
 def wants_ddp(**settings: Any) -> bool:  # noqa: ANN401 - any setting of the trainer

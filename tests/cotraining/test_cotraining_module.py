@@ -5,7 +5,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from runs import Teachers, changed, data, encoding, joint, reconstruction, save_teachers, trainer, weights
+from runs import CLASSES, Teachers, changed, data, encoding, joint, reconstruction, save_teachers, trainer, weights
 from torch import Tensor
 
 from crossx.cotraining.module import CoTrainingModule
@@ -164,6 +164,6 @@ def test_sides_must_share_their_teachers(teachers: Teachers, plain_teachers: Tea
 
 
 def test_saved_pairs_have_no_place_in_a_joint_run(teachers: Teachers, tmp_path: Path) -> None:
-    save_generators(tmp_path / "g.safetensors", reconstruction(teachers).generators)
+    save_generators(tmp_path / "g.safetensors", reconstruction(teachers).generators, CLASSES)
     with pytest.raises(InputError, match="a joint run takes LivePairs"):
         joint(teachers, pairs=SavedPairs(str(tmp_path / "g.safetensors")))

@@ -6,7 +6,7 @@ import pytest
 from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, SingleDeviceStrategy
 from runs import Teachers, data, joint, trainer
 
-from crossx.cotraining.limits import check_trainer
+from crossx.cotraining.limits import check_trainer, joint_ddp
 from crossx.errors import InputError
 
 
@@ -14,7 +14,7 @@ def pretend(**settings: Any) -> Any:  # noqa: ANN401 - stands for a Trainer, of 
     """A trainer of a machine that we do not have."""
     return SimpleNamespace(
         **{
-            "strategy": DDPStrategy(find_unused_parameters=True),
+            "strategy": joint_ddp(),
             "_accelerator_connector": SimpleNamespace(_layer_sync=None),
             "gradient_clip_val": None,
             "accumulate_grad_batches": 1,
@@ -25,14 +25,14 @@ def pretend(**settings: Any) -> Any:  # noqa: ANN401 - stands for a Trainer, of 
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-@pytest.mark.parametrize("strategy", [SingleDeviceStrategy(), DDPStrategy(find_unused_parameters=True)])
+@pytest.mark.parametrize("strategy", [SingleDeviceStrategy(), joint_ddp()])
 def test_what_is_supported_passes(strategy: object, precision: str) -> None:
     check_trainer(pretend(strategy=strategy, precision_plugin=SimpleNamespace(precision=precision)))
 
 
 @pytest.mark.parametrize(
     "setting",
-    [{"gradient_clip_val": 1.0}, {"accumulate_grad_batches": 2}, {"sync_batchnorm": True}],
+    [{"gradient_clip_val": 1.0}, {"accumulate_grad_batches": 2}],
 )
 def test_flags_are_refused_with_what_to_use_instead(
     teachers: Teachers, tmp_path: Path, setting: dict[str, Any]
@@ -58,6 +58,10 @@ def test_sides_that_train_alone_are_left_alone(teachers: Teachers, tmp_path: Pat
     trainer(tmp_path, max_steps=1, gradient_clip_val=1.0, limit_val_batches=0).fit(module, datamodule=data(teachers))
 
 
-def test_plain_ddp_is_refused() -> None:
-    with pytest.raises(InputError, match="find_unused_parameters"):
-        check_trainer(pretend(strategy=DDPStrategy()))
+@pytest.mark.parametrize(
+    ("strategy", "missing"),
+    [(DDPStrategy(), "find_unused_parameters: True"), (DDPStrategy(find_unused_parameters=True), "buffers: False")],
+)
+def test_other_ddp_is_refused(strategy: DDPStrategy, missing: str) -> None:
+    with pytest.raises(InputError, match=rf"^trainer\.strategy: DDPStrategy without \w*{missing} is not legal"):
+        check_trainer(pretend(strategy=strategy))

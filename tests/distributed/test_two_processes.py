@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from processes import run_processes
-from runs import Teachers, data, encoding, joint, reconstruction, trainer, weights
+from runs import CLASSES, Teachers, data, encoding, joint, reconstruction, trainer, weights
 from torch import Tensor
 
 from crossx.batchnorm import average_running_statistics, batch_norms
-from crossx.cli.training import joint_ddp
+from crossx.cotraining.limits import joint_ddp
 from crossx.cotraining.module import CoTrainingModule
 from crossx.cotraining.schedule import Schedule
 from crossx.distributed import world_size
@@ -88,7 +88,7 @@ def run_checks(teachers: Teachers, folder: Path) -> dict[str, Weights]:
 def everything(teachers: Teachers, tmp_path_factory: pytest.TempPathFactory) -> Everything:
     """All checks in one launch: starting processes takes longer than the checks."""
     folder = tmp_path_factory.mktemp("two_processes")
-    save_generators(folder / "generators.safetensors", reconstruction(teachers).generators)
+    save_generators(folder / "generators.safetensors", reconstruction(teachers).generators, CLASSES)
     return Everything(run_checks(teachers, folder), run_processes(2, run_checks, teachers, folder), folder)
 
 

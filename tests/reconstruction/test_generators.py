@@ -183,9 +183,10 @@ def test_sides_must_take_the_same_latents(other: Callable[[], Generator], messag
 @pytest.mark.parametrize("classes", [0, U])
 def test_saved_generators_come_back(tmp_path: Path, classes: int) -> None:
     generators = make(classes, "group")
-    save_generators(tmp_path / "g.safetensors", generators)
+    save_generators(tmp_path / "g.safetensors", generators, CLASSES)
     torch.manual_seed(1)
-    again = load_generators(str(tmp_path / "g.safetensors"), "generators")
+    again, names = load_generators(str(tmp_path / "g.safetensors"), "generators")
+    assert names == CLASSES
     assert not changed(weights(generators), weights(again))
     assert again.photo.arguments() == generators.photo.arguments()
     assert again.sketch.arguments() == generators.sketch.arguments()
@@ -205,8 +206,9 @@ def test_a_user_s_own_generator_is_saved_and_read(tmp_path: Path) -> None:
         def forward(self, noise: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
             return noise.new_full((len(noise), 3, 4, 4), self.grey)
 
-    save_generators(tmp_path / "g.safetensors", GeneratorPair(Constant(3, 0.25), Constant(3, 0.75)))
-    photo, sketch = load_generators(str(tmp_path / "g.safetensors"), "generators")(torch.zeros(2, 3), torch.zeros(2))
+    save_generators(tmp_path / "g.safetensors", GeneratorPair(Constant(3, 0.25), Constant(3, 0.75)), CLASSES)
+    (generators, _) = load_generators(str(tmp_path / "g.safetensors"), "generators")
+    photo, sketch = generators(torch.zeros(2, 3), torch.zeros(2))
     assert photo.unique().tolist() == [0.25]
     assert sketch.unique().tolist() == [0.75]
 

@@ -77,7 +77,8 @@ def test_leaves_its_generators_in_the_run_folder(teachers: Teachers, tmp_path: P
     module = reconstruction(teachers, norm="batch")
     run = trainer(tmp_path, 3, logger=CSVLogger(tmp_path, version=0), limit_val_batches=0)
     run.fit(module, datamodule=data(teachers))
-    found = load_generators(str(Path(run.log_dir or "") / "generators.safetensors"), "generators")
+    found, classes = load_generators(str(Path(run.log_dir or "") / "generators.safetensors"), "generators")
+    assert classes == module.teachers.vocabulary.union
     expected = weights(module.generators)
     assert found.state_dict().keys() == expected.keys()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in found.state_dict().items())

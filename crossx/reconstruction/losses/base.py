@@ -42,9 +42,11 @@ class ReconstructionLoss(nn.Module, ABC):
 
     Attributes:
         needs_critic: Whether it reads `Reconstruction.disagreement`, which costs a pass through both encoders.
+        needs_statistics: Whether it reads the teachers' `statistics`, which cost a pass over all their layers.
     """
 
     needs_critic = False
+    needs_statistics = False
 
     @abstractmethod
     def forward(self, reconstruction: Reconstruction) -> Tensor:

@@ -46,6 +46,8 @@ class BatchNormStatisticsLoss(ReconstructionLoss):
         reduce: `global` compares the statistics of all processes' batches together.
     """
 
+    needs_statistics = True
+
     def __init__(self, reduce: Reduce = "global") -> None:
         super().__init__()
         self.reduce: Reduce = reduce
