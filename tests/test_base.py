@@ -6,6 +6,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.cli import LRSchedulerCallable
 from runs import (
     CLASSES,
     SGD,
@@ -24,6 +25,7 @@ from torch import Tensor
 
 from crossx.base import CrossxModule, teacher_hashes
 from crossx.data.sources import RealPairs
+from crossx.encoding.encoders import TeacherEncoder
 from crossx.encoding.losses import SupConLoss
 from crossx.encoding.losses.base import EncodingTerm
 from crossx.encoding.module import EncoderModule
@@ -182,3 +184,38 @@ def test_predictions_are_embeddings_in_the_order_of_the_images(teachers: Teacher
         torch.testing.assert_close(embeddings, module.eval().encode(pixels, "photo"))
     torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(20))
     assert len(torch.cat(sketches)) == 20
+
+
+def half_rate_encoder() -> TeacherEncoder:
+    return TeacherEncoder(dim=4, hidden=0, network_rate=0.5)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        (partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.1, total_steps=9), r"OneCycleLR gives all .* one rate"),
+        (torch.optim.lr_scheduler.ReduceLROnPlateau, r"ReduceLROnPlateau is not legal: it waits for a validation"),
+    ],
+)
+def test_schedule_that_cannot_do_what_is_asked_is_refused(
+    teachers: Teachers, schedule: LRSchedulerCallable, message: str
+) -> None:
+    with pytest.raises(InputError, match=rf"^scheduler: {message}"):
+        rated(teachers, schedule).configure_optimizers()
+
+
+def test_schedule_keeps_the_share_of_a_rate(teachers: Teachers) -> None:
+    module = rated(teachers, partial(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=9))
+    assert sorted(group["lr"] for group in module.configure_optimizers()["optimizer"].param_groups) == [0.1, 0.2]
+
+
+def rated(teachers: Teachers, schedule: LRSchedulerCallable) -> EncoderModule:
+    """Networks that learn at half the heads' rate of 0.2."""
+    return EncoderModule(
+        *teachers,
+        photo_encoder=half_rate_encoder(),
+        sketch_encoder=half_rate_encoder(),
+        terms={"sup_con": EncodingTerm(SupConLoss())},
+        optimizer=partial(torch.optim.SGD, lr=0.2),
+        scheduler=schedule,
+    )

@@ -34,3 +34,14 @@ def test_predict_writes_unit_vectors_in_the_data_set_s_order(
         assert torch.allclose(tensors[modality].norm(dim=1), torch.ones(20), atol=1e-5)
         assert tensors[f"{modality}_label"].tolist() == images.labels.tolist()
         assert json.loads(header[modality]) == images.names
+
+
+def test_names_are_those_of_the_images_seen(joint_run: Path, teachers: Teachers, tmp_path: Path) -> None:
+    words = ["--ckpt_path", str(joint_run / "checkpoints/last.ckpt"), "--data.eval_batch_size", "7"]
+    words += ["--trainer.limit_predict_batches", "2"]
+    run("predict", tmp_path / "config.yaml", joint_config(teachers, tmp_path), *words)
+    tensors, header = read_safetensors(tmp_path / "run/version_0/embeddings.safetensors", "embeddings")
+    for modality in MODALITIES:
+        names = ShapesDataset(size=SIZE, train=2, validation=2, test=2).images(modality, "test").names
+        assert json.loads(header[modality]) == names[:14]
+        assert len(tensors[modality]) == 14

@@ -1,15 +1,19 @@
 """What the command line decides before a run starts."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from commands import RECONSTRUCTION, config, edit, joint_config, run, write
+from commands import RECONSTRUCTION, config, edit, joint_config, part, run, write
+from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.loggers.logger import DummyLogger
 from runs import Teachers
 
+from crossx.callbacks.progress import ProgressBar as OurBar
 from crossx.cli import main
-from crossx.cli.training import CrossxCLI
+from crossx.cli.training import CrossxCLI, train
 from crossx.cotraining.limits import joint_ddp
 
 
@@ -79,3 +83,80 @@ def test_verb_that_a_module_does_not_have(
     path = write(tmp_path / "config.yaml", config(teachers, tmp_path / "runs", RECONSTRUCTION))
     assert main(["test", "--config", path]) == 2
     assert "test_step" in capsys.readouterr().err
+
+
+class OwnBar(TQDMProgressBar):
+    """A user's own."""
+
+
+def test_progress_bar_of_the_user_replaces_ours(teachers: Teachers, tmp_path: Path) -> None:
+    content = joint_config(teachers, tmp_path / "runs")
+    edit(content, "trainer.enable_progress_bar", True)
+    edit(content, "trainer.fast_dev_run", True)
+    bars = []
+    for callbacks in (None, [{"class_path": f"{__name__}.OwnBar"}]):
+        edit(content, "trainer.callbacks", callbacks)
+        bars.append(type(run("fit", tmp_path / "config.yaml", content).trainer.progress_bar_callback))
+    assert bars == [OurBar, OwnBar]
+
+
+class PlainLogger(DummyLogger):
+    """Keeps its runs apart by name and version, and knows no `log_dir`, as most loggers."""
+
+    def __init__(self, save_dir: str, version: str) -> None:
+        super().__init__()
+        self._save_dir, self._version = save_dir, version
+
+    @property
+    def save_dir(self) -> str:
+        return self._save_dir
+
+    @property
+    def name(self) -> str:
+        return "project"
+
+    @property
+    def version(self) -> str:
+        return self._version
+
+
+def test_runs_of_any_logger_have_folders_of_their_own(teachers: Teachers, tmp_path: Path) -> None:
+    for version in ("one", "two"):
+        content = joint_config(teachers, tmp_path)
+        content["trainer"]["logger"] = part(f"{__name__}.PlainLogger", save_dir=str(tmp_path / "runs"), version=version)
+        run("fit", tmp_path / "config.yaml", content)
+        folder = tmp_path / "runs/project" / version
+        assert (folder / "results.json").is_file()
+        assert (folder / "checkpoints/last.ckpt").is_file()
+    assert not list((tmp_path / "runs").glob("*.*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--trainer.devices", "two"], "trainer.devices: 'two' is not legal; a number, a list of numbers, or auto"),
+        (["--seed_everything", "-1"], "seed_everything: -1 is not legal; from 0 to 4294967295"),
+    ],
+)
+def test_numbers_that_are_none(
+    teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    config = write(tmp_path / "config.yaml", joint_config(teachers, tmp_path / "runs"))
+    assert main(["fit", "--config", config, *words]) == 2
+    assert f"crossx: error: {message}\n" in capsys.readouterr().err
+
+
+def test_place_that_cannot_be_written_is_named(
+    teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    config = write(tmp_path / "config.yaml", joint_config(teachers, tmp_path / "file/runs"))
+    assert main(["fit", "--config", config]) == 2
+    assert re.search(rf"crossx: error: {re.escape(str(tmp_path))}/file/\S+: Not a directory\n", capsys.readouterr().err)
+
+
+def test_help_of_a_class_as_the_readme_asks_for_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        train(["fit", "--model.help", "CoTrainingModule"])
+    assert end.value.code == 0
+    assert "--model.schedule" in capsys.readouterr().out

@@ -1,4 +1,5 @@
 import math
+from typing import Literal
 
 import pytest
 import torch
@@ -145,3 +146,16 @@ def test_values_outside_their_range_are_refused(name: str, value: float) -> None
 def test_unknown_padding_is_refused() -> None:
     with pytest.raises(InputError, match="padding 'black' is not legal"):
         Augment(padding="black")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("padding", ["border", "white"])
+def test_view_is_as_exact_under_autocast(padding: Literal["border", "white"]) -> None:
+    """In bfloat16 the places of pixels would be off by up to half a pixel at 128."""
+    x, augment = torch.rand(4, 3, 128, 128), Augment(flip=0.5, rotation=10, scale=0.2, shift=0.1, padding=padding)
+    views = []
+    for enabled in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            views.append(augment(x))
+    assert views[1].dtype == torch.float32
+    assert torch.equal(*views)

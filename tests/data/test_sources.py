@@ -16,7 +16,7 @@ from crossx.data.latents import LatentDataset
 from crossx.data.sources import LivePairs, RealPairs
 from crossx.errors import InputError
 from crossx.files import read_safetensors, write_safetensors
-from crossx.reconstruction.generators import save_generators
+from crossx.reconstruction.generators import GeneratorPair, UpsamplingGenerator, save_generators
 from crossx.reconstruction.saved import SavedPairs
 from crossx.teachers.pair import TeacherPair
 from crossx.types import LatentBatch, Modality, PairBatch, Split
@@ -115,6 +115,23 @@ def test_saved_generators_give_the_pairs_of_those_they_were_saved_from(
         module.generators.train(mode)
         assert equal(source.sample(latents(6)), module.sample(latents(6)))
     assert not any(p.requires_grad for p in source.generators.parameters())
+
+
+def test_saved_class_conditional_generators_know_their_classes_by_name(
+    teachers: Teachers, pair: TeacherPair, tmp_path: Path
+) -> None:
+    classes = len(pair.vocabulary.union)
+    generators = GeneratorPair(*(UpsamplingGenerator(SIZE, 8, 8, channels, classes=classes) for channels in (3, 1)))
+    for names in (pair.vocabulary.union, pair.vocabulary.union[::-1]):
+        save_generators(tmp_path / "g.safetensors", generators, names)
+        source = SavedPairs(str(tmp_path / "g.safetensors"))
+        if names == pair.vocabulary.union:
+            source.attach(pair, live=None)
+        else:
+            with pytest.raises(
+                InputError, match=rf"^generators: made for the classes {names[0]}, .*; name the teachers"
+            ):
+                source.attach(pair, live=None)
 
 
 def test_saved_pairs_do_not_learn_with_the_encoders(teachers: Teachers, tmp_path: Path) -> None:
