@@ -10,7 +10,7 @@ import torch
 import yaml
 from jsonargparse import ArgumentError, Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 import crossx.components  # noqa: F401 - makes every class of crossx known, so that configs may use short names
 from crossx.base import INSTANTIATOR, CrossxModule
@@ -28,6 +28,7 @@ from crossx.cotraining.limits import check_strategy, joint_ddp
 from crossx.cotraining.module import CoTrainingModule
 from crossx.errors import InputError
 from crossx.seeding import check_seed, run_seed
+from crossx.trainer import run_folder
 
 _PLACES = ("model.init_args", "model.init_args.reconstruction.init_args", "model.init_args.encoding.init_args")
 _FILLED = ("photo_teacher", "sketch_teacher", "aliases")
@@ -48,6 +49,22 @@ class Teachers:
     photo: str | None = None
     sketch: str | None = None
     aliases: dict[str, str] | None = None
+
+
+class ConfigWriter(SaveConfigCallback):
+    """Writes the resolved `config.yaml` into the run folder, whatever the logger takes for its folder."""
+
+    def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Write it; called on the first process only, after `setup` has found the folder on all."""
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            path = str(self._folder / self.config_filename)
+            self.parser.save(self.config, path, skip_none=False, overwrite=True, multifile=self.multifile)
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Find the folder, and write once."""
+        self._folder = run_folder(trainer)
+        super().setup(trainer, pl_module, stage)
 
 
 class CrossxCLI(LightningCLI):
@@ -197,7 +214,8 @@ def train(words: Sequence[str]) -> CrossxCLI:
                 subclass_mode_data=True,
                 auto_configure_optimizers=False,
                 seed_everything_default=0,
-                save_config_kwargs={"overwrite": True},
+                save_config_callback=ConfigWriter,
+                save_config_kwargs={"overwrite": True, "save_to_log_dir": False},
                 # A mistake is then an exception that can be explained, and not a screen of usage.
                 # Without abbreviations, because --ckpt and --conf would pass what is done for --ckpt_path and --config.
                 parser_kwargs={**_PARSER, **dict.fromkeys(TRAINER_VERBS, _PARSER)},

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from processes import run_processes
 from torch import Tensor
 
-from crossx.encoding.losses import EncodingLoss, InfoNCELoss, PairEmbeddings, SupConLoss
+from crossx.encoding.losses import EncodingLoss, InfoNCELoss, PairEmbeddings, PosteriorMatchingLoss, SupConLoss
 from crossx.encoding.losses.info_nce import info_nce
+from crossx.encoding.losses.posterior_matching import posterior_matching
 from crossx.encoding.losses.sup_con import sup_con
 from crossx.errors import InputError
 
@@ -169,10 +170,51 @@ def test_training_on_sup_con_alone_gathers_classes() -> None:
     assert margin() > before + 0.5
 
 
-# --- both ---
+# --- posterior matching ---
 
-BOTH: list[EncodingLoss] = [InfoNCELoss(queue_size=0), SupConLoss(), SupConLoss(soft=False)]
-each_loss = pytest.mark.parametrize("loss", BOTH, ids=lambda loss: type(loss).__name__)
+
+def test_posterior_matching_matches_numpy() -> None:
+    x, temperature = random_embeddings(), 0.3
+    photo, sketch = array(x.photo), array(x.sketch)
+    match = array(x.sketch_posterior) @ array(x.photo_posterior).T
+    expected = 0.0
+    for wanted, cosine in ((match, sketch @ photo.T), (match.T, photo @ sketch.T)):
+        target = np.exp(wanted / temperature)
+        target /= target.sum(axis=1, keepdims=True)
+        found = cosine / temperature
+        found = found - np.log(np.exp(found).sum(axis=1, keepdims=True))
+        expected -= (target * found).sum(axis=1).mean() / 2
+    assert PosteriorMatchingLoss(temperature)(x).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_training_on_posterior_matching_alone_ranks_as_the_teachers_do() -> None:
+    """Also among photos of one class, where a contrast of positives with negatives sees no difference."""
+    x = random_embeddings(24, seed=5)
+    generator = torch.Generator().manual_seed(6)
+    free = torch.randn(2, 24, 8, generator=generator).requires_grad_()
+    match = x.sketch_posterior @ x.photo_posterior.T
+    difference = match[:, :, None] - match[:, None, :]
+
+    def agreement() -> float:
+        """Share of the photo pairs of each sketch that stand in the order of the match."""
+        similarity = F.normalize(free[1], dim=1) @ F.normalize(free[0], dim=1).T
+        same_order = difference * (similarity[:, :, None] - similarity[:, None, :]) > 0
+        return float(same_order[difference.abs() > 0.05].float().mean())
+
+    before, optimizer = agreement(), torch.optim.Adam([free], lr=0.05)
+    for _ in range(200):
+        optimizer.zero_grad()
+        x.photo, x.sketch = F.normalize(free, dim=2)
+        PosteriorMatchingLoss(0.1)(x).backward()
+        optimizer.step()
+    assert before < 0.6
+    assert agreement() > 0.85
+
+
+# --- all ---
+
+ALL: list[EncodingLoss] = [InfoNCELoss(queue_size=0), SupConLoss(), SupConLoss(soft=False), PosteriorMatchingLoss()]
+each_loss = pytest.mark.parametrize("loss", ALL, ids=lambda loss: type(loss).__name__)
 
 
 @each_loss
@@ -199,7 +241,7 @@ def test_autocast_does_not_change_the_value(loss: EncodingLoss) -> None:
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan])
 def test_the_temperature_is_checked(temperature: float) -> None:
-    for loss in (InfoNCELoss, SupConLoss):
+    for loss in (InfoNCELoss, SupConLoss, PosteriorMatchingLoss):
         with pytest.raises(InputError, match="temperature"):
             loss(temperature)
 
@@ -212,6 +254,7 @@ def test_gradients_are_those_of_the_values() -> None:
     query_class, key_class = torch.tensor([0, 1, 0]), torch.tensor([0, 1, 1, 0, 2])
     assert torch.autograd.gradcheck(lambda q, k: info_nce(q, k, query_class, key_class, 0.5), (query, keys))
     assert torch.autograd.gradcheck(lambda q, k: sup_con(q, k, weight, 0.5), (query, keys))
+    assert torch.autograd.gradcheck(lambda q, k: posterior_matching(q, k, weight, 0.5), (query, keys))
 
 
 # --- two processes with reduce=global are one process with the double batch ---
@@ -221,7 +264,7 @@ def contrastive_losses(inputs: Tensor, posteriors: Tensor) -> list[list[Any]]:
     """Value, process-averaged gradient of a shared weight, and queue of each loss over three batches, each in parts."""
     world, rank = (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
     results = []
-    for loss in (InfoNCELoss(0.2, 11, "global"), SupConLoss(0.2, "global")):
+    for loss in (InfoNCELoss(0.2, 11, "global"), SupConLoss(0.2, "global"), PosteriorMatchingLoss(0.2, "global")):
         for batch, posterior in zip(inputs, posteriors, strict=True):
             weight = torch.linspace(-1, 1, 20, dtype=torch.float64).view(5, 4).sin().requires_grad_()
             photo, sketch = F.normalize(batch.chunk(world)[rank].view(-1, 2, 5) @ weight, dim=2).unbind(dim=1)

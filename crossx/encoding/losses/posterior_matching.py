@@ -1,0 +1,64 @@
+"""The cosine of a sketch and a photo should be the probability that both show the same class."""
+
+import torch
+from torch import Tensor
+
+from crossx.distributed import gather
+from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
+from crossx.errors import InputError
+from crossx.objective import full_precision
+from crossx.types import Reduce
+
+
+def posterior_matching(query: Tensor, keys: Tensor, match: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy between the keys that the teachers and those that the encoders put near each query.
+
+    Args:
+        query: Unit vectors, (B, D).
+        keys: Unit vectors, (N, D).
+        match: Probability that query i and key j show the same class, (B, N) in [0, 1].
+        temperature: Divides match and cosine before the softmax over the keys.
+
+    Returns:
+        Scalar >= 0 in nats, the mean over queries of - sum_j softmax_j(match_ij / T) log softmax_j(q_i . k_j / T). It
+        is least where each cosine is the match up to a constant of the query: the same ranking.
+    """
+    # Autocast would multiply in half precision, and the temperature enlarges the error.
+    with torch.autocast(query.device.type, enabled=False):
+        wanted = torch.softmax(full_precision(match) / temperature, dim=1)
+        found = torch.log_softmax(full_precision(query) @ full_precision(keys).T / temperature, dim=1)
+        return -(wanted * found).sum(dim=1).mean()
+
+
+class PosteriorMatchingLoss(EncodingLoss):
+    """Posterior matching as an embedding: relational distillation (arXiv 1904.05068) across the two teachers.
+
+    The teachers say how likely a sketch and a photo show the same class, the sum over classes of P(c | sketch)
+    P(c | photo); the encoders' cosines are to rank the photos of a batch for each sketch as that does, and the sketches
+    for each photo. Unlike a contrast of positives with negatives it also says how far up an unsure photo belongs.
+
+    Args:
+        temperature: Divides match and cosine, > 0.
+        reduce: `global` ranks the pairs of all processes together.
+
+    Raises:
+        InputError: When the temperature is not positive.
+    """
+
+    def __init__(self, temperature: float = 0.2, reduce: Reduce = "global") -> None:
+        super().__init__()
+        if not temperature > 0:
+            raise InputError(f"temperature: {temperature} is not above 0")
+        self.temperature = temperature
+        self.reduce: Reduce = reduce
+
+    def forward(self, embeddings: PairEmbeddings) -> Tensor:
+        """Return the mean of both directions' `posterior_matching`, >= 0 in nats."""
+        photo, sketch = gather(embeddings.photo, self.reduce), gather(embeddings.sketch, self.reduce)
+        of_photo = gather(embeddings.photo_posterior.detach(), self.reduce)
+        of_sketch = gather(embeddings.sketch_posterior.detach(), self.reduce)
+        with torch.autocast(photo.device.type, enabled=False):
+            match = full_precision(of_sketch) @ full_precision(of_photo).T
+        to_photo = posterior_matching(sketch, photo, match, self.temperature)
+        to_sketch = posterior_matching(photo, sketch, match.T, self.temperature)
+        return (to_photo + to_sketch) / 2
