@@ -72,8 +72,8 @@ def test_autocast_does_not_change_value_or_gradient(loss: EncodingLoss) -> None:
     assert torch.equal(results[0][1], results[1][1])
 
 
-def test_half_precision_posteriors_and_embeddings_are_raised(loss: EncodingLoss) -> None:
-    loss.float()
+def test_half_precision_is_raised_wherever_it_comes_from(loss: EncodingLoss) -> None:
+    loss.bfloat16()
     assert loss(cast(random_embeddings(), torch.bfloat16)).dtype == torch.float32
 
 

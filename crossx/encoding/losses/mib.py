@@ -60,6 +60,11 @@ def information_loss(scores: Tensor, negative: Tensor, weight: Tensor, estimate:
     return weighted_mean(F.softplus(-scores.diagonal()), weight) + weighted_mean(F.softplus(scores), others)
 
 
+def _linear(head: nn.Linear, vectors: Tensor) -> Tensor:
+    """A head in full precision, also where the trainer keeps its weights in half."""
+    return F.linear(vectors, full_precision(head.weight), full_precision(head.bias))
+
+
 class MIBLoss(EncodingLoss):
     """Multi-view information bottleneck (arXiv 2002.07017): photo and sketch are two views of one thing.
 
@@ -138,7 +143,7 @@ class MIBLoss(EncodingLoss):
             raise RuntimeError("start_from() comes before the first use")
         with torch.autocast(vectors.device.type, enabled=False):
             vectors = full_precision(vectors)
-            mean = self.mean(vectors)
-            deviation = F.softplus(self.deviation(vectors)) + _LEAST_DEVIATION
+            mean = _linear(self.mean, vectors)
+            deviation = F.softplus(_linear(self.deviation, vectors)) + _LEAST_DEVIATION
             sample = mean + deviation * torch.randn_like(mean) if self.training else mean
         return gather(mean, self.reduce), gather(deviation, self.reduce), gather(sample, self.reduce)
