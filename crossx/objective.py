@@ -94,6 +94,9 @@ class WeightedObjective(nn.Module):
         active = self.active(batches_done)
         values: dict[str, Tensor] = {name: self.losses[name](inputs) for name in active}
         loss = torch.stack([weight * values[name] for name, weight in active.items()]).sum()
+        # DDP waits for a gradient of every parameter, also of those of terms that have no weight now.
+        for name in [name for name in self.terms if name not in active]:
+            loss = loss + sum(0 * p.sum() for p in self.losses[name].parameters())
         return loss, {name: value.detach() for name, value in values.items()}
 
 

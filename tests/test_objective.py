@@ -69,6 +69,17 @@ def test_a_loss_with_parameters_is_trained_and_saved_with_the_objective() -> Non
     assert set(objective.state_dict()) == {"losses.bilinear.weight", "losses.bilinear.bias"}
 
 
+def test_parameters_of_a_term_without_weight_have_a_gradient_of_zero() -> None:
+    """DDP would wait for them."""
+    linear = nn.Linear(2, 1)
+    objective = WeightedObjective({"on": WeightedTerm(Power(2)), "later": WeightedTerm(linear, 1, (5, 6))})
+    x = torch.tensor([3.0, 0.0], requires_grad=True).norm()
+    loss, values = objective(x, 0)
+    loss.backward()
+    assert (loss.item(), set(values)) == (9, {"on"})
+    assert [p.grad is not None and bool((p.grad == 0).all()) for p in linear.parameters()] == [True, True]
+
+
 @pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf])
 def test_illegal_weights_name_the_term(weight: float) -> None:
     with pytest.raises(InputError, match=rf"terms\.bad\.weight: {weight}"):

@@ -65,6 +65,8 @@ class EncoderModule(RetrievalModule):
         photo_encoder.start_from(self.teachers.photo)
         sketch_encoder.start_from(self.teachers.sketch)
         self.objective = WeightedObjective(terms)
+        for term in terms.values():
+            term.loss.start_from(self.teachers, photo_encoder.dim)
         self.temperature = temperature
         self.pairs = pairs
         if pairs is not None:

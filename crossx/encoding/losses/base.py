@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from crossx.distributed import gather
 from crossx.objective import WeightedTerm
+from crossx.teachers.pair import TeacherPair
+from crossx.types import Reduce
 
 
 @dataclass
@@ -26,9 +29,40 @@ class PairEmbeddings:
     sketch_posterior: Tensor
     target: Tensor
 
+    @property
+    def photo_class(self) -> Tensor:
+        """Most likely class of each photo by its teacher, as an index into the union, (B,) int64."""
+        return self.photo_posterior.argmax(dim=1)
+
+    @property
+    def sketch_class(self) -> Tensor:
+        """Most likely class of each sketch by its teacher, as an index into the union, (B,) int64."""
+        return self.sketch_posterior.argmax(dim=1)
+
+    def gathered(self, reduce: Reduce) -> "PairEmbeddings":
+        """The pairs of all processes in rank order, embeddings with gradient and posteriors without."""
+        return PairEmbeddings(
+            photo=gather(self.photo, reduce),
+            sketch=gather(self.sketch, reduce),
+            photo_posterior=gather(self.photo_posterior.detach(), reduce),
+            sketch_posterior=gather(self.sketch_posterior.detach(), reduce),
+            target=gather(self.target, reduce),
+        )
+
 
 class EncodingLoss(nn.Module, ABC):
-    """A loss of the encoders; the mean of both directions, sketch to photo and photo to sketch."""
+    """A loss of the encoders; the mean of both directions, sketch to photo and photo to sketch.
+
+    Parameters of its own (proxies, heads) are trained by the encoders' optimiser and are in the checkpoint.
+    """
+
+    def start_from(self, teachers: TeacherPair, dim: int) -> None:
+        """Called once, before training and before a checkpoint is read; by default of no concern.
+
+        Args:
+            teachers: Both teachers and the vocabulary that joins their classes.
+            dim: D, length of the embeddings.
+        """
 
     @abstractmethod
     def forward(self, embeddings: PairEmbeddings) -> Tensor:

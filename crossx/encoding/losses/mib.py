@@ -1,0 +1,149 @@
+"""An embedding keeps what a photo and a sketch of one thing have in common, and nothing that is in one alone."""
+
+import math
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from crossx.distributed import gather
+from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
+from crossx.encoding.losses.matrices import products, weighted_mean
+from crossx.errors import InputError
+from crossx.objective import full_precision
+from crossx.teachers.pair import TeacherPair
+from crossx.types import Reduce
+
+Estimate = Literal["info_nce", "jensen_shannon"]
+"""Lower bound of the mutual information: InfoNCE (arXiv 1807.03748), or Jensen-Shannon (arXiv 1808.06670)."""
+
+_LEAST_DEVIATION = 1e-3  # keeps the divergence finite; embeddings have a length of 1
+
+
+def symmetric_divergence(mean: Tensor, deviation: Tensor, other_mean: Tensor, other_deviation: Tensor) -> Tensor:
+    """Mean of both Kullback-Leibler divergences of two diagonal normal distributions, row by row.
+
+    Args:
+        mean: (B, D).
+        deviation: Standard deviations, (B, D), > 0.
+        other_mean: (B, D).
+        other_deviation: (B, D), > 0.
+
+    Returns:
+        (B,) >= 0, in nats.
+    """
+    square, variance, other_variance = (mean - other_mean) ** 2, deviation**2, other_deviation**2
+    divergences = (variance + square) / other_variance + (other_variance + square) / variance - 2
+    return divergences.sum(dim=1) / 4
+
+
+def information_loss(scores: Tensor, negative: Tensor, weight: Tensor, estimate: Estimate) -> Tensor:
+    """What is missing to the largest mutual information that the estimate can show, in both directions.
+
+    Args:
+        scores: Critic of every sketch (rows) with every photo (columns), (B, B); pairs are on the diagonal.
+        negative: Which of them are not of one class, (B, B) bool; the diagonal is not read.
+        weight: How much each pair counts, (B,) >= 0.
+        estimate: Which lower bound.
+
+    Returns:
+        Scalar >= 0 in nats.
+    """
+    own = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
+    if estimate == "info_nce":
+        kept = scores.masked_fill(~(negative | own), -torch.inf)
+        index = torch.arange(len(scores), device=scores.device)
+        per_pair = (F.cross_entropy(m, index, reduction="none") for m in (kept, kept.T))
+        return torch.stack([weighted_mean(values, weight) for values in per_pair]).mean()
+    others = (negative & ~own).to(scores.dtype)
+    return weighted_mean(F.softplus(-scores.diagonal()), weight) + weighted_mean(F.softplus(scores), others)
+
+
+def _linear(head: nn.Linear, vectors: Tensor) -> Tensor:
+    """A head in full precision, also where the trainer keeps its weights in half."""
+    return F.linear(vectors, full_precision(head.weight), full_precision(head.bias))
+
+
+class MIBLoss(EncodingLoss):
+    """Multi-view information bottleneck (arXiv 2002.07017): photo and sketch are two views of one thing.
+
+    The loss is the missing mutual information of the two views' representations, plus beta times the symmetrised KL
+    divergence between their distributions, which drives out what only one view knows.
+
+    The reading for unit embeddings is ours. The paper's encoders give a normal distribution; here a linear head on the
+    embedding gives its mean and another one its standard deviations, a sample is drawn in training (the mean is taken
+    otherwise), and the critic is the cosine of two samples over a temperature, where the paper trains a network. Photos
+    and sketches share the heads, and the mean starts as the embedding itself: heads of their own could make up for
+    embeddings that lie apart, and retrieval compares the embeddings.
+
+    A pair counts as two views of one thing as far as the teachers give both images the same class, by
+    <sketch posterior, photo posterior>; images with the same most likely class are no negatives.
+
+    Each process draws the noise of its own pairs, so two processes give the gradients of one with the double batch
+    in distribution, not number by number.
+
+    Args:
+        beta: Weight of the divergence, >= 0; the paper raises it from 1e-4 to 1e-3 and beyond.
+        estimate: Lower bound of the mutual information.
+        temperature: Divides the critic's cosines, > 0.
+        reduce: `global` contrasts the pairs of all processes together.
+
+    Raises:
+        InputError: When a number is out of range, or the estimate is unknown.
+    """
+
+    def __init__(
+        self,
+        beta: float = 1e-3,
+        estimate: Estimate = "info_nce",
+        temperature: float = 0.1,
+        reduce: Reduce = "global",
+    ) -> None:
+        super().__init__()
+        if not 0 <= beta < math.inf:
+            raise InputError(f"beta: {beta} is not a finite number >= 0")
+        if estimate not in get_args(Estimate):
+            raise InputError(f"estimate: {estimate!r} is not legal; one of {', '.join(get_args(Estimate))}")
+        if not temperature > 0:
+            raise InputError(f"temperature: {temperature} is not above 0")
+        self.beta = beta
+        self.estimate = estimate
+        self.temperature = temperature
+        self.reduce: Reduce = reduce
+        self.mean: nn.Linear | None = None
+        self.deviation: nn.Linear | None = None
+
+    def start_from(self, teachers: TeacherPair, dim: int) -> None:
+        """Make the heads: the embedding itself as the mean, and noise of half its length."""
+        self.mean, self.deviation = nn.Linear(dim, dim), nn.Linear(dim, dim)
+        with torch.no_grad():
+            self.mean.weight.copy_(torch.eye(dim))
+            self.mean.bias.zero_()
+            self.deviation.weight.zero_()
+            self.deviation.bias.fill_(math.log(math.expm1(0.5 / math.sqrt(dim))))
+
+    def forward(self, embeddings: PairEmbeddings) -> Tensor:
+        """Return the missing information plus beta times the mean divergence of the pairs, >= 0 in nats."""
+        photo_posterior = gather(full_precision(embeddings.photo_posterior.detach()), self.reduce)
+        sketch_posterior = gather(full_precision(embeddings.sketch_posterior.detach()), self.reduce)
+        weight = (sketch_posterior * photo_posterior).sum(dim=1)
+        negative = sketch_posterior.argmax(dim=1)[:, None] != photo_posterior.argmax(dim=1)[None, :]
+        # Heads run on a process's own pairs, because all processes must see one and the same noise.
+        sketch_mean, sketch_deviation, sketch = self._view(embeddings.sketch)
+        photo_mean, photo_deviation, photo = self._view(embeddings.photo)
+        scores = products(F.normalize(sketch, dim=1), F.normalize(photo, dim=1)) / self.temperature
+        information = information_loss(scores, negative, weight, self.estimate)
+        divergence = symmetric_divergence(sketch_mean, sketch_deviation, photo_mean, photo_deviation)
+        return information + self.beta * weighted_mean(divergence, weight)
+
+    def _view(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean, deviation and sample of the pairs of all processes."""
+        if self.mean is None or self.deviation is None:
+            raise RuntimeError("start_from() comes before the first use")
+        with torch.autocast(vectors.device.type, enabled=False):
+            vectors = full_precision(vectors)
+            mean = _linear(self.mean, vectors)
+            deviation = F.softplus(_linear(self.deviation, vectors)) + _LEAST_DEVIATION
+            sample = mean + deviation * torch.randn_like(mean) if self.training else mean
+        return gather(mean, self.reduce), gather(deviation, self.reduce), gather(sample, self.reduce)

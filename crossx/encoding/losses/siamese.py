@@ -1,0 +1,56 @@
+"""A sketch lies near the photos of its class, and at least a margin away from all others."""
+
+from torch import Tensor
+
+from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
+from crossx.encoding.losses.matrices import products, weighted_mean
+from crossx.errors import InputError
+from crossx.types import Reduce
+
+
+def contrastive(sketch: Tensor, photo: Tensor, same: Tensor, margin: float) -> Tensor:
+    """Contrastive loss of all cross-modal pairs.
+
+    Args:
+        sketch: Unit vectors, (B, D).
+        photo: Unit vectors, (N, D).
+        same: Which sketches and photos are of one class, (B, N) bool.
+        margin: Cosine distance that is enough between different classes.
+
+    Returns:
+        Scalar in [0, 2 + margin]: the mean distance of the positives plus the mean violation of the negatives.
+    """
+    distance = 1 - products(sketch, photo)
+    positive = same.to(distance.dtype)
+    return weighted_mean(distance, positive) + weighted_mean((margin - distance).relu(), 1 - positive)
+
+
+class SiameseLoss(EncodingLoss):
+    """Contrastive loss with a margin ("Dimensionality Reduction by Learning an Invariant Mapping", CVPR 2006).
+
+    With d = 1 - cosine of a sketch and a photo, all B x B cross-modal pairs of a batch count: d where both teachers'
+    most likely classes agree, max(0, margin - d) where they differ. Both kinds are averaged on their own, so that the
+    many negatives do not outweigh the few positives. The paper squares both parts; without squares a pair's pull does
+    not fade before it has arrived. The loss is the same in both directions.
+
+    (pytorch-metric-learning's own gives a batch of one pair no graph to the photos, for which DDP waits in vain.)
+
+    Args:
+        margin: Cosine distance that is enough between different classes, in (0, 2]: 1 is a right angle.
+        reduce: `global` compares the pairs of all processes together.
+
+    Raises:
+        InputError: When the margin is out of range.
+    """
+
+    def __init__(self, margin: float = 0.5, reduce: Reduce = "global") -> None:
+        super().__init__()
+        if not 0 < margin <= 2:
+            raise InputError(f"margin: {margin} is not legal; above 0, at most 2, the largest cosine distance")
+        self.margin = margin
+        self.reduce: Reduce = reduce
+
+    def forward(self, embeddings: PairEmbeddings) -> Tensor:
+        """Return `contrastive` of the batch, in [0, 2 + margin]."""
+        x = embeddings.gathered(self.reduce)
+        return contrastive(x.sketch, x.photo, x.sketch_class[:, None] == x.photo_class[None, :], self.margin)

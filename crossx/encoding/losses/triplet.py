@@ -1,0 +1,70 @@
+"""A sketch lies nearer to the photos of its class than to others, and a photo nearer to the sketches of its class."""
+
+from typing import Literal, get_args
+
+import torch
+from pytorch_metric_learning.distances import CosineSimilarity
+from pytorch_metric_learning.losses import TripletMarginLoss
+from pytorch_metric_learning.miners import BatchHardMiner, TripletMarginMiner
+from pytorch_metric_learning.reducers import MeanReducer
+from torch import Tensor
+
+from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
+from crossx.errors import InputError
+from crossx.objective import full_precision
+from crossx.types import Reduce
+
+Mining = Literal["all", "semi_hard", "hard"]
+"""`all`: every triplet that violates the margin. `semi_hard`: those of them whose negative is still farther away than
+the positive. `hard`: one triplet an anchor, its farthest positive and its nearest negative."""
+
+
+class TripletLoss(EncodingLoss):
+    """Triplet loss across modalities in both directions (FaceNet, arXiv 1503.03832; hard mining: arXiv 1703.07737).
+
+    An anchor is a sketch and its positives and negatives are photos, and the other way round. Photos of the class that
+    the sketch's teacher finds most likely, by their own teacher, are positives, all others negatives. A triplet's loss
+    is max(0, margin + cosine of the negative - cosine of the positive).
+
+    `all` and `semi_hard` hold a table of B x B x B triplets (of all processes together with `global`): 1 GiB at 1024.
+    `hard` holds B x B; it takes every anchor's extremes, so wrong labels of unsure teachers weigh most there.
+
+    Args:
+        margin: Difference of cosines that is asked for, in (0, 2].
+        mining: Which triplets count.
+        reduce: `global` mines among the pairs of all processes together.
+
+    Raises:
+        InputError: When the margin is out of range, or the mining is unknown.
+    """
+
+    def __init__(self, margin: float = 0.2, mining: Mining = "semi_hard", reduce: Reduce = "global") -> None:
+        super().__init__()
+        if not 0 < margin <= 2:
+            raise InputError(f"margin: {margin} is not legal; above 0, at most 2, the largest difference of cosines")
+        if mining not in get_args(Mining):
+            raise InputError(f"mining: {mining!r} is not legal; one of {', '.join(get_args(Mining))}")
+        self.margin = margin
+        self.mining = mining
+        self.reduce: Reduce = reduce
+        cosine = CosineSimilarity()
+        self.miner = (
+            BatchHardMiner(distance=cosine)
+            if mining == "hard"
+            else TripletMarginMiner(margin, type_of_triplets=mining.replace("_", ""), distance=cosine)
+        )
+        self.triplet = TripletMarginLoss(margin, distance=cosine, reducer=MeanReducer())
+
+    def forward(self, embeddings: PairEmbeddings) -> Tensor:
+        """Return the mean over the mined triplets, then over both directions, in [0, 2 + margin]; 0 without any."""
+        x = embeddings.gathered(self.reduce)
+        photo, sketch = full_precision(x.photo), full_precision(x.sketch)
+        with torch.autocast(photo.device.type, enabled=False):
+            to_photo = self._mean(sketch, x.sketch_class, photo, x.photo_class)
+            to_sketch = self._mean(photo, x.photo_class, sketch, x.sketch_class)
+        return (to_photo + to_sketch) / 2
+
+    def _mean(self, anchors: Tensor, anchor_class: Tensor, others: Tensor, other_class: Tensor) -> Tensor:
+        triplets = self.miner(anchors, anchor_class, others, other_class)
+        mean: Tensor = self.triplet(anchors, anchor_class, triplets, others, other_class)
+        return mean

@@ -1,0 +1,117 @@
+"""Every objective from the command line: jointly, with data, and after a resume."""
+
+import csv
+import math
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from commands import ENCODING, Config, config, edit, joint_config, part, run, write
+from runs import Teachers
+from torch import Tensor
+
+from crossx.cli import main
+
+TERMS: dict[str, Config] = {
+    "siamese": part("SiameseLoss", margin=0.8),
+    "triplet": part("TripletLoss", margin=0.8, mining="hard"),
+    "mib": part("MIBLoss", beta=0.01, estimate="jensen_shannon"),
+    "proxy_anchor": part("ProxyAnchorLoss", start="teachers"),
+    "distillation": part("DistillationLoss", follow="classes", start="random"),
+    "geometry": part("crossx.encoding.losses.DistillationLoss", follow="geometry"),
+    "intra_modal": part("IntraModalLoss", temperature=0.2, sharpness=2),
+}
+
+OWN = {
+    "mib.mean.weight",
+    "mib.mean.bias",
+    "mib.deviation.weight",
+    "mib.deviation.bias",
+    "proxy_anchor.sets.photo.proxies",
+    "proxy_anchor.sets.sketch.proxies",
+    "distillation.proxies",
+}
+"""What the objectives learn themselves."""
+
+terms = {name: {"loss": loss, "weight": 0.5} for name, loss in TERMS.items()}
+
+
+def jointly(teachers: Teachers, folder: Path) -> Config:
+    """All objectives at once, on live pairs: with replay a resumed run is not the straight one."""
+    content = joint_config(teachers, folder)
+    edit(content, "model.encoding.terms", terms)
+    edit(content, "model.pairs", part("LivePairs"))
+    content["seed_everything"] = 1
+    return content
+
+
+def check_logs(folder: Path) -> None:
+    with (folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for name in TERMS:
+        values = [float(row[f"encode/{name}"]) for row in rows if row[f"encode/{name}"]]
+        assert values, name
+        assert all(math.isfinite(value) and value >= 0 for value in values), (name, values)
+
+
+def own(folder: Path) -> dict[str, Tensor]:
+    """What the objectives have learned themselves, out of the checkpoint, by term and name."""
+    state = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    return {n.partition("objective.losses.")[2]: tensor for n, tensor in state.items() if "objective" in n}
+
+
+@pytest.fixture(scope="module")
+def four_steps(teachers: Teachers, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("jointly")
+    run("fit", folder / "config.yaml", jointly(teachers, folder))
+    return folder / "run/version_0"
+
+
+def test_all_fit_jointly(four_steps: Path) -> None:
+    check_logs(four_steps)
+    assert own(four_steps).keys() == OWN
+
+
+def test_all_fit_with_data(teachers: Teachers, tmp_path: Path) -> None:
+    content = config(teachers, tmp_path, ENCODING)
+    edit(content, "model.terms", terms)
+    edit(content, "model.pairs", part("RealPairs"))
+    run("fit", tmp_path / "config.yaml", content)
+    check_logs(tmp_path / "run/version_0")
+    assert own(tmp_path / "run/version_0").keys() == OWN
+
+
+def test_a_resumed_run_goes_on_with_what_the_objectives_have_learned(
+    four_steps: Path, teachers: Teachers, tmp_path: Path
+) -> None:
+    content = jointly(teachers, tmp_path)
+    edit(content, "trainer.max_steps", 6)
+    run("fit", tmp_path / "straight.yaml", content)
+    edit(content, "trainer.logger.version", 1)
+    run("fit", tmp_path / "resumed.yaml", content, "--ckpt_path", str(four_steps / "checkpoints/last.ckpt"))
+    before, straight, resumed = (own(f) for f in (four_steps, *sorted((tmp_path / "run").iterdir())))
+    assert straight.keys() == resumed.keys() == OWN
+    for name, tensor in straight.items():
+        assert torch.equal(resumed[name], tensor), name
+        assert not torch.equal(before[name], tensor), f"{name} has not learned"
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (part("SiameseLoss", margin=3), r"^margin: 3\.0 is not legal; above 0, at most 2"),
+        (part("TripletLoss", mining="hardest"), r"^model\.encoding\.terms.*hardest"),
+        (part("ProxyAnchorLoss", start="zeros"), r"^model\.encoding\.terms.*zeros"),
+    ],
+)
+def test_a_mistake_has_one_clear_message(
+    teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str], loss: Config, message: str
+) -> None:
+    content = jointly(teachers, tmp_path)
+    edit(content, "model.encoding.terms", {"own": {"loss": loss}})
+    assert main(["fit", "--config", write(tmp_path / "config.yaml", content)]) == 2
+    err = capsys.readouterr().err
+    found = err.partition("crossx: error: ")[2].strip()
+    assert re.search(message, found), found
+    assert "Traceback" not in err

@@ -1,0 +1,146 @@
+"""With reduce: global, two processes are one process with the double batch, also for what a loss learns itself."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+from embedded import random_embeddings, rows, started
+from processes import run_processes
+from runs import CLASSES, SGD, Teachers, data, encoder, reconstruction, trainer, weights
+from torch import Tensor
+
+from crossx.distributed import rank, world_size
+from crossx.encoding.losses import (
+    DistillationLoss,
+    EncodingLoss,
+    EncodingTerm,
+    IntraModalLoss,
+    MIBLoss,
+    PairEmbeddings,
+    ProxyAnchorLoss,
+    SiameseLoss,
+    TripletLoss,
+)
+from crossx.encoding.module import EncoderModule
+from crossx.reconstruction.generators import save_generators
+from crossx.reconstruction.saved import SavedPairs
+
+STEPS, BATCH = 4, 8
+
+Results = dict[str, Tensor]
+
+
+def losses() -> dict[str, EncodingLoss]:
+    return {
+        "siamese": SiameseLoss(1.0),
+        "triplet_all": TripletLoss(1.0, "all"),
+        "triplet_semi_hard": TripletLoss(1.0, "semi_hard"),
+        "triplet_hard": TripletLoss(1.0, "hard"),
+        "mib_nce": MIBLoss(beta=0.1),
+        "mib_js": MIBLoss(beta=0.1, estimate="jensen_shannon"),
+        "proxy_anchor": ProxyAnchorLoss(alpha=4),
+        "distillation": DistillationLoss(),
+        "distillation_geometry": DistillationLoss("geometry"),
+        "intra_modal": IntraModalLoss(),
+    }
+
+
+def values_and_gradients(teachers: Teachers) -> Results:
+    """Of each loss on this process's part of the batch: its value, and the gradients as DDP averages them."""
+    results: Results = {}
+    for name, loss in losses().items():
+        started(loss, teachers).eval()
+        size = 8 // world_size()
+        x = rows(random_embeddings(8, seed=5), list(range(8))[rank() * size :][:size])
+        shared = torch.linspace(-1, 1, 25, dtype=torch.float64).view(5, 5).sin().requires_grad_()
+        photo, sketch = (torch.nn.functional.normalize(e @ shared, dim=1) for e in (x.photo, x.sketch))
+        value = loss(PairEmbeddings(photo, sketch, x.photo_posterior, x.sketch_posterior, x.target))
+        value.backward()
+        results[f"{name}.value"] = value.detach()
+        for parameter, tensor in (("shared", shared), *loss.named_parameters()):
+            gradient = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
+            if world_size() > 1:
+                dist.all_reduce(gradient)
+            results[f"{name}.{parameter}"] = gradient / world_size()
+    return results
+
+
+def fit(teachers: Teachers, folder: Path, terms: dict[str, EncodingTerm]) -> Results:
+    """Train on batches of 8 in all, under plain DDP where there are two processes; everything that is kept."""
+    torch.manual_seed(0)
+    pairs = SavedPairs(str(folder / "generators.safetensors"))
+    module = EncoderModule(*teachers, encoder("network"), encoder("network"), terms, pairs, optimizer=SGD)
+    before = weights(module)
+    world = world_size()
+    run = trainer(folder, STEPS, strategy="ddp" if world > 1 else "auto", devices=world, limit_val_batches=0)
+    run.fit(module, datamodule=data(teachers, batch_size=BATCH // world))
+    after = weights(module)
+    own = [n for n in before if "objective" in n]
+    moved = [n for n in own if not torch.equal(before[n], after[n])]
+    return {**after, "own": torch.tensor(len(own)), "moved": torch.tensor(len(moved))}
+
+
+def without_noise(teachers: Teachers, folder: Path) -> Results:
+    """All objectives that draw nothing; the proxies of one of them wait for its ramp."""
+    terms = {name: EncodingTerm(loss) for name, loss in losses().items() if not name.startswith("mib")}
+    terms["late"] = EncodingTerm(ProxyAnchorLoss(alpha=4, start="random"), ramp=(1, 2))
+    terms["never"] = EncodingTerm(DistillationLoss(), weight=0)
+    return fit(teachers, folder, terms)
+
+
+def with_noise(teachers: Teachers, folder: Path) -> Results:
+    return fit(teachers, folder, {"mib": EncodingTerm(MIBLoss(beta=0.1))})
+
+
+def run_checks(teachers: Teachers, folder: Path) -> dict[str, Results]:
+    return {
+        "values": values_and_gradients(teachers),
+        "without_noise": without_noise(teachers, folder),
+        "with_noise": with_noise(teachers, folder),
+    }
+
+
+@dataclass
+class Everything:
+    """What each check gave in one process, and in each of two."""
+
+    one: dict[str, Results]
+    two: list[dict[str, Results]]
+
+
+@pytest.fixture(scope="module")
+def everything(teachers: Teachers, tmp_path_factory: pytest.TempPathFactory) -> Everything:
+    """All checks in one launch: starting processes takes longer than the checks."""
+    folder = tmp_path_factory.mktemp("objectives")
+    save_generators(folder / "generators.safetensors", reconstruction(teachers).generators, CLASSES)
+    return Everything(run_checks(teachers, folder), run_processes(2, run_checks, teachers, folder))
+
+
+def compare(found: Results, expected: Results, rtol: float, atol: float) -> None:
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=rtol, atol=atol, msg=partial("{}: {}".format, name))
+
+
+def test_values_and_gradients(everything: Everything) -> None:
+    expected = everything.one["values"]
+    assert all(tensor.abs().max() > 0 for tensor in expected.values() if tensor.ndim)
+    for results in everything.two:
+        compare(results["values"], expected, rtol=1e-6, atol=1e-9)
+
+
+def test_a_fit(everything: Everything) -> None:
+    expected = everything.one["without_noise"]
+    # The never weighted term keeps its proxies as they were.
+    assert (expected["own"], expected["moved"]) == (6, 5)
+    for results in everything.two:
+        compare(results["without_noise"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_processes_agree_on_what_noise_taught_them(everything: Everything) -> None:
+    first, second = (results["with_noise"] for results in everything.two)
+    assert (first["own"], first["moved"]) == (4, 4)
+    compare(first, second, rtol=0, atol=0)
