@@ -8,14 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from guidance import Pixels, save_discriminator, train
+from pixels import SHAPES, Pixels, real_images, save_discriminator, train
 from runs import MODALITIES, SIZE, Teachers, reconstruction, save_teachers
 from torch import Tensor
 
 from crossx.base import CrossxModule, frozen_hashes, teacher_hashes
 from crossx.data.batches import stack
 from crossx.data.latents import LatentDataset
-from crossx.data.shapes import ShapesDataset
 from crossx.errors import InputError
 from crossx.reconstruction.generators import UpsamplingGenerator
 from crossx.reconstruction.losses import (
@@ -32,8 +31,6 @@ from crossx.teachers.pair import TeacherPair
 from crossx.types import LayerStatistics
 
 Array = npt.NDArray[np.float64]
-
-SHAPES = Teachers("crossx:assets/shapes_photo.safetensors", "crossx:assets/shapes_sketch.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -245,15 +242,7 @@ def test_gradient_of_the_guidance_is_that_of_its_value(tmp_path: Path) -> None:
 
 def test_real_images_are_told_apart_by_the_statistics_alone() -> None:
     """No discriminator has seen them: photos fit the photo teacher, sketches the sketch teacher, noise neither."""
-    dataset, loss, pair = (
-        ShapesDataset(size=32, train=2, validation=8, test=2),
-        StatisticsGuidanceLoss(),
-        TeacherPair(*SHAPES),
-    )
-    photo, sketch = (
-        torch.stack([images[i].image for i in range(len(images))])
-        for images in (dataset.images(modality, "validation") for modality in MODALITIES)
-    )
+    loss, pair, (photo, sketch) = StatisticsGuidanceLoss(), TeacherPair(*SHAPES), real_images()
     noise = torch.rand(photo.shape, generator=torch.Generator().manual_seed(0))
 
     def value(photo: Tensor, sketch: Tensor) -> float:

@@ -1,49 +1,25 @@
 """BatchNorm matching with momentum: values, gradients, small batches, resumption, processes."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from guidance import Pixels, save_discriminator, train
 from lightning.pytorch.callbacks import ModelCheckpoint
-from processes import run_processes
-from runs import MODALITIES, SGD, SIZE, Teachers, data, encoding, trainer, weights
+from pixels import SHAPES, Pixels, guided, real_images, save_discriminator, train
+from runs import MODALITIES, Teachers, data, trainer, weights
 
-from crossx.cotraining.limits import joint_ddp
-from crossx.cotraining.module import CoTrainingModule
-from crossx.cotraining.schedule import Schedule
-from crossx.distributed import world_size
 from crossx.errors import InputError
-from crossx.reconstruction.generators import UpsamplingGenerator
 from crossx.reconstruction.losses import (
     BatchNormStatisticsLoss,
-    DiscriminatorGuidanceLoss,
     Reconstruction,
-    StatisticsGuidanceLoss,
-    TotalVariationLoss,
 )
-from crossx.reconstruction.losses.base import ReconstructionTerm
 from crossx.reconstruction.losses.batch_norm_statistics import statistics_distance
 from crossx.reconstruction.module import ReconstructionModule
 from crossx.reconstruction.statistics import RunningStatistics, batch_norm_channels
 from crossx.teachers.pair import TeacherPair
 
 BUFFERS = {f"{modality}.{name}" for modality in MODALITIES for name in ("mean", "var", "batches")}
-
-
-def module_with_momentum(teachers: Teachers, discriminator: str, momentum: float = 0.9) -> ReconstructionModule:
-    """All terms of which one keeps something, or exchanges something between processes."""
-    torch.manual_seed(0)
-    photo, sketch = UpsamplingGenerator(SIZE, 8, 8, 3, "group"), UpsamplingGenerator(SIZE, 8, 8, 1, "group")
-    terms = {
-        "statistics": ReconstructionTerm(BatchNormStatisticsLoss(momentum=momentum)),
-        "guidance": ReconstructionTerm(StatisticsGuidanceLoss()),
-        "discriminator": ReconstructionTerm(DiscriminatorGuidanceLoss(discriminator)),
-        "variation": ReconstructionTerm(TotalVariationLoss()),
-    }
-    return ReconstructionModule(*teachers, photo, sketch, terms, optimizer=SGD)
 
 
 def attached(teachers: Teachers, momentum: float) -> BatchNormStatisticsLoss:
@@ -144,28 +120,30 @@ def test_gradient_shrinks_by_the_share_of_a_batch(teachers: Teachers) -> None:
     torch.testing.assert_close(gradient, plain / 10, rtol=1e-2, atol=1e-6)
 
 
-def test_small_batches_of_the_right_images_fit(teachers: Teachers) -> None:
+@torch.no_grad()
+def test_small_batches_of_real_images_fit() -> None:
     """Two images never have the statistics of all; with momentum they need not."""
-    images = Pixels(teachers, count=32)
-    train(images, BatchNormStatisticsLoss())
-    loss, alone = attached(teachers, 0.95), BatchNormStatisticsLoss()
-    with torch.no_grad():
-        whole = alone(images()).item()
-        pairs = [images(slice(i, i + 2)) for i in range(0, 32, 2)]
-        single = np.mean([alone(x).item() for x in pairs])
-        together = [loss(x).item() for x in pairs * 4][-1]
-    assert single > 2 * whole
-    assert together - whole < 0.3 * (single - whole)
+    pair, images = TeacherPair(*SHAPES), real_images()
+    loss, alone = attached(SHAPES, 0.9), BatchNormStatisticsLoss()
+
+    def distance(loss: BatchNormStatisticsLoss, chosen: slice = slice(None)) -> float:
+        pairs = pair(*(x[chosen] for x in images), statistics=True)
+        return float(loss(Reconstruction(pairs, pair.vocabulary)))
+
+    whole, few = distance(alone), [slice(i, i + 2) for i in range(0, 80, 2)]
+    single = np.mean([distance(alone, chosen) for chosen in few])
+    together = [distance(loss, chosen) for chosen in few][-1]
+    assert single > 1.5 * whole
+    assert together - whole < 0.2 * (single - whole)
 
 
-def test_small_batches_learn_the_statistics_of_the_whole(teachers: Teachers) -> None:
-    images, before = Pixels(teachers, count=16), 0.0
-    with torch.no_grad():
-        before = BatchNormStatisticsLoss()(images()).item()
-    train(images, attached(teachers, 0.9), batch=2)
-    with torch.no_grad():
-        after = BatchNormStatisticsLoss()(images()).item()
-    assert after < 0.6 * before
+@pytest.mark.parametrize("batch", [2, 4])
+def test_small_batches_learn_the_statistics_of_the_whole(teachers: Teachers, batch: int) -> None:
+    """200 steps of random features from random images: what the teachers store is far, and comes nearer."""
+    images, alone = Pixels(teachers), BatchNormStatisticsLoss()
+    before = alone(images()).item()
+    train(images, attached(teachers, 0.9), batch=batch)
+    assert alone(images()).item() < 0.8 * before
 
 
 @pytest.mark.parametrize("momentum", [-0.1, 1.0, float("nan")])
@@ -206,8 +184,8 @@ def fit(module: ReconstructionModule, teachers: Teachers, folder: Path, ckpt_pat
 
 def test_resumed_run_is_the_straight_run(teachers: Teachers, discriminator: str, tmp_path: Path) -> None:
     """Running statistics are in the checkpoint, and go on from there to the bit."""
-    fit(module_with_momentum(teachers, discriminator), teachers, tmp_path / "straight")
-    resumed = module_with_momentum(teachers, discriminator)
+    fit(guided(teachers, discriminator), teachers, tmp_path / "straight")
+    resumed = guided(teachers, discriminator)
     fit(resumed, teachers, tmp_path / "resumed", tmp_path / "straight/step=3.ckpt")
     expected, found = (
         torch.load(tmp_path / run / "step=8.ckpt", weights_only=True)["state_dict"] for run in ("straight", "resumed")
@@ -221,13 +199,13 @@ def test_resumed_run_is_the_straight_run(teachers: Teachers, discriminator: str,
 
 def test_running_statistics_matter_for_the_resumption(teachers: Teachers, discriminator: str, tmp_path: Path) -> None:
     """The test above can fail: without them another run comes out."""
-    fit(module_with_momentum(teachers, discriminator), teachers, tmp_path / "straight")
+    fit(guided(teachers, discriminator), teachers, tmp_path / "straight")
     checkpoint = torch.load(tmp_path / "straight/step=3.ckpt", weights_only=True)
     for name, tensor in checkpoint["state_dict"].items():
         if ".running." in name:
             tensor.zero_()
     torch.save(checkpoint, tmp_path / "forgetful.ckpt")
-    resumed = module_with_momentum(teachers, discriminator)
+    resumed = guided(teachers, discriminator)
     fit(resumed, teachers, tmp_path / "resumed", tmp_path / "forgetful.ckpt")
     expected = torch.load(tmp_path / "straight/step=8.ckpt", weights_only=True)["state_dict"]
     weight = "generators.photo.start.0.weight"
@@ -235,34 +213,6 @@ def test_running_statistics_matter_for_the_resumption(teachers: Teachers, discri
 
 
 def test_checkpoint_without_momentum_is_another_model(teachers: Teachers, discriminator: str, tmp_path: Path) -> None:
-    fit(module_with_momentum(teachers, discriminator, momentum=0), teachers, tmp_path)
+    fit(guided(teachers, discriminator, momentum=0), teachers, tmp_path)
     with pytest.raises(InputError, match=r"--ckpt_path: the checkpoint holds another model .*running"):
-        fit(module_with_momentum(teachers, discriminator), teachers, tmp_path / "on", tmp_path / "step=3.ckpt")
-
-
-# --- processes ---
-
-
-def joint_run(teachers: Teachers, discriminator: str, folder: Path) -> dict[str, Any]:
-    """Six batches of 8 in all, in as many processes as there are."""
-    module = CoTrainingModule(
-        module_with_momentum(teachers, discriminator), encoding(teachers), schedule=Schedule(warmup=3)
-    )
-    world = world_size()
-    # Buffers are not broadcast in a joint run, so processes agree only if they reckon the same.
-    run = trainer(folder, 6, strategy=joint_ddp() if world > 1 else "auto", devices=world, limit_val_batches=0)
-    run.fit(module, datamodule=data(teachers, batch_size=8 // world))
-    return weights(module.reconstruction)
-
-
-def test_two_processes_equal_one_with_the_double_batch(teachers: Teachers, discriminator: str, tmp_path: Path) -> None:
-    expected = joint_run(teachers, discriminator, tmp_path)
-    first, second = run_processes(2, joint_run, teachers, discriminator, tmp_path)
-    kept = [name for name in expected if ".running." in name]
-    assert len(kept) == len(BUFFERS)
-    assert all(torch.equal(first[name], second[name]) for name in kept)
-    for name, value in expected.items():
-        torch.testing.assert_close(first[name], value, rtol=1e-4, atol=1e-5, msg=name)
-    start = weights(module_with_momentum(teachers, discriminator))
-    moved = [(expected[name] - start[name]).abs().max() for name in expected if name.startswith("generators")]
-    assert torch.stack(moved).max() > 1e-3
+        fit(guided(teachers, discriminator), teachers, tmp_path / "on", tmp_path / "step=3.ckpt")

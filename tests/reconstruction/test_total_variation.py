@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
-from guidance import Pixels, train
+from pixels import Pixels, train
 from runs import Teachers
 
 from crossx.errors import InputError

@@ -1,20 +1,43 @@
-"""Classifiers of photos and sketches, and free pixels that losses can move, for tests of the generators' losses."""
+"""What tests of the generators' losses judge: free pixels that a loss can move, and real images."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import torch
-from runs import SIZE, Teachers
-from torch import nn
+from runs import MODALITIES, SGD, SIZE, Teachers
+from torch import Tensor, nn
 
 from crossx.backbones import build_network
-from crossx.reconstruction.losses import Reconstruction, ReconstructionLoss
+from crossx.data.shapes import ShapesDataset
+from crossx.reconstruction.generators import UpsamplingGenerator
+from crossx.reconstruction.losses import (
+    BatchNormStatisticsLoss,
+    DiscriminatorGuidanceLoss,
+    Reconstruction,
+    ReconstructionLoss,
+    StatisticsGuidanceLoss,
+    TotalVariationLoss,
+)
+from crossx.reconstruction.losses.base import ReconstructionTerm
+from crossx.reconstruction.module import ReconstructionModule
 from crossx.teachers.card import TeacherCard, TeacherModality
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import save_teacher
 
 PAIRS = 8
+
+SHAPES = Teachers("crossx:assets/shapes_photo.safetensors", "crossx:assets/shapes_sketch.safetensors")
+"""Trained teachers."""
+
+
+def real_images() -> tuple[Tensor, Tensor]:
+    """80 real photos and 80 real sketches that the trained teachers have not seen, (80, 3, 32, 32), in no order."""
+    dataset = ShapesDataset(size=32, train=2, validation=8, test=2)
+    order = torch.randperm(80, generator=torch.Generator().manual_seed(0)).tolist()
+    lists = (dataset.images(modality, "validation") for modality in MODALITIES)
+    photo, sketch = (torch.stack([images[i].image for i in order]) for images in lists)
+    return photo, sketch
 
 
 def save_discriminator(
@@ -32,6 +55,19 @@ def save_discriminator(
     card = TeacherCard(modality, "SmallResNet", tuple(classes), SIZE, (0.5,) * 3, (0.5,) * 3, arguments)
     save_teacher(path, network, card)
     return str(path)
+
+
+def guided(teachers: Teachers, discriminator: str, momentum: float = 0.9) -> ReconstructionModule:
+    """Generators with the terms that keep something, hold a network, or need the other modality's teacher."""
+    torch.manual_seed(0)
+    photo, sketch = UpsamplingGenerator(SIZE, 8, 8, 3, "group"), UpsamplingGenerator(SIZE, 8, 8, 1, "group")
+    terms = {
+        "statistics": ReconstructionTerm(BatchNormStatisticsLoss(momentum=momentum)),
+        "guidance": ReconstructionTerm(StatisticsGuidanceLoss()),
+        "discriminator": ReconstructionTerm(DiscriminatorGuidanceLoss(discriminator), 0.5),
+        "variation": ReconstructionTerm(TotalVariationLoss()),
+    }
+    return ReconstructionModule(*teachers, photo, sketch, terms, optimizer=SGD)
 
 
 class Pixels(nn.Module):
