@@ -169,7 +169,7 @@ class CrossxModule(pl.LightningModule):
         average_running_statistics(self)
         checkpoint["crossx"] = {
             "version": __version__,
-            "teachers": teacher_hashes(self),
+            "teachers": frozen_hashes(self),
             "config": self.run_config,
         }
 
@@ -201,13 +201,14 @@ class CrossxModule(pl.LightningModule):
             rank_zero_warn(
                 f"the checkpoint was trained with seed {seed} and goes on with --seed_everything {run_seed()}"
             )
-        stored, present = about.get("teachers", {}), teacher_hashes(self)
-        wrong = [side for side in stored if side in present and stored[side] != present[side]]
+        stored, present = about.get("teachers", {}), frozen_hashes(self)
+        wrong = [place for place in stored if place in present and stored[place] != present[place]]
         if wrong:
-            side = wrong[0]
+            place = wrong[0]
+            field = f"teachers.{place}" if place in ("photo", "sketch") else place
             raise InputError(
-                f"teachers.{side}: this checkpoint was trained with the teacher {stored[side][:12]}, "
-                f"the run names {present[side][:12]}; name the same teacher file"
+                f"{field}: this checkpoint was trained with the teacher {stored[place][:12]}, "
+                f"the run names {present[place][:12]}; name the same teacher file"
             )
         saved, own = checkpoint.get("state_dict", {}), self.state_dict()
         different = [n for n in {*saved, *own} if n not in saved or n not in own or saved[n].shape != own[n].shape]
@@ -302,3 +303,12 @@ def teacher_hashes(module: nn.Module) -> dict[str, str]:
     """Hash of the photo and the sketch teacher inside a module; empty for a module without teachers."""
     pairs = [m for m in module.modules() if isinstance(m, TeacherPair)]
     return {"photo": pairs[0].photo.hash, "sketch": pairs[0].sketch.hash} if pairs else {}
+
+
+def frozen_hashes(module: nn.Module) -> dict[str, str]:
+    """Hash of every frozen classifier in a module: of both teachers, and of what losses hold, by its place."""
+    hashes = teacher_hashes(module)
+    pairs = [m for m in module.modules() if isinstance(m, TeacherPair)]
+    known = {id(teacher) for pair in pairs for teacher in (pair.photo, pair.sketch)}
+    others = {n: m for n, m in module.named_modules() if isinstance(m, FrozenTeacher) and id(m) not in known}
+    return {**hashes, **{place: teacher.hash for place, teacher in others.items()}}

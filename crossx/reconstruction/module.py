@@ -30,7 +30,7 @@ class ReconstructionModule(CrossxModule):
         clip_norm: Largest norm of the gradient; None does not clip.
 
     Raises:
-        InputError: When the generators do not fit each other or the teachers.
+        InputError: When the generators do not fit each other or the teachers, or a term does not fit the teachers.
     """
 
     def __init__(
@@ -51,6 +51,9 @@ class ReconstructionModule(CrossxModule):
         self.generators.check_classes(len(self.teachers.vocabulary.union))
         self.terms = terms
         self.objective = WeightedObjective(terms)
+        for term in terms.values():
+            if term.weight:
+                term.loss.attach(self.teachers)
 
     @property
     def latent_dim(self) -> int:
@@ -83,7 +86,10 @@ class ReconstructionModule(CrossxModule):
         pairs = make_pairs(self.generators, self.teachers, latents, statistics)
         wanted = any(loss.needs_critic for loss in losses)
         disagreement = critic(pairs) if critic is not None and wanted else None
-        loss, values = self.objective(Reconstruction(pairs, self.teachers.vocabulary, disagreement), batches_done)
+        both_ways = any(loss.needs_cross_statistics for loss in losses)
+        crossed = self.teachers.crossed(pairs.photo, pairs.sketch) if both_ways else {}
+        reconstruction = Reconstruction(pairs, self.teachers.vocabulary, disagreement, crossed)
+        loss, values = self.objective(reconstruction, batches_done)
         logs = {f"recon/{name}": value for name, value in values.items()}
         logs = {"recon/loss": loss.detach(), **logs, **self._health(pairs)}
         return StepOutput(loss, logs, shown=("recon/loss", "recon/agreement", "recon/photo_confidence"))

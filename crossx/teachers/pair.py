@@ -6,7 +6,7 @@ from crossx.backbones import TIMM_PREFIX
 from crossx.errors import InputError
 from crossx.teachers.teacher import load_teacher
 from crossx.teachers.vocabulary import Vocabulary
-from crossx.types import PairBatch
+from crossx.types import Modality, PairBatch, TeacherOutput
 
 
 class TeacherPair(nn.Module):
@@ -53,3 +53,15 @@ class TeacherPair(nn.Module):
         if target is None:
             target = self.vocabulary.most_likely(of_photo.logits, of_sketch.logits)
         return PairBatch(photo, sketch, of_photo, of_sketch, target)
+
+    def crossed(self, photo: Tensor, sketch: Tensor) -> dict[Modality, TeacherOutput]:
+        """Let each teacher judge the other modality's images, with statistics.
+
+        Args:
+            photo: (B, 3, H, W) in [0, 1].
+            sketch: (B, 3, H, W) in [0, 1].
+
+        Returns:
+            The outputs by the modality of the images: under `photo` the sketch teacher's.
+        """
+        return {"photo": self.sketch(photo, statistics=True), "sketch": self.photo(sketch, statistics=True)}

@@ -5,17 +5,23 @@ from crossx.reconstruction.losses.adversarial import AdversarialLoss
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss, ReconstructionTerm
 from crossx.reconstruction.losses.batch_norm_statistics import BatchNormStatisticsLoss
 from crossx.reconstruction.losses.class_alignment import ClassAlignmentLoss
+from crossx.reconstruction.losses.discriminator_guidance import DiscriminatorGuidanceLoss
 from crossx.reconstruction.losses.information_entropy import InformationEntropyLoss
 from crossx.reconstruction.losses.one_hot import OneHotLoss
+from crossx.reconstruction.losses.statistics_guidance import StatisticsGuidanceLoss
+from crossx.reconstruction.losses.total_variation import TotalVariationLoss
 
 __all__ = [
     "ActivationLoss",
     "AdversarialLoss",
     "BatchNormStatisticsLoss",
     "ClassAlignmentLoss",
+    "DiscriminatorGuidanceLoss",
     "InformationEntropyLoss",
     "OneHotLoss",
     "Reconstruction",
     "ReconstructionLoss",
     "ReconstructionTerm",
+    "StatisticsGuidanceLoss",
+    "TotalVariationLoss",
 ]

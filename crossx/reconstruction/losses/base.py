@@ -1,11 +1,12 @@
 """What the losses of the generators see, and what such a loss is."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
 from crossx.objective import WeightedTerm
+from crossx.teachers.pair import TeacherPair
 from crossx.teachers.vocabulary import Vocabulary
 from crossx.types import Modality, PairBatch, TeacherOutput
 
@@ -18,11 +19,14 @@ class Reconstruction:
         pairs: The pairs; their teachers' outputs carry gradient and, for teachers with BatchNorm, statistics.
         vocabulary: Union and shared part of the two teachers' classes.
         disagreement: The critic's word on each pair, (B,) in [0, 1] with gradient; None without a critic.
+        crossed: What the other modality's teacher says, with statistics, by the modality of the images; empty unless
+            asked for.
     """
 
     pairs: PairBatch
     vocabulary: Vocabulary
     disagreement: Tensor | None = None
+    crossed: dict[Modality, TeacherOutput] = field(default_factory=dict)
 
     @property
     def teachers(self) -> dict[Modality, TeacherOutput]:
@@ -43,10 +47,15 @@ class ReconstructionLoss(nn.Module, ABC):
     Attributes:
         needs_critic: Whether it reads `Reconstruction.disagreement`, which costs a pass through both encoders.
         needs_statistics: Whether it reads the teachers' `statistics`, which cost a pass over all their layers.
+        needs_cross_statistics: Whether it reads `Reconstruction.crossed`, which costs a further pass of each teacher.
     """
 
     needs_critic = False
     needs_statistics = False
+    needs_cross_statistics = False
+
+    def attach(self, teachers: TeacherPair) -> None:
+        """Called once with the teachers, before training, unless the term's weight is 0; by default of no concern."""
 
     @abstractmethod
     def forward(self, reconstruction: Reconstruction) -> Tensor:

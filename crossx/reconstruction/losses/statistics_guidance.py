@@ -1,0 +1,111 @@
+"""Photos should look like photos and sketches like sketches, by what the two teachers remember of theirs."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from crossx.errors import InputError
+from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
+from crossx.reconstruction.statistics import batch_norm_channels, joined_statistics
+from crossx.teachers.pair import TeacherPair
+from crossx.types import MODALITIES, LayerStatistics, Reduce
+
+_EPSILON = 1e-5
+"""That of BatchNorm: a channel whose variance is far below it is silent in the network too."""
+
+
+def bhattacharyya(mean: Tensor, var: Tensor, other_mean: Tensor, other_var: Tensor) -> Tensor:
+    """Bhattacharyya distance of normal distributions, channel by channel.
+
+    It has no unit, so that loud and quiet channels, layers and teachers can be compared, and it grows only with the
+    logarithm of a ratio of variances, so that a few dead channels do not drown the rest.
+
+    Args:
+        mean: (C,).
+        var: (C,), >= 0.
+        other_mean: (C,).
+        other_var: (C,), >= 0.
+
+    Returns:
+        (C,), >= 0; 0 where both are the same.
+    """
+    var, other_var = var + _EPSILON, other_var + _EPSILON
+    both = var + other_var
+    apart = (mean - other_mean).square() / both / 4
+    unlike: Tensor = (both / 2).log() / 2 - (var.log() + other_var.log()) / 4
+    return apart + unlike
+
+
+def misfit(statistics: Sequence[LayerStatistics], layers: int, reduce: Reduce = "local") -> Tensor:
+    """How badly a batch fits what a teacher remembers of its training images.
+
+    Args:
+        statistics: One entry a layer, at least one.
+        layers: How many of the first ones count.
+        reduce: Whether the statistics are those of this process's batch or of all processes' batches.
+
+    Returns:
+        Scalar >= 0: the mean over layers of the mean `bhattacharyya` distance of their channels.
+    """
+    statistics = statistics[:layers]
+    widths = [len(layer.mean) for layer in statistics]
+    mean, var = (joined.split_with_sizes(widths) for joined in joined_statistics(statistics, reduce))
+    distances = [
+        bhattacharyya(layer_mean, layer_var, layer.running_mean, layer.running_var).mean()
+        for layer, layer_mean, layer_var in zip(statistics, mean, var, strict=True)
+    ]
+    return torch.stack(distances).mean()
+
+
+class StatisticsGuidanceLoss(ReconstructionLoss):
+    """Modality guidance without a discriminator: each modality should fit its own teacher better than the other's.
+
+    CrossX-DFL (arXiv 2303.07775) asks a classifier of photos and sketches, which has to be trained on data of both.
+    The BatchNorm layers of the two teachers remember how photos and sketches look, and that is enough to tell them
+    apart: a batch's `misfit` to its own teacher, as a share of the sum of its misfits to both, is below 1/2 where it
+    looks more like its own modality. The share is the logistic function of the difference of the misfits' logarithms.
+
+    It takes one further pass of each teacher, over the other modality's images.
+
+    Args:
+        layers: How many of the first BatchNorm layers count, at least 1. Those see colours and strokes; later ones see
+            classes, about which the other terms care.
+        reduce: `global` takes the statistics of all processes' batches together.
+
+    Raises:
+        InputError: When layers is not positive, or (on `attach`) a teacher has no BatchNorm.
+    """
+
+    needs_statistics = True
+    needs_cross_statistics = True
+
+    def __init__(self, layers: int = 4, reduce: Reduce = "global") -> None:
+        super().__init__()
+        if layers < 1:
+            raise InputError(f"layers: {layers} is not legal; at least 1")
+        self.layers = layers
+        self.reduce: Reduce = reduce
+
+    def attach(self, teachers: TeacherPair) -> None:
+        """Refuse teachers without BatchNorm, which remember nothing.
+
+        Raises:
+            InputError: Naming the teacher and the alternative.
+        """
+        for modality in MODALITIES:
+            teacher = getattr(teachers, modality)
+            if not batch_norm_channels(teacher):
+                raise InputError(
+                    f"terms: StatisticsGuidanceLoss needs teachers with BatchNorm, and the {modality} teacher "
+                    f"{teacher.card.name!r} has none; use DiscriminatorGuidanceLoss, or a weight of 0"
+                )
+
+    def forward(self, reconstruction: Reconstruction) -> Tensor:
+        """Return the mean over both modalities of own misfit / (own misfit + other misfit), in [0, 1]."""
+        shares = []
+        for modality, teacher in reconstruction.teachers.items():
+            own = misfit(teacher.statistics, self.layers, self.reduce)
+            other = misfit(reconstruction.crossed[modality].statistics, self.layers, self.reduce)
+            shares.append(own / (own + other).clamp_min(torch.finfo(own.dtype).tiny))
+        return torch.stack(shares).mean()
