@@ -6,12 +6,17 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
-from runs import Norm
+from runs import Norm, Teachers
 from torch import nn
 
+from crossx.data.batches import stack
+from crossx.data.latents import LatentDataset
 from crossx.errors import InputError
 from crossx.reconstruction.generators import DeepUpsamplingGenerator, Generator, GeneratorPair, UpsamplingGenerator
 from crossx.reconstruction.generators.base import conditioned
+from crossx.reconstruction.losses import OneHotLoss
+from crossx.reconstruction.losses.base import ReconstructionTerm
+from crossx.reconstruction.module import ReconstructionModule
 
 
 def deep(size: int = 32, **arguments: Any) -> DeepUpsamplingGenerator:  # noqa: ANN401 - any argument of the class
@@ -62,6 +67,22 @@ def test_every_parameter_gets_a_gradient(size: int, norm: Norm, arguments: dict[
         assert parameter.grad is not None, name
         assert parameter.grad.abs().max() > 1e-9, name
     assert ("embed.weight" in generator.state_dict()) == bool(arguments)
+
+
+def test_learns(teachers: Teachers) -> None:
+    """Teachers become surer of its images."""
+    photo, sketch = (deep(32, channels=channels, doublings=3) for channels in (3, 1))
+    module = ReconstructionModule(*teachers, photo, sketch, {"one_hot": ReconstructionTerm(OneHotLoss())})
+    optimizer = torch.optim.Adam(module.parameters_to_train(), 0.01)
+    stream = LatentDataset(0, 6, 1)
+    losses: list[float] = []
+    for done in range(20):
+        output = module.step(stack([stream[i] for i in range(8)]), done)
+        optimizer.zero_grad()
+        output.loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(output.loss.item())
+    assert losses[-1] < 0.7 * losses[0]
 
 
 @pytest.mark.parametrize("bfloat16", [False, True])

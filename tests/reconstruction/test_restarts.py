@@ -1,5 +1,7 @@
 """Rounds of generator steps: weights that are drawn anew, and meta-learnt ones."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +96,16 @@ def test_draw_is_a_function_of_seed_and_steps(monkeypatch: pytest.MonkeyPatch) -
     assert weight.abs().max() == pytest.approx(1 / 8**0.5, rel=0.01)  # the range of nn.Linear's own start
 
 
-@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.SGD, torch.optim.Adagrad, torch.optim.RMSprop])
-def test_optimiser_forgets_what_was_drawn_and_nothing_else(kind: type[torch.optim.Optimizer]) -> None:
-    def make(parameters: Any) -> torch.optim.Optimizer:  # noqa: ANN401 - torch's type of parameters
-        return kind(parameters, lr=0.1, **({"momentum": 0.9} if kind is torch.optim.SGD else {}))
-
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(torch.optim.Adam, lr=0.1),
+        partial(torch.optim.SGD, lr=0.1, momentum=0.9),
+        partial(torch.optim.Adagrad, lr=0.1),  # has a state before its first step
+        partial(torch.optim.RMSprop, lr=0.1),
+    ],
+)
+def test_optimiser_forgets_what_was_drawn_and_nothing_else(make: Callable[..., torch.optim.Optimizer]) -> None:
     kept, drawn = (nn.Parameter(torch.ones(3)) for _ in range(2))
     optimizer = make([kept, drawn])
     optimizer.param_groups[0]["lr"] = 0.02
@@ -166,7 +173,8 @@ def test_average_begins_again_with_what_is_drawn(teachers: Teachers) -> None:
 
 
 def test_first_step_and_steps_within_a_round_change_nothing(teachers: Teachers) -> None:
-    for arguments in ({"reinitialise_every": EVERY}, {"meta_every": EVERY}):
+    kinds: list[dict[str, Any]] = [{"reinitialise_every": EVERY}, {"meta_every": EVERY}]
+    for arguments in kinds:
         module = reconstruction(teachers, **arguments)
         optimizer = module.make_optimizer(module.parameters_to_train())
         before = weights(module)
@@ -224,6 +232,22 @@ def test_few_steps_lead_further_from_meta_learnt_weights(teachers: Teachers) -> 
     train(5, 145)
     learnt = train(150, 5)
     assert learnt < at_first - 0.1
+
+
+@pytest.mark.parametrize("kind", ["reinitialise_every", "meta_every"])
+def test_batches_of_one_accumulated_step_begin_one_round(teachers: Teachers, kind: str) -> None:
+    """Each of them asks for the round that begins with their step, and the first one alone changes anything."""
+    module = reconstruction(teachers, "group", ema_decay=0.9, **{kind: EVERY})
+    optimizer = module.make_optimizer(module.parameters_to_train())
+    with torch.no_grad():
+        for parameter in module.generators.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    before = weights(module.generators)
+    module.before_step(optimizer, EVERY)
+    once = weights(module)
+    assert changed(before, weights(module.generators))
+    module.before_step(optimizer, EVERY)
+    assert changed(once, weights(module)) <= {"meta.n_averaged"}
 
 
 class Plain(Generator):

@@ -51,7 +51,10 @@ def different(a: dict[str, object], b: dict[str, object]) -> set[str]:
 
 def fit(teachers: Teachers, folder: Path, kind: str, joint: bool, ckpt_path: Path | None = None) -> None:
     """Train to step 12, and keep a checkpoint a step."""
-    views = {"photo_augmentation": Augment(flip=0.5), "sketch_augmentation": Augment(rotation=20, padding="white")}
+    views: dict[str, Any] = {
+        "photo_augmentation": Augment(flip=0.5),
+        "sketch_augmentation": Augment(rotation=20, padding="white"),
+    }
     module = reconstruction(teachers, "batch", optimizer=torch.optim.Adam, **views, **KINDS[kind])
     root = CoTrainingModule(module, encoding(teachers, "batch", **views), Schedule(1, 2, 1)) if joint else module
     save = ModelCheckpoint(folder, filename="{step}", every_n_train_steps=1, save_top_k=-1)
@@ -106,6 +109,10 @@ def test_command_line_resumes_it(teachers: Teachers, tmp_path: Path, kind: str) 
         assert run("fit", tmp_path / name / "config.yaml", content, *words).trainer.global_step == steps
     expected, found = (state(tmp_path / n / "run/version_0/checkpoints/last.ckpt") for n in ("straight", "resumed"))
     assert different(expected, found) == set()
+    module = CoTrainingModule.load_from_checkpoint(tmp_path / "straight/run/version_0/checkpoints/last.ckpt")
+    assert different(expected, {f"state_dict.{name}": tensor for name, tensor in module.state_dict().items()}) == {
+        name for name in expected if not name.startswith("state_dict.")
+    }
     assert different(state(tmp_path / "begun/run/version_0/checkpoints/last.ckpt"), found)
 
 
