@@ -78,9 +78,12 @@ class CoTrainingModule(RetrievalModule):
 
     def wants_pairs(self, batches_done: int) -> bool:
         """Whether the coming batch trains the encoders."""
+        return self._present_schedule.trains_encoders(batches_done)
+
+    @property
+    def _present_schedule(self) -> Schedule:
         # A try-out has two batches, and both phases have their turn.
-        schedule = Schedule() if is_fast_dev_run(self.trainer) else self.schedule
-        return schedule.trains_encoders(batches_done)
+        return Schedule() if is_fast_dev_run(self.trainer) else self.schedule
 
     def encode(self, images: Tensor, modality: Modality) -> Tensor:
         """Images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32."""
@@ -109,12 +112,16 @@ class CoTrainingModule(RetrievalModule):
             if isinstance(batch, PairBatch):
                 output = self.encoding.step(batch, done)
             else:
+                steps = self._present_schedule.generator_batches(done)
+                self.reconstruction.before_step(optimizer.optimizer, steps)
                 output = self.reconstruction.step(batch, done, self._critic)
             optimizer.zero_grad()
             self.manual_backward(output.loss)
         if child.clip_norm is not None:
             self.clip_gradients(optimizer.optimizer, child.clip_norm, "norm")
         optimizer.step()
+        if child is self.reconstruction:
+            self.reconstruction.after_step()
         scheduler.step()  # Lightning steps no schedule in manual optimisation
         self.log_output(output)
 

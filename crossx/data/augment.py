@@ -110,5 +110,10 @@ class Augment:
         return torch.where(inside, fill, x)
 
 
+def view_of(images: Tensor, augmentation: Augment | None) -> Tensor:
+    """A random view of each image, (B, 3, H, W); without an augmentation the images themselves."""
+    return images if augmentation is None else augmentation(images)
+
+
 def _uniform(batch: int, like: Tensor) -> Tensor:
     return torch.rand(batch, device=like.device) * 2 - 1

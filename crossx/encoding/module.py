@@ -5,6 +5,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from crossx.base import RetrievalModule
+from crossx.data.augment import Augment, view_of
 from crossx.data.sources import Pairs
 from crossx.encoding.encoders import Encoder
 from crossx.encoding.losses.base import EncodingTerm, PairEmbeddings
@@ -29,6 +30,9 @@ class EncoderModule(RetrievalModule):
         pairs: Where pairs come from when this module is the root: `SavedPairs`, `RealPairs`, or one of them in a
             `Replay`. In a joint run the conductor brings them.
         temperature: Divides the teachers' logits before they become soft labels; above 1 it softens.
+        photo_augmentation: Encoders learn from random views of the photos; what the teachers say is still of the photos
+            themselves. None: from the photos as they are.
+        sketch_augmentation: The same for the sketches.
         aliases: Other spellings of class names, from `teachers.aliases`.
         optimizer: Makes the encoders' optimiser.
         scheduler: Makes its learning-rate schedule.
@@ -47,6 +51,8 @@ class EncoderModule(RetrievalModule):
         terms: dict[str, EncodingTerm],
         pairs: Pairs | None = None,
         temperature: float = 1.0,
+        photo_augmentation: Augment | None = None,
+        sketch_augmentation: Augment | None = None,
         aliases: dict[str, str] | None = None,
         optimizer: OptimizerCallable = torch.optim.Adam,
         scheduler: LRSchedulerCallable | None = None,
@@ -68,6 +74,7 @@ class EncoderModule(RetrievalModule):
         for term in terms.values():
             term.loss.start_from(self.teachers, photo_encoder.dim)
         self.temperature = temperature
+        self.photo_augmentation, self.sketch_augmentation = photo_augmentation, sketch_augmentation
         self.pairs = pairs
         if pairs is not None:
             pairs.attach(self.teachers, live=None)
@@ -102,11 +109,14 @@ class EncoderModule(RetrievalModule):
         return embedding
 
     def embed(self, pairs: PairBatch) -> PairEmbeddings:
-        """Both embeddings of each pair, beside what the teachers say of it."""
+        """Both embeddings of each pair, or of a random view of it, beside what the teachers say of the pair."""
         vocabulary = self.teachers.vocabulary
+        # The teachers have seen the images and not their views: an encoder on top of a teacher has to ask it again.
+        photo_teacher = pairs.photo_teacher if self.photo_augmentation is None else None
+        sketch_teacher = pairs.sketch_teacher if self.sketch_augmentation is None else None
         return PairEmbeddings(
-            photo=self.photo_encoder(pairs.photo, pairs.photo_teacher),
-            sketch=self.sketch_encoder(pairs.sketch, pairs.sketch_teacher),
+            photo=self.photo_encoder(view_of(pairs.photo, self.photo_augmentation), photo_teacher),
+            sketch=self.sketch_encoder(view_of(pairs.sketch, self.sketch_augmentation), sketch_teacher),
             photo_posterior=vocabulary.union_posterior(pairs.photo_teacher.logits, "photo", self.temperature),
             sketch_posterior=vocabulary.union_posterior(pairs.sketch_teacher.logits, "sketch", self.temperature),
             target=pairs.target,

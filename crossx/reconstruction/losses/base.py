@@ -16,7 +16,8 @@ class Reconstruction:
     """Generated pairs under judgement.
 
     Attributes:
-        pairs: The pairs; their teachers' outputs carry gradient and, for teachers with BatchNorm, statistics.
+        pairs: The pairs; their teachers' outputs carry gradient and, for teachers with BatchNorm, statistics. Where the
+            module augments, these are outputs on random views of the images.
         vocabulary: Union and shared part of the two teachers' classes.
         disagreement: The critic's word on each pair, (B,) in [0, 1] with gradient; None without a critic.
         crossed: What the other modality's teacher says, with statistics, by the modality of the images; empty unless
