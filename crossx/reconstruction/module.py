@@ -82,8 +82,11 @@ class ReconstructionModule(CrossxModule):
         statistics = any(loss.needs_statistics for loss in losses)
         pairs = make_pairs(self.generators, self.teachers, latents, statistics)
         wanted = any(loss.needs_critic for loss in losses)
-        disagreement = critic(pairs) if critic is not None and wanted else None
-        loss, values = self.objective(Reconstruction(pairs, self.teachers.vocabulary, disagreement), batches_done)
+        criticism = critic(pairs) if critic is not None and wanted else None
+        judged = Reconstruction(pairs, self.teachers.vocabulary)
+        if criticism is not None:
+            judged.disagreement, judged.surprise = criticism.disagreement, criticism.surprise
+        loss, values = self.objective(judged, batches_done)
         logs = {f"recon/{name}": value for name, value in values.items()}
         logs = {"recon/loss": loss.detach(), **logs, **self._health(pairs)}
         return StepOutput(loss, logs, shown=("recon/loss", "recon/agreement", "recon/photo_confidence"))

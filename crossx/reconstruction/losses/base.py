@@ -18,11 +18,13 @@ class Reconstruction:
         pairs: The pairs; their teachers' outputs carry gradient and, for teachers with BatchNorm, statistics.
         vocabulary: Union and shared part of the two teachers' classes.
         disagreement: The critic's word on each pair, (B,) in [0, 1] with gradient; None without a critic.
+        surprise: Its unbounded word, (B,) >= 0 with gradient; None without a critic, or one that scores no classes.
     """
 
     pairs: PairBatch
     vocabulary: Vocabulary
     disagreement: Tensor | None = None
+    surprise: Tensor | None = None
 
     @property
     def teachers(self) -> dict[Modality, TeacherOutput]:
@@ -41,11 +43,13 @@ class ReconstructionLoss(nn.Module, ABC):
     distance) however many modalities there are. Published weights for a sum over the modalities count double here.
 
     Attributes:
-        needs_critic: Whether it reads `Reconstruction.disagreement`, which costs a pass through both encoders.
+        needs_critic: Whether it reads what the critic says, which costs a pass through both encoders.
+        needs_surprise: Whether it reads `Reconstruction.surprise`, which not every critic gives.
         needs_statistics: Whether it reads the teachers' `statistics`, which cost a pass over all their layers.
     """
 
     needs_critic = False
+    needs_surprise = False
     needs_statistics = False
 
     @abstractmethod
