@@ -13,6 +13,7 @@ import crossx.data.sketchy
 import crossx.data.sources
 import crossx.data.synthetic
 import crossx.data.tuberlin
+import crossx.encoding.critics
 import crossx.encoding.encoders
 import crossx.encoding.losses
 import crossx.reconstruction.generators

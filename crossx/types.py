@@ -128,6 +128,20 @@ class StepOutput:
     shown: tuple[str, ...] = ()
 
 
+@dataclass
+class Criticism:
+    """What a critic says of B pairs; differentiable with respect to the images.
+
+    Attributes:
+        disagreement: How hard each pair is, (B,), bounded to [0, 1].
+        surprise: Cross-entropy of the encoders' class scores to the teachers' most likely classes, (B,) in nats, >= 0
+            and without upper bound; None for a critic that scores no classes.
+    """
+
+    disagreement: Tensor
+    surprise: Tensor | None = None
+
+
 class PairSource(Protocol):
     """Turns latents into pairs, without gradient, on the device."""
 
@@ -144,6 +158,6 @@ class PairSource(Protocol):
 class Critic(Protocol):
     """The encoders seen as a frozen function: how much they disagree with the teachers or with each other."""
 
-    def __call__(self, pairs: PairBatch) -> Tensor:
-        """Return one disagreement a pair, (B,), bounded to [0, 1], differentiable with respect to the images."""
+    def __call__(self, pairs: PairBatch) -> Criticism:
+        """Judge each pair."""
         ...

@@ -18,7 +18,7 @@ from crossx.errors import InputError
 from crossx.reconstruction.module import ReconstructionModule
 from crossx.teachers.pair import TeacherPair
 from crossx.trainer import batches_done, is_fast_dev_run
-from crossx.types import LatentBatch, Modality, PairBatch
+from crossx.types import Criticism, LatentBatch, Modality, PairBatch
 
 
 class CoTrainingModule(RetrievalModule):
@@ -34,7 +34,8 @@ class CoTrainingModule(RetrievalModule):
         pairs: Where the encoders' pairs come from: `LivePairs`, or `Replay` over it.
 
     Raises:
-        InputError: When the two sides name different teachers, or the pairs cannot be live.
+        InputError: When the two sides name different teachers, the pairs cannot be live, or a term needs what the
+            critic cannot give.
     """
 
     def __init__(
@@ -53,6 +54,12 @@ class CoTrainingModule(RetrievalModule):
             if getattr(reconstruction.teachers, side) is not getattr(encoding.teachers, side):
                 raise InputError(
                     f"model: reconstruction and encoding name different {side} teachers; set teachers.{side} alone"
+                )
+        for name, term in reconstruction.terms.items():
+            if term.weight and term.loss.needs_surprise and not encoding.critic.scores_classes:
+                raise InputError(
+                    f"model.reconstruction.terms.{name}: its form is not legal beside encoding.critic = "
+                    f"{type(encoding.critic).__name__}, which scores no classes; form: bounded, or critic: ProxyCritic"
                 )
         self._pairs = LivePairs() if pairs is None else pairs  # not `or`: an empty Replay has the length 0
         self._pairs.attach(reconstruction.teachers, live=reconstruction)
@@ -125,9 +132,9 @@ class CoTrainingModule(RetrievalModule):
         scheduler.step()  # Lightning steps no schedule in manual optimisation
         self.log_output(output)
 
-    def _critic(self, pairs: PairBatch) -> Tensor:
+    def _critic(self, pairs: PairBatch) -> Criticism:
         with eval_mode(self.encoding):  # a generator's step must not move the encoders' running statistics
-            return self.encoding.disagreement(pairs)
+            return self.encoding.criticise(pairs)
 
     def _optimizers(self) -> list[LightningOptimizer]:
         optimizers: Any = self.optimizers()

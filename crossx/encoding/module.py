@@ -7,13 +7,14 @@ from torch import Tensor, nn
 from crossx.base import RetrievalModule
 from crossx.data.augment import Augment, view_of
 from crossx.data.sources import Pairs
+from crossx.encoding.critics import DistanceCritic, PairCritic
 from crossx.encoding.encoders import Encoder
 from crossx.encoding.losses.base import EncodingTerm, PairEmbeddings
 from crossx.errors import InputError
 from crossx.objective import WeightedObjective
 from crossx.teachers.pair import TeacherPair
 from crossx.trainer import batches_done
-from crossx.types import Modality, PairBatch, StepOutput
+from crossx.types import Criticism, Modality, PairBatch, StepOutput
 
 
 class EncoderModule(RetrievalModule):
@@ -29,6 +30,7 @@ class EncoderModule(RetrievalModule):
         terms: The objective: its terms by name, each with its weight and ramp.
         pairs: Where pairs come from when this module is the root: `SavedPairs`, `RealPairs`, or one of them in a
             `Replay`. In a joint run the conductor brings them.
+        critic: How a joint run measures what is hard for the encoders; None for `DistanceCritic()`.
         temperature: Divides the teachers' logits before they become soft labels; above 1 it softens.
         photo_augmentation: Encoders learn from random views of the photos; what the teachers say is still of the photos
             themselves. None: from the photos as they are.
@@ -50,6 +52,7 @@ class EncoderModule(RetrievalModule):
         sketch_encoder: Encoder,
         terms: dict[str, EncodingTerm],
         pairs: Pairs | None = None,
+        critic: PairCritic | None = None,
         temperature: float = 1.0,
         photo_augmentation: Augment | None = None,
         sketch_augmentation: Augment | None = None,
@@ -73,6 +76,8 @@ class EncoderModule(RetrievalModule):
         self.objective = WeightedObjective(terms)
         for term in terms.values():
             term.loss.start_from(self.teachers, photo_encoder.dim)
+        self.critic = DistanceCritic() if critic is None else critic
+        self.critic.start_from(self.teachers, photo_encoder.dim)
         self.temperature = temperature
         self.photo_augmentation, self.sketch_augmentation = photo_augmentation, sketch_augmentation
         self.pairs = pairs
@@ -136,17 +141,16 @@ class EncoderModule(RetrievalModule):
         """
         embeddings = self.embed(pairs)
         loss, values = self.objective_of(embeddings, batches_done)
+        self.critic.observe(embeddings)
         distance = 1 - (embeddings.photo * embeddings.sketch).sum(1).mean()
         logs = {f"encode/{name}": value for name, value in values.items()}
         logs = {"encode/loss": loss.detach(), "encode/pair_distance": distance.detach(), **logs}
         return StepOutput(loss, logs, shown=("encode/loss",))
 
-    def disagreement(self, pairs: PairBatch) -> Tensor:
-        """The critic: half the cosine distance of each pair, (B,) in [0, 1]; 0 when both lie in one place."""
-        photo = self.photo_encoder(pairs.photo, pairs.photo_teacher)
-        sketch = self.sketch_encoder(pairs.sketch, pairs.sketch_teacher)
-        disagreement: Tensor = (1 - (photo * sketch).sum(1)) / 2
-        return disagreement.clamp(0, 1)
+    def criticise(self, pairs: PairBatch) -> Criticism:
+        """The critic's word on each pair."""
+        criticism: Criticism = self.critic(self.embed(pairs))
+        return criticism
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
         """Lightning's hook, when this module is the root."""

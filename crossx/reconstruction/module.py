@@ -164,11 +164,13 @@ class ReconstructionModule(CrossxModule):
         pairs = replace(seen, photo=photo, sketch=sketch)
         wanted = any(loss.needs_critic for loss in losses)
         # Critic and teachers judge the very images that the teachers have seen.
-        disagreement = critic(seen) if critic is not None and wanted else None
-        both_ways = any(loss.needs_cross_statistics for loss in losses)
-        crossed = self.teachers.crossed(*views) if both_ways else {}
-        reconstruction = Reconstruction(pairs, self.teachers.vocabulary, disagreement, crossed)
-        loss, values = self.objective(reconstruction, batches_done)
+        criticism = critic(seen) if critic is not None and wanted else None
+        judged = Reconstruction(pairs, self.teachers.vocabulary)
+        if criticism is not None:
+            judged.disagreement, judged.surprise = criticism.disagreement, criticism.surprise
+        if any(loss.needs_cross_statistics for loss in losses):
+            judged.crossed = self.teachers.crossed(*views)
+        loss, values = self.objective(judged, batches_done)
         logs = {f"recon/{name}": value for name, value in values.items()}
         logs = {"recon/loss": loss.detach(), **logs, **self._health(pairs)}
         return StepOutput(loss, logs, shown=("recon/loss", "recon/agreement", "recon/photo_confidence"))

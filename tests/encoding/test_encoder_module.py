@@ -54,7 +54,7 @@ def test_critic_is_half_the_cosine_distance(teachers: Teachers) -> None:
     module, _ = fixed(teachers)
     pairs = pairs_of(module, [([1, 0], [0.5, 0]), ([0, 1], [1, 0]), ([1, 0], [-1, 0]), ([1, 0], [1, 1])])
     expected = torch.tensor([0, 0.5, 1, (1 - 0.5**0.5) / 2])
-    torch.testing.assert_close(module.disagreement(pairs), expected)
+    torch.testing.assert_close(module.criticise(pairs).disagreement, expected)
 
 
 def test_step_reports_the_loss_its_terms_and_the_distance(teachers: Teachers) -> None:

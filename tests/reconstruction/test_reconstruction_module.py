@@ -5,7 +5,7 @@ import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
 from runs import SIZE, Teachers, data, reconstruction, trainer, weights
-from torch import Tensor, nn
+from torch import nn
 
 from crossx.data.batches import stack
 from crossx.data.latents import LatentDataset
@@ -14,7 +14,7 @@ from crossx.reconstruction.generators import UpsamplingGenerator, load_generator
 from crossx.reconstruction.losses import AdversarialLoss, OneHotLoss
 from crossx.reconstruction.losses.base import ReconstructionTerm
 from crossx.reconstruction.module import ReconstructionModule
-from crossx.types import LatentBatch, PairBatch
+from crossx.types import Criticism, LatentBatch, PairBatch
 
 
 def latents(module: ReconstructionModule, count: int = 8) -> LatentBatch:
@@ -48,9 +48,9 @@ def test_logs_tell_agreement_confidence_and_balance(teachers: Teachers, monkeypa
 def test_critic_is_asked_only_when_a_term_needs_it_now(teachers: Teachers) -> None:
     asked: list[int] = []
 
-    def critic(pairs: PairBatch) -> Tensor:
+    def critic(pairs: PairBatch) -> Criticism:
         asked.append(len(pairs.photo))
-        return torch.zeros(len(pairs.photo))
+        return Criticism(torch.zeros(len(pairs.photo)))
 
     one_hot = ReconstructionTerm(OneHotLoss())
     ramped = with_terms(teachers, one_hot=one_hot, adversarial=ReconstructionTerm(AdversarialLoss(), 1.0, (5, 9)))

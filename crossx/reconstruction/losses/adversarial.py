@@ -1,27 +1,32 @@
 """Pairs should be hard for the encoders, as long as the teachers still understand them."""
 
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor
 
 from crossx.distributed import mean_over_processes
+from crossx.errors import InputError
 from crossx.objective import full_precision
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
 from crossx.types import Reduce
 
+Form = Literal["bounded", "published"]
 
-def adversarial(disagreement: Tensor, agree: Tensor, reduce: Reduce = "local") -> Tensor:
-    """Negative mean disagreement of the pairs that count.
+
+def adversarial(hardness: Tensor, counts: Tensor, reduce: Reduce = "local") -> Tensor:
+    """Negative mean hardness of the pairs that count.
 
     Args:
-        disagreement: (B,) in [0, 1].
-        agree: Which pairs count, (B,) bool.
+        hardness: Disagreement or surprise, (B,) >= 0.
+        counts: Which pairs count, (B,) bool.
         reduce: Whether the mean is that of this process's pairs or of all processes' pairs.
 
     Returns:
-        Scalar in [-1, 0]; 0 when no pair counts.
+        Scalar between minus the largest hardness and 0; 0 when no pair counts.
     """
-    weighed = full_precision(disagreement) * agree
-    total, count = mean_over_processes(torch.stack([weighed.sum(), agree.sum().to(weighed.dtype)]), reduce)
+    weighed = full_precision(hardness) * counts
+    total, count = mean_over_processes(torch.stack([weighed.sum(), counts.sum().to(weighed.dtype)]), reduce)
     # A mean count over processes may lie between 0 and 1; it is clamped only against 0 / 0.
     loss: Tensor = -total / count.clamp_min(torch.finfo(count.dtype).tiny)
     return loss
@@ -36,17 +41,30 @@ class AdversarialLoss(ReconstructionLoss):
 
     Args:
         reduce: `global` takes the mean over the pairs of all processes together that count.
+        form: `bounded`: as above. `published`: the cross-entropy of the encoders' class scores to the teachers' most
+            likely classes, of all pairs, without bound; for comparisons. It needs a critic that scores classes
+            (`ProxyCritic`).
+
+    Raises:
+        InputError: When the form is neither.
     """
 
     needs_critic = True
 
-    def __init__(self, reduce: Reduce = "global") -> None:
+    def __init__(self, reduce: Reduce = "global", form: Form = "bounded") -> None:
         super().__init__()
+        if form not in get_args(Form):
+            raise InputError(f"form: {form!r} is none of {', '.join(get_args(Form))}")
         self.reduce: Reduce = reduce
+        self.form = form
+        self.needs_surprise = form == "published"
 
     def forward(self, reconstruction: Reconstruction) -> Tensor:
-        """Return `adversarial`, in [-1, 0]; 0 without a critic."""
-        if reconstruction.disagreement is None:
+        """Return `adversarial`, in [-1, 0] when bounded, at most 0 as published; 0 without a critic."""
+        hardness = reconstruction.surprise if self.needs_surprise else reconstruction.disagreement
+        if hardness is None:
             return reconstruction.pairs.photo.new_zeros(())
+        if self.needs_surprise:
+            return adversarial(hardness, torch.ones_like(hardness, dtype=torch.bool), self.reduce)
         agree = reconstruction.predicted("photo") == reconstruction.predicted("sketch")
-        return adversarial(reconstruction.disagreement, agree, self.reduce)
+        return adversarial(hardness, agree, self.reduce)

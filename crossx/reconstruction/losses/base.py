@@ -22,12 +22,14 @@ class Reconstruction:
         disagreement: The critic's word on each pair, (B,) in [0, 1] with gradient; None without a critic.
         crossed: What the other modality's teacher says, with statistics, by the modality of the images; empty unless
             asked for.
+        surprise: Its unbounded word, (B,) >= 0 with gradient; None without a critic, or one that scores no classes.
     """
 
     pairs: PairBatch
     vocabulary: Vocabulary
     disagreement: Tensor | None = None
     crossed: dict[Modality, TeacherOutput] = field(default_factory=dict)
+    surprise: Tensor | None = None
 
     @property
     def teachers(self) -> dict[Modality, TeacherOutput]:
@@ -46,12 +48,14 @@ class ReconstructionLoss(nn.Module, ABC):
     distance) however many modalities there are. Published weights for a sum over the modalities count double here.
 
     Attributes:
-        needs_critic: Whether it reads `Reconstruction.disagreement`, which costs a pass through both encoders.
+        needs_critic: Whether it reads what the critic says, which costs a pass through both encoders.
+        needs_surprise: Whether it reads `Reconstruction.surprise`, which not every critic gives.
         needs_statistics: Whether it reads the teachers' `statistics`, which cost a pass over all their layers.
         needs_cross_statistics: Whether it reads `Reconstruction.crossed`, which costs a further pass of each teacher.
     """
 
     needs_critic = False
+    needs_surprise = False
     needs_statistics = False
     needs_cross_statistics = False
 

@@ -1,0 +1,56 @@
+"""A pair is hard when an image of another class lies nearer than the partner."""
+
+import torch
+from torch import Tensor
+
+from crossx.distributed import gather
+from crossx.encoding.critics.base import PairCritic
+from crossx.encoding.critics.distance import half_cosine_distance
+from crossx.encoding.losses.base import PairEmbeddings
+from crossx.objective import full_precision
+from crossx.types import Criticism, Reduce
+
+
+def nearest_wrong(query: Tensor, keys: Tensor, query_class: Tensor, key_class: Tensor) -> Tensor:
+    """Distance of each query to the nearest key of another class.
+
+    Args:
+        query: Unit vectors, (B, D).
+        keys: Unit vectors, (N, D).
+        query_class: (B,) int64.
+        key_class: (N,) int64.
+
+    Returns:
+        Half cosine distances, (B,) in [0, 1]; 1, the largest there is, for a query without keys of another class.
+    """
+    # Autocast would multiply in half precision, which cannot tell near neighbours apart.
+    with torch.autocast(query.device.type, enabled=False):
+        cosine = full_precision(query) @ full_precision(keys).T
+    same = query_class[:, None] == key_class[None, :]
+    return ((1 - cosine) / 2).clamp(0, 1).masked_fill(same, 1).amin(dim=1)
+
+
+class MarginCritic(PairCritic):
+    """How much nearer the nearest wrong image is than the partner, in both directions.
+
+    With d the half cosine distance, an image has the disagreement (1 + d(partner) - d(nearest wrong)) / 2: above 1/2
+    where a search would find an image of another class before the partner. Classes are those that the teachers find
+    most likely; wrong images are those of the other modality in the batch.
+
+    Args:
+        reduce: `global` looks for the nearest wrong image in the batches of all processes together.
+    """
+
+    def __init__(self, reduce: Reduce = "global") -> None:
+        super().__init__()
+        self.reduce: Reduce = reduce
+
+    def forward(self, embeddings: PairEmbeddings) -> Criticism:
+        """Return the mean of both directions' disagreements."""
+        photo, sketch = embeddings.photo, embeddings.sketch
+        photo_class, sketch_class = embeddings.photo_posterior.argmax(dim=1), embeddings.sketch_posterior.argmax(dim=1)
+        photos, photo_classes = gather(photo, self.reduce), gather(photo_class, self.reduce)
+        sketches, sketch_classes = gather(sketch, self.reduce), gather(sketch_class, self.reduce)
+        of_photo = nearest_wrong(photo, sketches, photo_class, sketch_classes)
+        of_sketch = nearest_wrong(sketch, photos, sketch_class, photo_classes)
+        return Criticism((1 + half_cosine_distance(photo, sketch) - (of_photo + of_sketch) / 2) / 2)

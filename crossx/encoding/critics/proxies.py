@@ -1,0 +1,151 @@
+"""Class proxies: one vector a class and modality, in the encoders' space."""
+
+from abc import ABC, abstractmethod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from crossx.backbones import Network
+from crossx.distributed import gather
+from crossx.encoding.losses.base import PairEmbeddings
+from crossx.errors import InputError
+from crossx.objective import full_precision
+from crossx.teachers.pair import TeacherPair
+from crossx.types import MODALITIES, Modality
+
+
+class Proxies(nn.Module, ABC):
+    """Where each class lies in the encoders' space. Nothing learns them by gradient.
+
+    Each modality has proxies of its own: where a loss leaves photos and sketches of a class in two places, both are
+    right.
+    """
+
+    @abstractmethod
+    def start_from(self, teachers: TeacherPair, dim: int) -> None:
+        """Called once with the teachers and the encoders' D, before training."""
+
+    def observe(self, embeddings: PairEmbeddings) -> None:
+        """Called in every step of the encoders with the embeddings of its pairs; by default of no concern."""
+
+    @abstractmethod
+    def of(self, modality: Modality) -> tuple[Tensor, Tensor]:
+        """Proxies of one modality.
+
+        Returns:
+            Vectors of any length, (U, D), without gradient, and which classes have one, (U,) bool.
+        """
+
+
+def class_means(embedding: Tensor, label: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+    """Mean embedding of each class.
+
+    Args:
+        embedding: (B, D).
+        label: (B,) int64.
+        classes: U.
+
+    Returns:
+        Means, (U, D), zero for a class without a row, and which classes have one, (U,) bool.
+    """
+    with torch.autocast(embedding.device.type, enabled=False):
+        embedding = full_precision(embedding)
+        member = F.one_hot(label, classes).to(embedding.dtype)
+        count = member.sum(dim=0)
+        return member.T @ embedding / count.clamp_min(1)[:, None], count > 0
+
+
+class Prototypes(Proxies):
+    """Moving average of the embeddings of each class, by the teachers' most likely class.
+
+    A class's first prototype is its mean in the batch where it first appears. They move in the encoders' steps only,
+    by the batches of all processes together, so they are the same on all processes; they are part of the checkpoint.
+
+    Args:
+        momentum: Weight of the former prototype, in [0, 1).
+
+    Raises:
+        InputError: When the momentum is out of range.
+    """
+
+    def __init__(self, momentum: float = 0.9) -> None:
+        super().__init__()
+        if not 0 <= momentum < 1:
+            raise InputError(f"proxies.momentum: {momentum} is not legal; from 0, below 1")
+        self.momentum = momentum
+
+    def start_from(self, teachers: TeacherPair, dim: int) -> None:
+        """Make room for the union of the classes; no class has been seen."""
+        classes = len(teachers.vocabulary)
+        for modality in MODALITIES:
+            self.register_buffer(f"{modality}_vectors", torch.zeros(classes, dim))
+            self.register_buffer(f"{modality}_seen", torch.zeros(classes, dtype=torch.bool))
+
+    @torch.no_grad()
+    def observe(self, embeddings: PairEmbeddings) -> None:
+        """Move the prototypes of the classes that are in the batch."""
+        batch = {
+            "photo": (embeddings.photo, embeddings.photo_posterior),
+            "sketch": (embeddings.sketch, embeddings.sketch_posterior),
+        }
+        for modality in MODALITIES:
+            vectors, seen = self.of(modality)
+            embedding, posterior = (gather(x.detach(), "global") for x in batch[modality])
+            means, present = class_means(embedding, posterior.argmax(dim=1), len(seen))
+            kept = self.momentum * seen[:, None]
+            # In place, because DDP holds on to the tensors that it found at the start.
+            vectors.copy_(torch.where(present[:, None], kept * vectors + (1 - kept) * means, vectors))
+            seen.logical_or_(present)
+
+    def of(self, modality: Modality) -> tuple[Tensor, Tensor]:
+        """Prototypes of the classes seen so far."""
+        return self.get_buffer(f"{modality}_vectors"), self.get_buffer(f"{modality}_seen")
+
+
+class TeacherProxies(Proxies):
+    """Each teacher's last layer, one row a class (the published form, for teachers as wide as the encoders).
+
+    It says something where the encoders learn in the teachers' feature space, as with a proxy loss whose proxies start
+    from the same rows; for another objective take `Prototypes`.
+    """
+
+    def start_from(self, teachers: TeacherPair, dim: int) -> None:
+        """Read the teachers' last layers.
+
+        Raises:
+            InputError: When a teacher's features are not as wide as the embeddings, or its classifier is not one layer.
+        """
+        classes = torch.arange(len(teachers.vocabulary))
+        for modality in MODALITIES:
+            network = teachers.photo.network if modality == "photo" else teachers.sketch.network
+            if network.num_features != dim:
+                raise InputError(
+                    f"critic.proxies: TeacherProxies is not legal for encoders with dim: {dim} beside a {modality} "
+                    f"teacher with {network.num_features} features; name dim: {network.num_features}, or Prototypes"
+                )
+            weight = last_layer(network)
+            if weight is None:
+                raise InputError(
+                    f"critic.proxies: TeacherProxies is not legal for a {modality} teacher whose classifier is more "
+                    "than one linear layer; name Prototypes"
+                )
+            known = teachers.vocabulary.known(modality)
+            rows = weight.cpu()[teachers.vocabulary.teacher_target(classes, modality).clamp_min(0)]
+            # They belong to the teachers' files, as all their weights do, and not to the checkpoint.
+            self.register_buffer(f"{modality}_vectors", rows * known[:, None], persistent=False)
+            self.register_buffer(f"{modality}_known", known, persistent=False)
+
+    def of(self, modality: Modality) -> tuple[Tensor, Tensor]:
+        """Rows of the classes that the modality's teacher knows."""
+        return self.get_buffer(f"{modality}_vectors"), self.get_buffer(f"{modality}_known")
+
+
+@torch.no_grad()
+def last_layer(network: Network) -> Tensor | None:
+    """Weight of a network's classifier, (K, F), whatever it is called there; None when it is not linear."""
+    unit = torch.eye(network.num_features, device=next(network.parameters()).device)
+    bias = network.classify(torch.zeros_like(unit[:1]))
+    weight = (network.classify(unit) - bias).T
+    probe = 3 * torch.linspace(-9, 9, len(unit), device=unit.device).sin()[None]
+    return weight if torch.allclose(network.classify(probe), probe @ weight.T + bias, rtol=1e-3, atol=1e-4) else None
