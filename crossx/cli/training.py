@@ -17,9 +17,15 @@ from crossx.base import INSTANTIATOR, CrossxModule
 from crossx.callbacks.baselines import TeacherBaselines
 from crossx.callbacks.checkpoint import LastCheckpoint
 from crossx.callbacks.embeddings import EmbeddingWriter
+from crossx.callbacks.export import EncoderExport
+from crossx.callbacks.filmstrip import Filmstrip
+from crossx.callbacks.hardest import HardestPairs
+from crossx.callbacks.histograms import ClassHistograms
 from crossx.callbacks.media import PairSheets, RetrievalSheets
 from crossx.callbacks.progress import ProgressBar
 from crossx.callbacks.report import RunReport
+from crossx.callbacks.scalars import ScalarTable
+from crossx.callbacks.wandb import WandbDashboard, connect, finish
 from crossx.cli import TRAINER_VERBS
 from crossx.cli.configs import checkpoints_named, with_checkpoint_config, with_shipped_configs
 from crossx.cli.mistakes import explain, input_error_behind
@@ -59,12 +65,18 @@ class CrossxCLI(LightningCLI):
         for place in (*_PLACES, "data.init_args"):  # a class that does not take the argument is passed over
             for source, name in zip(("photo", "sketch", "aliases"), _FILLED, strict=True):
                 parser.link_arguments(f"teachers.{source}", f"{place}.{name}")
+        parser.add_lightning_class_args(ScalarTable, "scalars")
         parser.add_lightning_class_args(TeacherBaselines, "baselines")
         parser.add_lightning_class_args(PairSheets, "pair_sheets")
         parser.add_lightning_class_args(RetrievalSheets, "retrieval_sheets")
+        parser.add_lightning_class_args(ClassHistograms, "histograms")
+        parser.add_lightning_class_args(HardestPairs, "hardest")
+        parser.add_lightning_class_args(Filmstrip, "filmstrip")
+        parser.add_lightning_class_args(EncoderExport, "encoders")
         parser.add_lightning_class_args(EmbeddingWriter, "embeddings")
         parser.add_lightning_class_args(RunReport, "report")
         parser.add_lightning_class_args(LastCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(WandbDashboard, "wandb")  # the last one: it sends what the others have written
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:  # noqa: ANN401 - Lightning's signature
         """Parse, and keep the words."""
@@ -128,7 +140,7 @@ class CrossxCLI(LightningCLI):
             self.model.run_config["seed_everything"] = run_seed()
             self.model.run_config["trainer"] = {"precision": str(trainer.precision)}
         for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
-            if isinstance(callback, RunReport):
+            if isinstance(callback, RunReport | WandbDashboard):
                 callback.config = config
         return trainer
 
@@ -166,6 +178,12 @@ class CrossxCLI(LightningCLI):
         resolved: dict[str, Any] = yaml.safe_load(text)
         return resolved
 
+    def before_fit(self) -> None:
+        """Start what logs elsewhere, while nothing is lost if that fails."""
+        connect(self.trainer, self.arguments.wandb.init_timeout)
+
+    before_validate = before_test = before_predict = before_fit
+
     def after_fit(self) -> None:
         """Measure the last weights, where the last validation did not see them, and report."""
         report = next(c for c in self.trainer.callbacks if isinstance(c, RunReport))  # type: ignore[attr-defined]
@@ -190,7 +208,7 @@ def train(words: Sequence[str]) -> CrossxCLI:
     hush_expected()
     try:
         with with_checkpoint_config(with_shipped_configs(words)) as arguments:
-            return CrossxCLI(
+            cli = CrossxCLI(
                 pl.LightningModule,
                 pl.LightningDataModule,
                 subclass_mode_model=True,
@@ -203,6 +221,8 @@ def train(words: Sequence[str]) -> CrossxCLI:
                 parser_kwargs={**_PARSER, **dict.fromkeys(TRAINER_VERBS, _PARSER)},
                 args=arguments,
             )
+            finish(cli.trainer)
+            return cli
     except ArgumentError as error:
         raise InputError(explain(error)) from error
     except MisconfigurationException as error:  # a verb or a setting that Lightning cannot serve with this model
