@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import os
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,18 +145,31 @@ def connect(trainer: pl.Trainer, timeout: int) -> None:
     """
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger):
-            # Among the logger's arguments it would be one of `settings`, which replace what the environment says.
-            os.environ.setdefault("WANDB_INIT_TIMEOUT", str(timeout))
             try:
                 if logger.save_dir is not None:
                     Path(logger.save_dir).mkdir(parents=True, exist_ok=True)
-                _ = logger.experiment
+                with _init_timeout(timeout):
+                    _ = logger.experiment
             except Exception as error:  # whatever W&B says, the run has not begun and can go on without it
                 reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
                 raise InputError(
                     f"trainer.logger: W&B did not start ({reason}); `wandb login`, or go offline with "
                     "WANDB_MODE=offline and `wandb sync` later, or leave trainer/wandb.yaml out"
                 ) from error
+
+
+@contextmanager
+def _init_timeout(seconds: int) -> Iterator[None]:
+    # Among the logger's arguments it would be one of `settings`, and they replace all that the environment says.
+    key = "WANDB_INIT_TIMEOUT"
+    if key in os.environ:
+        yield
+        return
+    os.environ[key] = str(seconds)
+    try:
+        yield
+    finally:
+        del os.environ[key]
 
 
 def finish(trainer: pl.Trainer) -> None:

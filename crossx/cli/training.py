@@ -30,6 +30,7 @@ from crossx.cli import TRAINER_VERBS
 from crossx.cli.configs import checkpoints_named, with_checkpoint_config, with_shipped_configs
 from crossx.cli.mistakes import explain, input_error_behind
 from crossx.cli.quiet import hush_expected
+from crossx.cli.saved_config import SavedConfig
 from crossx.cotraining.limits import check_strategy, joint_ddp
 from crossx.cotraining.module import CoTrainingModule
 from crossx.errors import InputError
@@ -215,6 +216,7 @@ def train(words: Sequence[str]) -> CrossxCLI:
                 subclass_mode_data=True,
                 auto_configure_optimizers=False,
                 seed_everything_default=0,
+                save_config_callback=SavedConfig,
                 save_config_kwargs={"overwrite": True},
                 # A mistake is then an exception that can be explained, and not a screen of usage.
                 # Without abbreviations, because --ckpt and --conf would pass what is done for --ckpt_path and --config.

@@ -1,0 +1,77 @@
+"""What an offline W&B run has written down, read back from its `.wandb` file without W&B's own reader."""
+
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from wandb.proto import wandb_internal_pb2 as pb
+
+BLOCK = 32768
+FULL, LAST = 1, 4
+"""Kinds of parts that end a record, in LevelDB's log format."""
+
+
+def records(path: Path) -> Iterator[pb.Record]:
+    """The records of a file: a header of 7 bytes, then parts with 7 bytes before each, none across a block's edge."""
+    data = path.read_bytes()
+    assert data[:4] == b":W&B"
+    place, record = 7, b""
+    while place + 7 <= len(data):
+        left = BLOCK - place % BLOCK
+        if left < 7:
+            place += left
+            continue
+        _, length, kind = struct.unpack("<IHB", data[place : place + 7])
+        record += data[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (FULL, LAST):
+            yield pb.Record.FromString(record)
+            record = b""
+
+
+def put(values: dict[str, Any], item: Any) -> None:  # noqa: ANN401 - history and config items alike
+    """Set a value whose key may be nested."""
+    *path, name = list(item.nested_key) or [item.key]
+    for step in path:
+        values = values.setdefault(step, {})
+    values[name] = json.loads(item.value_json)
+
+
+class WrittenRun:
+    """One run.
+
+    Attributes:
+        files: Folder of the media.
+        history: Rows in the order of logging.
+        config: The run's config.
+        axes: Glob or name of metrics to the name of their step metric.
+        artifacts: Artifact records.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        (path,) = folder.glob("wandb/offline-run-*/*.wandb")
+        self.files = path.parent / "files"
+        self.history: list[dict[str, Any]] = []
+        self.config: dict[str, Any] = {}
+        self.axes: dict[str, str] = {}
+        self.artifacts: list[pb.ArtifactRecord] = []
+        for record in records(path):
+            kind = record.WhichOneof("record_type")
+            if kind == "history":
+                row: dict[str, Any] = {}
+                for item in record.history.item:
+                    put(row, item)
+                self.history.append(row)
+            elif kind == "config":
+                for item in record.config.update:
+                    put(self.config, item)
+            elif kind == "metric":
+                self.axes[record.metric.glob_name or record.metric.name] = record.metric.step_metric
+            elif kind == "artifact":
+                self.artifacts.append(record.artifact)
+
+    def logged(self, key: str) -> dict[int, Any]:
+        """Value by step."""
+        return {row["trainer/global_step"]: row[key] for row in self.history if key in row}
