@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ FULL, LAST = 1, 4
 def records(path: Path) -> Iterator[pb.Record]:
     """The records of a file: a header of 7 bytes, then parts with 7 bytes before each, none across a block's edge."""
     data = path.read_bytes()
-    assert data[:4] == b":W&B"
+    assert data[:4] in (b":W&B", b"")
     place, record = 7, b""
     while place + 7 <= len(data):
         left = BLOCK - place % BLOCK
@@ -24,11 +25,24 @@ def records(path: Path) -> Iterator[pb.Record]:
             place += left
             continue
         _, length, kind = struct.unpack("<IHB", data[place : place + 7])
+        if place + 7 + length > len(data):
+            return  # not all of it has been written yet
         record += data[place + 7 : place + 7 + length]
         place += 7 + length
         if kind in (FULL, LAST):
             yield pb.Record.FromString(record)
             record = b""
+
+
+def finished_records(path: Path, seconds: float = 60.0) -> list[pb.Record]:
+    """The records of a finished run: W&B's service writes the last ones after `finish` has returned."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = list(records(path))
+        if any(record.WhichOneof("record_type") == "exit" for record in found):
+            return found
+        assert time.monotonic() < deadline, f"{path} has no end"
+        time.sleep(0.05)
 
 
 def put(values: dict[str, Any], item: Any) -> None:  # noqa: ANN401 - history and config items alike
@@ -57,7 +71,7 @@ class WrittenRun:
         self.config: dict[str, Any] = {}
         self.axes: dict[str, str] = {}
         self.artifacts: list[pb.ArtifactRecord] = []
-        for record in records(path):
+        for record in finished_records(path):
             kind = record.WhichOneof("record_type")
             if kind == "history":
                 row: dict[str, Any] = {}
