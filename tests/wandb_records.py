@@ -1,4 +1,4 @@
-"""What an offline W&B run has written down, read back from its `.wandb` file without W&B's own reader."""
+"""Runs with W&B, and what an offline one has written down, read back from its `.wandb` file."""
 
 import json
 import struct
@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from commands import Config, write
 from wandb.proto import wandb_internal_pb2 as pb
+
+from crossx.cli.training import train
 
 BLOCK = 32768
 FULL, LAST = 1, 4
@@ -89,3 +92,9 @@ class WrittenRun:
     def logged(self, key: str) -> dict[int, Any]:
         """Value by step."""
         return {row["trainer/global_step"]: row[key] for row in self.history if key in row}
+
+
+def fit_with_wandb(folder: Path, content: Config, *words: str) -> None:
+    """Fit a config with W&B put behind it."""
+    where = ["--trainer.logger.init_args.save_dir", str(folder)]
+    train(["fit", "--config", write(folder / "c.yaml", content), "--config", "trainer/wandb.yaml", *where, *words])

@@ -1,5 +1,7 @@
 """Scalars as a table in the run folder, whatever logger a run has."""
 
+import warnings
+
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger
@@ -16,4 +18,8 @@ class ScalarTable(Callback):
         loggers = trainer.loggers
         if folder is not None and loggers and not any(isinstance(logger, CSVLogger) for logger in loggers):
             table = CSVLogger(folder.parent, name="", version=folder.name)
+            with warnings.catch_warnings():
+                # config.yaml is there already, and is left alone.
+                warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
+                _ = table.experiment
             trainer.loggers = [*loggers, table]
