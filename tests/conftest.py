@@ -42,3 +42,22 @@ def joint_run(teachers: Teachers, tmp_path_factory: pytest.TempPathFactory) -> P
     folder = tmp_path_factory.mktemp("joint_run")
     run("fit", folder / "config.yaml", joint_config(teachers, folder))
     return folder / "run/version_0"
+
+
+@pytest.fixture(scope="module")
+def offline_wandb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """W&B without network, key, or files outside of the test's folder."""
+    folder = tmp_path_factory.mktemp("wandb")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("WANDB_")]:
+            patch.delenv(name)
+        for name in ("DATA_DIR", "CACHE_DIR", "CONFIG_DIR", "ARTIFACT_DIR"):
+            patch.setenv(f"WANDB_{name}", str(folder / name))
+        patch.setenv("WANDB_MODE", "offline")
+        patch.setenv("WANDB_SILENT", "true")
+        patch.setenv("WANDB_ERROR_REPORTING", "false")
+        import wandb
+
+        wandb.teardown()  # so that it reads the environment anew
+        yield
+        wandb.teardown()

@@ -4,17 +4,15 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch.callbacks import Callback
 
 from crossx.base import RetrievalModule
+from crossx.callbacks.fixed import sample_fixed
 from crossx.callbacks.sheets import NEUTRAL, RIGHT, WRONG, Sheet
-from crossx.data.batches import stack, take
-from crossx.data.latents import LatentDataset
+from crossx.data.batches import take
 from crossx.data.synthetic import SyntheticPairsDataModule
 from crossx.errors import InputError
 from crossx.evaluation.results import RetrievalResults
-from crossx.seeding import run_seed
 from crossx.teachers.pair import TeacherPair
 from crossx.trainer import run_folder
 from crossx.types import PairBatch, Split
@@ -68,11 +66,7 @@ class PairSheets(Callback):
     def _sample(self, module: Any, batch_size: int) -> PairBatch | None:  # noqa: ANN401 - modules with generators can sample
         if not hasattr(module, "sample"):
             return self._last
-        stream = LatentDataset(run_seed(), module.latent_dim, 1)
-        # As many as a training batch has: the generators normalise by the batch.
-        latents = stack([stream[i] for i in range(batch_size)])
-        pairs: PairBatch = module.sample(move_data_to_device(latents, module.device))
-        return pairs
+        return sample_fixed(module, batch_size)
 
 
 def pair_sheet(pairs: PairBatch, teachers: TeacherPair, count: int, title: str) -> Sheet:

@@ -10,25 +10,31 @@ import torch
 import yaml
 from jsonargparse import ArgumentError, Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 import crossx.components  # noqa: F401 - makes every class of crossx known, so that configs may use short names
 from crossx.base import INSTANTIATOR, CrossxModule
 from crossx.callbacks.baselines import TeacherBaselines
 from crossx.callbacks.checkpoint import LastCheckpoint
 from crossx.callbacks.embeddings import EmbeddingWriter
+from crossx.callbacks.export import EncoderExport
+from crossx.callbacks.filmstrip import Filmstrip
+from crossx.callbacks.hardest import HardestPairs
+from crossx.callbacks.histograms import ClassHistograms
 from crossx.callbacks.media import PairSheets, RetrievalSheets
 from crossx.callbacks.progress import ProgressBar
 from crossx.callbacks.report import RunReport
+from crossx.callbacks.scalars import ScalarTable
+from crossx.callbacks.wandb import WandbDashboard, connect, finish
 from crossx.cli import TRAINER_VERBS
 from crossx.cli.configs import checkpoints_named, with_checkpoint_config, with_shipped_configs
 from crossx.cli.mistakes import explain, input_error_behind
 from crossx.cli.quiet import hush_expected
+from crossx.cli.saved_config import SavedConfig
 from crossx.cotraining.limits import check_strategy, joint_ddp
 from crossx.cotraining.module import CoTrainingModule
 from crossx.errors import InputError
 from crossx.seeding import check_seed, run_seed
-from crossx.trainer import run_folder
 
 _PLACES = ("model.init_args", "model.init_args.reconstruction.init_args", "model.init_args.encoding.init_args")
 _FILLED = ("photo_teacher", "sketch_teacher", "aliases")
@@ -51,22 +57,6 @@ class Teachers:
     aliases: dict[str, str] | None = None
 
 
-class ConfigWriter(SaveConfigCallback):
-    """Writes the resolved `config.yaml` into the run folder, whatever the logger takes for its folder."""
-
-    def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Write it; called on the first process only, after `setup` has found the folder on all."""
-        if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            path = str(self._folder / self.config_filename)
-            self.parser.save(self.config, path, skip_none=False, overwrite=True, multifile=self.multifile)
-
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Find the folder, and write once."""
-        self._folder = run_folder(trainer)
-        super().setup(trainer, pl_module, stage)
-
-
 class CrossxCLI(LightningCLI):
     """LightningCLI with the teachers named once, reports, and the limits of joint runs."""
 
@@ -76,12 +66,18 @@ class CrossxCLI(LightningCLI):
         for place in (*_PLACES, "data.init_args"):  # a class that does not take the argument is passed over
             for source, name in zip(("photo", "sketch", "aliases"), _FILLED, strict=True):
                 parser.link_arguments(f"teachers.{source}", f"{place}.{name}")
+        parser.add_lightning_class_args(ScalarTable, "scalars")
         parser.add_lightning_class_args(TeacherBaselines, "baselines")
         parser.add_lightning_class_args(PairSheets, "pair_sheets")
         parser.add_lightning_class_args(RetrievalSheets, "retrieval_sheets")
+        parser.add_lightning_class_args(ClassHistograms, "histograms")
+        parser.add_lightning_class_args(HardestPairs, "hardest")
+        parser.add_lightning_class_args(Filmstrip, "filmstrip")
+        parser.add_lightning_class_args(EncoderExport, "encoders")
         parser.add_lightning_class_args(EmbeddingWriter, "embeddings")
         parser.add_lightning_class_args(RunReport, "report")
         parser.add_lightning_class_args(LastCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(WandbDashboard, "wandb")  # the last one: it sends what the others have written
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:  # noqa: ANN401 - Lightning's signature
         """Parse, and keep the words."""
@@ -145,7 +141,7 @@ class CrossxCLI(LightningCLI):
             self.model.run_config["seed_everything"] = run_seed()
             self.model.run_config["trainer"] = {"precision": str(trainer.precision)}
         for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
-            if isinstance(callback, RunReport):
+            if isinstance(callback, RunReport | WandbDashboard):
                 callback.config = config
         return trainer
 
@@ -183,6 +179,12 @@ class CrossxCLI(LightningCLI):
         resolved: dict[str, Any] = yaml.safe_load(text)
         return resolved
 
+    def before_fit(self) -> None:
+        """Start what logs elsewhere, while nothing is lost if that fails."""
+        connect(self.trainer, self.arguments.wandb.init_timeout)
+
+    before_validate = before_test = before_predict = before_fit
+
     def after_fit(self) -> None:
         """Measure the last weights, where the last validation did not see them, and report."""
         report = next(c for c in self.trainer.callbacks if isinstance(c, RunReport))  # type: ignore[attr-defined]
@@ -207,20 +209,22 @@ def train(words: Sequence[str]) -> CrossxCLI:
     hush_expected()
     try:
         with with_checkpoint_config(with_shipped_configs(words)) as arguments:
-            return CrossxCLI(
+            cli = CrossxCLI(
                 pl.LightningModule,
                 pl.LightningDataModule,
                 subclass_mode_model=True,
                 subclass_mode_data=True,
                 auto_configure_optimizers=False,
                 seed_everything_default=0,
-                save_config_callback=ConfigWriter,
-                save_config_kwargs={"overwrite": True, "save_to_log_dir": False},
+                save_config_callback=SavedConfig,
+                save_config_kwargs={"overwrite": True},
                 # A mistake is then an exception that can be explained, and not a screen of usage.
                 # Without abbreviations, because --ckpt and --conf would pass what is done for --ckpt_path and --config.
                 parser_kwargs={**_PARSER, **dict.fromkeys(TRAINER_VERBS, _PARSER)},
                 args=arguments,
             )
+            finish(cli.trainer)
+            return cli
     except ArgumentError as error:
         raise InputError(explain(error)) from error
     except MisconfigurationException as error:  # a verb or a setting that Lightning cannot serve with this model

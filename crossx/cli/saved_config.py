@@ -1,0 +1,21 @@
+"""The resolved config in the run folder, whatever logger a run has."""
+
+import lightning.pytorch as pl
+from lightning.pytorch.cli import SaveConfigCallback
+
+from crossx.trainer import run_folder
+
+
+class SavedConfig(SaveConfigCallback):
+    """Writes `config.yaml` into the run folder; Lightning's own takes the folder that all runs of a logger share."""
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Write it once, on the first process."""
+        folder = run_folder(trainer)  # all processes are asked
+        if self.already_saved or folder is None:
+            return
+        self.already_saved = True
+        if trainer.is_global_zero:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = str(folder / self.config_filename)
+            self.parser.save(self.config, path, skip_none=False, overwrite=self.overwrite, multifile=self.multifile)
