@@ -17,6 +17,7 @@ from crossx.base import INSTANTIATOR, CrossxModule
 from crossx.callbacks.baselines import TeacherBaselines
 from crossx.callbacks.checkpoint import LastCheckpoint
 from crossx.callbacks.embeddings import EmbeddingWriter
+from crossx.callbacks.health import HealthMonitor
 from crossx.callbacks.media import PairSheets, RetrievalSheets
 from crossx.callbacks.progress import ProgressBar
 from crossx.callbacks.report import RunReport
@@ -61,6 +62,7 @@ class CrossxCLI(LightningCLI):
                 parser.link_arguments(f"teachers.{source}", f"{place}.{name}")
         parser.add_lightning_class_args(TeacherBaselines, "baselines")
         parser.add_lightning_class_args(PairSheets, "pair_sheets")
+        parser.add_lightning_class_args(HealthMonitor, "health")
         parser.add_lightning_class_args(RetrievalSheets, "retrieval_sheets")
         parser.add_lightning_class_args(EmbeddingWriter, "embeddings")
         parser.add_lightning_class_args(RunReport, "report")
