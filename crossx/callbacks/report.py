@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from crossx import __version__
 from crossx.base import CrossxModule, RetrievalModule, teacher_hashes
 from crossx.callbacks.baselines import TeacherBaselines
+from crossx.callbacks.health import HealthMonitor
 from crossx.errors import InputError
 from crossx.evaluation.summary import print_table, read_results
 from crossx.files import write_text
@@ -102,7 +103,7 @@ class RunReport(Callback):
             if not evaluated or not self.is_stale(trainer):
                 self._write(trainer, pl_module, "validation", self._measured)
         else:
-            logged = _metrics(trainer, "")
+            logged = {n: v for n, v in _metrics(trainer, "").items() if not n.startswith("health/")}
             summary = pl_module.fit_summary(logged) if isinstance(pl_module, CrossxModule) else (None, logged)
             self._write(trainer, pl_module, *summary)
 
@@ -113,9 +114,12 @@ class RunReport(Callback):
         if folder is None or not trainer.is_global_zero:
             return
         baselines: dict[str, dict[str, float]] = {}
+        health: list[dict[str, Any]] | None = None  # nobody watched
         for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
             if isinstance(callback, TeacherBaselines):
                 baselines.update({} if split is None else callback.results.get(split, {}))
+            elif isinstance(callback, HealthMonitor):
+                health = callback.found
         if self.with_data is not None:
             baselines["with_data"] = self.with_data["metrics"]
         data = getattr(getattr(trainer, "datamodule", None), "dataset", None)
@@ -124,6 +128,7 @@ class RunReport(Callback):
             "metrics": metrics,
             "at_start": self.at_start,
             "baselines": baselines,
+            "health": health,
             "seed": run_seed(),
             "step": trainer.global_step,
             "seconds": round(self._seconds, 1),

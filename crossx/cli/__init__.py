@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after `crossx`; None takes them from the process.
 
     Returns:
-        The exit status: 0, or 2 for a user's mistake (argparse's own exits use 2 as well).
+        The exit status: 0, 1 when training went wrong, or 2 for a user's mistake (argparse's own exits use 2 as well).
     """
     words = list(sys.argv[1:] if argv is None else argv)
     verbs = "\n".join(f"  {verb:<10}  {text}" for verb, text in TRAINER_VERBS.items())
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("command", choices=["quickstart", *TRAINER_VERBS], help=argparse.SUPPRESS)
     command = parser.parse_args(words[:1] or ["--help"]).command
 
-    from crossx.errors import InputError
+    from crossx.errors import InputError, TrainingError
 
     try:
         if command == "quickstart":
@@ -55,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         from crossx.cli.training import train
 
         train(words)
+    except TrainingError as error:
+        print(f"crossx: error: {error}", file=sys.stderr)  # noqa: T201
+        return 1
     except InputError as error:
         # An error out of a loader's worker carries that worker's traceback; its last line is the message.
         print(f"crossx: error: {str(error).strip().rpartition('InputError: ')[2]}", file=sys.stderr)  # noqa: T201

@@ -20,6 +20,7 @@ from crossx.callbacks.embeddings import EmbeddingWriter
 from crossx.callbacks.export import EncoderExport
 from crossx.callbacks.filmstrip import Filmstrip
 from crossx.callbacks.hardest import HardestPairs
+from crossx.callbacks.health import HealthMonitor
 from crossx.callbacks.histograms import ClassHistograms
 from crossx.callbacks.media import PairSheets, RetrievalSheets
 from crossx.callbacks.progress import ProgressBar
@@ -69,6 +70,7 @@ class CrossxCLI(LightningCLI):
         parser.add_lightning_class_args(ScalarTable, "scalars")
         parser.add_lightning_class_args(TeacherBaselines, "baselines")
         parser.add_lightning_class_args(PairSheets, "pair_sheets")
+        parser.add_lightning_class_args(HealthMonitor, "health")
         parser.add_lightning_class_args(RetrievalSheets, "retrieval_sheets")
         parser.add_lightning_class_args(ClassHistograms, "histograms")
         parser.add_lightning_class_args(HardestPairs, "hardest")

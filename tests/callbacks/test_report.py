@@ -50,7 +50,7 @@ def tested_run(joint_run: Path, teachers: Teachers, tmp_path_factory: pytest.Tem
 def test_says_what_was_measured_on_what_and_how(joint_run: Path, teachers: Teachers) -> None:
     found = read(joint_run)
     assert set(found) == {
-        *("split", "metrics", "at_start", "baselines", "seed", "step", "seconds"),
+        *("split", "metrics", "at_start", "baselines", "health", "seed", "step", "seconds"),
         *("version", "teachers", "split_hash", "config"),
     }
     assert found["split"] == "validation"
