@@ -72,7 +72,8 @@ def test_a_loss_with_parameters_is_trained_and_saved_with_the_objective() -> Non
 def test_parameters_of_a_term_without_weight_have_a_gradient_of_zero() -> None:
     """DDP would wait for them."""
     linear = nn.Linear(2, 1)
-    objective = WeightedObjective({"on": WeightedTerm(Power(2)), "later": WeightedTerm(linear, 1, (5, 6))})
+    terms: dict[str, WeightedTerm[nn.Module]] = {"on": WeightedTerm(Power(2)), "later": WeightedTerm(linear, 1, (5, 6))}
+    objective = WeightedObjective(terms)
     x = torch.tensor([3.0, 0.0], requires_grad=True).norm()
     loss, values = objective(x, 0)
     loss.backward()

@@ -135,12 +135,12 @@ def test_values_and_gradients(everything: Everything) -> None:
 def test_a_fit(everything: Everything) -> None:
     expected = everything.one["without_noise"]
     # The never weighted term keeps its proxies as they were.
-    assert (expected["own"], expected["moved"]) == (6, 5)
+    assert (expected["own"].item(), expected["moved"].item()) == (6, 5)
     for results in everything.two:
         compare(results["without_noise"], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_processes_agree_on_what_noise_taught_them(everything: Everything) -> None:
     first, second = (results["with_noise"] for results in everything.two)
-    assert (first["own"], first["moved"]) == (4, 4)
+    assert (first["own"].item(), first["moved"].item()) == (4, 4)
     compare(first, second, rtol=0, atol=0)

@@ -12,7 +12,7 @@ from crossx.encoding.losses.proxies import ProxyStart, check_start, start_proxie
 from crossx.errors import InputError
 from crossx.objective import full_precision
 from crossx.teachers.pair import TeacherPair
-from crossx.types import Reduce
+from crossx.types import Modality, Reduce
 
 Follow = Literal["geometry", "classes"]
 """`geometry`: how alike an encoder finds the images of a batch. `classes`: its scores over one proxy a class."""
@@ -70,7 +70,7 @@ class DistillationLoss(EncodingLoss):
 
     Args:
         follow: What of the teacher.
-        temperature: Divides the cosines, > 0.
+        temperature: Divides the cosines, > 0. A small one is content with wide angles within a class.
         start: Where the proxies start, with `follow: classes`.
         reduce: `global` compares the images of all processes with each other.
 
@@ -84,7 +84,7 @@ class DistillationLoss(EncodingLoss):
     def __init__(
         self,
         follow: Follow = "classes",
-        temperature: float = 0.1,
+        temperature: float = 0.2,
         start: ProxyStart = "teachers",
         reduce: Reduce = "global",
     ) -> None:
@@ -120,7 +120,7 @@ class DistillationLoss(EncodingLoss):
             sketch = divergence(x.sketch_posterior, self._scores(x.sketch, "sketch"))
         return (photo + sketch) / 2
 
-    def _scores(self, vectors: Tensor, modality: Literal["photo", "sketch"]) -> Tensor:
+    def _scores(self, vectors: Tensor, modality: Modality) -> Tensor:
         if self.proxies is None:
             raise RuntimeError("start_from() comes before the first use")
         known = self.photo_known if modality == "photo" else self.sketch_known

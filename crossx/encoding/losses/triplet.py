@@ -26,7 +26,7 @@ class TripletLoss(EncodingLoss):
     the sketch's teacher finds most likely, by their own teacher, are positives, all others negatives. A triplet's loss
     is max(0, margin + cosine of the negative - cosine of the positive).
 
-    `all` and `semi_hard` hold a table of B x B x B triplets (of all processes together with `global`): 1 GiB at 1024.
+    `all` and `semi_hard` list the B x B x B triplets (of all processes together with `global`): some GiB at B = 1024.
     `hard` holds B x B; it takes every anchor's extremes, so wrong labels of unsure teachers weigh most there.
 
     Args:
