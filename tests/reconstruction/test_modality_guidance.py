@@ -167,7 +167,7 @@ def overlap_distance(mean: float, var: float, other_mean: float, other_var: floa
     x = np.linspace(-40, 40, 80001)
 
     def density(mean: float, var: float) -> Array:
-        return np.exp(-((x - mean) ** 2) / (2 * var)) / np.sqrt(2 * np.pi * var)
+        return np.asarray(np.exp(-((x - mean) ** 2) / (2 * var)) / np.sqrt(2 * np.pi * var))
 
     overlap = np.sqrt(density(mean, var) * density(other_mean, other_var)).sum() * (x[1] - x[0])
     return float(-np.log(overlap))

@@ -56,10 +56,11 @@ def test_gradient_is_that_of_the_present_batch_alone() -> None:
     generator = torch.Generator().manual_seed(1)
     first, second = (torch.rand(2, 3, generator=generator, dtype=torch.float64, requires_grad=True) for _ in range(2))
     running = RunningStatistics(3, 0.9).double()
-    torch.stack(running(*first)).sum().backward()
+    torch.stack(running(*first)).sum().backward()  # type: ignore[no-untyped-call]
     assert first.grad is not None
     first.grad = None
-    torch.stack(running(*second)).sum().backward()  # the first batch's graph is gone, and is not missed
+    # The first batch's graph is gone, and is not missed.
+    torch.stack(running(*second)).sum().backward()  # type: ignore[no-untyped-call]
     assert first.grad is None
     running.eval()
     assert torch.autograd.gradcheck(lambda x: torch.stack(running(*x)), (second,))
