@@ -209,9 +209,7 @@ class HealthMonitor(Callback):
         for name, tensor in checkpoint.get("state_dict", {}).items():
             # A buffer may hold an infinity on purpose, such as an attention mask.
             if not bool(torch.isfinite(tensor).all() if name in learning else ~torch.isnan(tensor).any()):
-                raise TrainingError(
-                    f"after step {batches_done(trainer)} the weight {name!r} is not finite; {_REMEDY_NAN}"
-                )
+                raise TrainingError(f"after step {self._step.number} the weight {name!r} is not finite; {_REMEDY_NAN}")
 
     def _check(self) -> dict[str, float]:
         """Judge the steps since the last look, and return what is to be logged."""

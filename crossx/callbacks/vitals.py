@@ -111,7 +111,7 @@ def class_use(counts: FloatArray, known: int) -> float:
     if most <= 0:
         return 1.0
     share = counts[counts > 0] / total
-    return float(-(share * np.log(share)).sum() / most)
+    return max(0.0, float(-(share * np.log(share)).sum() / most))
 
 
 def chance_agreement(photo_counts: FloatArray, sketch_counts: FloatArray) -> float:

@@ -89,7 +89,7 @@ def test_grip() -> None:
 def test_grip_is_the_derivative_by_the_angle() -> None:
     angle = torch.linspace(0.1, 3.0, 7, dtype=torch.float64, requires_grad=True)
     d = (1 - angle.cos()) / 2
-    d.sum().backward()
+    d.sum().backward()  # type: ignore[no-untyped-call]
     assert angle.grad is not None
     for one, slope in zip(d.detach(), angle.grad, strict=True):
         assert grip(one[None], torch.ones(1)).item() == pytest.approx(2 * slope.item(), rel=1e-6)

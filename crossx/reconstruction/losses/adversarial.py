@@ -27,8 +27,8 @@ def adversarial(hardness: Tensor, counts: Tensor, reduce: Reduce = "local") -> T
     """
     weighed = full_precision(hardness) * counts
     total, count = mean_over_processes(torch.stack([weighed.sum(), counts.sum().to(weighed.dtype)]), reduce)
-    # A mean count over processes may lie between 0 and 1; it is clamped only against 0 / 0.
-    loss: Tensor = -total / count.clamp_min(torch.finfo(count.dtype).tiny)
+    # Not a tiny number in the place of 0: the gradient of the quotient, times a weight of 5, would overflow.
+    loss: Tensor = -total / torch.where(count > 0, count, 1)
     return loss
 
 
