@@ -113,15 +113,19 @@ class EncoderModule(RetrievalModule):
         embedding: Tensor = (self.photo_encoder if modality == "photo" else self.sketch_encoder)(images)
         return embedding
 
-    def embed(self, pairs: PairBatch) -> PairEmbeddings:
-        """Both embeddings of each pair, or of a random view of it, beside what the teachers say of the pair."""
+    def embed(self, pairs: PairBatch, augmented: bool = False) -> PairEmbeddings:
+        """Both embeddings of each pair, beside what the teachers say of the pair.
+
+        Args:
+            pairs: B pairs.
+            augmented: Embed random views of the images, where the module augments.
+        """
         vocabulary = self.teachers.vocabulary
+        of_photo, of_sketch = (self.photo_augmentation, self.sketch_augmentation) if augmented else (None, None)
         # The teachers have seen the images and not their views: an encoder on top of a teacher has to ask it again.
-        photo_teacher = pairs.photo_teacher if self.photo_augmentation is None else None
-        sketch_teacher = pairs.sketch_teacher if self.sketch_augmentation is None else None
         return PairEmbeddings(
-            photo=self.photo_encoder(view_of(pairs.photo, self.photo_augmentation), photo_teacher),
-            sketch=self.sketch_encoder(view_of(pairs.sketch, self.sketch_augmentation), sketch_teacher),
+            photo=self.photo_encoder(view_of(pairs.photo, of_photo), None if of_photo else pairs.photo_teacher),
+            sketch=self.sketch_encoder(view_of(pairs.sketch, of_sketch), None if of_sketch else pairs.sketch_teacher),
             photo_posterior=vocabulary.union_posterior(pairs.photo_teacher.logits, "photo", self.temperature),
             sketch_posterior=vocabulary.union_posterior(pairs.sketch_teacher.logits, "sketch", self.temperature),
             target=pairs.target,
@@ -139,7 +143,7 @@ class EncoderModule(RetrievalModule):
             pairs: B pairs.
             batches_done: Training batches before this one; ramps depend on it.
         """
-        embeddings = self.embed(pairs)
+        embeddings = self.embed(pairs, augmented=True)
         loss, values = self.objective_of(embeddings, batches_done)
         self.critic.observe(embeddings)
         distance = 1 - (embeddings.photo * embeddings.sketch).sum(1).mean()

@@ -13,7 +13,7 @@ from crossx.data.latents import LatentDataset
 from crossx.reconstruction.generators import make_pairs
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss, ReconstructionTerm
 from crossx.reconstruction.module import ReconstructionModule
-from crossx.types import LatentBatch, PairBatch
+from crossx.types import Criticism, LatentBatch, PairBatch
 
 
 class Mirror(Augment):
@@ -33,8 +33,8 @@ class Seen(ReconstructionLoss):
         return reconstruction.pairs.photo_teacher.logits.mean() + reconstruction.pairs.sketch_teacher.logits.mean()
 
 
-def indifferent(pairs: PairBatch) -> Tensor:
-    return torch.zeros(len(pairs.photo))
+def indifferent(pairs: PairBatch) -> Criticism:
+    return Criticism(torch.zeros(len(pairs.photo)))
 
 
 def latents(count: int = 8) -> LatentBatch:
@@ -62,9 +62,9 @@ def test_teachers_and_critic_see_one_view_and_images_stay(
     module, seen = watched(teachers, photo, sketch)
     judged: list[PairBatch] = []
 
-    def critic(pairs: PairBatch) -> Tensor:
+    def critic(pairs: PairBatch) -> Criticism:
         judged.append(pairs)
-        return pairs.photo.mean((1, 2, 3))
+        return Criticism(pairs.photo.mean((1, 2, 3)))
 
     output = module.step(latents(), 0, critic)
     pairs = seen.given.pairs
