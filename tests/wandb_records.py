@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import wandb.proto.wandb_internal_pb2 as messages
 from commands import Config, write
-from wandb.proto import wandb_internal_pb2 as pb
 
 from crossx.cli.training import train
 
+Record: Any = messages.Record  # type: ignore[attr-defined]  # made at run time
 BLOCK = 32768
 FULL, LAST = 1, 4
 """Kinds of parts that end a record, in LevelDB's log format."""
 
 
-def records(path: Path) -> Iterator[pb.Record]:
+def records(path: Path) -> Iterator[Any]:
     """The records of a file: a header of 7 bytes, then parts with 7 bytes before each, none across a block's edge."""
     data = path.read_bytes()
     assert data[:4] in (b":W&B", b"")
@@ -33,11 +34,11 @@ def records(path: Path) -> Iterator[pb.Record]:
         record += data[place + 7 : place + 7 + length]
         place += 7 + length
         if kind in (FULL, LAST):
-            yield pb.Record.FromString(record)
+            yield Record.FromString(record)
             record = b""
 
 
-def finished_records(path: Path, seconds: float = 60.0) -> list[pb.Record]:
+def finished_records(path: Path, seconds: float = 60.0) -> list[Any]:
     """The records of a finished run: W&B's service writes the last ones after `finish` has returned."""
     deadline = time.monotonic() + seconds
     while True:
@@ -73,7 +74,7 @@ class WrittenRun:
         self.history: list[dict[str, Any]] = []
         self.config: dict[str, Any] = {}
         self.axes: dict[str, str] = {}
-        self.artifacts: list[pb.ArtifactRecord] = []
+        self.artifacts: list[Any] = []
         for record in finished_records(path):
             kind = record.WhichOneof("record_type")
             if kind == "history":

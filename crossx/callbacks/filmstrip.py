@@ -55,7 +55,9 @@ class Filmstrip(AfterValidation):
         return {"times": self._times, "every": self._every, "frames": self._frames, "curve": self._curve}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with the strip of the run that is resumed."""
+        """Go on with the strip of the run that is resumed, unless it shows another number of latents."""
+        if any(len(frame["photo_classes"]) != self.latents for frame in state_dict["frames"]):
+            return
         self._times, self._every = state_dict["times"], state_dict["every"]
         self._frames, self._curve = list(state_dict["frames"]), [(s, v) for s, v in state_dict["curve"]]
 

@@ -86,6 +86,16 @@ def test_resumed_run_goes_on_with_it(joint_run: Path, teachers: Teachers, tmp_pa
     assert [step for step, _ in state["curve"]] == [0, 2, 4, 6]
 
 
+def test_strip_of_other_latents_is_not_continued(teachers: Teachers, tmp_path: Path) -> None:
+    old, new, same = Filmstrip(latents=2), Filmstrip(latents=3), Filmstrip(latents=2)
+    show(old, reconstruction(teachers), tmp_path, 5)
+    for strip in (new, same):
+        strip.load_state_dict(old.state_dict())
+        show(strip, reconstruction(teachers), tmp_path, 9)
+    assert steps(new) == [9]
+    assert steps(same) == [5, 9]
+
+
 def test_module_without_generators_has_none(teachers: Teachers, tmp_path: Path) -> None:
     show(Filmstrip(), encoding(teachers), tmp_path, 0, 0.5)
     assert list(tmp_path.iterdir()) == []

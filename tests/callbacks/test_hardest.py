@@ -17,7 +17,7 @@ from crossx.callbacks.hardest import HardestPairs, top_two
 from crossx.data.batches import concatenate, take
 from crossx.encoding.module import EncoderModule
 from crossx.errors import InputError
-from crossx.types import MODALITIES, PairBatch
+from crossx.types import MODALITIES, Modality, PairBatch
 
 Array = npt.NDArray[np.float64]
 TEMPERATURE = 0.2
@@ -79,7 +79,8 @@ def test_table_says_what_numpy_says(teachers: Teachers, tmp_path: Path) -> None:
     assert [(row["rank"], row["image"], row["seen_by"]) for row in rows] == order
     for row in rows:
         pair = hardest[int(row["rank"]) - 1]
-        posterior = (teacher if row["seen_by"] == "teacher" else encoder)[row["image"]][pair]
+        side: Modality = "photo" if row["image"] == "photo" else "sketch"
+        posterior = (teacher if row["seen_by"] == "teacher" else encoder)[side][pair]
         best = np.argsort(-posterior)[:2]
         assert float(row["disagreement"]) == pytest.approx(disagreement[pair], abs=1e-4)
         assert [row["first"], row["second"]] == [CLASSES[c] for c in best]

@@ -50,8 +50,8 @@ def test_embeddings_are_of_the_views_and_posteriors_of_the_pairs(
 ) -> None:
     made, batch = module(teachers, kind, photo, sketch).eval(), pairs(teachers)
     with torch.no_grad():
-        embeddings = made.embed(batch)
-        plain = module(teachers, kind, None, None).eval().embed(batch)
+        embeddings = made.embed(batch, augmented=True)
+        plain = module(teachers, kind, None, None).eval().embed(batch, augmented=True)
         for found, without, augmentation, images, side in (
             (embeddings.photo, plain.photo, photo, batch.photo, "photo"),
             (embeddings.sketch, plain.sketch, sketch, batch.sketch, "sketch"),
@@ -97,7 +97,7 @@ def test_views_come_from_torch_s_random_state(teachers: Teachers) -> None:
     found = []
     for seed in (0, 1, 0):
         torch.manual_seed(seed)
-        found.append(made.embed(batch))
+        found.append(made.embed(batch, augmented=True))
     assert torch.equal(found[0].photo, found[2].photo)
     assert torch.equal(found[0].sketch, found[2].sketch)
     for first, second in ((found[0].photo, found[1].photo), (found[0].sketch, found[1].sketch)):
