@@ -7,7 +7,7 @@ import yaml
 
 from crossx.cli.training import train
 
-SWEEP = Path(__file__).parents[2] / "sweeps/quickstart.yaml"
+SWEEP = Path(__file__).parents[2] / "benchmarks/sweeps/quickstart.yaml"
 
 
 def test_sweep_runs_what_its_agent_would_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
