@@ -9,11 +9,13 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
-from torch import Tensor
+from torch import Tensor, nn
 
+from crossx.batchnorm import own_modules
 from crossx.callbacks.recording import Phase, Step, fetch, measure_pairs
 from crossx.callbacks.vitals import FloatArray, chance_agreement, class_use, gradient_size, mean_and_error
 from crossx.errors import InputError, TrainingError
+from crossx.objective import WeightedObjective
 from crossx.teachers.pair import TeacherPair
 from crossx.trainer import batches_done
 from crossx.types import MODALITIES, LatentBatch, PairBatch
@@ -112,6 +114,8 @@ class HealthMonitor(Callback):
         self._waiting: list[Step] = []
         self._phases: dict[str, Phase] = {}
         self._told: set[str] = set()
+        self._objectives: list[WeightedObjective] = []
+        self._parameters: list[nn.Parameter] = []
 
     def state_dict(self) -> dict[str, Any]:
         """The warnings so far."""
@@ -123,9 +127,13 @@ class HealthMonitor(Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin with empty windows."""
+        self._waiting, self._phases, self._told = [], {}, set()
         if self.enabled:
             self.found = self.found or []
-        self._waiting, self._phases, self._told = [], {}, set()
+            # Looked up once: a walk through all modules costs as much as what is measured.
+            own = list(own_modules(pl_module))
+            self._objectives = [m for m in own if isinstance(m, WeightedObjective)]
+            self._parameters = [p for m in own for p in m.parameters(recurse=False)]
 
     def on_train_batch_start(
         self,
@@ -139,7 +147,7 @@ class HealthMonitor(Callback):
             return
         phase = {LatentBatch: "recon", PairBatch: "encode"}.get(type(batch), "train")
         self._step = Step(phase, batches_done(trainer) + 1, batch if isinstance(batch, PairBatch) else None)
-        self._step.listen(pl_module)
+        self._step.listen(self._objectives)
 
     def on_before_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: Tensor) -> None:
         """Note the loss."""
@@ -152,7 +160,7 @@ class HealthMonitor(Callback):
         # A gradient scaler's gradients are not what they seem, and may overflow as part of its search.
         if self.enabled and getattr(trainer.precision_plugin, "scaler", None) is None:
             # The parameters of the other phase do not require a gradient now.
-            self._step.values["gradient"] = gradient_size(pl_module.parameters())
+            self._step.values["gradient"] = gradient_size(self._parameters)
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
@@ -193,6 +201,11 @@ class HealthMonitor(Callback):
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Leave nothing attached to the module."""
         self._step.hang_up()
+        self._objectives, self._parameters = [], []
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Hold on to nothing of the module."""
+        self._objectives, self._parameters = [], []
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]

@@ -1,6 +1,7 @@
 """What a training step shows of itself without a further pass through any network, and the last steps of a phase."""
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -29,11 +30,9 @@ class Step:
         self.values: dict[str, Tensor] = {}
         self._handles: list[RemovableHandle] = []
 
-    def listen(self, module: nn.Module) -> None:
+    def listen(self, objectives: Iterable[WeightedObjective]) -> None:
         """Hear what the objectives are told and what they say."""
-        for objective in module.modules():
-            if isinstance(objective, WeightedObjective):
-                self._handles.append(objective.register_forward_hook(self._hear))
+        self._handles = [objective.register_forward_hook(self._hear) for objective in objectives]
 
     def hang_up(self) -> None:
         """Listen no more."""

@@ -170,7 +170,7 @@ def message(monitor: HealthMonitor) -> str:
 
 
 def test_healthy_pairs_raise_no_warning(tmp_path: Path) -> None:
-    monitor = fit(joint(), tmp_path, steps=60)
+    monitor = fit(joint(), tmp_path, steps=50)
     assert monitor.found == []
 
 
@@ -226,7 +226,7 @@ def test_a_favourite_class_is_imbalance(tmp_path: Path) -> None:
 
 
 def test_photos_with_other_sketches_have_lost_their_agreement(tmp_path: Path) -> None:
-    monitor = fit(joint(pairs=Mixed()), tmp_path, steps=60)
+    monitor = fit(joint(pairs=Mixed()), tmp_path, steps=50)
     assert names(monitor) == {"lost_agreement"}
     assert "over the last 12 steps of the encoders both teachers gave one class to" in message(monitor)
     assert "Usually helps: raise the weight of the alignment term" in message(monitor)
@@ -257,7 +257,7 @@ def test_an_adversary_that_wins_is_saturated(tmp_path: Path) -> None:
     objective = quickstart(**{**dict.fromkeys(quickstart(), 0.0), "adversarial": 100.0, "alignment": 10.0})
     adam = partial(torch.optim.Adam, lr=0.005)
     module = joint((photo, sketch), heads, objective, schedule=Schedule(100, 1, 1), optimizer=adam)
-    monitor = fit(module, tmp_path, steps=100, least_class_use=0, least_spread=0, agreement_window=200)
+    monitor = fit(module, tmp_path, 70, (), 8, least_class_use=0, least_spread=0, agreement_window=200)
     assert names(monitor) == {"saturated_adversary"}
 
 
