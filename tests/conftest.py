@@ -14,6 +14,14 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def clean_seed() -> Iterator[None]:
+    """A run of a module's own fixture leaves its seed behind, too, where no test's environment ends."""
+    os.environ.pop("PL_GLOBAL_SEED", None)
+    yield
+    os.environ.pop("PL_GLOBAL_SEED", None)
+
+
 @pytest.fixture(autouse=True)
 def clean_environment() -> Iterator[None]:
     """Give each test the environment that it would have alone: a run leaves its seed there, for its workers."""
