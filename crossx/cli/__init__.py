@@ -17,7 +17,7 @@ DESCRIPTION = """\
 Sketch-to-photo retrieval without training data: two frozen classifiers in, a retrieval model out.
 
 commands:
-  quickstart  the whole story in several minutes, with nothing to download: crossx quickstart
+  quickstart  the whole story in about four minutes, with nothing to download: crossx quickstart
 {verbs}
 
 `crossx fit --help` lists the options of a command, `crossx fit --model.help EncoderModule` those of a class.
