@@ -259,3 +259,19 @@ def prepare(images: Tensor, size: int, mean: Tensor, std: Tensor) -> Tensor:
         # Antialias, or the thin strokes of a large sketch fall between the pixels of a small one.
         images = F.interpolate(images, (size, size), mode="bilinear", antialias=True, align_corners=False)
     return (images - mean[:, None, None]) / std[:, None, None]
+
+
+@torch.no_grad()
+def last_layer(network: Network) -> Tensor | None:
+    """Weight of a network's classifier, (K, F) float32, one row a class, whatever it is called there.
+
+    Returns:
+        None when the classifier is more than one linear layer.
+    """
+    parameter = next(network.parameters())
+    unit = torch.eye(network.num_features, device=parameter.device, dtype=parameter.dtype)
+    bias = network.classify(torch.zeros_like(unit[:1]))
+    weight = (network.classify(unit) - bias).T
+    probe = 3 * torch.linspace(-9, 9, len(unit), device=unit.device, dtype=unit.dtype).sin()[None]
+    linear = torch.allclose(network.classify(probe), probe @ weight.T + bias, rtol=1e-3, atol=1e-4)
+    return weight.float() if linear else None

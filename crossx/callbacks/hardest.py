@@ -14,8 +14,9 @@ from crossx.callbacks.sheets import RIGHT, WRONG, Sheet
 from crossx.callbacks.tables import write_csv
 from crossx.callbacks.validations import AfterValidation, step_name
 from crossx.data.batches import concatenate, take
+from crossx.encoding.critics.proxies import class_means
+from crossx.encoding.critics.proxy import proxy_log_posterior
 from crossx.errors import InputError
-from crossx.evaluation.prototypes import class_prototypes, prototype_posterior
 from crossx.types import MODALITIES, PairBatch
 
 _LONGEST = 12
@@ -77,8 +78,8 @@ class HardestPairs(AfterValidation):
         logits = (pairs.photo_teacher.logits, pairs.sketch_teacher.logits)
         teachers = [vocabulary.union_posterior(x, m) for x, m in zip(logits, MODALITIES, strict=True)]
         seen = torch.cat([posterior.argmax(1) for posterior in teachers])
-        prototypes = class_prototypes(torch.cat(embeddings), seen, len(vocabulary.union))
-        encoders = [prototype_posterior(e, prototypes, self.temperature) for e in embeddings]
+        prototypes, present = class_means(torch.cat(embeddings), seen, len(vocabulary.union))
+        encoders = [proxy_log_posterior(e, prototypes, present, self.temperature).exp() for e in embeddings]
 
         disagreement = (1 - (embeddings[0] * embeddings[1]).sum(1)) / 2
         chosen = disagreement.argsort(descending=True)[: self.pairs].tolist()

@@ -20,6 +20,7 @@ from crossx.errors import InputError
 from crossx.preprocessing import Preprocessing
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.files import save_teacher
+from crossx.trainer import is_fast_dev_run
 from crossx.types import ImageBatch, Split
 
 
@@ -183,6 +184,8 @@ class ClassifierModule(CrossxModule):
             InputError: When it cannot.
         """
         super().on_fit_start()
+        if is_fast_dev_run(self.trainer):  # leaves nothing behind, not even a folder
+            return
         folder = Path(self.output).absolute().parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -195,7 +198,7 @@ class ClassifierModule(CrossxModule):
 
     def on_fit_end(self) -> None:
         """Write the best epoch as a teacher file; without validation, the last one."""
-        if self.card is None or self.trainer.fast_dev_run:  # type: ignore[attr-defined]  # set without a declaration
+        if self.card is None or is_fast_dev_run(self.trainer):
             return
         self._restore_best()
         if self.trainer.is_global_zero:

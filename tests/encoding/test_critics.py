@@ -16,7 +16,7 @@ from processes import run_processes
 from runs import CLASSES, SGD, SIZE, Teachers, data, encoding, reconstruction, save_teachers, trainer, weights
 from torch import Tensor, nn
 
-from crossx.backbones import SmallResNet
+from crossx.backbones import SmallResNet, last_layer
 from crossx.batchnorm import eval_mode
 from crossx.cotraining.module import CoTrainingModule
 from crossx.data.batches import stack
@@ -32,7 +32,7 @@ from crossx.encoding.critics import (
 )
 from crossx.encoding.critics.distance import half_cosine_distance
 from crossx.encoding.critics.margin import nearest_wrong
-from crossx.encoding.critics.proxies import class_means, last_layer
+from crossx.encoding.critics.proxies import class_means
 from crossx.encoding.critics.proxy import posterior_divergence, proxy_log_posterior
 from crossx.encoding.encoders import NetworkEncoder
 from crossx.encoding.losses import EncodingTerm, PairEmbeddings, SupConLoss

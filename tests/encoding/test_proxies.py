@@ -10,7 +10,7 @@ from runs import CLASSES, MODALITIES, SIZE, Teachers, save_teachers
 from torch import Tensor
 
 from crossx.backbones import SmallResNet
-from crossx.encoding.losses.proxies import class_geometry, last_layer, start_proxies
+from crossx.encoding.losses.proxies import class_geometry, class_rows, start_proxies
 from crossx.errors import InputError
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.pair import TeacherPair
@@ -24,16 +24,16 @@ class Squared(SmallResNet):
         return super().classify(features) ** 2
 
 
-def test_the_last_layer_is_the_weight_matrix(teachers: Teachers) -> None:
+def test_the_class_rows_is_the_weight_matrix(teachers: Teachers) -> None:
     pair = TeacherPair(*teachers)
     for teacher in (pair.photo, pair.sketch):
-        torch.testing.assert_close(last_layer(teacher), teacher.network.state_dict()["head.weight"])
+        torch.testing.assert_close(class_rows(teacher), teacher.network.state_dict()["head.weight"])
 
 
 def test_a_classifier_that_is_not_linear_is_refused() -> None:
     card = TeacherCard("photo", "Squared", CLASSES, SIZE, (0.5,) * 3, (0.5,) * 3, name="odd")
     with pytest.raises(InputError, match=r"start: the last layer of teacher 'odd' is not linear.*; use start: random"):
-        last_layer(FrozenTeacher(Squared(len(CLASSES), (8, 8)), card))
+        class_rows(FrozenTeacher(Squared(len(CLASSES), (8, 8)), card))
 
 
 def test_geometry_keeps_the_angles_of_the_centred_rows() -> None:
@@ -55,7 +55,7 @@ def test_shared_classes_start_near_each_other(teachers: Teachers) -> None:
     head = pair.sketch.network.get_parameter("head.weight")
     before = head.detach().clone()
     try:
-        head.copy_(last_layer(pair.photo) @ turn)
+        head.copy_(class_rows(pair.photo) @ turn)
         photo, sketch = start_proxies(pair, 8, "teachers")
     finally:
         head.copy_(before)
@@ -73,7 +73,7 @@ def test_a_class_that_one_teacher_does_not_know_starts_where_the_other_has_it(tm
     known = [pair.vocabulary.known(modality) for modality in MODALITIES]
     same = (photo == sketch).all(dim=1)
     assert torch.equal(same, ~(known[0] & known[1]))
-    own = class_geometry(last_layer(pair.photo), 6)
+    own = class_geometry(class_rows(pair.photo), 6)
     torch.testing.assert_close(photo[:7], own)
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from crossx.backbones import Network
+from crossx.backbones import last_layer
 from crossx.distributed import gather
 from crossx.encoding.losses.base import PairEmbeddings
 from crossx.errors import InputError
@@ -139,13 +139,3 @@ class TeacherProxies(Proxies):
     def of(self, modality: Modality) -> tuple[Tensor, Tensor]:
         """Rows of the classes that the modality's teacher knows."""
         return self.get_buffer(f"{modality}_vectors"), self.get_buffer(f"{modality}_known")
-
-
-@torch.no_grad()
-def last_layer(network: Network) -> Tensor | None:
-    """Weight of a network's classifier, (K, F), whatever it is called there; None when it is not linear."""
-    unit = torch.eye(network.num_features, device=next(network.parameters()).device)
-    bias = network.classify(torch.zeros_like(unit[:1]))
-    weight = (network.classify(unit) - bias).T
-    probe = 3 * torch.linspace(-9, 9, len(unit), device=unit.device).sin()[None]
-    return weight if torch.allclose(network.classify(probe), probe @ weight.T + bias, rtol=1e-3, atol=1e-4) else None

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from crossx.backbones import last_layer
 from crossx.errors import InputError
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import FrozenTeacher
@@ -25,25 +26,19 @@ def check_start(start: ProxyStart) -> None:
         raise InputError(f"start: {start!r} is not legal; one of {', '.join(get_args(ProxyStart))}")
 
 
-@torch.no_grad()
-def last_layer(teacher: FrozenTeacher) -> Tensor:
-    """The weights of a teacher's last layer, one row a class, (K, F) float32, whatever network it is.
+def class_rows(teacher: FrozenTeacher) -> Tensor:
+    """The weights of a teacher's last layer, one row a class, (K, F) float32.
 
     Raises:
         InputError: When its classifier is not one linear layer.
     """
-    network = teacher.network
-    parameter = next(network.parameters())
-    unit = torch.eye(network.num_features, device=parameter.device, dtype=parameter.dtype)
-    bias = network.classify(torch.zeros_like(unit[:1]))
-    weight = network.classify(unit) - bias
-    probe = unit.sum(dim=0, keepdim=True) - 2 * unit[:1]
-    if not torch.allclose(network.classify(probe) - bias, probe @ weight, rtol=1e-3, atol=1e-3):
+    weight = last_layer(teacher.network)
+    if weight is None:
         raise InputError(
             f"start: the last layer of teacher {teacher.card.name!r} is not linear, so it has no vector a class; "
             "use start: random"
         )
-    return weight.T.float()
+    return weight
 
 
 def class_geometry(weight: Tensor, dim: int) -> Tensor:
@@ -86,7 +81,7 @@ def start_proxies(teachers: TeacherPair, dim: int, start: ProxyStart) -> tuple[T
     photo_known, sketch_known = (vocabulary.known(modality).cpu() for modality in MODALITIES)
     sets = []
     for teacher, modality in ((teachers.photo, MODALITIES[0]), (teachers.sketch, MODALITIES[1])):
-        rows = class_geometry(last_layer(teacher).cpu(), dim)
+        rows = class_geometry(class_rows(teacher).cpu(), dim)
         place = vocabulary.teacher_target(torch.arange(len(vocabulary)), modality)
         sets.append(torch.where((place >= 0)[:, None], rows[place.clamp_min(0)], torch.zeros(())))
     photo, sketch = sets

@@ -44,8 +44,8 @@ class BatchNormStatisticsLoss(ReconstructionLoss):
     A small batch never has the statistics of a whole data set. With momentum (Fast-DFKD, arXiv 2112.06421, uses 0.9)
     the stored statistics are compared with the running ones of this and all earlier batches, through which only the
     present batch has a gradient: it is told what the earlier ones lack. That gradient is 1 - momentum times as large,
-    so the weight should be 1 / (1 - momentum) times as large. Fast-DFKD averages the batches' variances; here the
-    variance of all their images together is taken, which is what the teacher has stored.
+    so the weight should be 1 / (1 - momentum) times as large. The
+    variance is that of all batches' images together, which is what the teacher has stored.
 
     The running statistics are in the checkpoint.
 
