@@ -15,7 +15,7 @@ from crossx.cotraining.module import CoTrainingModule
 from crossx.cotraining.schedule import Schedule
 from crossx.data.shapes import ShapesDataset
 from crossx.data.synthetic import SyntheticPairsDataModule
-from crossx.encoding.encoders import Encoder, NetworkEncoder, TeacherEncoder, TeacherHeadEncoder
+from crossx.encoding.encoders import Encoder, NetworkEncoder, PosteriorEncoder, TeacherEncoder, TeacherHeadEncoder
 from crossx.encoding.losses import InfoNCELoss, SupConLoss
 from crossx.encoding.losses.base import EncodingTerm
 from crossx.encoding.module import EncoderModule
@@ -38,7 +38,7 @@ CLASSES = ShapesDataset.classes
 MODALITIES: tuple[Modality, Modality] = ("photo", "sketch")
 
 Norm = Literal["batch", "group", "none"]
-Kind = Literal["network", "teacher", "head"]
+Kind = Literal["network", "teacher", "head", "posterior"]
 
 SGD = partial(torch.optim.SGD, lr=0.01, momentum=0.5)
 
@@ -98,7 +98,9 @@ def reconstruction(
 
 
 def encoder(kind: Kind, norm: Norm = "group") -> Encoder:
-    """An encoder with D = 4."""
+    """An encoder whose trained part gives 4 numbers."""
+    if kind == "posterior":
+        return PosteriorEncoder(0.5, 4, 0)
     if kind == "network":
         return NetworkEncoder(SmallResNet(0, (8, 8), norm=norm), SIZE, dim=4)
     return TeacherEncoder(4, 0) if kind == "teacher" else TeacherHeadEncoder(4, 0)

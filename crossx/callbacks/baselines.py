@@ -7,14 +7,16 @@ import lightning.pytorch as pl
 import torch
 from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 
 from crossx.base import RetrievalModule
+from crossx.callbacks.vitals import within_class_distance
 from crossx.data.synthetic import SyntheticPairsDataModule
-from crossx.evaluation.functional import retrieval_scores
+from crossx.evaluation.functional import RetrievalScores, retrieval_scores
 from crossx.evaluation.metric import RetrievalMetric
 from crossx.evaluation.posterior import PosteriorChoice, best_posterior, features_scores
 from crossx.teachers.pair import TeacherPair
-from crossx.types import ImageBatch, Split
+from crossx.types import MODALITIES, ImageBatch, Modality, Split
 
 
 class TeacherBaselines(Callback):
@@ -25,12 +27,17 @@ class TeacherBaselines(Callback):
 
     Attributes:
         results: Split to baseline to metric name to value.
+        ap_all: Split to baseline to the average precision of each query, (Q,).
         choice: Form and temperature of posterior matching; None before the first validation.
+        distances: Modality to the mean distance of two real validation images of one class, as its teacher sees class
+            and distance; empty before the first validation.
     """
 
     def __init__(self) -> None:
         self.results: dict[Split, dict[str, dict[str, float]]] = {}
+        self.ap_all: dict[Split, dict[str, Tensor]] = {}
         self.choice: PosteriorChoice | None = None
+        self.distances: dict[Modality, float] = {}
         self._collected: _Outputs | None = None
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -78,21 +85,28 @@ class TeacherBaselines(Callback):
             self._collected = None
 
     def _finish(self, outputs: "_Outputs", split: Split) -> None:
-        found: dict[str, dict[str, float]] = {}
-        if outputs.features is not None:
-            with outputs.features.sync_context():
-                photos, sketches = outputs.features.images("photo"), outputs.features.images("sketch")
+        found: dict[str, RetrievalScores] = {}
+        features = {}
+        for modality, metric in outputs.features.items():
+            with metric.sync_context():
+                features[modality] = metric.images(modality)
+        photos, sketches = features["photo"], features["sketch"]
+        if photos.embeddings.shape[1] == sketches.embeddings.shape[1]:
             scores = features_scores(sketches.embeddings, photos.embeddings)
-            found["features"] = retrieval_scores(scores, sketches.labels, photos.labels).summary()
+            found["features"] = retrieval_scores(scores, sketches.labels, photos.labels)
         with outputs.logits.sync_context():
             photos, sketches = outputs.logits.images("photo"), outputs.logits.images("sketch")
         if split == "validation":
+            for modality, images in (("photo", photos), ("sketch", sketches)):
+                seen = images.embeddings.argmax(1)
+                self.distances[modality] = float(within_class_distance(features[modality].embeddings, seen))
             self.choice = best_posterior(sketches.embeddings, photos.embeddings, sketches.labels, photos.labels)
         if self.choice is None:
             raise RuntimeError("posterior matching is chosen on validation images first")
         scores = self.choice.score(sketches.embeddings, photos.embeddings)
-        found["posterior"] = retrieval_scores(scores, sketches.labels, photos.labels).summary()
-        self.results[split] = found
+        found["posterior"] = retrieval_scores(scores, sketches.labels, photos.labels)
+        self.results[split] = {name: scores.summary() for name, scores in found.items()}
+        self.ap_all[split] = {name: scores.ap_all for name, scores in found.items()}
 
 
 class _Outputs:
@@ -102,17 +116,15 @@ class _Outputs:
         self.teachers: TeacherPair = module.teachers
         self.device = module.device
         self.logits = RetrievalMetric().to(self.device)
-        same_width = self.teachers.photo.network.num_features == self.teachers.sketch.network.num_features
-        self.features = RetrievalMetric().to(self.device) if same_width else None
+        self.features: dict[Modality, RetrievalMetric] = {m: RetrievalMetric().to(self.device) for m in MODALITIES}
 
     @torch.no_grad()
     def add(self, batch: ImageBatch) -> None:
         """Run the teacher of the batch's modality."""
-        output = (self.teachers.photo if batch.modality == "photo" else self.teachers.sketch)(batch.image)
+        output = self.teachers.of(batch.modality)(batch.image)
         shared = self.teachers.vocabulary.shared_logits(output.logits, batch.modality)
         self.logits.update(shared, batch.label, batch.index, batch.modality)
-        if self.features is not None:
-            self.features.update(output.features, batch.label, batch.index, batch.modality)
+        self.features[batch.modality].update(output.features, batch.label, batch.index, batch.modality)
 
     def collect(self, loader: Iterable[ImageBatch]) -> None:
         """Run the teachers over a loader of the CPU."""

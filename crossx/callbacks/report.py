@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 
 from crossx import __version__
 from crossx.base import CrossxModule, RetrievalModule, teacher_hashes
 from crossx.callbacks.baselines import TeacherBaselines
 from crossx.callbacks.health import HealthMonitor
 from crossx.errors import InputError
+from crossx.evaluation.results import paired_bootstrap
 from crossx.evaluation.summary import print_table, read_results
 from crossx.files import write_text
 from crossx.seeding import run_seed
@@ -114,20 +117,30 @@ class RunReport(Callback):
         if folder is None or not trainer.is_global_zero:
             return
         baselines: dict[str, dict[str, float]] = {}
+        others: dict[str, Tensor] = {}
         health: list[dict[str, Any]] | None = None  # nobody watched
         for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
             if isinstance(callback, TeacherBaselines):
                 baselines.update({} if split is None else callback.results.get(split, {}))
+                others.update({} if split is None else callback.ap_all.get(split, {}))
             elif isinstance(callback, HealthMonitor):
                 health = callback.found
         if self.with_data is not None:
             baselines["with_data"] = self.with_data["metrics"]
+            others["with_data"] = _from_json(self.with_data.get("ap_all"))
+        own = module.retrieval.by_query if metrics and isinstance(module, RetrievalModule) else None
+        ap_all = torch.empty(0) if own is None else own.ap_all
+        intervals = {
+            n: paired_bootstrap(ap_all, ap)._asdict() for n, ap in others.items() if len(ap) == len(ap_all) > 0
+        }
         data = getattr(getattr(trainer, "datamodule", None), "dataset", None)
         results = {
             "split": split,
             "metrics": metrics,
             "at_start": self.at_start,
             "baselines": baselines,
+            "differences": intervals,
+            "ap_all": [round(value, 6) for value in ap_all.tolist()],
             "health": health,
             "seed": run_seed(),
             "step": trainer.global_step,
@@ -141,6 +154,11 @@ class RunReport(Callback):
         write_text(path, json.dumps(_without_nan(results), indent=1) + "\n")
         if metrics:
             print_results(results, path)
+
+
+def _from_json(values: list[float | None] | None) -> Tensor:
+    """Average precisions of a `results.json`, NaN where a query has no relevant photo; empty where it has none."""
+    return torch.tensor([float("nan") if value is None else value for value in values or []], dtype=torch.float64)
 
 
 def _without_nan(value: Any) -> Any:  # noqa: ANN401 - any JSON value
@@ -163,4 +181,9 @@ def print_results(results: dict[str, Any], path: Path) -> None:
     rows = {"this run": results["metrics"], "this run at step 0": results["at_start"], **results["baselines"]}
     where = "not measured on any split" if results["split"] is None else f"measured on the {results['split']} split"
     print_table(f"step {results['step']}, {where}", rows)
+    for name, i in results["differences"].items():
+        print(  # noqa: T201 - part of the table
+            f"map_all minus {name}: {i['difference']:+.4f}, 95 % of resampled queries in "
+            f"[{i['low']:+.4f}, {i['high']:+.4f}]"
+        )
     print(f"run folder: {path.parent.resolve()}", flush=True)  # noqa: T201 - what the user looks for

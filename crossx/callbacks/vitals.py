@@ -48,6 +48,22 @@ def class_spread(features: Tensor, predicted: Tensor, classes: int) -> Tensor:
     return (within / unit).sqrt()
 
 
+def within_class_distance(features: Tensor, predicted: Tensor) -> Tensor:
+    """Mean distance of two images of one class in a teacher's feature space, each class counting once.
+
+    Args:
+        features: (N, F).
+        predicted: Class of each image, (N,) int64.
+
+    Returns:
+        Scalar >= 0; NaN where no two images are of one class.
+    """
+    features = full_precision(features)
+    classes = (features[predicted == c] for c in torch.unique(predicted))
+    distances = [torch.nn.functional.pdist(images).mean() for images in classes if len(images) > 1]
+    return torch.stack(distances).mean() if distances else features.new_tensor(float("nan"))
+
+
 def pair_correlation(photo_logits: Tensor, sketch_logits: Tensor) -> Tensor:
     """Correlation over pairs between what the two teachers say.
 

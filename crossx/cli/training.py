@@ -16,6 +16,7 @@ import crossx.components  # noqa: F401 - makes every class of crossx known, so t
 from crossx.base import INSTANTIATOR, CrossxModule
 from crossx.callbacks.baselines import TeacherBaselines
 from crossx.callbacks.checkpoint import LastCheckpoint
+from crossx.callbacks.diversity import Diversity
 from crossx.callbacks.embeddings import EmbeddingWriter
 from crossx.callbacks.export import EncoderExport
 from crossx.callbacks.filmstrip import Filmstrip
@@ -73,6 +74,7 @@ class CrossxCLI(LightningCLI):
         parser.add_lightning_class_args(HealthMonitor, "health")
         parser.add_lightning_class_args(RetrievalSheets, "retrieval_sheets")
         parser.add_lightning_class_args(ClassHistograms, "histograms")
+        parser.add_lightning_class_args(Diversity, "diversity")
         parser.add_lightning_class_args(HardestPairs, "hardest")
         parser.add_lightning_class_args(Filmstrip, "filmstrip")
         parser.add_lightning_class_args(EncoderExport, "encoders")

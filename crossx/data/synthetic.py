@@ -34,9 +34,12 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
             the command line from `teachers.photo`.
         sketch_teacher: The same for sketches.
         aliases: Other spellings of class names, from `teachers.aliases` in the same way.
+        unknown_classes: Whether the data set may have classes that a teacher does not know: to measure retrieval of
+            unseen or half-known classes. Otherwise such a class is taken for a mistake.
 
     Raises:
-        InputError: When a number is out of range, or a class of the data set is not known to both teachers.
+        InputError: When a number is out of range, or a class of the data set is not known to both teachers and
+            `unknown_classes` does not allow it.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
         photo_teacher: str | None = None,
         sketch_teacher: str | None = None,
         aliases: dict[str, str] | None = None,
+        unknown_classes: bool = False,
     ) -> None:
         super().__init__()
         for name, value in (
@@ -67,7 +71,7 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
         self.workers = workers
         # Kept open, so that decoded images stay in memory between validations.
         self._opened: dict[Split, tuple[LabelledImages, LabelledImages]] = {}
-        if dataset is not None and photo_teacher is not None and sketch_teacher is not None:
+        if dataset is not None and photo_teacher is not None and sketch_teacher is not None and not unknown_classes:
             cards = (read_card(photo_teacher, "teachers.photo"), read_card(sketch_teacher, "teachers.sketch"))
             check_classes(dataset.classes, Vocabulary(cards[0].classes, cards[1].classes, aliases))
 
@@ -164,5 +168,5 @@ def check_classes(classes: tuple[str, ...], vocabulary: Vocabulary) -> None:
             raise InputError(
                 f"data.dataset: the {side} teacher does not know {', '.join(map(repr, unknown[:5]))}"
                 f"{' and more' if len(unknown) > 5 else ''}; its classes are {', '.join(known)} "
-                "(teachers.aliases joins different spellings)"
+                "(teachers.aliases joins different spellings; data.unknown_classes: true measures what is unknown)"
             )

@@ -62,17 +62,17 @@ class EncoderModule(RetrievalModule):
         clip_norm: float | None = None,
     ) -> None:
         super().__init__(optimizer, scheduler, clip_norm)
+        if not temperature > 0:
+            raise InputError(f"temperature: {temperature} is not legal; a positive number")
+        self.teachers = TeacherPair(photo_teacher, sketch_teacher, aliases)
+        self.photo_encoder, self.sketch_encoder = photo_encoder, sketch_encoder
+        photo_encoder.start_from(self.teachers, "photo")
+        sketch_encoder.start_from(self.teachers, "sketch")
         if photo_encoder.dim != sketch_encoder.dim:
             raise InputError(
                 f"sketch_encoder.dim: {sketch_encoder.dim} is not legal beside photo_encoder.dim = "
                 f"{photo_encoder.dim}: both embed into one space"
             )
-        if not temperature > 0:
-            raise InputError(f"temperature: {temperature} is not legal; a positive number")
-        self.teachers = TeacherPair(photo_teacher, sketch_teacher, aliases)
-        self.photo_encoder, self.sketch_encoder = photo_encoder, sketch_encoder
-        photo_encoder.start_from(self.teachers.photo)
-        sketch_encoder.start_from(self.teachers.sketch)
         self.objective = WeightedObjective(terms)
         for term in terms.values():
             term.loss.start_from(self.teachers, photo_encoder.dim)

@@ -9,7 +9,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from crossx.errors import InputError
-from crossx.evaluation.functional import ACC_AT, CHUNK_SIZE, PREC_AT, embedding_scores
+from crossx.evaluation.functional import ACC_AT, CHUNK_SIZE, PREC_AT, RetrievalScores, embedding_scores
 from crossx.types import MODALITIES, Modality
 
 
@@ -41,6 +41,9 @@ class RetrievalMetric(Metric):
         acc_at: The k of the accuracies.
         chunk_size: Queries ranked at a time.
 
+    Attributes:
+        by_query: The measures of each query at the last `compute`, for paired comparisons; it outlives `reset`.
+
     Raises:
         InputError: From `update` when shapes disagree or the modality is unknown; from `compute` when there is no
             photo or no sketch, embeddings are not finite, or one index has two labels.
@@ -63,6 +66,7 @@ class RetrievalMetric(Metric):
         self.prec_at = tuple(prec_at)
         self.acc_at = tuple(acc_at)
         self.chunk_size = chunk_size
+        self.by_query: RetrievalScores | None = None
         for name in ("embeddings", "labels", "indices", "modalities"):
             self.add_state(name, default=[], dist_reduce_fx="cat")
         self.add_state("width", default=torch.tensor(0), dist_reduce_fx="max")
@@ -124,7 +128,7 @@ class RetrievalMetric(Metric):
     def compute(self) -> dict[str, Tensor]:
         """Metric name to scalar float32, means over the sketches of all processes."""
         photos, sketches = self.images("photo"), self.images("sketch")
-        scores = embedding_scores(
+        self.by_query = scores = embedding_scores(
             sketches.embeddings,
             photos.embeddings,
             sketches.labels,

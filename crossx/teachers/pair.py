@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from crossx.backbones import TIMM_PREFIX
 from crossx.errors import InputError
-from crossx.teachers.teacher import load_teacher
+from crossx.teachers.teacher import FrozenTeacher, load_teacher
 from crossx.teachers.vocabulary import Vocabulary
 from crossx.types import Modality, PairBatch, TeacherOutput
 
@@ -53,6 +53,11 @@ class TeacherPair(nn.Module):
         if target is None:
             target = self.vocabulary.most_likely(of_photo.logits, of_sketch.logits)
         return PairBatch(photo, sketch, of_photo, of_sketch, target)
+
+    def of(self, modality: Modality) -> FrozenTeacher:
+        """The teacher of a modality."""
+        teacher: FrozenTeacher = self.photo if modality == "photo" else self.sketch
+        return teacher
 
     def crossed(self, photo: Tensor, sketch: Tensor) -> dict[Modality, TeacherOutput]:
         """Let each teacher judge the other modality's images, with statistics.

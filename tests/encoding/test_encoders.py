@@ -2,55 +2,71 @@ from typing import get_args
 
 import pytest
 import torch
-from runs import SIZE, Kind, Teachers, encoder
+from runs import MODALITIES, SIZE, Kind, Teachers, encoder
 from torch import Tensor
 
 from crossx.backbones import SmallResNet
-from crossx.encoding.encoders import EmbeddingHead, Encoder, NetworkEncoder, TeacherEncoder, TeacherHeadEncoder
+from crossx.encoding.encoders import (
+    EmbeddingHead,
+    Encoder,
+    NetworkEncoder,
+    PosteriorEncoder,
+    TeacherEncoder,
+    TeacherHeadEncoder,
+)
+from crossx.encoding.encoders.posterior import posterior_vector
 from crossx.errors import InputError
-from crossx.teachers.teacher import FrozenTeacher, load_teacher
+from crossx.teachers.pair import TeacherPair
+from crossx.teachers.teacher import FrozenTeacher
 from crossx.types import TeacherOutput
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @pytest.fixture
-def teacher(teachers: Teachers) -> FrozenTeacher:
-    return load_teacher(teachers.photo, "photo_teacher")
+def pair(teachers: Teachers) -> TeacherPair:
+    return TeacherPair(*teachers)
+
+
+@pytest.fixture
+def teacher(pair: TeacherPair) -> FrozenTeacher:
+    return pair.photo
 
 
 def images(count: int = 6, size: int = SIZE) -> Tensor:
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0))
 
 
-def started(kind: Kind, teacher: FrozenTeacher) -> Encoder:
+def started(kind: Kind, pair: TeacherPair) -> Encoder:
     torch.manual_seed(0)
     made = encoder(kind)
-    made.start_from(teacher)
+    made.start_from(pair, "photo")
     return made
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("bfloat16", [False, True])
-def test_unit_vectors_in_float32(teacher: FrozenTeacher, kind: Kind, bfloat16: bool) -> None:
+def test_unit_vectors_in_float32(pair: TeacherPair, kind: Kind, bfloat16: bool) -> None:
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        embedding = started(kind, teacher)(images())
-    assert embedding.shape == (6, 4)
+        embedding = started(kind, pair)(images())
+    assert embedding.shape == (6, 4 + len(pair.vocabulary) + 2 if kind == "posterior" else 4)
     assert embedding.dtype == torch.float32
     torch.testing.assert_close(embedding.norm(dim=1), torch.ones(6))
     assert embedding.std(0).max() > 1e-3  # images are told apart
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_images_of_any_size(teacher: FrozenTeacher, kind: Kind) -> None:
-    made = started(kind, teacher).eval()
+def test_images_of_any_size(pair: TeacherPair, kind: Kind) -> None:
+    made = started(kind, pair).eval()
     flat = torch.tensor([0.1, 0.3, 0.8])[:, None, None, None]
     torch.testing.assert_close(made(flat.expand(3, 3, 40, 24)), made(flat.expand(3, 3, SIZE, SIZE)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_parameter_gets_a_gradient_and_the_teacher_none(teacher: FrozenTeacher, kind: Kind) -> None:
-    made = started(kind, teacher)
+def test_every_parameter_gets_a_gradient_and_the_teacher_none(
+    pair: TeacherPair, teacher: FrozenTeacher, kind: Kind
+) -> None:
+    made = started(kind, pair)
     x = images().requires_grad_()
     made(x)[:, 0].sum().backward()
     trained = {name: p for name, p in made.named_parameters() if p.requires_grad}
@@ -61,8 +77,8 @@ def test_every_parameter_gets_a_gradient_and_the_teacher_none(teacher: FrozenTea
     assert x.grad.abs().sum() > 0
 
 
-def test_head_takes_what_the_teacher_has_said(teacher: FrozenTeacher) -> None:
-    made = started("head", teacher)
+def test_head_takes_what_the_teacher_has_said(pair: TeacherPair, teacher: FrozenTeacher) -> None:
+    made = started("head", pair)
     known = TeacherOutput(torch.zeros(6, 10), torch.rand(6, teacher.network.num_features))
     calls: list[object] = []
     with teacher.register_forward_pre_hook(lambda *_: calls.append(1)):
@@ -76,8 +92,8 @@ def test_head_takes_what_the_teacher_has_said(teacher: FrozenTeacher) -> None:
 
 
 @pytest.mark.parametrize("kind", ["network", "teacher"])
-def test_other_encoders_look_for_themselves(teacher: FrozenTeacher, kind: Kind) -> None:
-    made = started(kind, teacher).eval()
+def test_other_encoders_look_for_themselves(pair: TeacherPair, teacher: FrozenTeacher, kind: Kind) -> None:
+    made = started(kind, pair).eval()
     told = TeacherOutput(torch.zeros(6, 10), torch.zeros(6, teacher.network.num_features))
     calls: list[object] = []
     with teacher.register_forward_pre_hook(lambda *_: calls.append(1)):
@@ -85,8 +101,8 @@ def test_other_encoders_look_for_themselves(teacher: FrozenTeacher, kind: Kind) 
     assert not calls
 
 
-def test_teacher_encoder_starts_at_the_teacher_and_leaves_it_alone(teacher: FrozenTeacher) -> None:
-    made = started("teacher", teacher)
+def test_teacher_encoder_starts_at_the_teacher_and_leaves_it_alone(pair: TeacherPair, teacher: FrozenTeacher) -> None:
+    made = started("teacher", pair)
     assert isinstance(made, TeacherEncoder)
     assert made.network is not None
     made.eval()
@@ -109,14 +125,14 @@ def test_teacher_encoder_starts_at_the_teacher_and_leaves_it_alone(teacher: Froz
     assert torch.equal(teacher(images()).logits, before)
 
 
-def test_two_encoders_from_one_teacher_are_two(teacher: FrozenTeacher) -> None:
-    first, second = started("teacher", teacher), started("teacher", teacher)
+def test_two_encoders_from_one_teacher_are_two(pair: TeacherPair) -> None:
+    first, second = started("teacher", pair), started("teacher", pair)
     places = [{p.data_ptr() for p in made.state_dict().values()} for made in (first, second)]
     assert not places[0] & places[1]
 
 
-def test_head_encoder_trains_and_saves_its_head_alone(teacher: FrozenTeacher) -> None:
-    made = started("head", teacher)
+def test_head_encoder_trains_and_saves_its_head_alone(pair: TeacherPair, teacher: FrozenTeacher) -> None:
+    made = started("head", pair)
     names = {"head.0.weight", "head.0.bias", "head.1.weight", "head.1.bias"}
     assert {name for name, p in made.named_parameters() if p.requires_grad} == names
     assert set(made.state_dict()) == names
@@ -124,8 +140,8 @@ def test_head_encoder_trains_and_saves_its_head_alone(teacher: FrozenTeacher) ->
     assert not teacher.training
 
 
-def test_scale_of_the_teacher_s_features_is_of_no_concern(teacher: FrozenTeacher) -> None:
-    made = started("head", teacher)
+def test_scale_of_the_teacher_s_features_is_of_no_concern(pair: TeacherPair, teacher: FrozenTeacher) -> None:
+    made = started("head", pair)
     features = torch.rand(6, teacher.network.num_features)
     outputs = [TeacherOutput(torch.zeros(6, 10), scale * features) for scale in (10, 1000)]
     torch.testing.assert_close(made(images(), outputs[0]), made(images(), outputs[1]), rtol=1e-3, atol=1e-4)
@@ -144,21 +160,21 @@ def test_network_with_a_classifier_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("dim", "hidden"), [(0, 0), (-2, 4), (4, -1)])
-def test_numbers_out_of_range(teacher: FrozenTeacher, dim: int, hidden: int) -> None:
+def test_numbers_out_of_range(pair: TeacherPair, dim: int, hidden: int) -> None:
     with pytest.raises(InputError, match=rf"dim {dim} and hidden {hidden} are not legal"):
-        TeacherHeadEncoder(dim, hidden).start_from(teacher)
+        TeacherHeadEncoder(dim, hidden).start_from(pair, "photo")
 
 
-@pytest.mark.parametrize("kind", ["teacher", "head"])
+@pytest.mark.parametrize("kind", ["teacher", "head", "posterior"])
 def test_using_it_without_its_teacher_is_a_defect(kind: Kind) -> None:
     with pytest.raises(RuntimeError, match="before the first use"):
         encoder(kind)(images())
 
 
 @pytest.mark.parametrize("frozen", [False, True])
-def test_teachers_statistics_stay_where_that_is_asked(teacher: FrozenTeacher, frozen: bool) -> None:
+def test_teachers_statistics_stay_where_that_is_asked(pair: TeacherPair, frozen: bool) -> None:
     made = TeacherEncoder(4, 0, frozen_statistics=frozen)
-    made.start_from(teacher)
+    made.start_from(pair, "photo")
     assert made.network is not None
     before = {name: value.clone() for name, value in made.network.named_buffers() if "running" in name}
     assert before
@@ -172,3 +188,37 @@ def test_teachers_statistics_stay_where_that_is_asked(teacher: FrozenTeacher, fr
 def test_network_rate_is_a_share(rate: float) -> None:
     with pytest.raises(InputError, match=rf"network_rate: {rate} is not legal; above 0, at most 1"):
         TeacherEncoder(4, 0, network_rate=rate)
+
+
+def test_posterior_vectors_of_both_modalities() -> None:
+    photo, sketch = (torch.randn(n, 5, generator=torch.Generator().manual_seed(n)).mul(3).softmax(1) for n in (6, 7))
+    sure = torch.eye(5)[:1]
+    photos, sketches = posterior_vector(torch.cat([photo, sure]), "photo"), posterior_vector(sketch, "sketch")
+    torch.testing.assert_close(sketches @ photos[:6].T, sketch @ photo.T)
+    torch.testing.assert_close(photos.norm(dim=1), torch.ones(7))
+    torch.testing.assert_close(posterior_vector(photo, "photo").norm(dim=1), torch.ones(6))
+    certain = sure.clone().requires_grad_()
+    posterior_vector(certain, "photo").sum().backward()  # type: ignore[no-untyped-call]
+    assert certain.grad is not None
+    assert certain.grad.isfinite().all()
+
+
+def test_posterior_encoder_is_posterior_matching_and_a_head(pair: TeacherPair) -> None:
+    made = {}
+    for modality in MODALITIES:
+        torch.manual_seed(0)
+        made[modality] = PosteriorEncoder(0.7, 4, 0)
+        made[modality].start_from(pair, modality)
+    outputs = {m: pair.of(m)(images()) for m in MODALITIES}
+    posteriors = {m: pair.vocabulary.union_posterior(outputs[m].logits, m) for m in MODALITIES}
+    heads = {m: torch.nn.functional.normalize(made[m].head(outputs[m].features), dim=1) for m in MODALITIES}
+    expected = 0.7 * posteriors["sketch"] @ posteriors["photo"].T + 0.3 * heads["sketch"] @ heads["photo"].T
+    found = made["sketch"](images()) @ made["photo"](images(), outputs["photo"]).T
+    torch.testing.assert_close(found, expected)
+    assert set(made["photo"].state_dict()) == {f"head.{i}.{n}" for i in (0, 1) for n in ("weight", "bias")}
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.5])
+def test_share_of_the_posterior(share: float) -> None:
+    with pytest.raises(InputError, match=rf"^encoder\.share: {share} is not legal; above 0 and below 1$"):
+        PosteriorEncoder(share)

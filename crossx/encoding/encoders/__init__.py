@@ -1,0 +1,15 @@
+"""Encoders (the students): image of one modality to a unit vector."""
+
+from crossx.encoding.encoders.base import EmbeddingHead, Encoder
+from crossx.encoding.encoders.network import NetworkEncoder
+from crossx.encoding.encoders.posterior import PosteriorEncoder
+from crossx.encoding.encoders.teacher import TeacherEncoder, TeacherHeadEncoder
+
+__all__ = [
+    "EmbeddingHead",
+    "Encoder",
+    "NetworkEncoder",
+    "PosteriorEncoder",
+    "TeacherEncoder",
+    "TeacherHeadEncoder",
+]

@@ -1,0 +1,72 @@
+"""What an encoder (the student) is: image of one modality to a unit vector."""
+
+from abc import ABC, abstractmethod
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from crossx.errors import InputError
+from crossx.teachers.pair import TeacherPair
+from crossx.types import Modality, TeacherOutput
+
+
+class EmbeddingHead(nn.Sequential):
+    """Features to an embedding: linear, or with one hidden layer.
+
+    Args:
+        num_features: F.
+        dim: D.
+        hidden: Width of the hidden layer; 0 for none.
+    """
+
+    def __init__(self, num_features: int, dim: int, hidden: int) -> None:
+        if dim < 1 or hidden < 0:
+            raise InputError(f"encoder: dim {dim} and hidden {hidden} are not legal; dim from 1, hidden from 0 (none)")
+        if hidden:
+            # The normalisation brings teachers of any scale to one scale, whatever they were trained with.
+            layers = [nn.LayerNorm(num_features), nn.Linear(num_features, hidden), nn.GELU(), nn.Linear(hidden, dim)]
+        else:
+            layers = [nn.LayerNorm(num_features), nn.Linear(num_features, dim)]
+        super().__init__(*layers)
+
+
+class Encoder(nn.Module, ABC):
+    """Image to unit vector.
+
+    Args:
+        dim: D, length of the embedding.
+        hidden: Width of the embedding head's hidden layer; 0 for a linear head.
+    """
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.hidden = hidden
+
+    def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
+        """Called once before training; `dim` must be right from then on. By default of no concern.
+
+        Args:
+            teachers: Both teachers and the vocabulary that joins their classes.
+            modality: The encoder's own.
+        """
+
+    def relative_rates(self) -> list[tuple[nn.Module, float]]:
+        """Submodules that learn at another rate than the rest, each with the factor to the optimiser's rate."""
+        return []
+
+    @abstractmethod
+    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
+        """Images to embeddings of any length.
+
+        Args:
+            images: (B, 3, H, W) in [0, 1].
+            teacher: What the teacher has already said of these very images, where that is known.
+
+        Returns:
+            (B, D).
+        """
+
+    def forward(self, images: Tensor, teacher: TeacherOutput | None = None) -> Tensor:
+        """Images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32."""
+        return F.normalize(self.embed(images, teacher).float(), dim=1)

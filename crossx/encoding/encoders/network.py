@@ -1,0 +1,49 @@
+"""An encoder with a network of its own."""
+
+from torch import Tensor
+
+from crossx.backbones import Network
+from crossx.encoding.encoders.base import EmbeddingHead, Encoder
+from crossx.errors import InputError
+from crossx.preprocessing import Preprocessing
+from crossx.types import TeacherOutput
+
+
+class NetworkEncoder(Encoder):
+    """A network of its own, started at random or from weights that timm knows.
+
+    Args:
+        network: Backbone without classifier (`num_classes: 0`), such as `TimmNetwork` or `SmallResNet`.
+        input_size: Side in pixels that images are resized to.
+        mean: Subtracted from each channel of an image in [0, 1].
+        std: Divides each channel then.
+        dim: D.
+        hidden: Width of the head's hidden layer; 0 for a linear head.
+
+    Raises:
+        InputError: When the network has a classifier.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        input_size: int,
+        mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
+        std: tuple[float, float, float] = (0.5, 0.5, 0.5),
+        dim: int = 64,
+        hidden: int = 0,
+    ) -> None:
+        super().__init__(dim, hidden)
+        if network.num_classes:
+            raise InputError(
+                f"encoder.network.num_classes: {network.num_classes} is not legal; 0, because an encoder has no "
+                "classifier and its parameters would never learn"
+            )
+        self.network = network
+        self.preprocessing = Preprocessing(input_size, mean, std)
+        self.head = EmbeddingHead(network.num_features, dim, hidden)
+
+    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
+        """Run network and head; the teacher is of no concern."""
+        embedding: Tensor = self.head(self.network.pooled(self.preprocessing(images)))
+        return embedding

@@ -1,0 +1,74 @@
+"""Posterior matching as an encoder, and what a trained head adds to it."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from crossx.encoding.encoders.teacher import TeacherHeadEncoder
+from crossx.errors import InputError
+from crossx.objective import full_precision
+from crossx.teachers.pair import TeacherPair
+from crossx.teachers.vocabulary import Vocabulary
+from crossx.types import MODALITIES, Modality, TeacherOutput
+
+
+def posterior_vector(posterior: Tensor, modality: Modality) -> Tensor:
+    """A posterior as a unit vector.
+
+    What its length lacks stands on a coordinate that the other modality leaves 0, so that the cosine of a photo's and a
+    sketch's vector is sum_c P(c | photo) P(c | sketch), the probability that both show the same class.
+
+    Args:
+        posterior: (B, U), rows sum to 1.
+        modality: Whose.
+
+    Returns:
+        (B, U + 2) float32, rows of length 1.
+    """
+    posterior = full_precision(posterior)
+    # The floor keeps the gradient of the root finite where a teacher is entirely sure.
+    rest = (1 - posterior.square().sum(1, keepdim=True)).clamp_min(1e-6).sqrt()
+    nothing = torch.zeros_like(rest)
+    own = [rest if m == modality else nothing for m in MODALITIES]
+    return torch.cat([posterior, *own], dim=1)
+
+
+class PosteriorEncoder(TeacherHeadEncoder):
+    """The frozen teacher's posterior beside a trained head on its features, in one unit vector.
+
+    With s the `share`, the cosine of a photo and a sketch is s times the probability that both show the same class
+    (`posterior_vector`) plus 1 - s times the cosine of the heads' unit vectors. Where both teachers know a class,
+    nothing that was tried ranks better than the first part; the second part also works where they do not.
+
+    Args:
+        share: s, in (0, 1).
+        dim: Length of the head's vector; the embedding's D is this plus the classes of the union plus 2.
+        hidden: Width of the head's hidden layer; 0 for a linear head.
+
+    Raises:
+        InputError: When the share is out of range.
+    """
+
+    def __init__(self, share: float = 0.8, dim: int = 64, hidden: int = 512) -> None:
+        super().__init__(dim, hidden)
+        if not 0 < share < 1:
+            raise InputError(f"encoder.share: {share} is not legal; above 0 and below 1")
+        self.share = share
+        self.head_dim = dim
+        self._vocabulary: Vocabulary | None = None
+        self._modality: Modality = "photo"
+
+    def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
+        """Take the teacher and the classes; both stay out of the checkpoint."""
+        super().start_from(teachers, modality)
+        self._vocabulary, self._modality = teachers.vocabulary, modality
+        self.dim = self.head_dim + len(teachers.vocabulary) + len(MODALITIES)
+
+    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
+        """Put posterior and head's vector side by side."""
+        if self._vocabulary is None:
+            raise RuntimeError("start_from() comes before the first use")
+        output = self.output(images, teacher)
+        posterior = posterior_vector(self._vocabulary.union_posterior(output.logits, self._modality), self._modality)
+        learned = F.normalize(full_precision(self.head(output.features)), dim=1)
+        return torch.cat([self.share**0.5 * posterior, (1 - self.share) ** 0.5 * learned], dim=1)
