@@ -35,7 +35,7 @@ ScoreFunction = Callable[[Tensor], Tensor]
 """Positions of some queries, (B,) int64 on the CPU, to their scores against the whole gallery, (B, G); higher is more
 similar. What is ranked is never held whole."""
 
-PREC_AT = (100, 200)
+PREC_AT = (50, 100, 200)
 ACC_AT = (1,)
 CHUNK_SIZE = 128
 """Queries ranked at a time; the peak is about 100 bytes x chunk size x G."""

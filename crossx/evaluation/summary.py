@@ -11,8 +11,8 @@ from rich.table import Table
 from crossx.errors import InputError
 from crossx.paths import resolve
 
-_LEAST_WIDTH = 120
-"""Columns; a log file has no width of its own, and six metrics beside the longest name of a row take 106."""
+_LEAST_WIDTH = 132
+"""Columns; a log file has no width of its own, and seven metrics beside the longest name of a row take 119."""
 
 
 def read_results(path: str | Path, field: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from crossx.errors import InputError
 from crossx.teachers.module import ClassifierModule
 from crossx.teachers.teacher import load_teacher, read_card
 
-METRICS = {"map_all", "map_at_200", "prec_at_100", "prec_at_200", "acc_at_1", "map_all_macro"}
+METRICS = {"map_all", "map_at_200", "prec_at_50", "prec_at_100", "prec_at_200", "acc_at_1", "map_all_macro"}
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def test_says_what_was_measured_on_what_and_how(joint_run: Path, teachers: Teach
     found = read(joint_run)
     assert set(found) == {
         *("split", "metrics", "at_start", "baselines", "health", "seed", "step", "seconds"),
-        *("version", "teachers", "split_hash", "config"),
+        *("version", "teachers", "split_hash", "config", "differences", "ap_all"),
     }
     assert found["split"] == "validation"
     rows = [found["metrics"], found["at_start"], found["baselines"]["features"], found["baselines"]["posterior"]]
@@ -153,6 +153,14 @@ def test_table_names_the_rows_and_the_run_folder(
     run("validate", tmp_path / "config.yaml", joint_config(teachers, tmp_path), *words)
     found, fitted = read(tmp_path / "run/version_0"), read(joint_run)
     assert found["baselines"]["with_data"] == fitted["metrics"]
+    assert found["differences"]["with_data"] == {"difference": 0, "low": 0, "high": 0}, "the same weights"
+    assert len(found["ap_all"]) == 20
+    assert sum(found["ap_all"]) / 20 == pytest.approx(found["metrics"]["map_all"], abs=1e-5)
+    for name in ("features", "posterior"):
+        interval = found["differences"][name]
+        assert interval["low"] < interval["difference"] < interval["high"]
+        expected = found["metrics"]["map_all"] - found["baselines"][name]["map_all"]
+        assert interval["difference"] == pytest.approx(expected, abs=1e-6)
     out = capsys.readouterr().out
     assert f"run folder: {(tmp_path / 'run/version_0').resolve()}\n" in out
     for label, metrics in {"this run": found["metrics"], **found["baselines"]}.items():

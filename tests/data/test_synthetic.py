@@ -65,6 +65,7 @@ def test_class_unknown_to_one_teacher(tmp_path: Path, side: str) -> None:
     with pytest.raises(InputError, match=message):
         data(few, evaluated=True)
     data(few)  # nothing to evaluate on, nothing to know
+    data(few, evaluated=True, unknown_classes=True)  # asked for
 
 
 def test_aliases_join_spellings() -> None:

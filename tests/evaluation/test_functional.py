@@ -116,6 +116,7 @@ def test_default_names() -> None:
     assert list(embedding_scores(*problem()).summary()) == [
         "map_all",
         "map_at_200",
+        "prec_at_50",
         "prec_at_100",
         "prec_at_200",
         "acc_at_1",
