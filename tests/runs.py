@@ -100,7 +100,7 @@ def reconstruction(
 def encoder(kind: Kind, norm: Norm = "group") -> Encoder:
     """An encoder whose trained part gives 4 numbers."""
     if kind == "posterior":
-        return PosteriorEncoder(0.5, 4, 0)
+        return PosteriorEncoder(0.5, dim=4, hidden=0)
     if kind == "network":
         return NetworkEncoder(SmallResNet(0, (8, 8), norm=norm), SIZE, dim=4)
     return TeacherEncoder(4, 0) if kind == "teacher" else TeacherHeadEncoder(4, 0)

@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from runs import CLASSES, MODALITIES, SIZE, Teachers, data, encoding, joint, reconstruction, save_teachers, trainer
 
+from crossx.callbacks.baselines import TeacherBaselines
 from crossx.cotraining.schedule import Schedule
 from crossx.data.shapes import ShapesDataset
 from crossx.data.sources import RealPairs
@@ -65,7 +66,17 @@ def test_class_unknown_to_one_teacher(tmp_path: Path, side: str) -> None:
     with pytest.raises(InputError, match=message):
         data(few, evaluated=True)
     data(few)  # nothing to evaluate on, nothing to know
-    data(few, evaluated=True, unknown_classes=True)  # asked for
+
+
+def test_unknown_classes_are_measured_where_that_is_asked(tmp_path: Path) -> None:
+    few = save_teachers(tmp_path, classes={"photo": CLASSES[:6], "sketch": CLASSES[4:9]})
+    quiet = trainer(tmp_path)
+    baselines = TeacherBaselines()
+    quiet.callbacks.append(baselines)  # type: ignore[attr-defined]  # set in Trainer's constructor
+    (found,) = quiet.validate(joint(few), datamodule=data(few, evaluated=True, unknown_classes=True), verbose=False)[:1]
+    assert 0 < found["val/map_all"] < 1
+    assert set(baselines.results["validation"]) == {"features", "posterior"}
+    assert len(baselines.ap_all["validation"]["posterior"]) == 2 * len(CLASSES)
 
 
 def test_aliases_join_spellings() -> None:

@@ -207,10 +207,10 @@ def test_posterior_encoder_is_posterior_matching_and_a_head(pair: TeacherPair) -
     made = {}
     for modality in MODALITIES:
         torch.manual_seed(0)
-        made[modality] = PosteriorEncoder(0.7, 4, 0)
+        made[modality] = PosteriorEncoder(0.7, 2.0, 4, 0)
         made[modality].start_from(pair, modality)
     outputs = {m: pair.of(m)(images()) for m in MODALITIES}
-    posteriors = {m: pair.vocabulary.union_posterior(outputs[m].logits, m) for m in MODALITIES}
+    posteriors = {m: pair.vocabulary.union_posterior(outputs[m].logits, m, 2) for m in MODALITIES}
     heads = {m: torch.nn.functional.normalize(made[m].head(outputs[m].features), dim=1) for m in MODALITIES}
     expected = 0.7 * posteriors["sketch"] @ posteriors["photo"].T + 0.3 * heads["sketch"] @ heads["photo"].T
     found = made["sketch"](images()) @ made["photo"](images(), outputs["photo"]).T
@@ -222,3 +222,9 @@ def test_posterior_encoder_is_posterior_matching_and_a_head(pair: TeacherPair) -
 def test_share_of_the_posterior(share: float) -> None:
     with pytest.raises(InputError, match=rf"^encoder\.share: {share} is not legal; above 0 and below 1$"):
         PosteriorEncoder(share)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0])
+def test_temperature_of_the_posterior(temperature: float) -> None:
+    with pytest.raises(InputError, match=rf"^encoder\.temperature: {temperature} is not legal; above 0$"):
+        PosteriorEncoder(temperature=temperature)

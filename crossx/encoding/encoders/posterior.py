@@ -42,18 +42,22 @@ class PosteriorEncoder(TeacherHeadEncoder):
 
     Args:
         share: s, in (0, 1).
+        temperature: Divides the teacher's logits before the posterior, > 0. Above 1 it softens, which ranks classes
+            better that the teachers do not know, and worse those that they do.
         dim: Length of the head's vector; the embedding's D is this plus the classes of the union plus 2.
         hidden: Width of the head's hidden layer; 0 for a linear head.
 
     Raises:
-        InputError: When the share is out of range.
+        InputError: When the share or the temperature is out of range.
     """
 
-    def __init__(self, share: float = 0.8, dim: int = 64, hidden: int = 512) -> None:
+    def __init__(self, share: float = 0.9, temperature: float = 1.0, dim: int = 64, hidden: int = 512) -> None:
         super().__init__(dim, hidden)
         if not 0 < share < 1:
             raise InputError(f"encoder.share: {share} is not legal; above 0 and below 1")
-        self.share = share
+        if not temperature > 0:
+            raise InputError(f"encoder.temperature: {temperature} is not legal; above 0")
+        self.share, self.temperature = share, temperature
         self.head_dim = dim
         self._vocabulary: Vocabulary | None = None
         self._modality: Modality = "photo"
@@ -69,6 +73,7 @@ class PosteriorEncoder(TeacherHeadEncoder):
         if self._vocabulary is None:
             raise RuntimeError("start_from() comes before the first use")
         output = self.output(images, teacher)
-        posterior = posterior_vector(self._vocabulary.union_posterior(output.logits, self._modality), self._modality)
+        posterior = self._vocabulary.union_posterior(output.logits, self._modality, self.temperature)
+        sure = posterior_vector(posterior, self._modality)
         learned = F.normalize(full_precision(self.head(output.features)), dim=1)
-        return torch.cat([self.share**0.5 * posterior, (1 - self.share) ** 0.5 * learned], dim=1)
+        return torch.cat([self.share**0.5 * sure, (1 - self.share) ** 0.5 * learned], dim=1)
