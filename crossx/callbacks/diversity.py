@@ -18,8 +18,8 @@ class Diversity(AfterValidation):
     """Logs `recon/photo_diversity` and `recon/sketch_diversity` after each validation.
 
     It is the mean distance of two generated images of one class, in the teacher's feature space, as a share of that of
-    real validation images: 0 for copies of one image a class, 1 for images as varied as real ones. Classes are what the
-    teacher sees on both sides. It observes and steers nothing.
+    real validation images: 0 for copies of one image a class, 1 for images as varied as real ones. A class is what the
+    teacher sees among the shared classes, in generated and in real images. It observes and steers nothing.
 
     Args:
         batches: Batches of fixed latents to measure on; about ten images a class are enough.
@@ -48,7 +48,8 @@ class Diversity(AfterValidation):
         for modality in MODALITIES:
             outputs = [p.photo_teacher if modality == "photo" else p.sketch_teacher for p in drawn]
             logits, features = torch.cat([o.logits for o in outputs]), torch.cat([o.features for o in outputs])
-            distance = within_class_distance(features, logits.argmax(1))
+            seen = teachers.vocabulary.shared_logits(logits, modality).argmax(1)
+            distance = within_class_distance(features, seen)
             measured[f"recon/{modality}_diversity"] = float(distance) / real[modality]
         for logger in trainer.loggers:
             logger.log_metrics(measured, trainer.global_step)

@@ -42,6 +42,8 @@ class RunReport(Callback):
         self.with_data = None if with_data is None else read_results(with_data, "report.with_data")
         self.config: dict[str, Any] = {}
         self.at_start: dict[str, float] = {}
+        self._start: dict[str, Any] = {}  # each query's average precision, and on which images
+        self._checkpoint_step = 0
         self._measured_at = -1
         self._measured: dict[str, float] = {}
         self._seconds_before = 0.0
@@ -49,12 +51,19 @@ class RunReport(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run adds to."""
-        return {"seconds": self._seconds, "at_start": self.at_start}
+        return {"seconds": self._seconds, "at_start": self.at_start, "start": self._start}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from the state of the run that is resumed."""
         self._seconds_before = state_dict["seconds"]
         self.at_start = state_dict["at_start"]
+        self._start = state_dict.get("start", {})
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Remember the step of weights that are only measured: Lightning restores it for a fit alone."""
+        self._checkpoint_step = checkpoint["global_step"]
 
     @property
     def _seconds(self) -> float:
@@ -71,8 +80,7 @@ class RunReport(Callback):
         split = "test" if stage == "test" else "validation"
         if self.with_data is None:
             return
-        data = getattr(getattr(trainer, "datamodule", None), "dataset", None)
-        own = {"split": split, "split_hash": getattr(data, "split_hash", None), "teachers": teacher_hashes(pl_module)}
+        own = {"split": split, "split_hash": _split_hash(trainer), "teachers": teacher_hashes(pl_module)}
         for key, value in own.items():
             if self.with_data.get(key) != value:
                 raise InputError(
@@ -90,6 +98,7 @@ class RunReport(Callback):
         if trainer.sanity_checking:
             if trainer.num_sanity_val_steps == float("inf") and trainer.global_step == 0:
                 self.at_start = metrics
+                self._start = {"split_hash": _split_hash(trainer), "ap_all": _ap_all(pl_module).tolist()}
             return
         self._measured_at, self._measured = trainer.global_step, metrics
         if trainer.state.fn == "validate":
@@ -128,32 +137,50 @@ class RunReport(Callback):
         if self.with_data is not None:
             baselines["with_data"] = self.with_data["metrics"]
             others["with_data"] = _from_json(self.with_data.get("ap_all"))
-        own = module.retrieval.by_query if metrics and isinstance(module, RetrievalModule) else None
-        ap_all = torch.empty(0) if own is None else own.ap_all
-        intervals = {
-            n: paired_bootstrap(ap_all, ap)._asdict() for n, ap in others.items() if len(ap) == len(ap_all) > 0
-        }
-        data = getattr(getattr(trainer, "datamodule", None), "dataset", None)
+        # Of other images than those measured now there is nothing to compare with.
+        same_images = split == "validation" and self._start.get("split_hash") == _split_hash(trainer)
+        at_start = self.at_start if same_images else {}
+        if at_start:
+            others["at_start"] = _from_json(self._start["ap_all"])
+        ap_all = _ap_all(module) if metrics else torch.empty(0)
+        intervals = {n: paired_bootstrap(ap_all, ap)._asdict() for n, ap in others.items() if _comparable(ap_all, ap)}
         results = {
             "split": split,
             "metrics": metrics,
-            "at_start": self.at_start,
+            "at_start": at_start,
             "baselines": baselines,
             "differences": intervals,
-            "ap_all": [round(value, 6) for value in ap_all.tolist()],
+            "ap_all": ap_all.tolist(),
             "health": health,
             "seed": run_seed(),
-            "step": trainer.global_step,
+            "step": trainer.global_step or self._checkpoint_step,
             "seconds": round(self._seconds, 1),
             "version": __version__,
             "teachers": teacher_hashes(module),
-            "split_hash": getattr(data, "split_hash", None),
+            "split_hash": _split_hash(trainer),
             "config": self.config,
         }
         path = folder / "results.json"
         write_text(path, json.dumps(_without_nan(results), indent=1) + "\n")
         if metrics:
             print_results(results, path)
+
+
+def _split_hash(trainer: pl.Trainer) -> str | None:
+    dataset = getattr(getattr(trainer, "datamodule", None), "dataset", None)
+    split_hash: str | None = getattr(dataset, "split_hash", None)
+    return split_hash
+
+
+def _ap_all(module: pl.LightningModule) -> Tensor:
+    """Average precision of each query that was measured last, (Q,); empty where nothing was."""
+    scores = module.retrieval.by_query if isinstance(module, RetrievalModule) else None
+    return torch.empty(0) if scores is None else scores.ap_all
+
+
+def _comparable(a: Tensor, b: Tensor) -> bool:
+    """Whether both are of the same queries; a run on a part of the images is not comparable with one on all of them."""
+    return a.shape == b.shape and torch.equal(a.isnan(), b.isnan()) and not bool(a.isnan().all())
 
 
 def _from_json(values: list[float | None] | None) -> Tensor:

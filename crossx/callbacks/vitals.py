@@ -58,7 +58,8 @@ def within_class_distance(features: Tensor, predicted: Tensor) -> Tensor:
     Returns:
         Scalar >= 0; NaN where no two images are of one class.
     """
-    features = full_precision(features)
+    # On the CPU: not every device has this kernel, and its matrix of pairs grows with the square of a class.
+    features, predicted = full_precision(features).cpu(), predicted.cpu()
     classes = (features[predicted == c] for c in torch.unique(predicted))
     distances = [torch.nn.functional.pdist(images).mean() for images in classes if len(images) > 1]
     return torch.stack(distances).mean() if distances else features.new_tensor(float("nan"))

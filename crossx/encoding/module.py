@@ -70,8 +70,8 @@ class EncoderModule(RetrievalModule):
         sketch_encoder.start_from(self.teachers, "sketch")
         if photo_encoder.dim != sketch_encoder.dim:
             raise InputError(
-                f"sketch_encoder.dim: {sketch_encoder.dim} is not legal beside photo_encoder.dim = "
-                f"{photo_encoder.dim}: both embed into one space"
+                f"sketch_encoder: embeddings of length {sketch_encoder.dim} are not legal beside photo_encoder's of "
+                f"length {photo_encoder.dim}: both embed into one space; give both the same dim"
             )
         self.objective = WeightedObjective(terms)
         for term in terms.values():

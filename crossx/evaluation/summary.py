@@ -29,6 +29,9 @@ def read_results(path: str | Path, field: str) -> dict[str, Any]:
     try:
         results: dict[str, Any] = json.loads(file.read_text())
         results["metrics"]["map_all"], results["split"]
+        for value in results.get("ap_all", []):
+            if not (value is None or isinstance(value, float | int)):
+                raise TypeError(f"ap_all: {value!r} is no number")
     except (OSError, KeyError, TypeError, ValueError) as error:  # ValueError: no text, or no JSON
         raise InputError(f"{field}: {file} is not the results.json of a crossx run ({error!r})") from error
     return results

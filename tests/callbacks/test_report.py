@@ -80,6 +80,26 @@ def test_of_the_test_split(joint_run: Path, tested_run: Path) -> None:
     assert set(found["baselines"]) == {"features", "posterior"}
     assert found["baselines"] != fitted["baselines"]
     assert found["teachers"] == fitted["teachers"]
+    assert found["step"] == fitted["step"] == 4
+    assert found["at_start"] == {}, "step 0 was measured on other images"
+    assert set(found["differences"]) == {"features", "posterior"}
+
+
+def test_a_run_on_a_part_of_the_images_is_not_compared(joint_run: Path, teachers: Teachers, tmp_path: Path) -> None:
+    words = ["--ckpt_path", str(joint_run / "checkpoints/last.ckpt"), "--data.init_args.eval_batch_size", "2"]
+    words += ["--trainer.limit_val_batches", "3", "--report.with_data", str(joint_run / "results.json")]
+    run("validate", tmp_path / "config.yaml", joint_config(teachers, tmp_path), *words)
+    found = read(tmp_path / "run/version_0")
+    assert found["baselines"]["with_data"] == read(joint_run)["metrics"]
+    assert "with_data" not in found["differences"]
+
+
+def test_damaged_values_are_named(joint_run: Path, tmp_path: Path) -> None:
+    results = read(joint_run)
+    results["ap_all"][3] = "high"
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    with pytest.raises(InputError, match=r"^report\.with_data: .*ap_all: 'high' is no number"):
+        RunReport(with_data=str(tmp_path / "results.json"))
 
 
 @pytest.mark.parametrize(("verb", "split"), [("fit", "validation"), ("validate", "validation"), ("test", "test")])
@@ -156,10 +176,11 @@ def test_table_names_the_rows_and_the_run_folder(
     assert found["differences"]["with_data"] == {"difference": 0, "low": 0, "high": 0}, "the same weights"
     assert len(found["ap_all"]) == 20
     assert sum(found["ap_all"]) / 20 == pytest.approx(found["metrics"]["map_all"], abs=1e-5)
-    for name in ("features", "posterior"):
+    rows = {"at_start": found["at_start"], **found["baselines"]}
+    for name in ("features", "posterior", "at_start"):
         interval = found["differences"][name]
         assert interval["low"] < interval["difference"] < interval["high"]
-        expected = found["metrics"]["map_all"] - found["baselines"][name]["map_all"]
+        expected = found["metrics"]["map_all"] - rows[name]["map_all"]
         assert interval["difference"] == pytest.approx(expected, abs=1e-6)
     out = capsys.readouterr().out
     assert f"run folder: {(tmp_path / 'run/version_0').resolve()}\n" in out

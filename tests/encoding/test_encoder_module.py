@@ -88,7 +88,9 @@ def test_temperature_is_positive(teachers: Teachers, temperature: float) -> None
 
 def test_both_encoders_embed_into_one_space(teachers: Teachers) -> None:
     terms = {"sup_con": EncodingTerm(SupConLoss())}
-    with pytest.raises(InputError, match=r"sketch_encoder\.dim: 2 is not legal beside photo_encoder\.dim = 4"):
+    with pytest.raises(
+        InputError, match=r"sketch_encoder: embeddings of length 2 are not legal beside photo_encoder\'s of length 4"
+    ):
         EncoderModule(*teachers, encoder("network"), Fixed(), terms)
 
 

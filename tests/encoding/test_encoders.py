@@ -218,6 +218,17 @@ def test_posterior_encoder_is_posterior_matching_and_a_head(pair: TeacherPair) -
     assert set(made["photo"].state_dict()) == {f"head.{i}.{n}" for i in (0, 1) for n in ("weight", "bias")}
 
 
+def test_gradient_reaches_the_head_and_not_the_posterior(pair: TeacherPair) -> None:
+    made = PosteriorEncoder(0.7, dim=4, hidden=0)
+    made.start_from(pair, "photo")
+    x = images().requires_grad_()
+    embedding = made(x)
+    of_posterior, of_head = (
+        torch.autograd.grad(embedding[:, part].sum(), x, retain_graph=True)[0].abs().max() for part in (0, -1)
+    )
+    assert of_posterior < 1e-5 * of_head  # what is left of it is the rounding of the last normalisation
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.5])
 def test_share_of_the_posterior(share: float) -> None:
     with pytest.raises(InputError, match=rf"^encoder\.share: {share} is not legal; above 0 and below 1$"):

@@ -37,13 +37,16 @@ class PosteriorEncoder(TeacherHeadEncoder):
     """The frozen teacher's posterior beside a trained head on its features, in one unit vector.
 
     With s the `share`, the cosine of a photo and a sketch is s times the probability that both show the same class
-    (`posterior_vector`) plus 1 - s times the cosine of the heads' unit vectors. Where both teachers know a class,
-    nothing that was tried ranks better than the first part; the second part also works where they do not.
+    (`posterior_vector`) plus 1 - s times the cosine of the heads' unit vectors. It is meant for both sides of a module,
+    with the same values. Only cosines between the modalities have this meaning: two photos of which the teacher is
+    unsure lie near each other whatever they show.
+
+    No gradient passes through the posterior, because it does not learn: an adversary is to find what is hard for the
+    head, and not what makes the teacher unsure.
 
     Args:
         share: s, in (0, 1).
-        temperature: Divides the teacher's logits before the posterior, > 0. Above 1 it softens, which ranks classes
-            better that the teachers do not know, and worse those that they do.
+        temperature: Divides the teacher's logits before the posterior, > 0; above 1 it softens.
         dim: Length of the head's vector; the embedding's D is this plus the classes of the union plus 2.
         hidden: Width of the head's hidden layer; 0 for a linear head.
 
@@ -74,6 +77,6 @@ class PosteriorEncoder(TeacherHeadEncoder):
             raise RuntimeError("start_from() comes before the first use")
         output = self.output(images, teacher)
         posterior = self._vocabulary.union_posterior(output.logits, self._modality, self.temperature)
-        sure = posterior_vector(posterior, self._modality)
+        sure = posterior_vector(posterior.detach(), self._modality)
         learned = F.normalize(full_precision(self.head(output.features)), dim=1)
         return torch.cat([self.share**0.5 * sure, (1 - self.share) ** 0.5 * learned], dim=1)
