@@ -16,7 +16,7 @@ SNIPPETS: list[dict[str, Any]] = [
 
 
 def test_there_are_snippets() -> None:
-    assert len(SNIPPETS) == 6
+    assert len(SNIPPETS) == 7
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda snippet: next(iter(snippet)))
