@@ -208,7 +208,9 @@ def test_posterior_encoder_is_posterior_matching_and_a_head(pair: TeacherPair) -
     for modality in MODALITIES:
         torch.manual_seed(0)
         made[modality] = PosteriorEncoder(0.7, 2.0, dim=4, hidden=0)
-        made[modality].start_from(pair, modality)
+        for _ in range(2):  # a second module may start it anew
+            made[modality].start_from(pair, modality)
+        assert made[modality].dim == made[modality](images()).shape[1] == 4 + len(pair.vocabulary) + 2
     outputs = {m: pair.of(m)(images()) for m in MODALITIES}
     posteriors = {m: pair.vocabulary.union_posterior(outputs[m].logits, m, 2) for m in MODALITIES}
     heads = {m: torch.nn.functional.normalize(made[m].head(outputs[m].features), dim=1) for m in MODALITIES}

@@ -76,6 +76,7 @@ class PosteriorEncoder(TeacherHeadEncoder):
 
     def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
         """Take the teacher and the classes; both stay out of the checkpoint."""
+        self.dim = self.head_dim  # the head's, also where the encoder has been started before
         super().start_from(teachers, modality)
         self._vocabulary, self._modality = teachers.vocabulary, modality
         self.dim = self.head_dim + len(teachers.vocabulary) + len(MODALITIES)
