@@ -9,7 +9,7 @@ from crossx.data.augment import Augment, view_of
 from crossx.data.sources import Pairs
 from crossx.encoding.critics import DistanceCritic, PairCritic
 from crossx.encoding.encoders import Encoder
-from crossx.encoding.losses.base import EncodingTerm, PairEmbeddings
+from crossx.encoding.losses.base import EncodingTerm, Hint, PairEmbeddings
 from crossx.errors import InputError
 from crossx.objective import WeightedObjective
 from crossx.teachers.pair import TeacherPair
@@ -123,12 +123,20 @@ class EncoderModule(RetrievalModule):
         vocabulary = self.teachers.vocabulary
         of_photo, of_sketch = (self.photo_augmentation, self.sketch_augmentation) if augmented else (None, None)
         # The teachers have seen the images and not their views: an encoder on top of a teacher has to ask it again.
+        photo, photo_guess = self.photo_encoder.answer(
+            view_of(pairs.photo, of_photo), None if of_photo else pairs.photo_teacher
+        )
+        sketch, sketch_guess = self.sketch_encoder.answer(
+            view_of(pairs.sketch, of_sketch), None if of_sketch else pairs.sketch_teacher
+        )
+        guesses = ((photo_guess, pairs.photo_teacher), (sketch_guess, pairs.sketch_teacher))
         return PairEmbeddings(
-            photo=self.photo_encoder(view_of(pairs.photo, of_photo), None if of_photo else pairs.photo_teacher),
-            sketch=self.sketch_encoder(view_of(pairs.sketch, of_sketch), None if of_sketch else pairs.sketch_teacher),
+            photo=photo,
+            sketch=sketch,
             photo_posterior=vocabulary.union_posterior(pairs.photo_teacher.logits, "photo", self.temperature),
             sketch_posterior=vocabulary.union_posterior(pairs.sketch_teacher.logits, "sketch", self.temperature),
             target=pairs.target,
+            hints=tuple(Hint(guess, teacher.features) for guess, teacher in guesses if guess is not None),
         )
 
     def objective_of(self, embeddings: PairEmbeddings, batches_done: int) -> tuple[Tensor, dict[str, Tensor]]:

@@ -220,20 +220,6 @@ def test_posterior_encoder_is_posterior_matching_and_a_head(pair: TeacherPair) -
     assert set(made["photo"].state_dict()) == {f"head.{i}.{n}" for i in (0, 1) for n in ("weight", "bias")}
 
 
-def test_mirrored_encoder_sees_a_mirror_image_as_the_image(pair: TeacherPair) -> None:
-    made = PosteriorEncoder(0.5, mirrored=True, dim=4, hidden=0)
-    made.start_from(pair, "photo")
-    x = images()
-    torch.testing.assert_close(made(x), made(x.flip(3)))
-    torch.testing.assert_close(made(x, pair.photo(x)), made(x))
-    sides = [pair.photo(image) for image in (x, x.flip(3))]
-    mean = sum(pair.vocabulary.union_posterior(side.logits, "photo") for side in sides) / 2
-    torch.testing.assert_close(made(x)[:, : len(pair.vocabulary)], 0.5**0.5 * mean)
-    plain = PosteriorEncoder(0.5, dim=4, hidden=0)
-    plain.start_from(pair, "photo")
-    assert not torch.allclose(plain(x), plain(x.flip(3)), atol=1e-3)
-
-
 def test_gradient_reaches_the_head_and_not_the_posterior(pair: TeacherPair) -> None:
     made = PosteriorEncoder(0.7, dim=4, hidden=0)
     made.start_from(pair, "photo")

@@ -3,6 +3,7 @@
 from crossx.encoding.encoders.base import EmbeddingHead, Encoder
 from crossx.encoding.encoders.network import NetworkEncoder
 from crossx.encoding.encoders.posterior import PosteriorEncoder
+from crossx.encoding.encoders.student import StudentEncoder
 from crossx.encoding.encoders.teacher import TeacherEncoder, TeacherHeadEncoder
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Encoder",
     "NetworkEncoder",
     "PosteriorEncoder",
+    "StudentEncoder",
     "TeacherEncoder",
     "TeacherHeadEncoder",
 ]

@@ -5,9 +5,23 @@ from abc import ABC, abstractmethod
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from crossx.backbones import Network
 from crossx.errors import InputError
 from crossx.teachers.pair import TeacherPair
 from crossx.types import Modality, TeacherOutput
+
+
+def check_backbone(network: Network) -> None:
+    """Refuse a network with a classifier of its own.
+
+    Raises:
+        InputError: When it has one.
+    """
+    if network.num_classes:
+        raise InputError(
+            f"encoder.network.num_classes: {network.num_classes} is not legal; 0, because an encoder has no "
+            "use for the network's classifier and its parameters would never learn"
+        )
 
 
 class EmbeddingHead(nn.Sequential):
@@ -70,3 +84,7 @@ class Encoder(nn.Module, ABC):
     def forward(self, images: Tensor, teacher: TeacherOutput | None = None) -> Tensor:
         """Images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32."""
         return F.normalize(self.embed(images, teacher).float(), dim=1)
+
+    def answer(self, images: Tensor, teacher: TeacherOutput | None = None) -> tuple[Tensor, Tensor | None]:
+        """The unit vectors, (B, D), beside a guess of the teacher's features, (B, F); None where it makes none."""
+        return self(images, teacher), None

@@ -3,8 +3,7 @@
 from torch import Tensor
 
 from crossx.backbones import Network
-from crossx.encoding.encoders.base import EmbeddingHead, Encoder
-from crossx.errors import InputError
+from crossx.encoding.encoders.base import EmbeddingHead, Encoder, check_backbone
 from crossx.preprocessing import Preprocessing
 from crossx.types import TeacherOutput
 
@@ -34,11 +33,7 @@ class NetworkEncoder(Encoder):
         hidden: int = 0,
     ) -> None:
         super().__init__(dim, hidden)
-        if network.num_classes:
-            raise InputError(
-                f"encoder.network.num_classes: {network.num_classes} is not legal; 0, because an encoder has no "
-                "classifier and its parameters would never learn"
-            )
+        check_backbone(network)
         self.network = network
         self.preprocessing = Preprocessing(input_size, mean, std)
         self.head = EmbeddingHead(network.num_features, dim, hidden)

@@ -47,8 +47,6 @@ class PosteriorEncoder(TeacherHeadEncoder):
     Args:
         share: s, in (0, 1).
         temperature: Divides the teacher's logits before the posterior, > 0; above 1 it softens.
-        mirrored: Also ask the teacher about the mirror image, and take the means of both posteriors and features.
-            It costs one more pass of the teacher, and is for classes that a mirror does not change.
         dim: Length of the head's vector; the embedding's D is this plus the classes of the union plus 2.
         hidden: Width of the head's hidden layer; 0 for a linear head.
 
@@ -56,20 +54,13 @@ class PosteriorEncoder(TeacherHeadEncoder):
         InputError: When the share or the temperature is out of range.
     """
 
-    def __init__(
-        self,
-        share: float = 0.9,
-        temperature: float = 1.0,
-        mirrored: bool = False,
-        dim: int = 64,
-        hidden: int = 512,
-    ) -> None:
+    def __init__(self, share: float = 0.95, temperature: float = 1.0, dim: int = 64, hidden: int = 512) -> None:
         super().__init__(dim, hidden)
         if not 0 < share < 1:
             raise InputError(f"encoder.share: {share} is not legal; above 0 and below 1")
         if not temperature > 0:
             raise InputError(f"encoder.temperature: {temperature} is not legal; above 0")
-        self.share, self.temperature, self.mirrored = share, temperature, mirrored
+        self.share, self.temperature = share, temperature
         self.head_dim = dim
         self._vocabulary: Vocabulary | None = None
         self._modality: Modality = "photo"
@@ -85,11 +76,8 @@ class PosteriorEncoder(TeacherHeadEncoder):
         """Put posterior and head's vector side by side."""
         if self._vocabulary is None:
             raise RuntimeError("start_from() comes before the first use")
-        outputs = [self.output(images, teacher)]
-        if self.mirrored:
-            outputs.append(self.output(images.flip(3), None))
-        posteriors = [self._vocabulary.union_posterior(o.logits, self._modality, self.temperature) for o in outputs]
-        features = torch.stack([o.features for o in outputs]).mean(0)
-        sure = posterior_vector(torch.stack(posteriors).mean(0).detach(), self._modality)
-        learned = F.normalize(full_precision(self.head(features)), dim=1)
+        output = self.output(images, teacher)
+        posterior = self._vocabulary.union_posterior(output.logits, self._modality, self.temperature)
+        sure = posterior_vector(posterior.detach(), self._modality)
+        learned = F.normalize(full_precision(self.head(output.features)), dim=1)
         return torch.cat([self.share**0.5 * sure, (1 - self.share) ** 0.5 * learned], dim=1)

@@ -2,6 +2,7 @@
 
 from crossx.encoding.losses.base import EncodingLoss, EncodingTerm, PairEmbeddings
 from crossx.encoding.losses.distillation import DistillationLoss
+from crossx.encoding.losses.feature_distillation import FeatureDistillationLoss
 from crossx.encoding.losses.info_nce import InfoNCELoss
 from crossx.encoding.losses.intra_modal import IntraModalLoss
 from crossx.encoding.losses.mib import MIBLoss
@@ -15,6 +16,7 @@ __all__ = [
     "DistillationLoss",
     "EncodingLoss",
     "EncodingTerm",
+    "FeatureDistillationLoss",
     "InfoNCELoss",
     "IntraModalLoss",
     "MIBLoss",

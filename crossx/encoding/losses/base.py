@@ -12,6 +12,19 @@ from crossx.types import Reduce
 
 
 @dataclass
+class Hint:
+    """A teacher's features, and an encoder's guess of them.
+
+    Attributes:
+        guess: (B, F).
+        features: (B, F).
+    """
+
+    guess: Tensor
+    features: Tensor
+
+
+@dataclass
 class PairEmbeddings:
     """Embedded pairs, row i of everything belonging to pair i, with what the teachers say of their images.
 
@@ -21,6 +34,7 @@ class PairEmbeddings:
         photo_posterior: The photo teacher's posterior over the union, (B, U), rows sum to 1.
         sketch_posterior: The sketch teacher's posterior over the union, (B, U), rows sum to 1.
         target: Wanted (or, with data, true) class as an index into the union, (B,) int64.
+        hints: One for each encoder that guesses its teacher's features.
     """
 
     photo: Tensor
@@ -28,6 +42,7 @@ class PairEmbeddings:
     photo_posterior: Tensor
     sketch_posterior: Tensor
     target: Tensor
+    hints: tuple[Hint, ...] = ()
 
     @property
     def photo_class(self) -> Tensor:
@@ -40,7 +55,10 @@ class PairEmbeddings:
         return self.sketch_posterior.argmax(dim=1)
 
     def gathered(self, reduce: Reduce) -> "PairEmbeddings":
-        """The pairs of all processes in rank order, embeddings with gradient and posteriors without."""
+        """The pairs of all processes in rank order, embeddings with gradient and posteriors without.
+
+        Hints stay behind: what compares an image with itself needs no other process's.
+        """
         return PairEmbeddings(
             photo=gather(self.photo, reduce),
             sketch=gather(self.sketch, reduce),

@@ -1,0 +1,172 @@
+"""A student of random weights: its embedding, its guess of the teacher's features, and the loss of the guess."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from commands import edit, joint_config, part, run, write
+from embedded import random_embeddings
+from runs import MODALITIES, SIZE, Teachers, joint
+from torch import Tensor
+
+from crossx.backbones import SmallResNet
+from crossx.cli import main
+from crossx.data.batches import stack
+from crossx.data.latents import LatentDataset
+from crossx.encoding.encoders import StudentEncoder
+from crossx.encoding.encoders.posterior import posterior_vector
+from crossx.encoding.losses import FeatureDistillationLoss, PosteriorMatchingLoss
+from crossx.encoding.losses.base import EncodingTerm, Hint
+from crossx.encoding.module import EncoderModule
+from crossx.errors import InputError
+from crossx.teachers.pair import TeacherPair
+from crossx.types import Modality, PairBatch
+
+
+@pytest.fixture
+def pair(teachers: Teachers) -> TeacherPair:
+    return TeacherPair(*teachers)
+
+
+def made(seed: int = 0) -> StudentEncoder:
+    torch.manual_seed(seed)
+    return StudentEncoder(SmallResNet(0, (8, 8), norm="group"), SIZE)
+
+
+def started(pair: TeacherPair, modality: Modality, seed: int = 0) -> StudentEncoder:
+    encoder = made(seed)
+    encoder.start_from(pair, modality)
+    return encoder
+
+
+def images() -> Tensor:
+    return torch.rand(6, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+
+
+def hinted(guess: Tensor, features: Tensor) -> Tensor:
+    x = random_embeddings()
+    x.hints = (Hint(guess, features),)
+    value: Tensor = FeatureDistillationLoss()(x)
+    return value
+
+
+def test_embedding_is_the_posterior_of_its_own_logits(pair: TeacherPair) -> None:
+    posteriors, vectors = {}, {}
+    for modality in MODALITIES:
+        student = started(pair, modality)
+        logits = student.classifier(student.network.pooled(student.preprocessing(images())))
+        posteriors[modality] = pair.vocabulary.union_posterior(logits, modality)
+        vectors[modality] = student(images())
+        torch.testing.assert_close(vectors[modality], posterior_vector(posteriors[modality], modality))
+        assert student.dim == vectors[modality].shape[1] == len(pair.vocabulary) + 2
+    cosine = vectors["sketch"] @ vectors["photo"].T
+    torch.testing.assert_close(cosine, posteriors["sketch"] @ posteriors["photo"].T)
+
+
+def test_guesses_the_features_of_its_teacher(pair: TeacherPair) -> None:
+    student = started(pair, "photo")
+    vectors, guess = student.answer(images(), pair.photo(images()))
+    torch.testing.assert_close(vectors, student(images()))
+    assert guess.shape == pair.photo(images()).features.shape
+    with torch.autocast("cpu", torch.bfloat16):
+        assert student.answer(images())[0].dtype == torch.float32
+
+
+def test_starts_at_random_and_holds_no_teacher(pair: TeacherPair) -> None:
+    first, second = started(pair, "photo", seed=0).state_dict(), started(pair, "photo", seed=1).state_dict()
+    assert {name.partition(".")[0] for name in first} == {"network", "classifier", "hint"}
+    for name in ("network.stem.0.weight", "classifier.weight", "hint.weight"):
+        assert not torch.equal(first[name], second[name])
+
+
+def test_a_network_with_a_classifier_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^encoder\.network\.num_classes: 10 is not legal; 0"):
+        StudentEncoder(SmallResNet(10, (8,)), SIZE)
+
+
+def test_is_started_before_its_first_use() -> None:
+    with pytest.raises(RuntimeError, match=r"^start_from\(\) comes before the first use"):
+        made()(images())
+
+
+def test_value_of_the_loss() -> None:
+    features = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)).abs()
+    mean = features.mean(0).expand(5, 3)
+    assert hinted(features, features) == 0
+    torch.testing.assert_close(hinted(mean, features), torch.tensor(1.0))
+    torch.testing.assert_close(hinted(100 * mean, 100 * features), torch.tensor(1.0))
+    torch.testing.assert_close(hinted((mean + features) / 2, features), torch.tensor(0.25))
+    assert hinted(mean[:1] + 1, features[:1]).isfinite()
+
+
+def test_loss_is_the_mean_of_both_modalities() -> None:
+    features = torch.rand(5, 3, generator=torch.Generator().manual_seed(0))
+    x = random_embeddings()
+    x.hints = (Hint(features, features), Hint(features.mean(0).expand(5, 3), features))
+    torch.testing.assert_close(FeatureDistillationLoss()(x), torch.tensor(0.5))
+
+
+def test_teachers_features_get_no_gradient() -> None:
+    guess, features = torch.rand(2, 5, 3).unbind()
+    hinted(guess.requires_grad_(), features.requires_grad_()).backward()  # type: ignore[no-untyped-call]
+    assert features.grad is None
+    assert guess.grad is not None
+    assert guess.grad.abs().sum() > 0
+
+
+@pytest.fixture
+def pairs(teachers: Teachers) -> PairBatch:
+    whole = joint(teachers)
+    stream = LatentDataset(0, whole.latent_dim, 1)
+    return whole.sample(stack([stream[i] for i in range(16)]))
+
+
+def test_learns_what_its_teachers_say(teachers: Teachers, pairs: PairBatch) -> None:
+    terms = {"features": EncodingTerm(FeatureDistillationLoss()), "matching": EncodingTerm(PosteriorMatchingLoss())}
+    module = EncoderModule(*teachers, made(0), made(1), terms, optimizer=partial(torch.optim.Adam, lr=0.01))
+    optimizer = module.make_optimizer(module.parameters_to_train())
+    values: list[dict[str, Tensor]] = []
+    for done in range(30):
+        output = module.step(pairs, done)
+        optimizer.zero_grad()
+        output.loss.backward()  # type: ignore[no-untyped-call]
+        if done == 0:
+            assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters_to_train())
+        optimizer.step()
+        values.append(output.logs)
+    assert values[-1]["encode/features"] < 0.8 * values[0]["encode/features"]
+    assert values[-1]["encode/matching"] < values[0]["encode/matching"]
+
+
+def test_fits_jointly_from_the_command_line(teachers: Teachers, tmp_path: Path) -> None:
+    content = joint_config(teachers, tmp_path)
+    network = part("SmallResNet", num_classes=0, widths=[8, 8], norm="group")
+    for modality in MODALITIES:
+        student = part("StudentEncoder", network=network, input_size=SIZE)
+        edit(content, f"model.encoding.{modality}_encoder", student)
+    terms = {"features": {"loss": part("FeatureDistillationLoss")}, "matching": {"loss": part("PosteriorMatchingLoss")}}
+    edit(content, "model.encoding.terms", terms)
+    run("fit", tmp_path / "config.yaml", content)
+    folder = tmp_path / "run/version_0"
+    assert (folder / "encoders.safetensors").exists()
+    assert (folder / "results.json").exists()
+    straight = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    edit(content, "trainer.max_steps", 6)
+    edit(content, "trainer.logger.version", 1)
+    run("fit", tmp_path / "more.yaml", content, "--ckpt_path", str(folder / "checkpoints/last.ckpt"))
+    resumed = torch.load(tmp_path / "run/version_1/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    name = "encoding.photo_encoder.network.stem.0.weight"
+    assert not torch.equal(straight[name], resumed[name])
+
+
+def test_the_loss_wants_an_encoder_that_guesses(
+    teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = joint_config(teachers, tmp_path)
+    edit(content, "model.encoding.terms", {"features": {"loss": part("FeatureDistillationLoss")}})
+    assert main(["fit", "--config", write(tmp_path / "config.yaml", content)]) == 2
+    err = capsys.readouterr().err
+    assert "FeatureDistillationLoss has nothing to compare" in err
+    assert "StudentEncoder" in err
+    assert "Traceback" not in err
