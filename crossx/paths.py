@@ -1,7 +1,7 @@
 """How a path in a config is found.
 
 `crossx:assets/x` is a file of the installed package, an absolute path is itself, and a relative one is looked up in
-the current folder first and then below the data root (argument, else the environment variable `CROSSX_DATA`).
+the current folder first and then below the data root, which the environment variable `CROSSX_DATA` names.
 """
 
 import os
@@ -18,13 +18,12 @@ def package_file(name: str) -> Path:
     return Path(str(files("crossx"))) / name
 
 
-def resolve(path: str | Path, field: str, root: str | Path | None = None) -> Path:
+def resolve(path: str | Path, field: str) -> Path:
     """Find an existing file or folder that a config names.
 
     Args:
         path: What the config says.
         field: The config field, for the message.
-        root: Data root; None means the environment variable `CROSSX_DATA`.
 
     Returns:
         An existing path.
@@ -34,12 +33,11 @@ def resolve(path: str | Path, field: str, root: str | Path | None = None) -> Pat
     """
     if not str(path):  # would be the current folder
         raise InputError(f"{field}: empty, legal is the name of a file or folder")
-    text = os.path.expanduser(str(path))
+    text, root = os.path.expanduser(str(path)), os.environ.get("CROSSX_DATA")
     if text.startswith(PACKAGE_PREFIX):
         tried = [package_file(text.removeprefix(PACKAGE_PREFIX))]
     else:
         tried = [Path(text)]
-        root = root or os.environ.get("CROSSX_DATA")
         if root and not Path(text).is_absolute():
             tried.append(Path(root) / text)
     for candidate in tried:

@@ -40,25 +40,14 @@ def test_package_is_not_shadowed(here: Path, root: Path, monkeypatch: pytest.Mon
         resolve("crossx:nothing.txt", "field")
 
 
-def test_relative_path_is_looked_up_here_first(here: Path, root: Path) -> None:
-    assert resolve("a.txt", "field", root) == root / "a.txt"
-    assert resolve(Path("sketchy"), "field", root) == root / "sketchy"
+def test_relative_path_is_looked_up_here_first(here: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSX_DATA", str(root))
+    assert resolve("a.txt", "field") == root / "a.txt"
+    assert resolve(Path("sketchy"), "field") == root / "sketchy"
     (here / "a.txt").touch()
-    assert resolve("a.txt", "field", root) == Path("a.txt")
-
-
-def test_data_root_is_the_argument_and_else_the_environment(
-    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other/a.txt").touch()
-    monkeypatch.setenv("CROSSX_DATA", str(tmp_path / "other"))
-    assert resolve("a.txt", "field") == tmp_path / "other/a.txt"
-    assert resolve("a.txt", "field", root=str(root)) == root / "a.txt"
-    with pytest.raises(InputError, match="'sketchy' does not exist"):
-        resolve("sketchy", "field")
-    with pytest.raises(InputError, match="does not exist"):
-        resolve("b.txt", "field", root=root)
+    assert resolve("a.txt", "field") == Path("a.txt")
+    with pytest.raises(InputError, match="'b.txt' does not exist"):
+        resolve("b.txt", "field")
 
 
 def test_absolute_path_is_itself(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,9 +60,9 @@ def test_absolute_path_is_itself(root: Path, monkeypatch: pytest.MonkeyPatch) ->
         resolve(missing, "field")
 
 
-def test_empty_name_is_not_the_current_folder(root: Path) -> None:
+def test_empty_name_is_not_the_current_folder() -> None:
     with pytest.raises(InputError, match=r"^data\.root: empty"):
-        resolve("", "data.root", root)
+        resolve("", "data.root")
 
 
 def test_home(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,10 +70,11 @@ def test_home(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve("~/a.txt", "field") == root / "a.txt"
 
 
-def test_message_names_every_place(root: Path) -> None:
-    with pytest.raises(InputError) as error:
-        resolve("b.txt", "data.root", root)
-    assert str(error.value) == f"data.root: 'b.txt' does not exist (tried b.txt, {root / 'b.txt'})"
+def test_message_names_every_place(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError) as error:
         resolve("b.txt", "data.root")
     assert str(error.value) == "data.root: 'b.txt' does not exist (tried b.txt; CROSSX_DATA is not set)"
+    monkeypatch.setenv("CROSSX_DATA", str(root))
+    with pytest.raises(InputError) as error:
+        resolve("b.txt", "data.root")
+    assert str(error.value) == f"data.root: 'b.txt' does not exist (tried b.txt, {root / 'b.txt'})"
