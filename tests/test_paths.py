@@ -46,7 +46,7 @@ def test_relative_path_is_looked_up_here_first(here: Path, root: Path, monkeypat
     assert resolve(Path("sketchy"), "field") == root / "sketchy"
     (here / "a.txt").touch()
     assert resolve("a.txt", "field") == Path("a.txt")
-    with pytest.raises(InputError, match="'b.txt' does not exist"):
+    with pytest.raises(InputError, match=r"'b\.txt' does not exist"):
         resolve("b.txt", "field")
 
 
