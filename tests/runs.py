@@ -15,7 +15,14 @@ from crossx.cotraining.module import CoTrainingModule
 from crossx.cotraining.schedule import Schedule
 from crossx.data.shapes import ShapesDataset
 from crossx.data.synthetic import SyntheticPairsDataModule
-from crossx.encoding.encoders import Encoder, NetworkEncoder, PosteriorEncoder, TeacherEncoder, TeacherHeadEncoder
+from crossx.encoding.encoders import (
+    Encoder,
+    NetworkEncoder,
+    PosteriorEncoder,
+    StudentEncoder,
+    TeacherEncoder,
+    TeacherHeadEncoder,
+)
 from crossx.encoding.losses import InfoNCELoss, SupConLoss
 from crossx.encoding.losses.base import EncodingTerm
 from crossx.encoding.module import EncoderModule
@@ -38,7 +45,7 @@ CLASSES = ShapesDataset.classes
 MODALITIES: tuple[Modality, Modality] = ("photo", "sketch")
 
 Norm = Literal["batch", "group", "none"]
-Kind = Literal["network", "teacher", "head", "posterior"]
+Kind = Literal["network", "teacher", "head", "posterior", "student"]
 
 SGD = partial(torch.optim.SGD, lr=0.01, momentum=0.5)
 
@@ -98,11 +105,13 @@ def reconstruction(
 
 
 def encoder(kind: Kind, norm: Norm = "group") -> Encoder:
-    """An encoder whose trained part gives 4 numbers."""
+    """An encoder whose embedding head, where it has one, gives 4 numbers."""
     if kind == "posterior":
         return PosteriorEncoder(0.5, dim=4, hidden=0)
     if kind == "network":
         return NetworkEncoder(SmallResNet(0, (8, 8), norm=norm), SIZE, dim=4)
+    if kind == "student":
+        return StudentEncoder(SmallResNet(0, (8, 8), norm=norm), SIZE)
     return TeacherEncoder(4, 0) if kind == "teacher" else TeacherHeadEncoder(4, 0)
 
 

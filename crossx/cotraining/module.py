@@ -58,7 +58,7 @@ class CoTrainingModule(RetrievalModule):
         for name, term in reconstruction.terms.items():
             if term.weight and term.loss.needs_surprise and not encoding.critic.scores_classes:
                 raise InputError(
-                    f"model.reconstruction.terms.{name}: its form is not legal beside encoding.critic = "
+                    f"model.reconstruction.terms.{name}: form: published is not legal beside encoding.critic = "
                     f"{type(encoding.critic).__name__}, which scores no classes; form: bounded, or critic: ProxyCritic"
                 )
         self._pairs = LivePairs() if pairs is None else pairs  # not `or`: an empty Replay has the length 0

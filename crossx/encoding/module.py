@@ -74,7 +74,13 @@ class EncoderModule(RetrievalModule):
                 f"length {photo_encoder.dim}: both embed into one space; give both the same dim"
             )
         self.objective = WeightedObjective(terms)
-        for term in terms.values():
+        for name, term in terms.items():
+            for side, encoder in (("photo", photo_encoder), ("sketch", sketch_encoder)):
+                if term.weight and term.loss.needs_guesses and not encoder.guesses_features:
+                    raise InputError(
+                        f"terms.{name}: {type(term.loss).__name__} is not legal beside {side}_encoder = "
+                        f"{type(encoder).__name__}, which guesses no features; with StudentEncoder it is"
+                    )
             term.loss.start_from(self.teachers, photo_encoder.dim)
         self.critic = DistanceCritic() if critic is None else critic
         self.critic.start_from(self.teachers, photo_encoder.dim)

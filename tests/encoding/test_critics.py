@@ -342,7 +342,7 @@ def test_the_form_is_checked() -> None:
 
 @pytest.mark.parametrize("critic", [None, MarginCritic()])
 def test_published_form_needs_class_scores(teachers: Teachers, critic: PairCritic | None) -> None:
-    message = r"terms\.adversarial: its form is not legal beside encoding\.critic = \w+, which scores no classes"
+    message = r"terms\.adversarial: form: published is not legal beside encoding\.critic = \w+, which scores no classes"
     with pytest.raises(InputError, match=message):
         joint(teachers, critic, form="published")
 

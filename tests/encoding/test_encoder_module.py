@@ -1,8 +1,9 @@
 from functools import partial
+from typing import get_args
 
 import pytest
 import torch
-from runs import SGD, SIZE, Teachers, encoder, encoding, joint
+from runs import SGD, SIZE, Kind, Teachers, encoder, encoding, joint
 from torch import Tensor
 
 from crossx.batchnorm import eval_mode
@@ -94,9 +95,9 @@ def test_both_encoders_embed_into_one_space(teachers: Teachers) -> None:
         EncoderModule(*teachers, encoder("network"), Fixed(), terms)
 
 
-@pytest.mark.parametrize("kind", ["network", "teacher", "head"])
-def test_each_modality_has_its_encoder(teachers: Teachers, kind: str) -> None:
-    module = encoding(teachers, kind=kind)  # type: ignore[arg-type]
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_each_modality_has_its_encoder(teachers: Teachers, kind: Kind) -> None:
+    module = encoding(teachers, kind=kind)
     images = torch.rand(3, 3, SIZE, SIZE)
     with torch.no_grad(), eval_mode(module):
         photo, sketch = module.encode(images, "photo"), module.encode(images, "sketch")

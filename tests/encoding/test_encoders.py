@@ -49,7 +49,8 @@ def started(kind: Kind, pair: TeacherPair) -> Encoder:
 def test_unit_vectors_in_float32(pair: TeacherPair, kind: Kind, bfloat16: bool) -> None:
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         embedding = started(kind, pair)(images())
-    assert embedding.shape == (6, 4 + len(pair.vocabulary) + 2 if kind == "posterior" else 4)
+    classes = len(pair.vocabulary) + 2
+    assert embedding.shape == (6, {"posterior": 4 + classes, "student": classes}.get(kind, 4))
     assert embedding.dtype == torch.float32
     torch.testing.assert_close(embedding.norm(dim=1), torch.ones(6))
     assert embedding.std(0).max() > 1e-3  # images are told apart
@@ -91,7 +92,7 @@ def test_head_takes_what_the_teacher_has_said(pair: TeacherPair, teacher: Frozen
     torch.testing.assert_close(made(images(), teacher(images())), unknown)
 
 
-@pytest.mark.parametrize("kind", ["network", "teacher"])
+@pytest.mark.parametrize("kind", ["network", "teacher", "student"])
 def test_other_encoders_look_for_themselves(pair: TeacherPair, teacher: FrozenTeacher, kind: Kind) -> None:
     made = started(kind, pair).eval()
     told = TeacherOutput(torch.zeros(6, 10), torch.zeros(6, teacher.network.num_features))

@@ -11,10 +11,11 @@ import torch
 from commands import edit, joint_config, part, run
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger
-from runs import Teachers, changed, trainer, weights
+from runs import SIZE, Teachers, changed, trainer, weights
 from torch import Tensor
 
-import crossx.components  # noqa: F401 - makes every loss and critic of crossx known
+import crossx.components
+import crossx.encoding.losses
 from crossx.cotraining.module import CoTrainingModule
 from crossx.cotraining.schedule import Schedule
 from crossx.data.batches import stack
@@ -107,6 +108,10 @@ def check(module: CoTrainingModule, watch: Watch, folder: Path) -> None:
 def test_any_loss_has_any_adversary(tmp_path: Path, loss: str) -> None:
     """One run through the command line; then the same model goes on against each other critic."""
     content = joint_config(TRAINED, tmp_path)
+    if getattr(crossx.encoding.losses, loss).needs_guesses:
+        network = part("SmallResNet", num_classes=0, widths=[8, 8], norm="group")
+        for side in ("photo", "sketch"):
+            edit(content, f"model.encoding.{side}_encoder", part("StudentEncoder", network=network, input_size=SIZE))
     terms = {
         "one_hot": {"loss": part("OneHotLoss", labels="agreed")},
         "entropy": {"loss": part("InformationEntropyLoss"), "weight": 5},

@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 from commands import ENCODING, Config, config, edit, joint_config, part, run, write
-from runs import Teachers
+from runs import SIZE, Teachers
 from torch import Tensor
 
 from crossx.cli import main
 
 TERMS: dict[str, Config] = {
+    "sup_con": part("SupConLoss"),
+    "matching": part("PosteriorMatchingLoss"),
+    "info_nce": part("InfoNCELoss", queue_size=0),
+    "features": part("FeatureDistillationLoss"),
     "siamese": part("SiameseLoss", margin=0.8),
     "triplet": part("TripletLoss", margin=0.8, mining="hard"),
     "mib": part("MIBLoss", beta=0.01, estimate="jensen_shannon"),
@@ -37,10 +41,18 @@ OWN = {
 terms = {name: {"loss": loss, "weight": 0.5} for name, loss in TERMS.items()}
 
 
+def with_students(content: Config, place: str) -> Config:
+    """Encoders that every objective can do with."""
+    network = part("SmallResNet", num_classes=0, widths=[8, 8], norm="group")
+    for side in ("photo", "sketch"):
+        edit(content, f"{place}.{side}_encoder", part("StudentEncoder", network=network, input_size=SIZE))
+    edit(content, f"{place}.terms", terms)
+    return content
+
+
 def jointly(teachers: Teachers, folder: Path) -> Config:
     """All objectives at once, on live pairs: with replay a resumed run is not the straight one."""
-    content = joint_config(teachers, folder)
-    edit(content, "model.encoding.terms", terms)
+    content = with_students(joint_config(teachers, folder), "model.encoding")
     edit(content, "model.pairs", part("LivePairs"))
     content["seed_everything"] = 1
     return content
@@ -74,8 +86,7 @@ def test_all_fit_jointly(four_steps: Path) -> None:
 
 
 def test_all_fit_with_data(teachers: Teachers, tmp_path: Path) -> None:
-    content = config(teachers, tmp_path, ENCODING)
-    edit(content, "model.terms", terms)
+    content = with_students(config(teachers, tmp_path, ENCODING), "model")
     edit(content, "model.pairs", part("RealPairs"))
     run("fit", tmp_path / "config.yaml", content)
     check_logs(tmp_path / "run/version_0")

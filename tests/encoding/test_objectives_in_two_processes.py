@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from embedded import random_embeddings, rows, started
 from processes import run_processes
-from runs import CLASSES, SGD, Teachers, data, encoder, reconstruction, trainer, weights
+from runs import CLASSES, SGD, Kind, Teachers, data, encoder, reconstruction, trainer, weights
 from torch import Tensor
 
 from crossx.distributed import rank, world_size
@@ -17,9 +17,11 @@ from crossx.encoding.losses import (
     DistillationLoss,
     EncodingLoss,
     EncodingTerm,
+    FeatureDistillationLoss,
     IntraModalLoss,
     MIBLoss,
     PairEmbeddings,
+    PosteriorMatchingLoss,
     ProxyAnchorLoss,
     SiameseLoss,
     TripletLoss,
@@ -68,11 +70,11 @@ def values_and_gradients(teachers: Teachers) -> Results:
     return results
 
 
-def fit(teachers: Teachers, folder: Path, terms: dict[str, EncodingTerm]) -> Results:
+def fit(teachers: Teachers, folder: Path, terms: dict[str, EncodingTerm], kind: Kind = "network") -> Results:
     """Train on batches of 8 in all, under plain DDP where there are two processes; everything that is kept."""
     torch.manual_seed(0)
     pairs = SavedPairs(str(folder / "generators.safetensors"))
-    module = EncoderModule(*teachers, encoder("network"), encoder("network"), terms, pairs, optimizer=SGD)
+    module = EncoderModule(*teachers, encoder(kind), encoder(kind), terms, pairs, optimizer=SGD)
     before = weights(module)
     world = world_size()
     run = trainer(folder, STEPS, strategy="ddp" if world > 1 else "auto", devices=world, limit_val_batches=0)
@@ -91,6 +93,13 @@ def without_noise(teachers: Teachers, folder: Path) -> Results:
     return fit(teachers, folder, terms)
 
 
+def students(teachers: Teachers, folder: Path) -> Results:
+    """Students whose features are of no concern at first: plain DDP waits for a gradient of every parameter."""
+    features = EncodingTerm(FeatureDistillationLoss(), ramp=(1, 2))
+    terms = {"matching": EncodingTerm(PosteriorMatchingLoss()), "features": features}
+    return fit(teachers, folder, terms, "student")
+
+
 def with_noise(teachers: Teachers, folder: Path) -> Results:
     return fit(teachers, folder, {"mib": EncodingTerm(MIBLoss(beta=0.1))})
 
@@ -99,6 +108,7 @@ def run_checks(teachers: Teachers, folder: Path) -> dict[str, Results]:
     return {
         "values": values_and_gradients(teachers),
         "without_noise": without_noise(teachers, folder),
+        "students": students(teachers, folder),
         "with_noise": with_noise(teachers, folder),
     }
 
@@ -138,6 +148,11 @@ def test_a_fit(everything: Everything) -> None:
     assert (expected["own"].item(), expected["moved"].item()) == (6, 5)
     for results in everything.two:
         compare(results["without_noise"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_fit_of_students(everything: Everything) -> None:
+    for results in everything.two:
+        compare(results["students"], everything.one["students"], rtol=1e-4, atol=1e-5)
 
 
 def test_processes_agree_on_what_noise_taught_them(everything: Everything) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import edit, joint_config, part, run, write
+from commands import Config, edit, joint_config, part, run, write
 from embedded import random_embeddings
 from runs import MODALITIES, SIZE, Teachers, joint
 from torch import Tensor
@@ -15,7 +15,6 @@ from crossx.cli import main
 from crossx.data.batches import stack
 from crossx.data.latents import LatentDataset
 from crossx.encoding.encoders import StudentEncoder
-from crossx.encoding.encoders.posterior import posterior_vector
 from crossx.encoding.losses import FeatureDistillationLoss, PosteriorMatchingLoss
 from crossx.encoding.losses.base import EncodingTerm, Hint
 from crossx.encoding.module import EncoderModule
@@ -51,33 +50,44 @@ def hinted(guess: Tensor, features: Tensor) -> Tensor:
     return value
 
 
-def test_embedding_is_the_posterior_of_its_own_logits(pair: TeacherPair) -> None:
+def test_embedding_is_what_the_teachers_last_layer_says_of_the_guess(pair: TeacherPair) -> None:
     posteriors, vectors = {}, {}
     for modality in MODALITIES:
         student = started(pair, modality)
-        logits = student.classifier(student.network.pooled(student.preprocessing(images())))
-        posteriors[modality] = pair.vocabulary.union_posterior(logits, modality)
-        vectors[modality] = student(images())
-        torch.testing.assert_close(vectors[modality], posterior_vector(posteriors[modality], modality))
+        vectors[modality], guess = student.answer(images())
+        assert guess.shape == pair.of(modality)(images()).features.shape
+        posteriors[modality] = pair.vocabulary.union_posterior(pair.of(modality).network.classify(guess), modality)
+        torch.testing.assert_close(vectors[modality], student(images()))
         assert student.dim == vectors[modality].shape[1] == len(pair.vocabulary) + 2
     cosine = vectors["sketch"] @ vectors["photo"].T
     torch.testing.assert_close(cosine, posteriors["sketch"] @ posteriors["photo"].T)
 
 
-def test_guesses_the_features_of_its_teacher(pair: TeacherPair) -> None:
-    student = started(pair, "photo")
-    vectors, guess = student.answer(images(), pair.photo(images()))
-    torch.testing.assert_close(vectors, student(images()))
-    assert guess.shape == pair.photo(images()).features.shape
-    with torch.autocast("cpu", torch.bfloat16):
-        assert student.answer(images())[0].dtype == torch.float32
+def test_a_right_guess_is_posterior_matching(pair: TeacherPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = {}
+    for modality in MODALITIES:
+        student = started(pair, modality)
+        features = pair.of(modality)(images()).features
+        monkeypatch.setattr(student, "guess", lambda _, features=features: features)
+        vectors[modality] = student(images())
+    logits = {m: pair.of(m)(images()).logits for m in MODALITIES}
+    photo, sketch = (pair.vocabulary.union_posterior(logits[m], m) for m in MODALITIES)
+    torch.testing.assert_close(vectors["sketch"] @ vectors["photo"].T, sketch @ photo.T)
 
 
-def test_starts_at_random_and_holds_no_teacher(pair: TeacherPair) -> None:
+def test_starts_at_random_and_keeps_no_teacher(pair: TeacherPair) -> None:
     first, second = started(pair, "photo", seed=0).state_dict(), started(pair, "photo", seed=1).state_dict()
-    assert {name.partition(".")[0] for name in first} == {"network", "classifier", "hint"}
-    for name in ("network.stem.0.weight", "classifier.weight", "hint.weight"):
+    assert {name.partition(".")[0] for name in first} == {"network", "map"}
+    for name in ("network.stem.0.weight", "map.weight"):
         assert not torch.equal(first[name], second[name])
+
+
+def test_autocast_leaves_the_posterior_alone(pair: TeacherPair) -> None:
+    student = started(pair, "photo")
+    guess = student.guess(images()).detach()
+    plain = student._vector(guess)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(student._vector(guess), plain)
 
 
 def test_a_network_with_a_classifier_is_refused() -> None:
@@ -92,18 +102,18 @@ def test_is_started_before_its_first_use() -> None:
 
 def test_value_of_the_loss() -> None:
     features = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)).abs()
-    mean = features.mean(0).expand(5, 3)
     assert hinted(features, features) == 0
-    torch.testing.assert_close(hinted(mean, features), torch.tensor(1.0))
-    torch.testing.assert_close(hinted(100 * mean, 100 * features), torch.tensor(1.0))
-    torch.testing.assert_close(hinted((mean + features) / 2, features), torch.tensor(0.25))
-    assert hinted(mean[:1] + 1, features[:1]).isfinite()
+    torch.testing.assert_close(hinted(torch.zeros(5, 3), features), torch.tensor(1.0))
+    torch.testing.assert_close(hinted(torch.zeros(5, 3), 100 * features), torch.tensor(1.0))
+    torch.testing.assert_close(hinted(features / 2, features), torch.tensor(0.25))
+    torch.testing.assert_close(hinted(features[:1] / 2, features[:1]), torch.tensor(0.25))
+    assert hinted(features, torch.zeros(5, 3)).isfinite()
 
 
 def test_loss_is_the_mean_of_both_modalities() -> None:
     features = torch.rand(5, 3, generator=torch.Generator().manual_seed(0))
     x = random_embeddings()
-    x.hints = (Hint(features, features), Hint(features.mean(0).expand(5, 3), features))
+    x.hints = (Hint(features, features), Hint(torch.zeros(5, 3), features))
     torch.testing.assert_close(FeatureDistillationLoss()(x), torch.tensor(0.5))
 
 
@@ -139,34 +149,50 @@ def test_learns_what_its_teachers_say(teachers: Teachers, pairs: PairBatch) -> N
     assert values[-1]["encode/matching"] < values[0]["encode/matching"]
 
 
-def test_fits_jointly_from_the_command_line(teachers: Teachers, tmp_path: Path) -> None:
-    content = joint_config(teachers, tmp_path)
+def test_a_resumed_run_is_the_straight_one(teachers: Teachers, tmp_path: Path) -> None:
+    content = student_config(teachers, tmp_path)
+    run("fit", tmp_path / "four.yaml", content)
+    folder = tmp_path / "run"
+    assert (folder / "version_0/encoders.safetensors").exists()
+    edit(content, "trainer.max_steps", 6)
+    for version, words in ((1, ()), (2, ("--ckpt_path", str(folder / "version_0/checkpoints/last.ckpt")))):
+        edit(content, "trainer.logger.version", version)
+        run("fit", tmp_path / f"{version}.yaml", content, *words)
+    four, straight, resumed = (
+        torch.load(path / "checkpoints/last.ckpt", weights_only=True)["state_dict"] for path in sorted(folder.iterdir())
+    )
+    for name, tensor in straight.items():
+        assert torch.equal(resumed[name], tensor), name
+    name = "encoding.photo_encoder.network.stem.0.weight"
+    assert not torch.equal(four[name], straight[name])
+
+
+def student_config(teachers: Teachers, folder: Path) -> Config:
+    """Students on live pairs: with replay a resumed run is not the straight one."""
+    content = joint_config(teachers, folder)
     network = part("SmallResNet", num_classes=0, widths=[8, 8], norm="group")
     for modality in MODALITIES:
         student = part("StudentEncoder", network=network, input_size=SIZE)
         edit(content, f"model.encoding.{modality}_encoder", student)
     terms = {"features": {"loss": part("FeatureDistillationLoss")}, "matching": {"loss": part("PosteriorMatchingLoss")}}
     edit(content, "model.encoding.terms", terms)
-    run("fit", tmp_path / "config.yaml", content)
-    folder = tmp_path / "run/version_0"
-    assert (folder / "encoders.safetensors").exists()
-    assert (folder / "results.json").exists()
-    straight = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
-    edit(content, "trainer.max_steps", 6)
-    edit(content, "trainer.logger.version", 1)
-    run("fit", tmp_path / "more.yaml", content, "--ckpt_path", str(folder / "checkpoints/last.ckpt"))
-    resumed = torch.load(tmp_path / "run/version_1/checkpoints/last.ckpt", weights_only=True)["state_dict"]
-    name = "encoding.photo_encoder.network.stem.0.weight"
-    assert not torch.equal(straight[name], resumed[name])
+    edit(content, "model.pairs", part("LivePairs"))
+    content["seed_everything"] = 1
+    return content
 
 
-def test_the_loss_wants_an_encoder_that_guesses(
-    teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("side", MODALITIES)
+def test_the_loss_wants_encoders_that_guess(
+    teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str], side: Modality
 ) -> None:
-    content = joint_config(teachers, tmp_path)
-    edit(content, "model.encoding.terms", {"features": {"loss": part("FeatureDistillationLoss")}})
+    content = student_config(teachers, tmp_path)
+    network = part("SmallResNet", num_classes=0, widths=[8, 8], norm="group")
+    edit(content, f"model.encoding.{side}_encoder", part("NetworkEncoder", network=network, input_size=SIZE, dim=12))
     assert main(["fit", "--config", write(tmp_path / "config.yaml", content)]) == 2
     err = capsys.readouterr().err
-    assert "FeatureDistillationLoss has nothing to compare" in err
-    assert "StudentEncoder" in err
+    expected = f"terms.features: FeatureDistillationLoss is not legal beside {side}_encoder = NetworkEncoder, which"
+    assert expected in err
     assert "Traceback" not in err
+    assert not (tmp_path / "run").exists()
+    edit(content, "model.encoding.terms", {"matching": {"loss": part("PosteriorMatchingLoss")}})
+    run("fit", tmp_path / "without.yaml", content)

@@ -121,8 +121,8 @@ class TeacherProxies(Proxies):
             network = teachers.photo.network if modality == "photo" else teachers.sketch.network
             if network.num_features != dim:
                 raise InputError(
-                    f"critic.proxies: TeacherProxies is not legal for encoders with dim: {dim} beside a {modality} "
-                    f"teacher with {network.num_features} features; name dim: {network.num_features}, or Prototypes"
+                    f"critic.proxies: TeacherProxies is not legal for embeddings of length {dim} beside a {modality} "
+                    f"teacher with {network.num_features} features; give embeddings of that length, or name Prototypes"
                 )
             weight = last_layer(network)
             if weight is None:

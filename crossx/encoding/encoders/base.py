@@ -50,7 +50,12 @@ class Encoder(nn.Module, ABC):
     Args:
         dim: D, length of the embedding.
         hidden: Width of the embedding head's hidden layer; 0 for a linear head.
+
+    Attributes:
+        guesses_features: Whether `answer` gives a guess of the teacher's features.
     """
+
+    guesses_features = False
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()

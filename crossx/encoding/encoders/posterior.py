@@ -33,6 +33,11 @@ def posterior_vector(posterior: Tensor, modality: Modality) -> Tensor:
     return torch.cat([posterior, *own], dim=1)
 
 
+def posterior_dim(vocabulary: Vocabulary) -> int:
+    """Length of a `posterior_vector`."""
+    return len(vocabulary) + len(MODALITIES)
+
+
 class PosteriorEncoder(TeacherHeadEncoder):
     """The frozen teacher's posterior beside a trained head on its features, in one unit vector.
 
@@ -54,7 +59,7 @@ class PosteriorEncoder(TeacherHeadEncoder):
         InputError: When the share or the temperature is out of range.
     """
 
-    def __init__(self, share: float = 0.95, temperature: float = 1.0, dim: int = 64, hidden: int = 512) -> None:
+    def __init__(self, share: float = 0.97, temperature: float = 1.0, dim: int = 64, hidden: int = 512) -> None:
         super().__init__(dim, hidden)
         if not 0 < share < 1:
             raise InputError(f"encoder.share: {share} is not legal; above 0 and below 1")
@@ -70,7 +75,7 @@ class PosteriorEncoder(TeacherHeadEncoder):
         self.dim = self.head_dim  # the head's, also where the encoder has been started before
         super().start_from(teachers, modality)
         self._vocabulary, self._modality = teachers.vocabulary, modality
-        self.dim = self.head_dim + len(teachers.vocabulary) + len(MODALITIES)
+        self.dim = self.head_dim + posterior_dim(teachers.vocabulary)
 
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
         """Put posterior and head's vector side by side."""

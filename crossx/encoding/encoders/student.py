@@ -1,22 +1,27 @@
-"""A small network that learns to say what its teacher says, and is compared by it."""
+"""A small network in the teacher's place."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crossx.backbones import Network
 from crossx.encoding.encoders.base import Encoder, check_backbone
-from crossx.encoding.encoders.posterior import posterior_vector
+from crossx.encoding.encoders.posterior import posterior_dim, posterior_vector
+from crossx.objective import full_precision
 from crossx.preprocessing import Preprocessing
 from crossx.teachers.pair import TeacherPair
+from crossx.teachers.teacher import FrozenTeacher
 from crossx.teachers.vocabulary import Vocabulary
-from crossx.types import MODALITIES, Modality, TeacherOutput
+from crossx.types import Modality, TeacherOutput
 
 
 class StudentEncoder(Encoder):
-    """A network of its own in the teacher's place: knowledge distillation (arXiv 1503.02531) for retrieval.
+    """A network of its own that guesses its teacher's features, below the teacher's frozen last layer.
 
-    Its posterior over the teacher's classes becomes the embedding (`posterior_vector`), and a linear guess of the
-    teacher's features serves `FeatureDistillationLoss`, which is for training alone.
+    That is SimKD, "Knowledge Distillation with the Reused Teacher Classifier" (arXiv 2203.14001), for retrieval: the
+    posterior that the last layer gives for the guess becomes the embedding (`posterior_vector`). The network and the
+    linear map from its features to the teacher's start at random and learn, through `FeatureDistillationLoss` and any
+    objective of the embedding. The last layer stays in the teacher's file, as all of the teacher does.
 
     Args:
         network: Backbone without classifier (`num_classes: 0`), such as `SmallResNet` or `TimmNetwork`.
@@ -27,6 +32,8 @@ class StudentEncoder(Encoder):
     Raises:
         InputError: When the network has a classifier.
     """
+
+    guesses_features = True
 
     def __init__(
         self,
@@ -39,32 +46,37 @@ class StudentEncoder(Encoder):
         check_backbone(network)
         self.network = network
         self.preprocessing = Preprocessing(input_size, mean, std)
+        self.teacher: FrozenTeacher | None = None
         self._vocabulary: Vocabulary | None = None
         self._modality: Modality = "photo"
 
     def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
-        """Make both last layers, at random, for the teacher's classes and features."""
-        card, width = teachers.of(modality).card, teachers.of(modality).network.num_features
-        self.classifier = nn.Linear(self.network.num_features, len(card.classes))
-        self.hint = nn.Linear(self.network.num_features, width)
+        """Take the teacher's last layer, and make the map to its features."""
+        self.teacher = teacher = teachers.of(modality)
+        self.map = nn.Linear(self.network.num_features, teacher.network.num_features)
         self._vocabulary, self._modality = teachers.vocabulary, modality
-        self.dim = len(teachers.vocabulary) + len(MODALITIES)
+        self.dim = posterior_dim(teachers.vocabulary)
 
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
-        """The posterior as a vector; the teacher is of no concern."""
-        return self._vector(self._pooled(images))
+        """The posterior of the guessed features as a vector; the teacher's own answer is of no concern."""
+        return self._vector(self.guess(images))
 
     def answer(self, images: Tensor, teacher: TeacherOutput | None = None) -> tuple[Tensor, Tensor]:
         """Unit vectors, beside the guessed features."""
-        pooled = self._pooled(images)
-        return F.normalize(self._vector(pooled), dim=1), self.hint(pooled)
+        guess = self.guess(images)
+        return F.normalize(self._vector(guess), dim=1), guess
 
-    def _pooled(self, images: Tensor) -> Tensor:
-        pooled: Tensor = self.network.pooled(self.preprocessing(images))
-        return pooled
-
-    def _vector(self, pooled: Tensor) -> Tensor:
-        if self._vocabulary is None:
+    def guess(self, images: Tensor) -> Tensor:
+        """Images in [0, 1], (B, 3, H, W), to what the teacher's features may be, (B, F)."""
+        if self.teacher is None:
             raise RuntimeError("start_from() comes before the first use")
-        posterior = self._vocabulary.union_posterior(self.classifier(pooled), self._modality)
-        return posterior_vector(posterior, self._modality)
+        features: Tensor = self.map(self.network.pooled(self.preprocessing(images)))
+        return features
+
+    def _vector(self, guess: Tensor) -> Tensor:
+        if self.teacher is None or self._vocabulary is None:
+            raise RuntimeError("start_from() comes before the first use")
+        # Autocast would round the logits, and with them what a posterior says of the unlikely classes.
+        with torch.autocast(guess.device.type, enabled=False):
+            logits = self.teacher.network.classify(full_precision(guess))
+        return posterior_vector(self._vocabulary.union_posterior(logits, self._modality), self._modality)

@@ -72,7 +72,12 @@ class EncodingLoss(nn.Module, ABC):
     """A loss of the encoders; the mean of both directions, sketch to photo and photo to sketch.
 
     Parameters of its own (proxies, heads) are trained by the encoders' optimiser and are in the checkpoint.
+
+    Attributes:
+        needs_guesses: Whether it reads `PairEmbeddings.hints`, which not every encoder gives.
     """
+
+    needs_guesses = False
 
     def start_from(self, teachers: TeacherPair, dim: int) -> None:
         """Called once, before training and before a checkpoint is read; by default of no concern.

@@ -1,39 +1,39 @@
 """An encoder's guess of its teacher's features is to be right."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from crossx.distributed import mean_over_processes
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
-from crossx.errors import InputError
 from crossx.objective import full_precision
+from crossx.types import Reduce
 
 
 class FeatureDistillationLoss(EncodingLoss):
     """Feature distillation (FitNets, arXiv 1412.6550) of each teacher, for encoders that guess features.
 
     `StudentEncoder` does. A posterior is a few numbers an image, features are hundreds: a network that starts at random
-    learns several times as fast from them.
+    learns faster from them.
+
+    Args:
+        reduce: `global` takes the features' size from the batches of all processes together.
     """
 
+    needs_guesses = True
+
+    def __init__(self, reduce: Reduce = "global") -> None:
+        super().__init__()
+        self.reduce: Reduce = reduce
+
     def forward(self, embeddings: PairEmbeddings) -> Tensor:
-        """Return the mean squared error as a share of the features' variance in the batch, >= 0.
+        """Return the mean of both modalities' squared error as a share of the features' mean square, >= 0.
 
-        1 is what guessing the batch's mean costs, whatever scale a teacher's features have. Each process sees its own
-        batch.
-
-        Raises:
-            InputError: When no encoder guesses features.
+        1 is what guessing 0 costs, whatever scale a teacher's features have.
         """
-        if not embeddings.hints:
-            raise InputError(
-                "model.encoding.terms: FeatureDistillationLoss has nothing to compare: neither encoder guesses its "
-                "teacher's features; use it with StudentEncoder"
-            )
         losses = []
         for hint in embeddings.hints:
             wanted = full_precision(hint.features.detach())
-            # A single image, or equal ones, vary by nothing.
-            variance = wanted.var(dim=0, correction=0).mean().clamp_min(1e-6)
-            losses.append(F.mse_loss(full_precision(hint.guess), wanted) / variance)
+            error = mean_over_processes((full_precision(hint.guess) - wanted).square().mean(), self.reduce)
+            size = mean_over_processes(wanted.square().mean(), self.reduce)
+            losses.append(error / size.clamp_min(torch.finfo(size.dtype).tiny))
         return torch.stack(losses).mean()
