@@ -1,5 +1,6 @@
 """Warnings about training that goes wrong, and a stop before a NaN is saved."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -59,8 +60,9 @@ class HealthMonitor(Callback):
             one class to 0.12 of the pairs where chance gives 0.10.
         least_agreement: Correlation between the two teachers' answers, in its standard errors over the steps. At
             random it is above 1 in a sixth of all windows; the quickstart's generators reach 7 after 120 steps.
-        most_disagreement: Mean disagreement of the critic, in [0, 1]. Embeddings that have nothing to do with each
-            other have 0.5; 0.95 is 154 degrees apart.
+        most_disagreement: Mean disagreement of the critic, in [0, 1], where 1 is as far apart as the encoders' vectors
+            can be. Where that is opposite, vectors that have nothing to do with each other have 0.5, and 0.95 is 154
+            degrees.
         least_grip: How much gradient the disagreement leaves the adversarial term, 1 at 0.5 and 0 at the bounds; 0.1
             is a disagreement of 0.0025 or 0.9975. It is 0, too, when no pair counts.
         least_gradient: Root mean square of the gradient's elements. Adam adds 1e-8 to it before dividing, so that below
@@ -101,10 +103,12 @@ class HealthMonitor(Callback):
             if not 0 <= share <= 1:
                 raise InputError(f"health.{name}: {share} is not legal; from 0 to 1")
         for name, least in (("least_spread", least_spread), ("least_gradient", least_gradient)):
-            if not least >= 0:
-                raise InputError(f"health.{name}: {least} is not legal; 0 or more")
-        if not most_growth > 1:
-            raise InputError(f"health.most_growth: {most_growth} is not legal; above 1")
+            if not 0 <= least < math.inf:
+                raise InputError(f"health.{name}: {least} is not legal; a finite number, 0 or more")
+        if not math.isfinite(least_agreement):
+            raise InputError(f"health.least_agreement: {least_agreement} is not legal; a finite number")
+        if not 1 < most_growth < math.inf:
+            raise InputError(f"health.most_growth: {most_growth} is not legal; a finite number above 1")
         self.enabled = enabled
         self.window, self.settle, self.agreement_window = window, settle, agreement_window
         self.least_spread, self.least_class_use, self.least_agreement = least_spread, least_class_use, least_agreement

@@ -1,5 +1,7 @@
 """Cross-modal encoder training: put a sketch beside the photos of its class."""
 
+from dataclasses import replace
+
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
@@ -68,11 +70,7 @@ class EncoderModule(RetrievalModule):
         self.photo_encoder, self.sketch_encoder = photo_encoder, sketch_encoder
         photo_encoder.start_from(self.teachers, "photo")
         sketch_encoder.start_from(self.teachers, "sketch")
-        if photo_encoder.dim != sketch_encoder.dim:
-            raise InputError(
-                f"sketch_encoder: embeddings of length {sketch_encoder.dim} are not legal beside photo_encoder's of "
-                f"length {photo_encoder.dim}: both embed into one space; give both the same dim"
-            )
+        photo_encoder.check_partner(sketch_encoder)
         self.objective = WeightedObjective(terms)
         for name, term in terms.items():
             for side, encoder in (("photo", photo_encoder), ("sketch", sketch_encoder)):
@@ -83,7 +81,7 @@ class EncoderModule(RetrievalModule):
                     )
             term.loss.start_from(self.teachers, photo_encoder.dim)
         self.critic = DistanceCritic() if critic is None else critic
-        self.critic.start_from(self.teachers, photo_encoder.dim)
+        self.critic.start_from(self.teachers, photo_encoder.learned_dim)
         self.temperature = temperature
         self.photo_augmentation, self.sketch_augmentation = photo_augmentation, sketch_augmentation
         self.pairs = pairs
@@ -142,6 +140,7 @@ class EncoderModule(RetrievalModule):
             photo_posterior=vocabulary.union_posterior(pairs.photo_teacher.logits, "photo", self.temperature),
             sketch_posterior=vocabulary.union_posterior(pairs.sketch_teacher.logits, "sketch", self.temperature),
             target=pairs.target,
+            least_cosine=min(self.photo_encoder.least_cosine, self.sketch_encoder.least_cosine),
             hints=tuple(Hint(guess, teacher.features) for guess, teacher in guesses if guess is not None),
         )
 
@@ -159,7 +158,7 @@ class EncoderModule(RetrievalModule):
         """
         embeddings = self.embed(pairs, augmented=True)
         loss, values = self.objective_of(embeddings, batches_done)
-        self.critic.observe(embeddings)
+        self.critic.observe(self.learned(embeddings))
         distance = 1 - (embeddings.photo * embeddings.sketch).sum(1).mean()
         logs = {f"encode/{name}": value for name, value in values.items()}
         logs = {"encode/loss": loss.detach(), "encode/pair_distance": distance.detach(), **logs}
@@ -167,8 +166,13 @@ class EncoderModule(RetrievalModule):
 
     def criticise(self, pairs: PairBatch) -> Criticism:
         """The critic's word on each pair."""
-        criticism: Criticism = self.critic(self.embed(pairs))
+        criticism: Criticism = self.critic(self.learned(self.embed(pairs)))
         return criticism
+
+    def learned(self, embeddings: PairEmbeddings) -> PairEmbeddings:
+        """The same pairs with what training can move of their embeddings."""
+        photo, sketch = self.photo_encoder.learned(embeddings.photo), self.sketch_encoder.learned(embeddings.sketch)
+        return replace(embeddings, photo=photo, sketch=sketch)
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
         """Lightning's hook, when this module is the root."""

@@ -11,11 +11,13 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
+import torch.nn.functional as F
 from commands import config, edit, joint_config, part, run, write
 from lightning.pytorch.callbacks import Callback
 from runs import Teachers, data, trainer
 from torch import Tensor, nn
 
+from crossx.backbones import SmallResNet
 from crossx.callbacks.checkpoint import LastCheckpoint
 from crossx.callbacks.health import HealthMonitor
 from crossx.cli import main
@@ -23,9 +25,10 @@ from crossx.cotraining.module import CoTrainingModule
 from crossx.cotraining.schedule import Schedule
 from crossx.data.shapes import ShapesDataset
 from crossx.data.sources import LivePairs, Pairs
-from crossx.encoding.encoders import Encoder, TeacherHeadEncoder
+from crossx.encoding.encoders import Encoder, PosteriorEncoder, StudentEncoder, TeacherHeadEncoder
 from crossx.encoding.losses import SupConLoss
 from crossx.encoding.losses.base import EncodingTerm
+from crossx.encoding.losses.proxies import class_rows
 from crossx.encoding.module import EncoderModule
 from crossx.errors import InputError, TrainingError
 from crossx.reconstruction.generators import Generator, UpsamplingGenerator
@@ -39,6 +42,7 @@ from crossx.reconstruction.losses import (
 )
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss, ReconstructionTerm
 from crossx.reconstruction.module import ReconstructionModule
+from crossx.teachers.pair import TeacherPair
 from crossx.types import LatentBatch, Modality, PairBatch, TeacherOutput
 
 SHIPPED = Teachers("crossx:assets/shapes_photo.safetensors", "crossx:assets/shapes_sketch.safetensors")
@@ -98,6 +102,43 @@ class Constant(Encoder):
 
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
         return (self.place * self.scale.abs()).expand(len(images), 4)
+
+
+class SureHead(PosteriorEncoder):
+    """A head whose vector is the same for every image.
+
+    Args:
+        place: Its sign.
+    """
+
+    def __init__(self, place: float) -> None:
+        super().__init__(dim=4, hidden=0)
+        self.place = place
+
+    def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
+        super().start_from(teachers, modality)
+        with torch.no_grad():
+            for name, parameter in self.head[-1].named_parameters():
+                parameter.fill_(self.place if name == "bias" else 0)
+
+
+class SureStudent(StudentEncoder):
+    """A student who sees one class in every image.
+
+    Args:
+        seen: Which.
+    """
+
+    def __init__(self, seen: int) -> None:
+        super().__init__(SmallResNet(0, (8,)), 32)
+        self.seen = seen
+
+    def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
+        super().start_from(teachers, modality)
+        rows = class_rows(teachers.of(modality))
+        with torch.no_grad():
+            self.map.weight.zero_()
+            self.map.bias.copy_(100 * F.normalize(rows[self.seen] - rows.mean(0), dim=0))
 
 
 class Mixed(LivePairs):
@@ -241,6 +282,16 @@ def test_constant_encoders_saturate_the_adversary(tmp_path: Path, places: tuple[
     assert names(monitor) <= {"saturated_adversary", "dying_gradients"}, "constants have no gradient either"
     assert monitor.found is not None
     assert any(says in found["message"] for found in monitor.found)
+
+
+@pytest.mark.parametrize(
+    "encoders", [[SureHead(1.0), SureHead(-1.0)], [SureStudent(0), SureStudent(1)]], ids=["posterior", "student"]
+)
+def test_encoders_that_cannot_lie_opposite_saturate_too(tmp_path: Path, encoders: list[Encoder]) -> None:
+    monitor = fit(joint(encoders=encoders), tmp_path)
+    assert "saturated_adversary" in names(monitor)
+    assert monitor.found is not None
+    assert any("disagree by 1.000" in found["message"] for found in monitor.found)
 
 
 def test_without_an_adversarial_term_nothing_saturates(tmp_path: Path) -> None:
@@ -469,7 +520,10 @@ def test_nan_ends_the_command_with_a_message(
         ("most_disagreement", -0.1),
         ("least_grip", 2.0),
         ("least_gradient", -1.0),
+        ("least_spread", math.inf),
+        ("least_agreement", math.nan),
         ("most_growth", 1.0),
+        ("most_growth", math.inf),
     ],
 )
 def test_numbers_out_of_range_are_refused(name: str, value: Any) -> None:  # noqa: ANN401 - of the field's type

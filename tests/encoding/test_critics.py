@@ -31,8 +31,8 @@ from crossx.encoding.critics import (
     ProxyCritic,
     TeacherProxies,
 )
-from crossx.encoding.critics.distance import half_cosine_distance
-from crossx.encoding.critics.margin import nearest_wrong
+from crossx.encoding.critics.distance import relative_distance
+from crossx.encoding.critics.margin import distances, nearest_wrong
 from crossx.encoding.critics.proxies import class_means
 from crossx.encoding.critics.proxy import posterior_divergence, proxy_log_posterior
 from crossx.encoding.encoders import NetworkEncoder
@@ -231,12 +231,25 @@ def test_gradients_are_those_of_the_values() -> None:
         scores = proxy_log_posterior(x, proxies, present, 0.5)
         return posterior_divergence(F.pad(teacher.softmax(dim=1), (0, 1)), scores.exp())
 
-    assert torch.autograd.gradcheck(lambda x, y: half_cosine_distance(unit(x), unit(y)), (a, b))
-    assert torch.autograd.gradcheck(lambda x, y: nearest_wrong(unit(x), unit(y), classes, classes), (a, b))
+    assert torch.autograd.gradcheck(lambda x, y: relative_distance((unit(x) * unit(y)).sum(1), -1.0), (a, b))
+    assert torch.autograd.gradcheck(
+        lambda x, y: nearest_wrong(distances(unit(x), unit(y), -1.0), classes, classes), (a, b)
+    )
     assert torch.autograd.gradcheck(divergence, (a, b, c))
     assert torch.autograd.gradcheck(lambda x, y: proxy_log_posterior(x, y, present, 0.5)[:, present], (a, b))
     counts = torch.tensor([1, 0, 1, 1, 1]).bool()
     assert torch.autograd.gradcheck(lambda x: adversarial(x[:, 0].exp(), counts), (a,))
+
+
+@pytest.mark.parametrize("critic", [DistanceCritic(), MarginCritic()])
+def test_disagreement_reaches_its_bounds_where_no_cosine_is_negative(critic: PairCritic) -> None:
+    """Posteriors that have nothing in common are as far apart as posteriors can be."""
+    classes = torch.eye(3, dtype=torch.float64)
+    order = [1, 2, 0]
+    x = PairEmbeddings(classes, classes[order], classes, classes, torch.zeros(3).long(), least_cosine=0.0)
+    alike = PairEmbeddings(classes, classes, classes, classes, torch.zeros(3).long(), least_cosine=0.0)
+    torch.testing.assert_close(critic(x).disagreement, torch.ones(3, dtype=torch.float64))
+    torch.testing.assert_close(critic(alike).disagreement, torch.zeros(3, dtype=torch.float64))
 
 
 def test_autocast_does_not_change_the_values(teachers: Teachers) -> None:
@@ -325,7 +338,7 @@ def test_the_momentum_is_a_share(momentum: float) -> None:
 
 
 def test_teacher_proxies_need_equal_widths(teachers: Teachers) -> None:
-    with pytest.raises(InputError, match=r"dim: 4 beside a photo teacher with 8 features; name dim: 8, or Prototypes"):
+    with pytest.raises(InputError, match=r"length 4 beside a photo teacher with 8 features; give embed"):
         encoding(teachers, critic=ProxyCritic(TeacherProxies()))
 
 

@@ -3,13 +3,15 @@ from typing import get_args
 
 import pytest
 import torch
-from runs import SGD, SIZE, Kind, Teachers, encoder, encoding, joint
+import torch.nn.functional as F
+from runs import CLASSES, SGD, SIZE, Kind, Teachers, encoder, encoding, joint
 from torch import Tensor
 
 from crossx.batchnorm import eval_mode
 from crossx.data.batches import stack
 from crossx.data.latents import LatentDataset
-from crossx.encoding.encoders import Encoder, TeacherEncoder
+from crossx.encoding.critics import DistanceCritic
+from crossx.encoding.encoders import Encoder, PosteriorEncoder, TeacherEncoder
 from crossx.encoding.losses import SupConLoss
 from crossx.encoding.losses.base import EncodingLoss, EncodingTerm, PairEmbeddings
 from crossx.encoding.module import EncoderModule
@@ -34,6 +36,16 @@ class Seen(EncodingLoss):
     def forward(self, embeddings: PairEmbeddings) -> Tensor:
         self.embeddings = embeddings
         return (embeddings.photo * embeddings.sketch).sum()
+
+
+class Wide(Encoder):
+    """As long as the other one's embedding by chance."""
+
+    def __init__(self) -> None:
+        super().__init__(dim=4 + len(CLASSES) + 2, hidden=0)
+
+    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
+        return images.flatten(1)[:, : self.dim]
 
 
 def pairs_of(module: EncoderModule, directions: list[tuple[list[float], list[float]]]) -> PairBatch:
@@ -95,6 +107,13 @@ def test_both_encoders_embed_into_one_space(teachers: Teachers) -> None:
         EncoderModule(*teachers, encoder("network"), Fixed(), terms)
 
 
+@pytest.mark.parametrize("other", [PosteriorEncoder(0.6, dim=4, hidden=0), Wide()])
+def test_posteriors_and_heads_are_put_together_alike(teachers: Teachers, other: Encoder) -> None:
+    terms = {"sup_con": EncodingTerm(SupConLoss())}
+    with pytest.raises(InputError, match=r"sketch_encoder: \w+ is not legal beside photo_encoder = PosteriorEncoder\("):
+        EncoderModule(*teachers, encoder("posterior"), other, terms)
+
+
 @pytest.mark.parametrize("kind", get_args(Kind))
 def test_each_modality_has_its_encoder(teachers: Teachers, kind: Kind) -> None:
     module = encoding(teachers, kind=kind)
@@ -128,6 +147,21 @@ def test_learns_from_fixed_pairs(teachers: Teachers) -> None:
         optimizer.step()
         losses.append(float(output.loss))
     assert losses[-1] < losses[0] - 0.1
+
+
+def test_critics_see_what_training_can_move(teachers: Teachers) -> None:
+    module = encoding(teachers, kind="posterior", critic=DistanceCritic())
+    pairs = module.teachers(torch.rand(6, 3, SIZE, SIZE), torch.rand(6, 3, SIZE, SIZE))
+    x = module.embed(pairs)
+    heads = [F.normalize(e[:, -4:], dim=1) for e in (x.photo, x.sketch)]
+    torch.testing.assert_close(module.criticise(pairs).disagreement, (1 - (heads[0] * heads[1]).sum(1)) / 2)
+
+
+def test_critics_know_that_posteriors_have_no_negative_cosine(teachers: Teachers) -> None:
+    module = encoding(teachers, kind="student", critic=DistanceCritic())
+    pairs = module.teachers(torch.rand(6, 3, SIZE, SIZE), torch.rand(6, 3, SIZE, SIZE))
+    x = module.embed(pairs)
+    torch.testing.assert_close(module.criticise(pairs).disagreement, 1 - (x.photo * x.sketch).sum(1))
 
 
 def test_networks_of_teacher_encoders_learn_at_their_share_of_the_rate(teachers: Teachers) -> None:

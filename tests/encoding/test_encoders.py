@@ -221,6 +221,16 @@ def test_posterior_encoder_is_posterior_matching_and_a_head(pair: TeacherPair) -
     assert set(made["photo"].state_dict()) == {f"head.{i}.{n}" for i in (0, 1) for n in ("weight", "bias")}
 
 
+def test_an_adversary_sees_the_head_alone(pair: TeacherPair) -> None:
+    made = {modality: PosteriorEncoder(0.7, dim=4, hidden=0) for modality in MODALITIES}
+    for modality, one in made.items():
+        one.start_from(pair, modality)
+        shown = one.learned(one(images()))
+        head = one.head(pair.of(modality)(images()).features)
+        torch.testing.assert_close(shown, torch.nn.functional.normalize(head, dim=1))
+        assert shown.shape[1] == one.learned_dim == 4
+
+
 def test_gradient_reaches_the_head_and_not_the_posterior(pair: TeacherPair) -> None:
     made = PosteriorEncoder(0.7, dim=4, hidden=0)
     made.start_from(pair, "photo")

@@ -8,23 +8,25 @@ from crossx.objective import full_precision
 from crossx.types import Criticism
 
 
-def half_cosine_distance(photo: Tensor, sketch: Tensor) -> Tensor:
-    """(1 - cosine) / 2, which for unit vectors is a quarter of the squared Euclidean distance.
+def relative_distance(cosine: Tensor, least_cosine: float) -> Tensor:
+    """Cosine distance as a share of the largest one that there is.
+
+    For unit vectors and a least cosine of -1 it is a quarter of the squared Euclidean distance.
 
     Args:
-        photo: Unit vectors, (..., D).
-        sketch: Unit vectors, (..., D).
+        cosine: (...).
+        least_cosine: In [-1, 1).
 
     Returns:
-        (...) in [0, 1]: 0 in one place, 1 in opposite ones.
+        (...) in [0, 1]: 0 in one place, 1 at the least cosine.
     """
-    cosine = (full_precision(photo) * full_precision(sketch)).sum(dim=-1)
-    return ((1 - cosine) / 2).clamp(0, 1)
+    return ((1 - full_precision(cosine)) / (1 - least_cosine)).clamp(0, 1)
 
 
 class DistanceCritic(PairCritic):
     """The distance between the photo and the sketch of a pair; it needs no classes."""
 
     def forward(self, embeddings: PairEmbeddings) -> Criticism:
-        """Return `half_cosine_distance` of each pair."""
-        return Criticism(half_cosine_distance(embeddings.photo, embeddings.sketch))
+        """Return the `relative_distance` of each pair."""
+        cosine = (full_precision(embeddings.photo) * full_precision(embeddings.sketch)).sum(dim=1)
+        return Criticism(relative_distance(cosine, embeddings.least_cosine))

@@ -5,35 +5,39 @@ from torch import Tensor
 
 from crossx.distributed import gather
 from crossx.encoding.critics.base import PairCritic
-from crossx.encoding.critics.distance import half_cosine_distance
+from crossx.encoding.critics.distance import relative_distance
 from crossx.encoding.losses.base import PairEmbeddings
 from crossx.objective import full_precision
 from crossx.types import Criticism, Reduce
 
 
-def nearest_wrong(query: Tensor, keys: Tensor, query_class: Tensor, key_class: Tensor) -> Tensor:
+def distances(query: Tensor, keys: Tensor, least_cosine: float) -> Tensor:
+    """`relative_distance` of each query, (B, D), to each key, (N, D): (B, N)."""
+    # Autocast would multiply in half precision, which cannot tell near neighbours apart.
+    with torch.autocast(query.device.type, enabled=False):
+        cosine = full_precision(query) @ full_precision(keys).T
+    return relative_distance(cosine, least_cosine)
+
+
+def nearest_wrong(distance: Tensor, query_class: Tensor, key_class: Tensor) -> Tensor:
     """Distance of each query to the nearest key of another class.
 
     Args:
-        query: Unit vectors, (B, D).
-        keys: Unit vectors, (N, D).
+        distance: (B, N) in [0, 1].
         query_class: (B,) int64.
         key_class: (N,) int64.
 
     Returns:
-        Half cosine distances, (B,) in [0, 1]; 1, the largest there is, for a query without keys of another class.
+        (B,) in [0, 1]; 1, the largest there is, for a query without keys of another class.
     """
-    # Autocast would multiply in half precision, which cannot tell near neighbours apart.
-    with torch.autocast(query.device.type, enabled=False):
-        cosine = full_precision(query) @ full_precision(keys).T
     same = query_class[:, None] == key_class[None, :]
-    return ((1 - cosine) / 2).clamp(0, 1).masked_fill(same, 1).amin(dim=1)
+    return distance.masked_fill(same, 1).amin(dim=1)
 
 
 class MarginCritic(PairCritic):
     """How much nearer the nearest wrong image is than the partner, in both directions.
 
-    With d the half cosine distance, an image has the disagreement (1 + d(partner) - d(nearest wrong)) / 2: above 1/2
+    With d the `relative_distance`, an image has the disagreement (1 + d(partner) - d(nearest wrong)) / 2: above 1/2
     where a search would find an image of another class before the partner. Classes are those that the teachers find
     most likely; wrong images are those of the other modality in the batch.
 
@@ -51,6 +55,8 @@ class MarginCritic(PairCritic):
         photo_class, sketch_class = embeddings.photo_posterior.argmax(dim=1), embeddings.sketch_posterior.argmax(dim=1)
         photos, photo_classes = gather(photo, self.reduce), gather(photo_class, self.reduce)
         sketches, sketch_classes = gather(sketch, self.reduce), gather(sketch_class, self.reduce)
-        of_photo = nearest_wrong(photo, sketches, photo_class, sketch_classes)
-        of_sketch = nearest_wrong(sketch, photos, sketch_class, photo_classes)
-        return Criticism((1 + half_cosine_distance(photo, sketch) - (of_photo + of_sketch) / 2) / 2)
+        least = embeddings.least_cosine
+        of_photo = nearest_wrong(distances(photo, sketches, least), photo_class, sketch_classes)
+        of_sketch = nearest_wrong(distances(sketch, photos, least), sketch_class, photo_classes)
+        partner = relative_distance((full_precision(photo) * full_precision(sketch)).sum(dim=1), least)
+        return Criticism((1 + partner - (of_photo + of_sketch) / 2) / 2)

@@ -53,9 +53,11 @@ class Encoder(nn.Module, ABC):
 
     Attributes:
         guesses_features: Whether `answer` gives a guess of the teacher's features.
+        least_cosine: The smallest cosine that two embeddings can have; 0 where no coordinate is negative.
     """
 
     guesses_features = False
+    least_cosine = -1.0
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
@@ -69,6 +71,21 @@ class Encoder(nn.Module, ABC):
             teachers: Both teachers and the vocabulary that joins their classes.
             modality: The encoder's own.
         """
+
+    def check_partner(self, other: "Encoder") -> None:
+        """Refuse a sketch encoder that does not embed into this photo encoder's space.
+
+        Args:
+            other: The sketch encoder, started as this one.
+
+        Raises:
+            InputError: When the lengths of their embeddings differ.
+        """
+        if self.dim != other.dim:
+            raise InputError(
+                f"sketch_encoder: embeddings of length {other.dim} are not legal beside photo_encoder's of length "
+                f"{self.dim}: both embed into one space; give both the same dim"
+            )
 
     def relative_rates(self) -> list[tuple[nn.Module, float]]:
         """Submodules that learn at another rate than the rest, each with the factor to the optimiser's rate."""
@@ -85,6 +102,15 @@ class Encoder(nn.Module, ABC):
         Returns:
             (B, D).
         """
+
+    @property
+    def learned_dim(self) -> int:
+        """Length of what `learned` gives."""
+        return self.dim
+
+    def learned(self, embedding: Tensor) -> Tensor:
+        """What training can move of embeddings, (B, D), as unit vectors: what an adversary is shown. By default all."""
+        return embedding
 
     def forward(self, images: Tensor, teacher: TeacherOutput | None = None) -> Tensor:
         """Images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32."""

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from crossx.encoding.encoders.base import Encoder
 from crossx.encoding.encoders.teacher import TeacherHeadEncoder
 from crossx.errors import InputError
 from crossx.objective import full_precision
@@ -42,12 +43,12 @@ class PosteriorEncoder(TeacherHeadEncoder):
     """The frozen teacher's posterior beside a trained head on its features, in one unit vector.
 
     With s the `share`, the cosine of a photo and a sketch is s times the probability that both show the same class
-    (`posterior_vector`) plus 1 - s times the cosine of the heads' unit vectors. It is meant for both sides of a module,
-    with the same values. Only cosines between the modalities have this meaning: two photos of which the teacher is
-    unsure lie near each other whatever they show.
+    (`posterior_vector`) plus 1 - s times the cosine of the heads' unit vectors. Both sides of a module need it, with
+    one share and one length of the head. Only cosines between the modalities have this meaning: two photos of which the
+    teacher is unsure lie near each other whatever they show.
 
-    No gradient passes through the posterior, because it does not learn: an adversary is to find what is hard for the
-    head, and not what makes the teacher unsure.
+    No gradient passes through the posterior, because it does not learn, and an adversary is shown the head's vector
+    alone: it is to find what is hard for the head, and not what makes the teacher unsure.
 
     Args:
         share: s, in (0, 1).
@@ -76,6 +77,27 @@ class PosteriorEncoder(TeacherHeadEncoder):
         super().start_from(teachers, modality)
         self._vocabulary, self._modality = teachers.vocabulary, modality
         self.dim = self.head_dim + posterior_dim(teachers.vocabulary)
+
+    def check_partner(self, other: Encoder) -> None:
+        """Refuse a partner whose vectors are put together in another way.
+
+        Raises:
+            InputError: When it is no `PosteriorEncoder` with this one's share and head.
+        """
+        if not isinstance(other, PosteriorEncoder) or (other.share, other.head_dim) != (self.share, self.head_dim):
+            raise InputError(
+                f"sketch_encoder: {type(other).__name__} is not legal beside photo_encoder = PosteriorEncoder(share: "
+                f"{self.share}, dim: {self.head_dim}); a PosteriorEncoder with the same share and dim"
+            )
+
+    @property
+    def learned_dim(self) -> int:
+        """The head's."""
+        return self.head_dim
+
+    def learned(self, embedding: Tensor) -> Tensor:
+        """The head's unit vectors."""
+        return F.normalize(embedding[:, -self.head_dim :], dim=1)
 
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
         """Put posterior and head's vector side by side."""

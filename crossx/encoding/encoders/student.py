@@ -34,6 +34,7 @@ class StudentEncoder(Encoder):
     """
 
     guesses_features = True
+    least_cosine = 0.0  # of posteriors
 
     def __init__(
         self,

@@ -35,6 +35,7 @@ class PairEmbeddings:
         sketch_posterior: The sketch teacher's posterior over the union, (B, U), rows sum to 1.
         target: Wanted (or, with data, true) class as an index into the union, (B,) int64.
         hints: One for each encoder that guesses its teacher's features.
+        least_cosine: The smallest cosine that a photo and a sketch can have, in [-1, 1).
     """
 
     photo: Tensor
@@ -43,6 +44,7 @@ class PairEmbeddings:
     sketch_posterior: Tensor
     target: Tensor
     hints: tuple[Hint, ...] = ()
+    least_cosine: float = -1.0
 
     @property
     def photo_class(self) -> Tensor:
@@ -65,6 +67,7 @@ class PairEmbeddings:
             photo_posterior=gather(self.photo_posterior.detach(), reduce),
             sketch_posterior=gather(self.sketch_posterior.detach(), reduce),
             target=gather(self.target, reduce),
+            least_cosine=self.least_cosine,
         )
 
 
