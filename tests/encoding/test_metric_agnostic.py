@@ -75,7 +75,8 @@ def adversarial_gradients(module: CoTrainingModule) -> list[float]:
     """Norm of the adversarial term's gradient, for the photo and for the sketch generator."""
     stream = LatentDataset(0, module.latent_dim, 1)
     generators = module.reconstruction.generators
-    pairs = make_pairs(generators, module.teachers, stack([stream[i] for i in range(32)]), False)
+    # As many as it takes that the teachers agree on some.
+    pairs = make_pairs(generators, module.teachers, stack([stream[i] for i in range(256)]), False)
     judged = Reconstruction(pairs, module.teachers.vocabulary, module._critic(pairs).disagreement)
     loss = AdversarialLoss()(judged)
     norms = []
