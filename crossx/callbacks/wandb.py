@@ -118,7 +118,8 @@ class WandbDashboard(Callback):
         }
         artifact = _artifact(f"encoders-{run.id}", "encoders", metadata)
         artifact.add_file(str(folder / ENCODERS), name=ENCODERS)
-        run.log_artifact(artifact, aliases=["last"])
+        # A data-free run has no labels to choose by, so the weights that it stands by are the last ones.
+        run.log_artifact(artifact, aliases=["best", "last"])
 
     def _send(self, trainer: pl.Trainer) -> None:
         folder, run = run_folder(trainer), wandb_run(trainer)
