@@ -3,7 +3,7 @@
 A class of another package is named by its full path (`class_path: mypackage.MyModule`) and needs no entry here.
 """
 
-import crossx.data.augment
+import crossx.augmentation
 import crossx.data.joined
 import crossx.data.labelled
 import crossx.data.quickdraw

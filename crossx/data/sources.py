@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from crossx.data.augment import Augment
+from crossx.augmentation import Augmentation
 from crossx.data.base import RetrievalData
 from crossx.data.latents import LatentDataset
 from crossx.errors import InputError
@@ -101,7 +101,9 @@ class RealPairs(Pairs):
     latent_dim = 1
     real = True
 
-    def __init__(self, photo_augmentation: Augment | None = None, sketch_augmentation: Augment | None = None) -> None:
+    def __init__(
+        self, photo_augmentation: Augmentation | None = None, sketch_augmentation: Augmentation | None = None
+    ) -> None:
         self._photo_augmentation = photo_augmentation
         self._sketch_augmentation = sketch_augmentation
         self._teachers: TeacherPair | None = None

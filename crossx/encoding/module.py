@@ -6,8 +6,8 @@ import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
+from crossx.augmentation import Augmentation
 from crossx.base import RetrievalModule
-from crossx.data.augment import Augment, view_of
 from crossx.data.sources import Pairs
 from crossx.encoding.critics import DistanceCritic, PairCritic
 from crossx.encoding.encoders import Encoder
@@ -16,7 +16,7 @@ from crossx.errors import InputError
 from crossx.objective import WeightedObjective
 from crossx.teachers.pair import TeacherPair
 from crossx.trainer import batches_done
-from crossx.types import Criticism, Modality, PairBatch, StepOutput
+from crossx.types import Criticism, Modality, PairBatch, StepOutput, TeacherOutput
 
 
 class EncoderModule(RetrievalModule):
@@ -34,16 +34,19 @@ class EncoderModule(RetrievalModule):
             `Replay`. In a joint run the conductor brings them.
         critic: How a joint run measures what is hard for the encoders; None for `DistanceCritic()`.
         temperature: Divides the teachers' logits before they become soft labels; above 1 it softens.
-        photo_augmentation: Encoders learn from random views of the photos; what the teachers say is still of the photos
-            themselves. None: from the photos as they are.
+        photo_augmentation: Encoders learn from random views of the photos; None: from the photos as they are.
         sketch_augmentation: The same for the sketches.
+        judge_views: Whether encoders learn what the teachers say of the views themselves, as a patient and consistent
+            teacher does (arXiv 2106.05237), at the price of one more forward of both teachers a step. Otherwise they
+            learn what the teachers have said of the images before.
         aliases: Other spellings of class names, from `teachers.aliases`.
         optimizer: Makes the encoders' optimiser.
         scheduler: Makes its learning-rate schedule.
         clip_norm: Largest norm of the gradient; None does not clip.
 
     Raises:
-        InputError: When the encoders differ in D, or a number is out of range.
+        InputError: When the two encoders do not go together, a term or an augmentation asks for what is not there, or a
+            number is out of range.
     """
 
     def __init__(
@@ -56,8 +59,9 @@ class EncoderModule(RetrievalModule):
         pairs: Pairs | None = None,
         critic: PairCritic | None = None,
         temperature: float = 1.0,
-        photo_augmentation: Augment | None = None,
-        sketch_augmentation: Augment | None = None,
+        photo_augmentation: Augmentation | None = None,
+        sketch_augmentation: Augmentation | None = None,
+        judge_views: bool = False,
         aliases: dict[str, str] | None = None,
         optimizer: OptimizerCallable = torch.optim.Adam,
         scheduler: LRSchedulerCallable | None = None,
@@ -71,6 +75,7 @@ class EncoderModule(RetrievalModule):
         photo_encoder.start_from(self.teachers, "photo")
         sketch_encoder.start_from(self.teachers, "sketch")
         photo_encoder.check_partner(sketch_encoder)
+        sketch_encoder.check_partner(photo_encoder)
         self.objective = WeightedObjective(terms)
         for name, term in terms.items():
             for side, encoder in (("photo", photo_encoder), ("sketch", sketch_encoder)):
@@ -84,6 +89,13 @@ class EncoderModule(RetrievalModule):
         self.critic.start_from(self.teachers, photo_encoder.learned_dim)
         self.temperature = temperature
         self.photo_augmentation, self.sketch_augmentation = photo_augmentation, sketch_augmentation
+        for side, augmentation in (("photo", photo_augmentation), ("sketch", sketch_augmentation)):
+            if augmentation is not None and augmentation.new_content and not judge_views:
+                raise InputError(
+                    f"judge_views: false is not legal beside {side}_augmentation = {type(augmentation).__name__}, "
+                    "whose views show what the teachers have not seen; true"
+                )
+        self.judge_views = judge_views
         self.pairs = pairs
         if pairs is not None:
             pairs.attach(self.teachers, live=None)
@@ -125,24 +137,40 @@ class EncoderModule(RetrievalModule):
             augmented: Embed random views of the images, where the module augments.
         """
         vocabulary = self.teachers.vocabulary
-        of_photo, of_sketch = (self.photo_augmentation, self.sketch_augmentation) if augmented else (None, None)
-        # The teachers have seen the images and not their views: an encoder on top of a teacher has to ask it again.
-        photo, photo_guess = self.photo_encoder.answer(
-            view_of(pairs.photo, of_photo), None if of_photo else pairs.photo_teacher
-        )
-        sketch, sketch_guess = self.sketch_encoder.answer(
-            view_of(pairs.sketch, of_sketch), None if of_sketch else pairs.sketch_teacher
-        )
-        guesses = ((photo_guess, pairs.photo_teacher), (sketch_guess, pairs.sketch_teacher))
+        photo, of_photo, told_photo = self._seen(pairs, "photo", augmented)
+        sketch, of_sketch, told_sketch = self._seen(pairs, "sketch", augmented)
+        photo, photo_guess = self.photo_encoder.answer(photo, told_photo)
+        sketch, sketch_guess = self.sketch_encoder.answer(sketch, told_sketch)
+        guesses = ((photo_guess, of_photo), (sketch_guess, of_sketch))
         return PairEmbeddings(
             photo=photo,
             sketch=sketch,
-            photo_posterior=vocabulary.union_posterior(pairs.photo_teacher.logits, "photo", self.temperature),
-            sketch_posterior=vocabulary.union_posterior(pairs.sketch_teacher.logits, "sketch", self.temperature),
+            photo_posterior=vocabulary.union_posterior(of_photo.logits, "photo", self.temperature),
+            sketch_posterior=vocabulary.union_posterior(of_sketch.logits, "sketch", self.temperature),
             target=pairs.target,
             least_cosine=min(self.photo_encoder.least_cosine, self.sketch_encoder.least_cosine),
             hints=tuple(Hint(guess, teacher.features) for guess, teacher in guesses if guess is not None),
         )
+
+    def _seen(
+        self, pairs: PairBatch, modality: Modality, augmented: bool
+    ) -> tuple[Tensor, TeacherOutput, TeacherOutput | None]:
+        """What an encoder sees of one modality.
+
+        Returns:
+            Images or views, (B, 3, H, W); what is to be learned of them; what the teacher has said of them, if asked.
+        """
+        photo = modality == "photo"
+        images, output = (pairs.photo, pairs.photo_teacher) if photo else (pairs.sketch, pairs.sketch_teacher)
+        augmentation = self.photo_augmentation if photo else self.sketch_augmentation
+        if augmentation is None or not augmented:
+            return images, output, output
+        view = augmentation(images)
+        if not self.judge_views:
+            return view, output, None
+        with torch.no_grad():
+            judged: TeacherOutput = self.teachers.of(modality)(view)
+        return view, judged, judged
 
     def objective_of(self, embeddings: PairEmbeddings, batches_done: int) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a batch and its parts by name; what a subclass with a new objective overrides."""

@@ -7,8 +7,8 @@ import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
+from crossx.augmentation import Augmentation, view_of
 from crossx.base import CrossxModule
-from crossx.data.augment import Augment, view_of
 from crossx.errors import InputError
 from crossx.objective import WeightedObjective
 from crossx.reconstruction.averages import GeneratorAverage
@@ -61,8 +61,8 @@ class ReconstructionModule(CrossxModule):
         photo_generator: Generator,
         sketch_generator: Generator,
         terms: dict[str, ReconstructionTerm],
-        photo_augmentation: Augment | None = None,
-        sketch_augmentation: Augment | None = None,
+        photo_augmentation: Augmentation | None = None,
+        sketch_augmentation: Augmentation | None = None,
         ema_decay: float | None = None,
         reinitialise_every: int | None = None,
         reinitialise: Literal["first", "all"] = "all",

@@ -12,9 +12,9 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torchmetrics.classification import MulticlassAccuracy
 
+from crossx.augmentation import Augmentation
 from crossx.backbones import build_network
 from crossx.base import CrossxModule
-from crossx.data.augment import Augment
 from crossx.data.labelled import LabelledImagesDataModule
 from crossx.errors import InputError
 from crossx.preprocessing import Preprocessing
@@ -58,7 +58,7 @@ class ClassifierModule(CrossxModule):
         pretrained: bool = False,
         mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
         std: tuple[float, float, float] = (0.5, 0.5, 0.5),
-        augmentation: Augment | None = None,
+        augmentation: Augmentation | None = None,
         label_smoothing: float = 0.0,
         optimizer: OptimizerCallable = torch.optim.AdamW,
         scheduler: LRSchedulerCallable | None = None,

@@ -9,7 +9,7 @@ import torch
 from runs import CLASSES, Norm, Teachers, data, encoding, reconstruction, trainer, weights
 from torch import Tensor
 
-from crossx.data.augment import Augment
+from crossx.augmentation import Augment
 from crossx.data.base import LabelledImages, RetrievalData
 from crossx.data.batches import stack
 from crossx.data.latents import LatentDataset

@@ -101,17 +101,17 @@ def test_temperature_is_positive(teachers: Teachers, temperature: float) -> None
 
 def test_both_encoders_embed_into_one_space(teachers: Teachers) -> None:
     terms = {"sup_con": EncodingTerm(SupConLoss())}
-    with pytest.raises(
-        InputError, match=r"sketch_encoder: embeddings of length 2 are not legal beside photo_encoder\'s of length 4"
-    ):
+    with pytest.raises(InputError, match=r"photo_encoder, sketch_encoder: embeddings of length 4 and 2 are not legal"):
         EncoderModule(*teachers, encoder("network"), Fixed(), terms)
 
 
 @pytest.mark.parametrize("other", [PosteriorEncoder(0.6, dim=4, hidden=0), Wide()])
-def test_posteriors_and_heads_are_put_together_alike(teachers: Teachers, other: Encoder) -> None:
+@pytest.mark.parametrize("side", ["photo", "sketch"])
+def test_posteriors_and_heads_are_put_together_alike(teachers: Teachers, other: Encoder, side: str) -> None:
     terms = {"sup_con": EncodingTerm(SupConLoss())}
-    with pytest.raises(InputError, match=r"sketch_encoder: \w+ is not legal beside photo_encoder = PosteriorEncoder\("):
-        EncoderModule(*teachers, encoder("posterior"), other, terms)
+    both = (encoder("posterior"), other) if side == "sketch" else (other, encoder("posterior"))
+    with pytest.raises(InputError, match=r"photo_encoder, sketch_encoder: \w+ is not legal beside PosteriorEncoder\("):
+        EncoderModule(*teachers, *both, terms)
 
 
 @pytest.mark.parametrize("kind", get_args(Kind))

@@ -7,7 +7,7 @@ import torch
 from runs import SGD, Kind, Teachers, encoder, reconstruction
 from torch import Tensor
 
-from crossx.data.augment import Augment
+from crossx.augmentation import Augment
 from crossx.data.batches import stack
 from crossx.data.latents import LatentDataset
 from crossx.encoding.losses import SupConLoss

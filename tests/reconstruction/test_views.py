@@ -7,7 +7,7 @@ import torch
 from runs import Teachers, data, reconstruction, trainer
 from torch import Tensor
 
-from crossx.data.augment import Augment, view_of
+from crossx.augmentation import Augment, view_of
 from crossx.data.batches import stack
 from crossx.data.latents import LatentDataset
 from crossx.reconstruction.generators import make_pairs

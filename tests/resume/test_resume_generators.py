@@ -9,9 +9,9 @@ from commands import config, edit, encoders, generators, joint_config, part, run
 from lightning.pytorch.callbacks import ModelCheckpoint
 from runs import Teachers, changed, data, encoding, reconstruction, trainer
 
+from crossx.augmentation import Augment
 from crossx.cotraining.module import CoTrainingModule
 from crossx.cotraining.schedule import Schedule
-from crossx.data.augment import Augment
 from crossx.errors import InputError
 from crossx.reconstruction.generators import load_generators
 

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 
-from crossx.data.augment import Augment
+from crossx.augmentation import Augment
 from crossx.data.base import LabelledImages, RetrievalData
 from crossx.data.labelled import LabelledImagesDataModule
 from crossx.errors import InputError

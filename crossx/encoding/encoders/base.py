@@ -7,21 +7,9 @@ from torch import Tensor, nn
 
 from crossx.backbones import Network
 from crossx.errors import InputError
+from crossx.preprocessing import Preprocessing
 from crossx.teachers.pair import TeacherPair
 from crossx.types import Modality, TeacherOutput
-
-
-def check_backbone(network: Network) -> None:
-    """Refuse a network with a classifier of its own.
-
-    Raises:
-        InputError: When it has one.
-    """
-    if network.num_classes:
-        raise InputError(
-            f"encoder.network.num_classes: {network.num_classes} is not legal; 0, because an encoder has no "
-            "use for the network's classifier and its parameters would never learn"
-        )
 
 
 class EmbeddingHead(nn.Sequential):
@@ -73,18 +61,18 @@ class Encoder(nn.Module, ABC):
         """
 
     def check_partner(self, other: "Encoder") -> None:
-        """Refuse a sketch encoder that does not embed into this photo encoder's space.
+        """Refuse an encoder of the other modality that does not embed into this one's space; both are asked.
 
         Args:
-            other: The sketch encoder, started as this one.
+            other: The other encoder, started as this one.
 
         Raises:
             InputError: When the lengths of their embeddings differ.
         """
         if self.dim != other.dim:
             raise InputError(
-                f"sketch_encoder: embeddings of length {other.dim} are not legal beside photo_encoder's of length "
-                f"{self.dim}: both embed into one space; give both the same dim"
+                f"photo_encoder, sketch_encoder: embeddings of length {self.dim} and {other.dim} are not legal "
+                "together: both embed into one space; give both the same dim"
             )
 
     def relative_rates(self) -> list[tuple[nn.Module, float]]:
@@ -119,3 +107,42 @@ class Encoder(nn.Module, ABC):
     def answer(self, images: Tensor, teacher: TeacherOutput | None = None) -> tuple[Tensor, Tensor | None]:
         """The unit vectors, (B, D), beside a guess of the teacher's features, (B, F); None where it makes none."""
         return self(images, teacher), None
+
+
+class BackboneEncoder(Encoder):
+    """An encoder with a network of its own, in place of its teacher's.
+
+    Args:
+        network: Backbone without classifier (`num_classes: 0`), such as `SmallResNet` or `TimmNetwork`.
+        input_size: Side in pixels that images are resized to.
+        mean: Subtracted from each channel of an image in [0, 1].
+        std: Divides each channel then.
+        dim: D.
+        hidden: Width of the embedding head's hidden layer; 0 for a linear head.
+
+    Raises:
+        InputError: When the network has a classifier.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        input_size: int,
+        mean: tuple[float, float, float],
+        std: tuple[float, float, float],
+        dim: int,
+        hidden: int,
+    ) -> None:
+        super().__init__(dim, hidden)
+        if network.num_classes:
+            raise InputError(
+                f"encoder.network.num_classes: {network.num_classes} is not legal; 0, because an encoder has no "
+                "use for the network's classifier and its parameters would never learn"
+            )
+        self.network = network
+        self.preprocessing = Preprocessing(input_size, mean, std)
+
+    def pooled(self, images: Tensor) -> Tensor:
+        """Images in [0, 1], (B, 3, H, W), to the network's own features."""
+        features: Tensor = self.network.pooled(self.preprocessing(images))
+        return features

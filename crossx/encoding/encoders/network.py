@@ -3,12 +3,11 @@
 from torch import Tensor
 
 from crossx.backbones import Network
-from crossx.encoding.encoders.base import EmbeddingHead, Encoder, check_backbone
-from crossx.preprocessing import Preprocessing
+from crossx.encoding.encoders.base import BackboneEncoder, EmbeddingHead
 from crossx.types import TeacherOutput
 
 
-class NetworkEncoder(Encoder):
+class NetworkEncoder(BackboneEncoder):
     """A network of its own, started at random or from weights that timm knows.
 
     Args:
@@ -32,13 +31,10 @@ class NetworkEncoder(Encoder):
         dim: int = 64,
         hidden: int = 0,
     ) -> None:
-        super().__init__(dim, hidden)
-        check_backbone(network)
-        self.network = network
-        self.preprocessing = Preprocessing(input_size, mean, std)
+        super().__init__(network, input_size, mean, std, dim, hidden)
         self.head = EmbeddingHead(network.num_features, dim, hidden)
 
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
         """Run network and head; the teacher is of no concern."""
-        embedding: Tensor = self.head(self.network.pooled(self.preprocessing(images)))
+        embedding: Tensor = self.head(self.pooled(images))
         return embedding

@@ -86,7 +86,7 @@ class PosteriorEncoder(TeacherHeadEncoder):
         """
         if not isinstance(other, PosteriorEncoder) or (other.share, other.head_dim) != (self.share, self.head_dim):
             raise InputError(
-                f"sketch_encoder: {type(other).__name__} is not legal beside photo_encoder = PosteriorEncoder(share: "
+                f"photo_encoder, sketch_encoder: {type(other).__name__} is not legal beside PosteriorEncoder(share: "
                 f"{self.share}, dim: {self.head_dim}); a PosteriorEncoder with the same share and dim"
             )
 

@@ -5,17 +5,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crossx.backbones import Network
-from crossx.encoding.encoders.base import Encoder, check_backbone
+from crossx.encoding.encoders.base import BackboneEncoder
 from crossx.encoding.encoders.posterior import posterior_dim, posterior_vector
 from crossx.objective import full_precision
-from crossx.preprocessing import Preprocessing
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import FrozenTeacher
 from crossx.teachers.vocabulary import Vocabulary
 from crossx.types import Modality, TeacherOutput
 
 
-class StudentEncoder(Encoder):
+class StudentEncoder(BackboneEncoder):
     """A network of its own that guesses its teacher's features, below the teacher's frozen last layer.
 
     That is SimKD, "Knowledge Distillation with the Reused Teacher Classifier" (arXiv 2203.14001), for retrieval: the
@@ -43,10 +42,7 @@ class StudentEncoder(Encoder):
         mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
         std: tuple[float, float, float] = (0.5, 0.5, 0.5),
     ) -> None:
-        super().__init__(dim=0, hidden=0)  # D is known with the classes
-        check_backbone(network)
-        self.network = network
-        self.preprocessing = Preprocessing(input_size, mean, std)
+        super().__init__(network, input_size, mean, std, dim=0, hidden=0)  # D is known with the classes
         self.teacher: FrozenTeacher | None = None
         self._vocabulary: Vocabulary | None = None
         self._modality: Modality = "photo"
@@ -71,7 +67,7 @@ class StudentEncoder(Encoder):
         """Images in [0, 1], (B, 3, H, W), to what the teacher's features may be, (B, F)."""
         if self.teacher is None:
             raise RuntimeError("start_from() comes before the first use")
-        features: Tensor = self.map(self.network.pooled(self.preprocessing(images)))
+        features: Tensor = self.map(self.pooled(images))
         return features
 
     def _vector(self, guess: Tensor) -> Tensor:

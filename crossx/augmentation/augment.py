@@ -7,14 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from crossx.augmentation.base import Augmentation
 from crossx.errors import InputError
 
 
-class Augment:
+class Augment(Augmentation):
     """Random flip, rotation, scale, shift, colour and cutout. Every default of 0 leaves its part out.
 
-    Flip, rotation, scale and shift are one affine map and one interpolation. Randomness comes from torch's global
-    generator of the images' device, so `torch.manual_seed` fixes it.
+    Flip, rotation, scale and shift are one affine map and one interpolation.
 
     Args:
         flip: Probability of mirroring left and right.
@@ -108,11 +108,6 @@ class Augment:
             inside = inside & (near[:, None, :, None] if dim == 2 else near[:, None, None, :])
         fill = x.mean((2, 3), keepdim=True) if self.padding == "border" else x.new_ones(())
         return torch.where(inside, fill, x)
-
-
-def view_of(images: Tensor, augmentation: Augment | None) -> Tensor:
-    """A random view of each image, (B, 3, H, W); without an augmentation the images themselves."""
-    return images if augmentation is None else augmentation(images)
 
 
 def _uniform(batch: int, like: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from crossx.data.augment import Augment
+from crossx.augmentation import Augment
 from crossx.errors import InputError
 
 

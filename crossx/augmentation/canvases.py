@@ -1,0 +1,170 @@
+"""Images of nothing, drawn by chance: what images are pasted on in a collage."""
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from crossx.errors import InputError
+
+_LEAVES = 24
+_STROKES = 12
+_POINTS = 20  # a stroke is that many dots, close enough to look like a line at 32 px
+
+
+class Canvas(ABC):
+    """What images of one modality are pasted on, and how."""
+
+    @abstractmethod
+    def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """Draw canvases.
+
+        Args:
+            count: How many, B.
+            height: In pixels.
+            width: In pixels.
+            generator: Source of all chance; the canvases are made on its device.
+
+        Returns:
+            (B, 3, H, W) in [0, 1].
+        """
+
+    @abstractmethod
+    def paste(self, images: Tensor, canvases: Tensor) -> Tensor:
+        """Paste each image, or a part of it, on a canvas, by torch's global generator of their device.
+
+        Args:
+            images: (B, 3, H, W) in [0, 1].
+            canvases: (B, 3, H, W) in [0, 1].
+
+        Returns:
+            (B, 3, H, W) in [0, 1].
+        """
+
+
+class DeadLeaves(Canvas):
+    """For photos: discs, rectangles and triangles of many sizes that hide one another, on a noisy ground.
+
+    The dead-leaves model has the edges, the occlusions and roughly the spectrum of photographs ("Learning to See by
+    Looking at Noise", arXiv 2106.05963), and knows no class. A rectangle of the image is pasted on it where the image
+    has it, as in CutMix (arXiv 1905.04899).
+
+    Args:
+        smallest: Shortest side of the pasted rectangle, as a share of the image's side.
+        largest: Longest side of it.
+
+    Raises:
+        InputError: When the sides are not in (0, 1], or out of order.
+    """
+
+    def __init__(self, smallest: float = 0.35, largest: float = 0.9) -> None:
+        if not 0 < smallest <= largest <= 1:
+            raise InputError(
+                f"canvas: smallest {smallest} and largest {largest} are not legal; above 0, up to 1, in this order"
+            )
+        self.smallest = smallest
+        self.largest = largest
+
+    def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """Draw (B, 3, H, W) leaves."""
+        y, x = _places(height, width, generator)
+        texture = _pink_noise(count, height, width, generator)
+
+        def chance() -> Tensor:
+            return _uniform((count, 1, 1, 1), generator)
+
+        def paint() -> Tensor:
+            colour = 0.05 + 0.9 * _uniform((count, 3, 1, 1), generator) + 0.15 * _normal((count, 1, 1, 1), generator)
+            return colour + 0.25 * chance() * texture
+
+        images = paint()
+        leaves = 1 + chance() * (_LEAVES - 1)
+        for leaf in range(_LEAVES):
+            size = 0.06 + 0.9 * chance() ** 2  # half a leaf's side, in half sides of the image
+            aspect, angle = (0.5 * _normal((count, 1, 1, 1), generator)).exp(), math.pi * chance()
+            right, down = x - 2.4 * (chance() - 0.5), y - 2.4 * (chance() - 0.5)
+            u = (right * angle.cos() + down * angle.sin()) / (size * aspect)
+            v = (down * angle.cos() - right * angle.sin()) / (size / aspect)
+            disc, rectangle = (u * u + v * v).sqrt(), torch.maximum(u.abs(), v.abs())
+            triangle = torch.maximum(0.87 * u.abs() + 0.5 * v, -v)
+            kind = chance() * 3
+            radius = torch.where(kind < 1, disc, torch.where(kind < 2, rectangle, triangle))
+            # An edge is about a pixel wide: the distance from the outline in pixels, cut to half a pixel either way.
+            cover = ((1 - radius) * size * min(height, width) / 2).clamp(-0.5, 0.5) + 0.5
+            shade = 0.3 * (chance() - 0.5) * u
+            images = torch.lerp(images, paint() + shade, cover * (leaf < leaves))
+        return images.clamp(0, 1)
+
+    def paste(self, images: Tensor, canvases: Tensor) -> Tensor:
+        """Paste a rectangle of each image."""
+        inside = images.new_ones(len(images), 1, 1, 1, dtype=torch.bool)
+        for dim in (2, 3):
+            chance, place = torch.rand(2, len(images), 1, device=images.device)
+            side = self.smallest + (self.largest - self.smallest) * chance
+            start = place * (1 - side)
+            pixel = (torch.arange(images.shape[dim], device=images.device) + 0.5) / images.shape[dim]
+            near = (pixel >= start) & (pixel <= start + side)  # (B, side)
+            inside = inside & (near[:, None, :, None] if dim == 2 else near[:, None, None, :])
+        return torch.where(inside, images, canvases)
+
+
+class Scribbles(Canvas):
+    """For sketches: lines, curves and loops of a thin black pen on white; the image's ink is put on theirs."""
+
+    def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """Draw (B, 3, H, W) scribbles, all channels alike."""
+        y, x = _places(height, width, generator)
+        t = torch.linspace(0, 1, _POINTS, device=generator.device).view(1, -1, 1)
+
+        def chance() -> Tensor:
+            return _uniform((count, 1, 1), generator)
+
+        def point() -> Tensor:
+            return centre + 0.7 * size * _normal((count, 1, 2), generator)
+
+        ink = torch.zeros(count, height, width, device=generator.device)
+        strokes = 2 + chance() * (_STROKES - 2)
+        for stroke in range(_STROKES):
+            centre, size = 1.5 * (_uniform((count, 1, 2), generator) - 0.5), 0.1 + 0.8 * chance()
+            a, b, c, d = point(), point(), point(), point()
+            line = torch.lerp(a, b, t)
+            curve = (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t**2 * c + t**3 * d
+            turn = 2 * math.pi * (chance() + t)
+            loop = centre + 0.8 * size * torch.cat([turn.cos(), turn.sin() * chance()], dim=2)
+            kind = chance() * 3
+            path = torch.where(kind < 1, line, torch.where(kind < 2, curve, loop)).clamp(-0.95, 0.95)
+            nearest = torch.cdist(torch.stack([x, y], dim=2).view(1, -1, 2).expand(count, -1, -1), path).amin(2)
+            pixels = nearest.view(count, height, width) * min(height, width) / 2
+            ink = torch.maximum(ink, (1.1 - pixels).clamp(0, 1) * (stroke < strokes))
+        return (1 - ink)[:, None].expand(-1, 3, -1, -1).contiguous()
+
+    def paste(self, images: Tensor, canvases: Tensor) -> Tensor:
+        """The darker of both, at each pixel."""
+        return torch.minimum(images, canvases)
+
+
+def _places(height: int, width: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Where each pixel's centre is, from -1 to 1, as (H, W) each: down and right."""
+    down, right = ((2 * torch.arange(n, device=generator.device) + 1) / n - 1 for n in (height, width))
+    y, x = torch.meshgrid(down, right, indexing="ij")
+    return y, x
+
+
+def _pink_noise(count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
+    """Noise of unit variance, (B, 3, H, W), whose amplitude falls with the frequency as that of photographs does."""
+    device = generator.device
+    down, right = torch.fft.fftfreq(height, device=device), torch.fft.rfftfreq(width, device=device)
+    frequency = (down[:, None] ** 2 + right**2).sqrt()
+    frequency[0, 0] = torch.inf  # no constant part: that is the colour's
+    white = torch.fft.rfft2(_normal((count, 3, height, width), generator))
+    noise: Tensor = torch.fft.irfft2(white / frequency, s=(height, width))
+    return noise / noise.std((2, 3), keepdim=True)
+
+
+def _uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    return torch.rand(shape, generator=generator, device=generator.device)
+
+
+def _normal(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    return torch.randn(shape, generator=generator, device=generator.device)
