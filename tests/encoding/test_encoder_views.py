@@ -7,12 +7,13 @@ import torch
 from runs import SGD, Kind, Teachers, encoder, reconstruction
 from torch import Tensor
 
-from crossx.augmentation import Augment
+from crossx.augmentation import Augment, Augmentation, Collage, Compose, Scribbles
 from crossx.data.batches import stack
 from crossx.data.latents import LatentDataset
 from crossx.encoding.losses import SupConLoss
 from crossx.encoding.losses.base import EncodingTerm
 from crossx.encoding.module import EncoderModule
+from crossx.errors import InputError
 from crossx.types import PairBatch
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -30,7 +31,13 @@ def pairs(teachers: Teachers) -> PairBatch:
     return reconstruction(teachers).sample(stack([stream[i] for i in range(12)]))
 
 
-def module(teachers: Teachers, kind: Kind, photo: Augment | None, sketch: Augment | None) -> EncoderModule:
+def module(
+    teachers: Teachers,
+    kind: Kind,
+    photo: Augmentation | None,
+    sketch: Augmentation | None,
+    judge_views: bool = False,
+) -> EncoderModule:
     torch.manual_seed(0)
     return EncoderModule(
         *teachers,
@@ -39,6 +46,7 @@ def module(teachers: Teachers, kind: Kind, photo: Augment | None, sketch: Augmen
         {"sup_con": EncodingTerm(SupConLoss(0.2))},
         photo_augmentation=photo,
         sketch_augmentation=sketch,
+        judge_views=judge_views,
         optimizer=SGD,
     )
 
@@ -63,6 +71,52 @@ def test_embeddings_are_of_the_views_and_posteriors_of_the_pairs(
     assert torch.equal(embeddings.photo_posterior, plain.photo_posterior)
     assert torch.equal(embeddings.sketch_posterior, plain.sketch_posterior)
     assert torch.equal(embeddings.target, batch.target)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("photo", "sketch"), [(Mirror(), None), (None, Mirror()), (Mirror(), Mirror())])
+def test_views_are_judged_where_that_is_wanted(
+    teachers: Teachers, kind: Kind, photo: Augment | None, sketch: Augment | None
+) -> None:
+    made, batch = module(teachers, kind, photo, sketch, judge_views=True), pairs(teachers)
+    asked: list[str] = []
+    with (
+        made.teachers.photo.register_forward_pre_hook(lambda *_: asked.append("photo")),
+        made.teachers.sketch.register_forward_pre_hook(lambda *_: asked.append("sketch")),
+    ):
+        embeddings = made.embed(batch, augmented=True)
+    # One forward a view and no more: an encoder on top of its teacher is told what it has just said.
+    assert asked == [side for side, view in (("photo", photo), ("sketch", sketch)) if view is not None]
+    for side, view, images, found in (
+        ("photo", photo, batch.photo, embeddings.photo_posterior),
+        ("sketch", sketch, batch.sketch, embeddings.sketch_posterior),
+    ):
+        teacher = made.teachers.photo if side == "photo" else made.teachers.sketch
+        logits = teacher(images if view is None else images.flip(3)).logits
+        wanted = made.teachers.vocabulary.union_posterior(logits, "photo" if side == "photo" else "sketch", 1.0)
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    assert torch.equal(embeddings.target, batch.target)
+    output = made.step(batch, 0)
+    output.loss.backward()  # type: ignore[no-untyped-call]
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in made.parameters_to_train())
+    assert all(p.grad is None for p in made.teachers.parameters())
+
+
+def test_guesses_are_held_against_the_features_of_the_views(teachers: Teachers) -> None:
+    made, batch = module(teachers, "student", Mirror(), None, judge_views=True), pairs(teachers)
+    of_photo, of_sketch = made.embed(batch, augmented=True).hints
+    torch.testing.assert_close(of_photo.features, made.teachers.photo(batch.photo.flip(3)).features)
+    assert torch.equal(of_sketch.features, batch.sketch_teacher.features)
+
+
+def test_new_content_needs_a_new_judgement(teachers: Teachers) -> None:
+    collage = Collage(Scribbles(), stock=4)
+    message = r"judge_views: false is not legal beside {}_augmentation = {}, whose views show"
+    with pytest.raises(InputError, match=message.format("sketch", "Collage")):
+        module(teachers, "head", None, collage)
+    with pytest.raises(InputError, match=message.format("photo", "Compose")):
+        module(teachers, "head", Compose([Augment(flip=0.5), collage]), None)
+    module(teachers, "head", None, collage, judge_views=True)
 
 
 def test_head_asks_its_teacher_about_a_view_and_not_about_a_pair(teachers: Teachers) -> None:

@@ -1,0 +1,74 @@
+"""Images drawn by chance, and how others are pasted on them."""
+
+import pytest
+import torch
+
+from crossx.augmentation import Canvas, DeadLeaves, Scribbles
+from crossx.errors import InputError
+
+CANVASES: list[Canvas] = [DeadLeaves(), Scribbles()]
+
+
+def drawn(canvas: Canvas, count: int = 12, height: int = 32, width: int = 32, seed: int = 0) -> torch.Tensor:
+    return canvas.draw(count, height, width, torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("canvas", CANVASES)
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 48), (17, 33)])
+def test_canvases_are_images_of_the_asked_size(canvas: Canvas, height: int, width: int) -> None:
+    images = drawn(canvas, 5, height, width)
+    assert images.shape == (5, 3, height, width)
+    assert images.min() >= 0
+    assert images.max() <= 1
+    assert (images.std((1, 2, 3)) > 0.02).all()  # none is empty
+
+
+@pytest.mark.parametrize("canvas", CANVASES)
+def test_chance_is_the_generator_s(canvas: Canvas) -> None:
+    assert torch.equal(drawn(canvas), drawn(canvas))
+    other = drawn(canvas, seed=1)
+    assert ((drawn(canvas) - other).abs().mean((1, 2, 3)) > 0.02).all()
+    first, second = drawn(canvas, 2)
+    assert (first - second).abs().mean() > 0.02
+
+
+def test_leaves_have_the_spectrum_of_photographs() -> None:
+    """Power falls with the square of the frequency, or a little faster where edges prevail."""
+    spectrum = torch.fft.rfft2(drawn(DeadLeaves(), 64, 64, 64)).abs().square().mean((0, 1))
+    low, high = spectrum[0, 2:5].mean(), spectrum[0, 8:20].mean()
+    slope = (low / high).log() / torch.tensor(14 / 3).log()
+    assert 1.5 < slope < 3.0
+
+
+def test_scribbles_are_thin_and_black_on_white() -> None:
+    images = drawn(Scribbles(), 64)
+    assert torch.equal(images[:, 0], images[:, 1])
+    assert (images.amin((1, 2, 3)) < 0.1).all()
+    assert (images == 1).float().mean() > 0.7
+
+
+@pytest.mark.parametrize(("smallest", "largest"), [(0.35, 0.9), (0.5, 0.5), (1.0, 1.0)])
+def test_a_rectangle_of_the_photo_is_pasted(smallest: float, largest: float) -> None:
+    torch.manual_seed(0)
+    images, canvases = torch.ones(300, 3, 40, 60), torch.zeros(300, 3, 40, 60)
+    pasted = DeadLeaves(smallest, largest).paste(images, canvases)
+    rows, columns = pasted[:, 0].amax(2).sum(1), pasted[:, 0].amax(1).sum(1)
+    assert torch.equal(pasted[:, 0].sum((1, 2)), rows * columns)  # rectangles, none in pieces
+    for side, found in ((40, rows), (60, columns)):
+        assert found.min() >= smallest * side - 1
+        assert found.max() <= largest * side + 1
+    if largest < 1:
+        assert (pasted[:, 0, 0].amax(1) == 0).any()
+        for others in ((0, 1, 3), (0, 1, 2)):
+            assert pasted.mean(others).min() > 0  # every row and every column is reached
+
+
+def test_ink_is_put_on_ink() -> None:
+    images, canvases = torch.rand(2, 4, 3, 8, 8)
+    assert torch.equal(Scribbles().paste(images, canvases), torch.minimum(images, canvases))
+
+
+@pytest.mark.parametrize(("smallest", "largest"), [(0.0, 0.5), (0.6, 0.5), (0.5, 1.1), (float("nan"), 0.5)])
+def test_sides_are_in_range(smallest: float, largest: float) -> None:
+    with pytest.raises(InputError, match=r"canvas: smallest .* and largest .* are not legal; above 0, up to 1"):
+        DeadLeaves(smallest, largest)
