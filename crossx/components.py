@@ -4,6 +4,7 @@ A class of another package is named by its full path (`class_path: mypackage.MyM
 """
 
 import crossx.augmentation
+import crossx.baselines
 import crossx.data.joined
 import crossx.data.labelled
 import crossx.data.quickdraw

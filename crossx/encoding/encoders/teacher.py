@@ -70,7 +70,31 @@ class TeacherEncoder(Encoder):
         return embedding
 
 
-class TeacherHeadEncoder(Encoder):
+class FrozenTeacherEncoder(Encoder):
+    """What embeds by the frozen teacher's answer; the teacher stays out of the checkpoint.
+
+    Args:
+        dim: D.
+        hidden: Width of the head's hidden layer; 0 for a linear head, or none.
+    """
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__(dim, hidden)
+        self.teacher: FrozenTeacher | None = None
+
+    def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
+        """Take the teacher itself."""
+        self.teacher = teachers.of(modality)
+
+    def output(self, images: Tensor, teacher: TeacherOutput | None) -> TeacherOutput:
+        """What the teacher says of the images, asked only where that is not known."""
+        if self.teacher is None:
+            raise RuntimeError("start_from() comes before the first use")
+        output: TeacherOutput = self.teacher(images) if teacher is None else teacher
+        return output
+
+
+class TeacherHeadEncoder(FrozenTeacherEncoder):
     """A trained head on the frozen teacher's features: few parameters, little to forget, seconds to train.
 
     Args:
@@ -80,22 +104,13 @@ class TeacherHeadEncoder(Encoder):
 
     def __init__(self, dim: int = 64, hidden: int = 512) -> None:
         super().__init__(dim, hidden)
-        self.teacher: FrozenTeacher | None = None
 
     def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
-        """Take the teacher itself; it stays frozen and out of the checkpoint."""
-        self.teacher = teacher = teachers.of(modality)
-        self.head = EmbeddingHead(teacher.network.num_features, self.dim, self.hidden)
+        """Take the teacher, and make the head on its features."""
+        super().start_from(teachers, modality)
+        self.head = EmbeddingHead(teachers.of(modality).network.num_features, self.dim, self.hidden)
 
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
         """Run the head on the teacher's features, which are known already for training pairs."""
-        output = self.output(images, teacher)
-        embedding: Tensor = self.head(output.features)
+        embedding: Tensor = self.head(self.output(images, teacher).features)
         return embedding
-
-    def output(self, images: Tensor, teacher: TeacherOutput | None) -> TeacherOutput:
-        """What the teacher says of the images, asked only where that is not known."""
-        if self.teacher is None:
-            raise RuntimeError("start_from() comes before the first use")
-        output: TeacherOutput = self.teacher(images) if teacher is None else teacher
-        return output

@@ -1,0 +1,60 @@
+"""Averaging Weights: one network half-way between the two classifiers."""
+
+import torch
+from torch import Tensor
+
+from crossx.backbones import Network, build_network
+from crossx.encoding.encoders.base import Encoder
+from crossx.errors import InputError
+from crossx.preprocessing import Preprocessing
+from crossx.teachers.pair import TeacherPair
+from crossx.types import Modality, TeacherOutput
+
+
+class AveragedWeights(Encoder):
+    """The baseline "Averaging Weights" (arXiv 2303.07775) as we read it: the mean of both teachers' weights.
+
+    Parameters and running statistics are averaged, as in federated averaging (arXiv 1602.05629), and the features of
+    the one network that comes of it embed photos and sketches alike. Nothing is trained, so it is measured with
+    `crossx validate` and `crossx test`. The mean of two networks is a network only when both started from the same
+    weights.
+
+    Raises:
+        InputError: When the teachers have different architectures.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(dim=0, hidden=0)  # D is the network's number of features
+        self.network: Network | None = None
+
+    def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
+        """Average the teachers' networks; both modalities get the same one, each with its own normalisation."""
+        photo, sketch = teachers.photo.card, teachers.sketch.card
+        if (photo.network, photo.arguments) != (sketch.network, sketch.arguments):
+            raise InputError(
+                f"teachers: {photo.network}({photo.arguments}) and {sketch.network}({sketch.arguments}) are not legal "
+                "beside AveragedWeights, which needs two networks of one architecture"
+            )
+        card = teachers.of(modality).card
+        network = build_network(card.network, card.arguments, num_classes=0)
+        weights = [teacher.network.state_dict() for teacher in (teachers.photo, teachers.sketch)]
+        network.load_state_dict({name: _mean(*(w[name] for w in weights)) for name in network.state_dict()})
+        self.network = network.requires_grad_(False).eval()
+        self.preprocessing = Preprocessing(card.input_size, card.mean, card.std)
+        self.dim = network.num_features
+
+    def train(self, mode: bool = True) -> "AveragedWeights":
+        """Stay in eval mode: nothing is trained, and the running statistics are averages."""
+        return super().train(False)
+
+    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
+        """Features of the averaged network; what the teacher said is of no concern."""
+        if self.network is None:
+            raise RuntimeError("start_from() comes before the first use")
+        features: Tensor = self.network.pooled(self.preprocessing(images))
+        return features
+
+
+def _mean(a: Tensor, b: Tensor) -> Tensor:
+    """Half-way between two tensors; counters of batches are whole numbers and stay those of the first."""
+    return torch.lerp(a, b, 0.5) if a.is_floating_point() else a

@@ -1,0 +1,27 @@
+"""Classifier Only: the classifiers' features as they are."""
+
+from torch import Tensor
+
+from crossx.encoding.encoders.teacher import FrozenTeacherEncoder
+from crossx.teachers.pair import TeacherPair
+from crossx.types import Modality, TeacherOutput
+
+
+class ClassifierOnly(FrozenTeacherEncoder):
+    """The baseline "Classifier Only" (arXiv 2303.07775) as we read it: cosine of the teachers' pooled features.
+
+    Nothing is trained, so it is measured with `crossx validate` and `crossx test`. Two networks' features have
+    something to do with one another only when both started from the same weights, such as those of ImageNet.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(dim=0, hidden=0)  # D is the teacher's number of features
+
+    def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
+        """Take the teacher, and its width."""
+        super().start_from(teachers, modality)
+        self.dim = teachers.of(modality).network.num_features
+
+    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
+        """The teacher's features."""
+        return self.output(images, teacher).features

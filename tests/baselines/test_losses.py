@@ -1,0 +1,101 @@
+"""Losses of the baselines: recorded activations, and distillation within a modality."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from runs import SIZE, Teachers, reconstruction
+
+from crossx.baselines import ActivationMomentsLoss, UniModalDistillationLoss, record_activations
+from crossx.baselines.meta_data import moments_distance
+from crossx.data.batches import stack
+from crossx.data.latents import LatentDataset
+from crossx.encoding.losses.base import PairEmbeddings
+from crossx.errors import InputError
+from crossx.files import read_safetensors, write_safetensors
+from crossx.reconstruction.losses.base import Reconstruction
+from crossx.teachers.pair import TeacherPair
+from crossx.types import MODALITIES
+
+
+def recorded(teachers: Teachers, folder: Path) -> dict[str, str]:
+    pair, images = TeacherPair(*teachers), torch.rand(40, 3, SIZE, SIZE)
+    for modality in MODALITIES:
+        record_activations(pair.of(modality), images.split(16), folder / f"{modality}.safetensors")
+    return {modality: str(folder / f"{modality}.safetensors") for modality in MODALITIES}
+
+
+def test_record_holds_the_moments_of_the_features(teachers: Teachers, tmp_path: Path) -> None:
+    teacher, images = TeacherPair(*teachers).photo, torch.rand(40, 3, SIZE, SIZE)
+    record_activations(teacher, images.split(16), tmp_path / "r.safetensors")
+    tensors, _ = read_safetensors(tmp_path / "r.safetensors", "records")
+    features = teacher(images).features
+    torch.testing.assert_close(tensors["mean"], features.mean(0), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(tensors["covariance"], torch.cov(features.T), rtol=1e-3, atol=1e-4)
+
+
+def test_distance_is_of_mean_and_covariance() -> None:
+    torch.manual_seed(0)
+    features = torch.randn(500, 3)
+    mean, covariance = features.mean(0), torch.cov(features.T)
+    assert moments_distance(features, mean, covariance) == pytest.approx(0, abs=1e-6)
+    # A shift by one standard deviation in each direction costs 1; twice the spread is three times the covariance more.
+    shifted = features + covariance.diagonal().sqrt()
+    assert moments_distance(shifted, mean, covariance) == pytest.approx(1, abs=1e-4)
+    wide = mean + 2 * (features - mean)
+    assert moments_distance(wide, mean, covariance) == pytest.approx(9, abs=1e-3)
+
+
+def test_generated_images_are_held_against_the_records(teachers: Teachers, tmp_path: Path) -> None:
+    loss = ActivationMomentsLoss(**recorded(teachers, tmp_path))
+    pair = TeacherPair(*teachers)
+    loss.attach(pair)
+    assert not loss.state_dict()
+    stream = LatentDataset(0, 8, 1)
+    photo, sketch = reconstruction(teachers).generators(stack([stream[i] for i in range(12)]).noise, None)
+    judged = Reconstruction(pair(photo, sketch), pair.vocabulary)
+    value = loss(judged)
+    wanted = [
+        moments_distance(judged.teachers[m].features, loss.get_buffer(f"{m}_mean"), loss.get_buffer(f"{m}_covariance"))
+        for m in MODALITIES
+    ]
+    torch.testing.assert_close(value, (wanted[0] + wanted[1]) / 2)
+    assert value.requires_grad
+
+
+def test_record_belongs_to_its_teacher(teachers: Teachers, tmp_path: Path) -> None:
+    files = recorded(teachers, tmp_path)
+    with pytest.raises(
+        InputError, match=r"records\.photo: .* was recorded with the teacher \w{12}, the run names \w{12}"
+    ):
+        ActivationMomentsLoss(files["sketch"], files["photo"]).attach(TeacherPair(*teachers))
+    write_safetensors(tmp_path / "other.safetensors", {"mean": torch.zeros(3)}, {})
+    with pytest.raises(InputError, match=r"records\.sketch: .*other\.safetensors holds .* must be mean \(8,\)"):
+        ActivationMomentsLoss(files["photo"], str(tmp_path / "other.safetensors")).attach(TeacherPair(*teachers))
+    with pytest.raises(InputError, match=r"records\.photo"):
+        ActivationMomentsLoss("nowhere.safetensors", files["sketch"]).attach(TeacherPair(*teachers))
+
+
+def test_students_learn_nothing_of_each_other(teachers: Teachers) -> None:
+    torch.manual_seed(0)
+    pair, loss = TeacherPair(*teachers), UniModalDistillationLoss(scale=8)
+    loss.start_from(pair, 4)
+    classes = len(pair.vocabulary)
+
+    def embeddings(photo: torch.Tensor, sketch: torch.Tensor) -> PairEmbeddings:
+        posteriors = torch.eye(classes)[:6]
+        return PairEmbeddings(photo, sketch, posteriors, posteriors.flip(0), torch.zeros(6, dtype=torch.int64))
+
+    photo, sketch, other = (torch.nn.functional.normalize(torch.randn(6, 4), dim=1) for _ in range(3))
+    photo.requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(embeddings(photo, sketch)), photo)
+    (again,) = torch.autograd.grad(loss(embeddings(photo, other)), photo)
+    assert torch.equal(gradient, again)
+    optimizer = torch.optim.Adam(loss.parameters(), 0.1)
+    first = loss(embeddings(photo, sketch)).item()
+    for _ in range(60):
+        optimizer.zero_grad()
+        value = loss(embeddings(photo, sketch))
+        value.backward()
+        optimizer.step()
+    assert 0 <= value.item() < first / 4

@@ -1,0 +1,111 @@
+"""Pairs of the baselines: noise, and real images of other classes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from runs import CLASSES, SIZE, Teachers, reconstruction
+from torch import Tensor
+
+from crossx.baselines import AlternativePairs, GaussianPairs
+from crossx.data.base import LabelledImages, RetrievalData
+from crossx.data.batches import stack
+from crossx.data.latents import LatentDataset
+from crossx.errors import InputError
+from crossx.reconstruction.module import ReconstructionModule
+from crossx.teachers.pair import TeacherPair
+from crossx.types import Modality, PairBatch, Split
+
+
+class Numbered(LabelledImages):
+    """Image i has the value i in its red channel, and its modality in the green one."""
+
+    def read(self, i: int) -> Tensor:
+        image = torch.zeros(3, SIZE, SIZE, dtype=torch.uint8)
+        image[0], image[1] = i, 255 * (self.modality == "sketch")
+        return image
+
+
+class Other(RetrievalData):
+    """Three images a class and modality; only the training part may be asked for."""
+
+    name, size, split_hash = "other", SIZE, "0"
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self.classes = tuple(classes)
+
+    def images(self, modality: Modality, split: Split) -> LabelledImages:
+        assert split == "train"
+        labels = np.repeat(np.arange(len(self.classes)), 3)
+        return Numbered(modality, self.classes, labels, [str(i) for i in range(len(labels))])
+
+
+def drawn(source: AlternativePairs | GaussianPairs, seed: int = 0, count: int = 60) -> PairBatch:
+    items = source.loaded(LatentDataset(seed, 1, count), None)
+    return source.sample(stack([items[i] for i in range(count)]))
+
+
+@pytest.fixture
+def pair(teachers: Teachers) -> TeacherPair:
+    return TeacherPair(*teachers)
+
+
+def test_noise_is_labelled_by_the_teachers(pair: TeacherPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = GaussianPairs(SIZE)
+    source.attach(pair, None)
+    pairs = drawn(source)
+    assert not source.real
+    assert pairs.photo.shape == pairs.sketch.shape == (60, 3, SIZE, SIZE)
+    for images in (pairs.photo, pairs.sketch):
+        assert images.mean() == pytest.approx(0.5, abs=0.01)
+        assert images.std() == pytest.approx(0.24, abs=0.01)  # 0.25, a little cut
+        assert images.min() >= 0
+        assert images.max() <= 1
+    assert torch.equal(pairs.sketch[:, 0], pairs.sketch[:, 2])
+    assert not torch.equal(pairs.photo[:, 0], pairs.photo[:, 1])
+    torch.testing.assert_close(pairs.photo_teacher.logits, pair.photo(pairs.photo).logits)
+    most_likely = pair.vocabulary.most_likely(pairs.photo_teacher.logits, pairs.sketch_teacher.logits)
+    assert torch.equal(pairs.target, most_likely)
+    assert torch.equal(drawn(source).photo, pairs.photo)
+    monkeypatch.setenv("PL_GLOBAL_SEED", "1")
+    assert not torch.equal(drawn(source).photo, pairs.photo)
+
+
+def test_alternative_data_are_other_classes_at_random(pair: TeacherPair) -> None:
+    source = AlternativePairs(Other(["moon", "sun", "star"]))
+    source.attach(pair, None)
+    assert source.real
+    pairs = drawn(source, count=400)
+    photo, sketch = ((255 * images[:, 0, 0, 0]).round().int() for images in (pairs.photo, pairs.sketch))
+    assert (pairs.photo[:, 1] == 0).all()
+    assert (pairs.sketch[:, 1] == 1).all()
+    assert len({(int(p), int(s)) for p, s in zip(photo, sketch, strict=True)}) > 70  # of the 81 pairs
+    torch.testing.assert_close(pairs.sketch_teacher.logits, pair.sketch(pairs.sketch).logits)
+    most_likely = pair.vocabulary.most_likely(pairs.photo_teacher.logits, pairs.sketch_teacher.logits)
+    assert torch.equal(pairs.target, most_likely)
+    assert torch.equal(drawn(source, count=400).photo, pairs.photo)
+    assert not torch.equal(drawn(source, seed=1, count=400).photo, pairs.photo)
+
+
+def test_alternative_data_have_no_class_of_a_teacher(pair: TeacherPair) -> None:
+    source = AlternativePairs(Other(["moon", CLASSES[3], CLASSES[1]]))
+    with pytest.raises(
+        InputError, match=rf"pairs\.data: the classes {CLASSES[3]}, {CLASSES[1]} are not legal: a teacher"
+    ):
+        source.attach(pair, None)
+
+
+@pytest.mark.parametrize("source", [GaussianPairs(SIZE), AlternativePairs(Other(["moon"]))])
+def test_generators_have_no_place_here(
+    teachers: Teachers, pair: TeacherPair, source: GaussianPairs | AlternativePairs
+) -> None:
+    live: ReconstructionModule = reconstruction(teachers)
+    with pytest.raises(InputError, match=rf"pairs: {type(source).__name__} has no use for a run's own generators"):
+        source.attach(pair, live)
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_size_is_positive(size: int) -> None:
+    with pytest.raises(InputError, match=rf"pairs\.size: {size} is not legal"):
+        GaussianPairs(size)
