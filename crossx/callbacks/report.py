@@ -151,6 +151,7 @@ class RunReport(Callback):
             "baselines": baselines,
             "differences": intervals,
             "ap_all": ap_all.tolist(),
+            "baselines_ap_all": {name: ap.tolist() for name, ap in others.items() if name in baselines},
             "health": health,
             "seed": run_seed(),
             "step": trainer.global_step or self._checkpoint_step,

@@ -138,7 +138,7 @@ class CrossxCLI(LightningCLI):
             trainer = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError, ImportError) as error:
             raise InputError(f"trainer: {error}") from error
-        config = self._resolved_config()
+        config = self.resolved_config()
         self.model.hparams.update(self._hparams(deepcopy(config["model"])))
         if isinstance(self.model, CrossxModule):
             self.model.run_config = {key: config[key] for key in ("model", "data", "teachers") if config.get(key)}
@@ -177,11 +177,16 @@ class CrossxCLI(LightningCLI):
             holder.update({name: filled[name] for name in _FILLED if name in filled})
         return {"_instantiator": INSTANTIATOR, "_class_path": model["class_path"], **model.get("init_args", {})}
 
-    def _resolved_config(self) -> dict[str, Any]:
+    def resolved_config(self) -> dict[str, Any]:
         """The config as plain values, without the places that `teachers` fills."""
         text = self._parser(self.subcommand).dump(self.arguments, skip_none=False, format="yaml")
         resolved: dict[str, Any] = yaml.safe_load(text)
         return resolved
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run, and end what logs elsewhere."""
+        super()._run_subcommand(subcommand)
+        finish(self.trainer)
 
     def before_fit(self) -> None:
         """Start what logs elsewhere, while nothing is lost if that fails."""
@@ -198,11 +203,12 @@ class CrossxCLI(LightningCLI):
         self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
 
-def train(words: Sequence[str]) -> CrossxCLI:
+def train(words: Sequence[str], command: type[CrossxCLI] = CrossxCLI) -> CrossxCLI:
     """Run `fit`, `validate`, `test` or `predict`.
 
     Args:
         words: Command line, starting with the subcommand.
+        command: What to make of them; a subclass may stop short of running.
 
     Returns:
         The command line object with model, data module and trainer, for use from Python.
@@ -213,7 +219,7 @@ def train(words: Sequence[str]) -> CrossxCLI:
     hush_expected()
     try:
         with with_checkpoint_config(with_shipped_configs(words)) as arguments:
-            cli = CrossxCLI(
+            return command(
                 pl.LightningModule,
                 pl.LightningDataModule,
                 subclass_mode_model=True,
@@ -227,8 +233,6 @@ def train(words: Sequence[str]) -> CrossxCLI:
                 parser_kwargs={**_PARSER, **dict.fromkeys(TRAINER_VERBS, _PARSER)},
                 args=arguments,
             )
-            finish(cli.trainer)
-            return cli
     except ArgumentError as error:
         raise InputError(explain(error)) from error
     except MisconfigurationException as error:  # a verb or a setting that Lightning cannot serve with this model

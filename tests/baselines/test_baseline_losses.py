@@ -21,13 +21,13 @@ from crossx.types import MODALITIES
 def recorded(teachers: Teachers, folder: Path) -> dict[str, str]:
     pair, images = TeacherPair(*teachers), torch.rand(40, 3, SIZE, SIZE)
     for modality in MODALITIES:
-        record_activations(pair.of(modality), images.split(16), folder / f"{modality}.safetensors")
+        record_activations(pair.of(modality), torch.split(images, 16), folder / f"{modality}.safetensors")
     return {modality: str(folder / f"{modality}.safetensors") for modality in MODALITIES}
 
 
 def test_record_holds_the_moments_of_the_features(teachers: Teachers, tmp_path: Path) -> None:
     teacher, images = TeacherPair(*teachers).photo, torch.rand(40, 3, SIZE, SIZE)
-    record_activations(teacher, images.split(16), tmp_path / "r.safetensors")
+    record_activations(teacher, torch.split(images, 16), tmp_path / "r.safetensors")
     tensors, _ = read_safetensors(tmp_path / "r.safetensors", "records")
     features = teacher(images).features
     torch.testing.assert_close(tensors["mean"], features.mean(0), rtol=1e-3, atol=1e-4)
