@@ -11,6 +11,7 @@ from commands import Config
 from runs import CLASSES
 
 from crossx.backbones import build_network
+from crossx.baselines import record_activations
 from crossx.cli.configs import find_config, shipped_configs
 from crossx.cli.training import train
 from crossx.cotraining.module import CoTrainingModule
@@ -19,10 +20,12 @@ from crossx.paths import resolve
 from crossx.reconstruction.generators import GeneratorPair, UpsamplingGenerator, save_generators
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.files import save_teacher
+from crossx.teachers.teacher import load_teacher
 
 NAMES = sorted(path.relative_to(shipped_configs()).as_posix() for path in shipped_configs().rglob("*.yaml"))
-BASE = "quickstart.yaml"
-"""What a config without a model is put on."""
+BASES = {"trainer": "quickstart.yaml", "baselines": "cifar_tuberlin.yaml"}
+"""What the configs of a folder are put behind."""
+UNTRAINED = ("baselines/averaging_weights.yaml", "baselines/classifier_only.yaml")
 
 
 def parts(value: object) -> list[Config]:
@@ -43,6 +46,12 @@ def load(name: str) -> Config:
     return content
 
 
+def behind(name: str) -> list[str]:
+    """The config behind the one that it is made for."""
+    base = BASES.get(name.partition("/")[0])
+    return [name] if base is None else [base, name]
+
+
 def classes_of(content: Config) -> tuple[str, ...]:
     """Class names of a config's data set."""
     for part in parts(content["data"]):
@@ -55,10 +64,17 @@ def replacements(content: Config, folder: Path) -> list[str]:
     """Words that make a run small, and put files that come from other runs in their places."""
     words = ["--trainer.fast_dev_run", "true", "--trainer.accelerator", "cpu", "--trainer.devices", "1"]
     words += ["--trainer.enable_progress_bar", "false", "--data.batch_size", "4"]
+    recorded = [part for part in parts(content["model"]) if part["class_path"] == "ActivationMomentsLoss"]
     for modality, named in content.get("teachers", {}).items():
         words += ["--data.eval_batch_size", "8"]
         if not named.startswith("crossx:"):
-            words += [f"--teachers.{modality}", untrained_teacher(named, classes_of(content), folder)]
+            path = untrained_teacher(named, classes_of(content), folder)
+            words += [f"--teachers.{modality}", path]
+            for _ in recorded:
+                record = folder / f"{modality}_activations.safetensors"
+                record_activations(load_teacher(path), [torch.rand(8, 3, 32, 32)], record)
+                place = "--model.reconstruction.init_args.terms.moments.loss.init_args"
+                words += [f"{place}.{modality}", str(record)]
     for part in parts(content["model"]):
         if part["class_path"].endswith("SavedPairs"):
             sides = [UpsamplingGenerator(size=32, latent_dim=8, width=8, channels=channels) for channels in (3, 1)]
@@ -91,16 +107,18 @@ def untrained_teacher(named: str, classes: tuple[str, ...], folder: Path) -> str
 @pytest.mark.parametrize("name", NAMES)
 def test_config_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = load(name)
-    configs = [name] if "model" in content else [BASE, name]
-    needs_data = any(part["class_path"].endswith("JoinedData") for part in parts(content))
+    configs = behind(name)
+    whole = {**load(configs[0]), **content}
+    needs_data = any(part["class_path"].endswith("JoinedData") for part in parts(whole))
     if needs_data and not os.environ.get("CROSSX_DATA"):
         pytest.fail("CROSSX_DATA is not set: point it to the folder with cifar10, tuberlin, sketchy, ...")
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
     torch.manual_seed(0)
     words = [word for config in configs for word in ("--config", config)]
-    cli = train(["fit", *words, *replacements({**load(configs[0]), **content}, tmp_path)])
-    assert cli.trainer.global_step == 2
+    verb = "validate" if name in UNTRAINED else "fit"
+    cli = train([verb, *words, *replacements(whole, tmp_path)])
+    assert cli.trainer.global_step == (0 if name in UNTRAINED else 2)
     logged = cli.trainer.callback_metrics
     if isinstance(cli.model, CoTrainingModule):
         assert {"recon/loss", "encode/loss", "val/map_all"} <= set(logged)
@@ -117,9 +135,10 @@ def test_files_of_the_package_that_it_names_exist(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_steps_are_fixed_and_weights_are_the_last_ones(name: str) -> None:
-    content = load(name)
-    if "model" not in content:
-        return
+    content: Config = {}
+    for config in behind(name):
+        for key, value in load(config).items():
+            content[key] = {**content.get(key, {}), **value} if isinstance(value, dict) else value
     assert content["trainer"]["max_steps"] > 0
     assert content["trainer"]["max_epochs"] == -1
     assert content.get("checkpoint", {}).get("monitor") is None
