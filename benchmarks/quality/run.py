@@ -64,7 +64,13 @@ class Measurement:
         if row.records:
             moments = "--model.reconstruction.init_args.terms.moments.loss.init_args"
             words += [f"{moments}.{modality}={_record(path).resolve()}" for modality, path in teachers.items()]
+        if row.discriminator:
+            place = "--model.reconstruction.init_args.terms.modality.loss.init_args.discriminator"
+            words.append(f"{place}={self._discriminator(seed).resolve()}")
         return [*words, *row.words, *self.words]
+
+    def _discriminator(self, seed: int) -> Path:
+        return self.folder / "teachers" / self.benchmark.name / f"modality-{seed}.safetensors"
 
     def measure(self, row: Row, seed: int) -> Result:
         """The figures of a row: earlier ones where they still hold, new ones otherwise.
@@ -115,21 +121,33 @@ class Measurement:
         return Result(*common, metrics, ap_all, curve, seconds)
 
     def _make_teachers(self, row: Row, seed: int) -> None:
-        configs = {"photo": self.benchmark.photo_teacher, "sketch": self.benchmark.sketch_teacher}
-        for modality, path in self.teachers(row, seed).items():
+        wanted = {path: self._config_of(path) for path in self.teachers(row, seed).values()}
+        if row.discriminator:
+            wanted[self._discriminator(seed)] = self.benchmark.discriminator
+        for path, config in wanted.items():
             if not path.is_file():
-                start = path.stem.rsplit("-", 1)[1]
-                words = ["--config", configs[modality], "--seed_everything", start, f"--model.output={path}"]
-                path.parent.mkdir(parents=True, exist_ok=True)
-                folder = path.with_suffix("")
-                shutil.rmtree(folder, ignore_errors=True)
-                with path.with_suffix(".log").open("w") as output:
-                    status = _crossx("fit", [*words, *self.words, *_into(folder)], output)
-                if status:
-                    raise InputError(f"teachers: the fit of {path} ended with status {status}; see {output.name}")
-            if row.records and not _record(path).is_file():
-                images = DataLoader(teacher_data(configs[modality]), _RECORDED_AT_ONCE, collate_fn=collate_images)
-                record_activations(load_teacher(path), (batch.image for batch in images), _record(path))
+                self._make_teacher(path, config)
+        if row.records:
+            for path in self.teachers(row, seed).values():
+                if not _record(path).is_file():
+                    data = teacher_data(self._config_of(path))
+                    images = DataLoader(data, _RECORDED_AT_ONCE, collate_fn=collate_images)
+                    record_activations(load_teacher(path), (batch.image for batch in images), _record(path))
+
+    def _config_of(self, teacher: Path) -> str:
+        photo = teacher.stem.startswith("photo")
+        return self.benchmark.photo_teacher if photo else self.benchmark.sketch_teacher
+
+    def _make_teacher(self, path: Path, config: str) -> None:
+        seed = path.stem.rsplit("-", 1)[1]
+        folder = path.with_suffix("")
+        shutil.rmtree(folder, ignore_errors=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        words = ["--config", config, "--seed_everything", seed, f"--model.output={path}", *_into(folder)]
+        with path.with_suffix(".log").open("w") as output:
+            status = _crossx("fit", words, output)
+        if status:
+            raise InputError(f"teachers: the fit of {path} ended with status {status}; see {output.name}")
 
 
 def _record(teacher: Path) -> Path:

@@ -1,9 +1,19 @@
 """Random views of images: what encoders learn from, and generators may be judged by."""
 
 from crossx.augmentation.augment import Augment
-from crossx.augmentation.base import Augmentation, view_of
+from crossx.augmentation.base import Augmentation, check_same_content, view_of
 from crossx.augmentation.canvases import Canvas, DeadLeaves, Scribbles
 from crossx.augmentation.collage import Collage
 from crossx.augmentation.compose import Compose
 
-__all__ = ["Augment", "Augmentation", "Canvas", "Collage", "Compose", "DeadLeaves", "Scribbles", "view_of"]
+__all__ = [
+    "Augment",
+    "Augmentation",
+    "Canvas",
+    "Collage",
+    "Compose",
+    "DeadLeaves",
+    "Scribbles",
+    "check_same_content",
+    "view_of",
+]

@@ -10,7 +10,7 @@ from crossx.errors import InputError
 
 _LEAVES = 24
 _STROKES = 12
-_POINTS = 20  # a stroke is that many dots, close enough to look like a line at 32 px
+_POINTS = 20  # corners of a stroke
 
 
 class Canvas(ABC):
@@ -69,6 +69,7 @@ class DeadLeaves(Canvas):
     def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
         """Draw (B, 3, H, W) leaves."""
         y, x = _places(height, width, generator)
+        side = min(height, width)
         texture = _pink_noise(count, height, width, generator)
 
         def chance() -> Tensor:
@@ -81,9 +82,10 @@ class DeadLeaves(Canvas):
         images = paint()
         leaves = 1 + chance() * (_LEAVES - 1)
         for leaf in range(_LEAVES):
-            size = 0.06 + 0.9 * chance() ** 2  # half a leaf's side, in half sides of the image
+            size = 0.06 + 0.9 * chance() ** 2
             aspect, angle = (0.5 * _normal((count, 1, 1, 1), generator)).exp(), math.pi * chance()
-            right, down = x - 2.4 * (chance() - 0.5), y - 2.4 * (chance() - 0.5)
+            right = x - 2.4 * (chance() - 0.5) * width / side
+            down = y - 2.4 * (chance() - 0.5) * height / side
             u = (right * angle.cos() + down * angle.sin()) / (size * aspect)
             v = (down * angle.cos() - right * angle.sin()) / (size / aspect)
             disc, rectangle = (u * u + v * v).sqrt(), torch.maximum(u.abs(), v.abs())
@@ -91,7 +93,7 @@ class DeadLeaves(Canvas):
             kind = chance() * 3
             radius = torch.where(kind < 1, disc, torch.where(kind < 2, rectangle, triangle))
             # An edge is about a pixel wide: the distance from the outline in pixels, cut to half a pixel either way.
-            cover = ((1 - radius) * size * min(height, width) / 2).clamp(-0.5, 0.5) + 0.5
+            cover = ((1 - radius) * size * side / 2).clamp(-0.5, 0.5) + 0.5
             shade = 0.3 * (chance() - 0.5) * u
             images = torch.lerp(images, paint() + shade, cover * (leaf < leaves))
         return images.clamp(0, 1)
@@ -115,6 +117,8 @@ class Scribbles(Canvas):
     def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
         """Draw (B, 3, H, W) scribbles, all channels alike."""
         y, x = _places(height, width, generator)
+        side = min(height, width)
+        extent = torch.tensor([width / side, height / side], device=generator.device)
         t = torch.linspace(0, 1, _POINTS, device=generator.device).view(1, -1, 1)
 
         def chance() -> Tensor:
@@ -126,17 +130,20 @@ class Scribbles(Canvas):
         ink = torch.zeros(count, height, width, device=generator.device)
         strokes = 2 + chance() * (_STROKES - 2)
         for stroke in range(_STROKES):
-            centre, size = 1.5 * (_uniform((count, 1, 2), generator) - 0.5), 0.1 + 0.8 * chance()
+            centre = 1.5 * (_uniform((count, 1, 2), generator) - 0.5) * extent
+            size = 0.1 + 0.8 * chance()
             a, b, c, d = point(), point(), point(), point()
             line = torch.lerp(a, b, t)
             curve = (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t**2 * c + t**3 * d
             turn = 2 * math.pi * (chance() + t)
             loop = centre + 0.8 * size * torch.cat([turn.cos(), turn.sin() * chance()], dim=2)
             kind = chance() * 3
-            path = torch.where(kind < 1, line, torch.where(kind < 2, curve, loop)).clamp(-0.95, 0.95)
-            nearest = torch.cdist(torch.stack([x, y], dim=2).view(1, -1, 2).expand(count, -1, -1), path).amin(2)
-            pixels = nearest.view(count, height, width) * min(height, width) / 2
-            ink = torch.maximum(ink, (1.1 - pixels).clamp(0, 1) * (stroke < strokes))
+            path = torch.where(kind < 1, line, torch.where(kind < 2, curve, loop))
+            path = torch.minimum(torch.maximum(path, -0.95 * extent), 0.95 * extent)
+            # Half the pen's width, in pixels: at 32 px a grey line of one, at 224 px a black one of three or four.
+            pen = max(0.9, side / 128)
+            pixels = _distance(x, y, path) * side / 2
+            ink = torch.maximum(ink, (pen - pixels).clamp(0, 1) * (stroke < strokes))
         return (1 - ink)[:, None].expand(-1, 3, -1, -1).contiguous()
 
     def paste(self, images: Tensor, canvases: Tensor) -> Tensor:
@@ -145,10 +152,32 @@ class Scribbles(Canvas):
 
 
 def _places(height: int, width: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Where each pixel's centre is, from -1 to 1, as (H, W) each: down and right."""
-    down, right = ((2 * torch.arange(n, device=generator.device) + 1) / n - 1 for n in (height, width))
+    """Where each pixel's centre is, (H, W) each: down and right of the middle, in half sides of the shorter side."""
+    side = min(height, width)
+    down, right = ((2 * torch.arange(n, device=generator.device) + 1 - n) / side for n in (height, width))
     y, x = torch.meshgrid(down, right, indexing="ij")
     return y, x
+
+
+def _distance(x: Tensor, y: Tensor, path: Tensor) -> Tensor:
+    """How far each place is from the nearest point of a path of straight segments.
+
+    Args:
+        x: (H, W).
+        y: (H, W).
+        path: Corners, (B, P, 2).
+
+    Returns:
+        (B, H, W).
+    """
+    nearest = torch.full((len(path), *x.shape), torch.inf, device=x.device)
+    for start, end in zip(path[:, :-1].unbind(1), path[:, 1:].unbind(1), strict=True):
+        across, along = x - start[:, :1, None], y - start[:, 1:, None]
+        way_x, way_y = (end - start)[:, :1, None], (end - start)[:, 1:, None]
+        length = (way_x**2 + way_y**2).clamp_min(torch.finfo(path.dtype).tiny)  # a segment may be a point
+        share = ((across * way_x + along * way_y) / length).clamp(0, 1)
+        nearest = torch.minimum(nearest, (across - share * way_x) ** 2 + (along - share * way_y) ** 2)
+    return nearest.sqrt()
 
 
 def _pink_noise(count: int, height: int, width: int, generator: torch.Generator) -> Tensor:

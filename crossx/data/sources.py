@@ -94,7 +94,8 @@ class RealPairs(Pairs):
     Each latent becomes a class (by its uniform number) and one photo and one sketch of it, drawn uniformly.
 
     Args:
-        photo_augmentation: Random views of the photos; None leaves them as they are.
+        photo_augmentation: Random views of the photos, which the teachers judge; a pair's `target` stays the class of
+            the images. None leaves them as they are.
         sketch_augmentation: The same for the sketches.
     """
 

@@ -95,6 +95,8 @@ class EncoderModule(RetrievalModule):
                     f"judge_views: false is not legal beside {side}_augmentation = {type(augmentation).__name__}, "
                     "whose views show what the teachers have not seen; true"
                 )
+        if judge_views and photo_augmentation is None and sketch_augmentation is None:
+            raise InputError("judge_views: true is not legal without an augmentation: there are no views; name one")
         self.judge_views = judge_views
         self.pairs = pairs
         if pairs is not None:

@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
-from crossx.augmentation import Augmentation, view_of
+from crossx.augmentation import Augmentation, check_same_content, view_of
 from crossx.base import CrossxModule
 from crossx.errors import InputError
 from crossx.objective import WeightedObjective
@@ -82,6 +82,9 @@ class ReconstructionModule(CrossxModule):
         for term in terms.values():
             if term.weight:
                 term.loss.attach(self.teachers)
+        # Generators would learn to make up for what their images are pasted on.
+        check_same_content(photo_augmentation, "photo_augmentation")
+        check_same_content(sketch_augmentation, "sketch_augmentation")
         self.photo_augmentation, self.sketch_augmentation = photo_augmentation, sketch_augmentation
         if ema_decay is not None and not 0 < ema_decay < 1:
             raise InputError(f"ema_decay: {ema_decay} is not legal; above 0 and below 1, or null for no average")

@@ -12,7 +12,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torchmetrics.classification import MulticlassAccuracy
 
-from crossx.augmentation import Augmentation
+from crossx.augmentation import Augmentation, check_same_content
 from crossx.backbones import build_network
 from crossx.base import CrossxModule
 from crossx.data.labelled import LabelledImagesDataModule
@@ -70,6 +70,7 @@ class ClassifierModule(CrossxModule):
             raise InputError(f"output: {output!r} is not legal; the file's name ends in .safetensors")
         if not 0 <= label_smoothing < 1:
             raise InputError(f"label_smoothing: {label_smoothing} is not legal; from 0 to below 1")
+        check_same_content(augmentation, "augmentation")
         self.output = output
         self.half_file = half
         self.augmentation = augmentation

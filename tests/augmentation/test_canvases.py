@@ -1,9 +1,12 @@
 """Images drawn by chance, and how others are pasted on them."""
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
 from crossx.augmentation import Canvas, DeadLeaves, Scribbles
+from crossx.augmentation.canvases import _distance
 from crossx.errors import InputError
 
 CANVASES: list[Canvas] = [DeadLeaves(), Scribbles()]
@@ -40,11 +43,43 @@ def test_leaves_have_the_spectrum_of_photographs() -> None:
     assert 1.5 < slope < 3.0
 
 
-def test_scribbles_are_thin_and_black_on_white() -> None:
-    images = drawn(Scribbles(), 64)
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (224, 224), (64, 160)])
+def test_scribbles_are_thin_and_black_on_white(height: int, width: int) -> None:
+    images = drawn(Scribbles(), 24, height, width)
     assert torch.equal(images[:, 0], images[:, 1])
-    assert (images.amin((1, 2, 3)) < 0.1).all()
+    assert (images.amin((1, 2, 3)) < 0.25).all()
     assert (images == 1).float().mean() > 0.7
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (224, 224), (64, 160)])
+def test_strokes_are_lines_and_not_dots(height: int, width: int) -> None:
+    """Ink hangs together: a picture has no more patches of ink than it has strokes, which are 12 at most."""
+    for image in drawn(Scribbles(), 24, height, width)[:, 0]:
+        ink = (image < 1).numpy()
+        assert 1 <= patches(ink) <= 12
+
+
+def patches(ink: npt.NDArray[np.bool_]) -> int:
+    """How many parts ink has, neighbours at corners being joined."""
+    left, count = {tuple(place) for place in np.argwhere(ink)}, 0
+    while left:
+        border, count = [left.pop()], count + 1
+        while border:
+            row, column = border.pop()
+            near = {(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)} & left
+            left -= near
+            border += near
+    return count
+
+
+def test_lines_are_as_thick_across_as_down() -> None:
+    x, y = torch.linspace(-3, 3, 97)[None], torch.linspace(-1, 1, 33)[:, None]
+    path = torch.tensor([[[-2.0, 0.0], [2.0, 0.0], [2.0, 0.0]], [[0.0, -0.5], [0.0, 0.5], [0.0, 0.5]]])
+    flat, upright = _distance(x.expand(33, -1), y.expand(-1, 97), path)
+    torch.testing.assert_close(flat[:, 48], y[:, 0].abs())  # at the middle of the line
+    torch.testing.assert_close(upright[16], x[0].abs())
+    torch.testing.assert_close(flat[16, -1], torch.tensor(1.0))  # beyond its end
+    assert flat.isfinite().all()  # a segment of no length does no harm
 
 
 @pytest.mark.parametrize(("smallest", "largest"), [(0.35, 0.9), (0.5, 0.5), (1.0, 1.0)])

@@ -88,7 +88,9 @@ def measure(
     edit(content, "trainer.num_sanity_val_steps", 0)
     config = write(tmp_path / "config.yaml", content)
     photo, sketch = (teacher_config(tmp_path, modality) for modality in ("photo", "sketch"))
-    monkeypatch.setattr(command, "BENCHMARKS", {"shapes": Benchmark("shapes", config, photo, sketch, ("prec_at_50",))})
+    monkeypatch.setattr(
+        command, "BENCHMARKS", {"shapes": Benchmark("shapes", config, photo, sketch, photo, ("prec_at_50",))}
+    )
     monkeypatch.setattr(command, "ROWS", ROWS)
 
     def measured(*words: str, output: str = "out") -> int:

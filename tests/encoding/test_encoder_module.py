@@ -101,7 +101,9 @@ def test_temperature_is_positive(teachers: Teachers, temperature: float) -> None
 
 def test_both_encoders_embed_into_one_space(teachers: Teachers) -> None:
     terms = {"sup_con": EncodingTerm(SupConLoss())}
-    with pytest.raises(InputError, match=r"photo_encoder, sketch_encoder: embeddings of length 4 and 2 are not legal"):
+    with pytest.raises(
+        InputError, match=r"photo_encoder, sketch_encoder: NetworkEncoder and Fixed with embeddings of length 4 and 2"
+    ):
         EncoderModule(*teachers, encoder("network"), Fixed(), terms)
 
 

@@ -117,6 +117,8 @@ def test_new_content_needs_a_new_judgement(teachers: Teachers) -> None:
     with pytest.raises(InputError, match=message.format("photo", "Compose")):
         module(teachers, "head", Compose([Augment(flip=0.5), collage]), None)
     module(teachers, "head", None, collage, judge_views=True)
+    with pytest.raises(InputError, match=r"judge_views: true is not legal without an augmentation"):
+        module(teachers, "head", None, None, judge_views=True)
 
 
 def test_head_asks_its_teacher_about_a_view_and_not_about_a_pair(teachers: Teachers) -> None:

@@ -7,9 +7,10 @@ import torch
 from runs import Teachers, data, reconstruction, trainer
 from torch import Tensor
 
-from crossx.augmentation import Augment, view_of
+from crossx.augmentation import Augment, Collage, Compose, DeadLeaves, view_of
 from crossx.data.batches import stack
 from crossx.data.latents import LatentDataset
+from crossx.errors import InputError
 from crossx.reconstruction.generators import make_pairs
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss, ReconstructionTerm
 from crossx.reconstruction.module import ReconstructionModule
@@ -127,3 +128,10 @@ def test_views_differ_from_batch_to_batch_and_agree_in_a_second_run(teachers: Te
         logits.append(seen.given.pairs.photo_teacher.logits.detach())
     assert torch.equal(logits[0], logits[2])
     assert not torch.allclose(logits[0], logits[1], atol=1e-3)
+
+
+@pytest.mark.parametrize("side", ["photo", "sketch"])
+def test_generators_are_not_judged_by_collages(teachers: Teachers, side: str) -> None:
+    collage = Compose([Augment(flip=0.5), Collage(DeadLeaves(), stock=4)])
+    with pytest.raises(InputError, match=rf"{side}_augmentation: Compose is not legal here: its views may show"):
+        reconstruction(teachers, **{f"{side}_augmentation": collage})

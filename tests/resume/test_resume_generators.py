@@ -77,13 +77,17 @@ def test_resumed_run_is_the_straight_run(teachers: Teachers, tmp_path: Path, kin
 
 
 def command_line(teachers: Teachers, folder: Path, kind: str, steps: int) -> dict[str, Any]:
-    """A joint run on live pairs with views on both sides."""
+    """A joint run on live pairs with views on both sides, of which the encoders' are collages that are judged."""
     flip, turn = part("Augment", flip=0.5, colour=0.2), part("Augment", rotation=20, padding="white")
     content = joint_config(teachers, folder)
     edit(content, "model.pairs", part("LivePairs"))
     for side in ("reconstruction", "encoding"):
         edit(content, f"model.{side}.photo_augmentation", flip)
         edit(content, f"model.{side}.sketch_augmentation", turn)
+    for side, view, canvas in (("photo", flip, "DeadLeaves"), ("sketch", turn, "Scribbles")):
+        collage = part("Compose", augmentations=[view, part("Collage", canvas=part(canvas), stock=8)])
+        edit(content, f"model.encoding.{side}_augmentation", collage)
+    edit(content, "model.encoding.judge_views", True)
     for name, value in KINDS[kind].items():
         edit(content, f"model.reconstruction.{name}", value)
     deep = {"size": 32, "latent_dim": 8, "width": 8, "doublings": 3, "classes": 10, "mixture": 0.3}

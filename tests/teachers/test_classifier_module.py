@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 
-from crossx.augmentation import Augment
+from crossx.augmentation import Augment, Collage, DeadLeaves
 from crossx.data.base import LabelledImages, RetrievalData
 from crossx.data.labelled import LabelledImagesDataModule
 from crossx.errors import InputError
@@ -199,6 +199,8 @@ def test_the_scheduler_is_stepped_every_step(tmp_path: Path) -> None:
 def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"output: 't\.pt'"):
         ClassifierModule("t.pt", 8)
+    with pytest.raises(InputError, match="augmentation: Collage is not legal here"):
+        make_module(tmp_path / "t.safetensors", augmentation=Collage(DeadLeaves()))
     with pytest.raises(InputError, match="label_smoothing: 1"):
         make_module(tmp_path / "t.safetensors", label_smoothing=1.0)
     with pytest.raises(InputError, match="network 'Nothing' is unknown"):

@@ -71,8 +71,9 @@ class Encoder(nn.Module, ABC):
         """
         if self.dim != other.dim:
             raise InputError(
-                f"photo_encoder, sketch_encoder: embeddings of length {self.dim} and {other.dim} are not legal "
-                "together: both embed into one space; give both the same dim"
+                f"photo_encoder, sketch_encoder: {type(self).__name__} and {type(other).__name__} with embeddings of "
+                f"length {self.dim} and {other.dim} are not legal together: both embed into one space; choose two of a "
+                "kind, with the same dim"
             )
 
     def relative_rates(self) -> list[tuple[nn.Module, float]]:

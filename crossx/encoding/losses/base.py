@@ -33,7 +33,8 @@ class PairEmbeddings:
         sketch: Sketch embeddings of unit length, (B, D).
         photo_posterior: The photo teacher's posterior over the union, (B, U), rows sum to 1.
         sketch_posterior: The sketch teacher's posterior over the union, (B, U), rows sum to 1.
-        target: Wanted (or, with data, true) class as an index into the union, (B,) int64.
+        target: Wanted (or, with data, true) class as an index into the union, (B,) int64; that of the pair, also where
+            views of other content are judged.
         hints: One for each encoder that guesses its teacher's features.
         least_cosine: The smallest cosine that a photo and a sketch can have, in [-1, 1).
     """
