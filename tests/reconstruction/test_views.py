@@ -1,6 +1,7 @@
 """Teachers that see random views of the generated images."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -134,4 +135,5 @@ def test_views_differ_from_batch_to_batch_and_agree_in_a_second_run(teachers: Te
 def test_generators_are_not_judged_by_collages(teachers: Teachers, side: str) -> None:
     collage = Compose([Augment(flip=0.5), Collage(DeadLeaves(), stock=4)])
     with pytest.raises(InputError, match=rf"{side}_augmentation: Compose is not legal here: its views may show"):
-        reconstruction(teachers, **{f"{side}_augmentation": collage})
+        views: dict[str, Any] = {f"{side}_augmentation": collage}
+        reconstruction(teachers, **views)
