@@ -144,6 +144,17 @@ def test_steps_are_fixed_and_weights_are_the_last_ones(name: str) -> None:
     assert content.get("checkpoint", {}).get("monitor") is None
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("_with_data.yaml")])
+def test_comparison_with_data_is_on_equal_terms(name: str) -> None:
+    """Same encoders, views and objective; the quickstart's own rates and start are said in its log."""
+    free = load(name.replace("_with_data", ""))["model"]["init_args"]
+    own, encoding = load(name)["model"]["init_args"], free["encoding"]["init_args"]
+    same = {"photo_encoder", "sketch_encoder", "terms", "photo_augmentation", "sketch_augmentation", "judge_views"}
+    if name.startswith("quickstart"):
+        same -= {"photo_encoder", "sketch_encoder"}
+    assert {key: own.get(key) for key in same} == {key: encoding.get(key) for key in same}
+
+
 def test_there_are_configs() -> None:
     assert {"quickstart.yaml", "cifar_tuberlin.yaml", "sketchy.yaml"} <= set(NAMES)
 

@@ -134,6 +134,6 @@ def test_views_differ_from_batch_to_batch_and_agree_in_a_second_run(teachers: Te
 @pytest.mark.parametrize("side", ["photo", "sketch"])
 def test_generators_are_not_judged_by_collages(teachers: Teachers, side: str) -> None:
     collage = Compose([Augment(flip=0.5), Collage(DeadLeaves(), stock=4)])
+    views: dict[str, Any] = {f"{side}_augmentation": collage}
     with pytest.raises(InputError, match=rf"{side}_augmentation: Compose is not legal here: its views may show"):
-        views: dict[str, Any] = {f"{side}_augmentation": collage}
         reconstruction(teachers, **views)
