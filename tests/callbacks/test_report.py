@@ -51,7 +51,7 @@ def test_says_what_was_measured_on_what_and_how(joint_run: Path, teachers: Teach
     found = read(joint_run)
     assert set(found) == {
         *("split", "metrics", "at_start", "baselines", "health", "seed", "step", "seconds"),
-        *("version", "teachers", "split_hash", "config", "differences", "ap_all"),
+        *("version", "teachers", "split_hash", "config", "differences", "ap_all", "baselines_ap_all"),
     }
     assert found["split"] == "validation"
     rows = [found["metrics"], found["at_start"], found["baselines"]["features"], found["baselines"]["posterior"]]
@@ -83,6 +83,9 @@ def test_of_the_test_split(joint_run: Path, tested_run: Path) -> None:
     assert found["step"] == fitted["step"] == 4
     assert found["at_start"] == {}, "step 0 was measured on other images"
     assert set(found["differences"]) == {"features", "posterior"}
+    for name, values in found["baselines_ap_all"].items():
+        assert sum(values) / 20 == pytest.approx(found["baselines"][name]["map_all"], abs=1e-6)
+    assert set(found["baselines_ap_all"]) == {"features", "posterior"}
 
 
 def test_a_run_on_a_part_of_the_images_is_not_compared(joint_run: Path, teachers: Teachers, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def straight(teachers: Teachers, discriminator: str, tmp_path_factory: pytest.Te
 
 def own_losses() -> set[str]:
     losses = loaded_subclasses(ReconstructionLoss)  # type: ignore[type-abstract]  # abstract on purpose
-    return {cls.__name__ for cls in losses if cls.__module__.startswith("crossx.")}
+    return {cls.__name__ for cls in losses if cls.__module__.startswith("crossx.reconstruction.")}
 
 
 def test_no_loss_is_forgotten() -> None:
