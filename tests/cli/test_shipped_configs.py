@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 from commands import Config
+from pixels import save_discriminator
 from runs import CLASSES
 
 from crossx.backbones import build_network
@@ -82,6 +83,9 @@ def replacements(content: Config, folder: Path) -> list[str]:
             wrapped = content["model"]["init_args"]["pairs"] is not part
             place = "--model.pairs.source.generators" if wrapped else "--model.pairs.generators"
             words += [place, str(folder / "generators.safetensors")]
+        elif part["class_path"] == "DiscriminatorGuidanceLoss":
+            place = "--model.reconstruction.init_args.terms.modality.loss.init_args.discriminator"
+            words += [place, save_discriminator(folder / "modality.safetensors")]
     if "with_data" in content.get("report", {}):
         words += ["--report.with_data", "null"]
     return words
