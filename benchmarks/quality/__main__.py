@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.quality.plots import bars, curves
 from benchmarks.quality.rows import BENCHMARKS, ROWS, chosen
 from benchmarks.quality.run import Measurement
 from benchmarks.quality.store import Result
@@ -49,8 +50,11 @@ def measure(arguments: argparse.Namespace, words: tuple[str, ...]) -> int:
         left = (time.monotonic() - started) / max(fresh, 1) * (len(jobs) - done - 1) / 60
         print(f"[{done + 1}/{len(jobs)}] {row.name}, seed {seed}: {value}; about {left:.0f} minutes left", flush=True)
     table = markdown(measurement.benchmark, rows, results, "posterior_matching")
-    write_text(arguments.output / "results" / f"{arguments.benchmark}.md", table)
-    print(f"\n{arguments.benchmark}, {arguments.split} split\n\n{table}")
+    place, title = arguments.output / "results", f"{arguments.benchmark}, {arguments.split} split"
+    write_text(place / f"{arguments.benchmark}.md", table)
+    bars(rows, results, title, place / f"{arguments.benchmark}-bars.png")
+    curves(rows, results, title, place / f"{arguments.benchmark}-curves.png")
+    print(f"\n{title}\n\n{table}")
     return int(any(result.failed for found in results.values() for result in found))
 
 

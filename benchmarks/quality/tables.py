@@ -31,7 +31,7 @@ def difference(results: Sequence[Result], others: Sequence[Result]) -> Interval 
     seeds = sorted(mine.keys() & theirs.keys())
     if not seeds:
         return None
-    a, b = (torch.stack([_ap(side[seed]) for seed in seeds]).mean(0) for side in (mine, theirs))
+    a, b = (average_precisions([side[seed] for seed in seeds]) for side in (mine, theirs))
     return paired_bootstrap(a, b)
 
 
@@ -62,5 +62,7 @@ def markdown(benchmark: Benchmark, rows: Sequence[Row], results: Results, refere
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
-def _ap(result: Result) -> torch.Tensor:
-    return torch.tensor([float("nan") if ap is None else ap for ap in result.ap_all], dtype=torch.float64)
+def average_precisions(results: Sequence[Result]) -> torch.Tensor:
+    """Average precision of each query, the mean over seeds, (Q,); NaN where nothing is relevant."""
+    values = [[float("nan") if ap is None else ap for ap in result.ap_all] for result in results]
+    return torch.tensor(values, dtype=torch.float64).mean(0)

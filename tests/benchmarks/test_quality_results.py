@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from benchmarks.quality.curve import validation_curve
+from benchmarks.quality.plots import bars, curves
 from benchmarks.quality.rows import BENCHMARKS, ROWS, Row, chosen
 from benchmarks.quality.store import Result, identity, place
 from benchmarks.quality.tables import difference, markdown
@@ -111,6 +113,24 @@ def test_table_says_what_there_is_and_what_not() -> None:
     assert lines[3] == "| Other (with data) | 0.400 | 0.200 | -0.100 [-0.100, -0.100] | 1 |  |"
     assert lines[4].startswith("| Broken | failed |")
     assert lines[5].startswith("| Absent | not measured |")
+
+
+def test_pictures_show_what_was_measured(tmp_path: Path) -> None:
+    rows = [Row("crossx", "crossx", "published"), Row("other", "Other", "published", data_free=False)]
+    results = {
+        "crossx": [replace(RESULT, seed=s, curve=[(10, 0.2), (20, 0.5)]) for s in range(2)],
+        "other": [replace(RESULT, curve=[])],
+        "broken": [replace(RESULT, metrics={}, ap_all=[], failed="ended with status 1")],
+    }
+    sizes = set()
+    for number, shown in enumerate((results, {"broken": results["broken"]}, {})):
+        for draw in (bars, curves):
+            path = tmp_path / f"{draw.__name__}-{number}.png"
+            draw([*rows, Row("broken", "Broken", "published")], shown, "title", path)
+            with Image.open(path) as picture:
+                assert picture.width == 960
+            sizes.add(path.stat().st_size)
+    assert len(sizes) == 4  # two with rows, and of each kind one without any, whatever is missing
 
 
 def test_curve_is_of_validations(tmp_path: Path) -> None:
