@@ -9,12 +9,14 @@ import layouts
 import pytest
 
 from crossx.data.base import RetrievalData
+from crossx.data.classmap import read_class_map
 from crossx.data.folders import ImageFolder
 from crossx.data.joined import JoinedData
 from crossx.data.quickdraw import QuickDrawBitmaps, QuickDrawStrokes
 from crossx.data.sketchy import Sketchy
 from crossx.data.tuberlin import TUBerlin
 from crossx.paths import package_file
+from crossx.seeding import philox
 from crossx.types import Modality, Split
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -27,6 +29,7 @@ SHA256 = {
     "sketchy_subset.json": "3a94d57f19d28d362c537282f7781b25360ae30fc62a7f5b8be0c6c0f1e4a034",
     "sketchy_subset.tsv": "f20421fe9a321dab4e7a0ee6c78639b6195a89a849cdb18bbe454fa8f31be687",
     "tinyimagenet_tuberlin.json": "6d28869638e1825bafdc937354065d31ee794d509175c8e369ad035511fdd41f",
+    "tinyimagenet_tuberlin_overlap.json": "0fea7f276426cc614d2e2cced3140c0cf332674d6e1bf4d378b2e02dfa3aef73",
     "tinyimagenet_tuberlin.tsv": "208335b68e19b804663a1314337bb7dd159d57bc400455abc67593feb3ee2af8",
 }
 
@@ -142,3 +145,20 @@ def test_quickdraw_as_released() -> None:
         assert image.shape == (3, 64, 64)
         assert image.min() < 40
         assert 0.02 < (image[0] < 128).float().mean() < 0.4
+
+
+def test_groups_of_partial_overlap() -> None:
+    """32 classes a teacher, s of them shared: a window of the sketch teacher's moves over one shuffled list."""
+    classes = read_class_map(package_file("data/splits/tinyimagenet_tuberlin_overlap.json"))
+    assert classes.folders == read_class_map(package_file("data/splits/tinyimagenet_tuberlin.json")).folders
+    names = sorted(classes.folders)
+    order = [names[i] for i in philox(0, 0).permutation(61)]
+    photo = set(order[:32])
+    assert set(classes.select("photo")) == photo
+    for shared in (6, 13, 19, 26, 32):
+        sketch = set(order[32 - shared : 64 - shared])
+        assert len(sketch) == 32
+        assert set(classes.select(f"sketch_{shared}")) == sketch
+        assert set(classes.select(f"shared_{shared}")) == photo & sketch
+        assert len(photo & sketch) == shared
+        assert set(classes.select(f"union_{shared}")) == photo | sketch
