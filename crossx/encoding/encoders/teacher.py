@@ -112,5 +112,6 @@ class TeacherHeadEncoder(FrozenTeacherEncoder):
 
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
         """Run the head on the teacher's features, which are known already for training pairs."""
-        embedding: Tensor = self.head(self.output(images, teacher).features)
+        output = self.output(images, teacher)
+        embedding: Tensor = self.head(output.features)
         return embedding
