@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from benchmarks.quality.plots import bars, curves
-from benchmarks.quality.rows import BENCHMARKS, ROWS, chosen
+from benchmarks.quality.rows import BENCHMARKS, ROWS, Row, chosen
 from benchmarks.quality.run import Measurement
 from benchmarks.quality.store import Result
 from benchmarks.quality.tables import markdown
@@ -16,7 +16,7 @@ from crossx.files import write_text
 
 def main() -> int:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser("python -m benchmarks.quality", description=__doc__)
+    parser = argparse.ArgumentParser("python -m benchmarks.quality", description=__doc__, allow_abbrev=False)
     parser.add_argument("--benchmark", required=True, help=f"one of {', '.join(BENCHMARKS)}")
     parser.add_argument("--rows", nargs="*", default=[], metavar="ROW", help="(default: all)")
     parser.add_argument("--seeds", type=int, default=None, help="at most so many seeds a row (default: the row's own)")
@@ -28,6 +28,9 @@ def main() -> int:
     except InputError as error:
         print(f"benchmarks.quality: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted: what has been measured is kept, the same command goes on", file=sys.stderr)
+        return 130
 
 
 def measure(arguments: argparse.Namespace, words: tuple[str, ...]) -> int:
@@ -42,6 +45,7 @@ def measure(arguments: argparse.Namespace, words: tuple[str, ...]) -> int:
     results: dict[str, list[Result]] = {row.name: [] for row in rows}
     started, fresh = time.monotonic(), 0
     for done, (row, seed) in enumerate(jobs):
+        print(f"[{done + 1}/{len(jobs)}] {row.name}, seed {seed} ...", end="\r", flush=True)
         before = time.monotonic()
         result = measurement.measure(row, seed)
         results[row.name].append(result)
@@ -49,13 +53,20 @@ def measure(arguments: argparse.Namespace, words: tuple[str, ...]) -> int:
         value = result.failed or f"mAP@all {result.metrics['map_all']:.3f}"
         left = (time.monotonic() - started) / max(fresh, 1) * (len(jobs) - done - 1) / 60
         print(f"[{done + 1}/{len(jobs)}] {row.name}, seed {seed}: {value}; about {left:.0f} minutes left", flush=True)
-    table = markdown(measurement.benchmark, rows, results, "posterior_matching")
-    place, title = arguments.output / "results", f"{arguments.benchmark}, {arguments.split} split"
-    write_text(place / f"{arguments.benchmark}.md", table)
-    bars(rows, results, title, place / f"{arguments.benchmark}-bars.png")
-    curves(rows, results, title, place / f"{arguments.benchmark}-curves.png")
-    print(f"\n{title}\n\n{table}")
+        table = write_table(measurement, rows, results)
+    print(f"\n{arguments.benchmark}, {arguments.split} split\n\n{table}")
     return int(any(result.failed for found in results.values() for result in found))
+
+
+def write_table(measurement: Measurement, rows: list[Row], results: dict[str, list[Result]]) -> str:
+    """Write the table and the pictures of what has been measured so far, and return the table."""
+    name, folder = measurement.benchmark.name, measurement.results
+    table = markdown(measurement.benchmark, rows, results, "posterior_matching")
+    title = f"{name}, {measurement.split} split"
+    write_text(folder / f"{name}.md", table)
+    bars(rows, results, title, folder / f"{name}-bars.png")
+    curves(rows, results, title, folder / f"{name}-curves.png")
+    return table
 
 
 if __name__ == "__main__":

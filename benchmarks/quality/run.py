@@ -79,6 +79,15 @@ class Measurement:
         left is removed before the next attempt: with the same teachers a row gives the same figures whether it was
         interrupted or not.
         """
+        try:
+            return self._measure(row, seed)
+        except (InputError, OSError, KeyError, ValueError) as error:  # a teacher, a config, or what a run left behind
+            message = str(error) if isinstance(error, InputError) else repr(error)
+            result = Result(self.benchmark.name, row.name, seed, "", self.split, {}, [], [], 0.0, message)
+            result.write(self.results)
+            return result
+
+    def _measure(self, row: Row, seed: int) -> Result:
         self._make_teachers(row, seed)
         words = self.words_of(row, seed)
         hashed = identity(resolved_config(["fit", *words]), self.split)
@@ -88,9 +97,8 @@ class Measurement:
             if earlier.identity == hashed and not earlier.failed:
                 return earlier
         path.unlink(missing_ok=True)
-        result = self._run(row, seed, words, hashed)
-        result.write(self.results)
-        return result
+        self._run(row, seed, words, hashed).write(self.results)
+        return Result.read(path)
 
     def _run(self, row: Row, seed: int, words: Sequence[str], hashed: str) -> Result:
         runs = self.folder / "runs" / self.benchmark.name / row.name

@@ -165,7 +165,7 @@ def test_a_row_that_fails_stops_nothing(
 
 
 def test_an_interrupted_row_leaves_no_figure_and_changes_none(
-    measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = ("--rows", "crossx", "--seeds", "1")
     measure(*rows, output="straight")
@@ -180,13 +180,29 @@ def test_an_interrupted_row_leaves_no_figure_and_changes_none(
 
     monkeypatch.setattr(run, "_crossx", interrupted)
     for _ in range(2):
-        with pytest.raises(KeyboardInterrupt):
-            measure(*rows)
+        assert measure(*rows) == 130
+        assert "the same command goes on" in capsys.readouterr().err
         assert not place(tmp_path / "out/results", "shapes", "crossx", 0).exists()
         attempts.append("next")
     assert measure(*rows) == 0
     straight, found = result(tmp_path, "crossx", output="straight"), result(tmp_path, "crossx")
     assert replace(found, seconds=0, identity="") == replace(straight, seconds=0, identity="")
+
+
+def test_what_a_row_cannot_be_run_with_stops_nothing(
+    measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: list[str]
+) -> None:
+    """A config that does not parse, and teachers that cannot be made."""
+    bad = Row("bad", "Bad", "published", words=("--model.nothing=1",))
+    monkeypatch.setattr(command, "ROWS", {"bad": bad, **ROWS})
+    assert measure("--rows", "bad", "classifier_only", "--seeds", "1") == 1
+    assert "nothing" in result(tmp_path, "bad").failed
+    assert result(tmp_path, "classifier_only").metrics
+    (tmp_path / "photo.yaml").unlink()
+    calls.clear()
+    assert measure("--rows", "crossx", output="without") == 1
+    assert calls == ["fit", "fit"]  # a teacher for each seed
+    assert result(tmp_path, "crossx", output="without").failed.startswith("teachers: the fit of ")
 
 
 def test_mistakes_are_named(measure: Measure, capsys: pytest.CaptureFixture[str]) -> None:
