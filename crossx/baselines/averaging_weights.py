@@ -16,8 +16,8 @@ class AveragedWeights(Encoder):
 
     Parameters and running statistics are averaged, as in federated averaging (arXiv 1602.05629), and the features of
     the one network that comes of it embed photos and sketches alike. Nothing is trained, so it is measured with
-    `crossx validate` and `crossx test`. The mean of two networks is a network only when both started from the same
-    weights.
+    `crossx validate` and `crossx test`. The mean of two networks is as good as they are only when both started from the
+    same weights and have not gone far from them, as from those of ImageNet.
 
     Raises:
         InputError: When the teachers have different architectures.

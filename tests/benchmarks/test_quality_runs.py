@@ -186,7 +186,7 @@ def test_an_interrupted_row_leaves_no_figure_and_changes_none(
         attempts.append("next")
     assert measure(*rows) == 0
     straight, found = result(tmp_path, "crossx", output="straight"), result(tmp_path, "crossx")
-    assert replace(found, seconds=0, identity="") == replace(straight, seconds=0, identity="")
+    assert replace(found, seconds=0) == replace(straight, seconds=0)
 
 
 def test_what_a_row_cannot_be_run_with_stops_nothing(
