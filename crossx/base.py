@@ -75,12 +75,16 @@ class CrossxModule(pl.LightningModule):
         """Optimiser and schedule, stepped per optimiser step.
 
         Raises:
-            InputError: For a schedule that waits for a metric, or that overrules `relative_rates`.
+            InputError: When nothing trains, or for a schedule that waits for a metric or overrules `relative_rates`.
         """
         factors = {p: factor for module, factor in self.relative_rates() for p in module.parameters()}
         groups: dict[float, list[nn.Parameter]] = {}
         for p in self.parameters_to_train():
             groups.setdefault(factors.get(p, 1.0), []).append(p)
+        if not groups:
+            raise InputError(
+                "model: nothing of it trains, so there is nothing to fit; crossx validate and test measure it"
+            )
         optimizer = self.make_optimizer([{"params": parameters} for parameters in groups.values()])
         for group, factor in zip(optimizer.param_groups, groups, strict=True):
             group["lr"] *= factor

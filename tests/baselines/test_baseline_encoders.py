@@ -66,3 +66,9 @@ def test_networks_of_one_architecture_are_averaged(tmp_path: Path, teachers: Tea
     other = save_teachers(tmp_path, norm="group")
     with pytest.raises(InputError, match=r"teachers: SmallResNet\(.*\) and SmallResNet\(.*\) are not legal beside"):
         module(Teachers(teachers.photo, other.sketch), AveragedWeights)
+
+
+@pytest.mark.parametrize("kind", [ClassifierOnly, AveragedWeights])
+def test_there_is_nothing_to_fit(teachers: Teachers, kind: type[AveragedWeights] | type[ClassifierOnly]) -> None:
+    with pytest.raises(InputError, match=r"model: nothing of it trains, so there is nothing to fit; crossx validate"):
+        module(teachers, kind).configure_optimizers()
