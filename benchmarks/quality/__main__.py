@@ -1,17 +1,26 @@
-"""Measure what is missing, and print the table: `python -m benchmarks.quality --benchmark cifar-tuberlin`."""
+"""Measure what is missing, and print the tables: `python -m benchmarks.quality --benchmark cifar-tuberlin`."""
 
 import argparse
 import sys
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
-from benchmarks.quality.plots import bars, curves
-from benchmarks.quality.rows import BENCHMARKS, ROWS, Row, chosen
-from benchmarks.quality.run import Measurement
+from benchmarks.quality.process import Processes, locked
+from benchmarks.quality.registry import BENCHMARKS, chosen
+from benchmarks.quality.report import Report
+from benchmarks.quality.run import Clock, Measurement
 from benchmarks.quality.store import Result
-from benchmarks.quality.tables import markdown
+from benchmarks.quality.teachers import Trained
 from crossx.errors import InputError
-from crossx.files import write_text
+
+_Item = TypeVar("_Item")
+_Done = TypeVar("_Done")
+_OURS = ("--config", "--teachers", "--seed_everything", "--ckpt_path", "--trainer.logger")
+"""What the command says by itself."""
 
 
 def main() -> int:
@@ -19,12 +28,17 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m benchmarks.quality", description=__doc__, allow_abbrev=False)
     parser.add_argument("--benchmark", required=True, help=f"one of {', '.join(BENCHMARKS)}")
     parser.add_argument("--rows", nargs="*", default=[], metavar="ROW", help="(default: all)")
-    parser.add_argument("--seeds", type=int, default=None, help="at most so many seeds a row (default: the row's own)")
-    parser.add_argument("--split", choices=["validation", "test"], default="validation", help="(default: %(default)s)")
+    parser.add_argument("--tables", nargs="*", default=[], metavar="TABLE", help="all rows of a table (default: all)")
+    parser.add_argument(
+        "--seeds", type=int, default=None, help="at most so many seeds a row (default: its tables' own)"
+    )
+    parser.add_argument("--split", choices=["validation", "test"], default="test", help="(default: %(default)s)")
     parser.add_argument("--output", type=Path, default=Path("runs/quality"), help="(default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time, a thread each (default: %(default)s)")
     arguments, words = parser.parse_known_args()
     try:
-        return measure(arguments, tuple(words))
+        with locked(arguments.output) as processes:
+            return measure(arguments, tuple(words), processes)
     except InputError as error:
         print(f"benchmarks.quality: error: {error}", file=sys.stderr)
         return 2
@@ -33,40 +47,119 @@ def main() -> int:
         return 130
 
 
-def measure(arguments: argparse.Namespace, words: tuple[str, ...]) -> int:
+def measure(arguments: argparse.Namespace, overrides: tuple[str, ...], processes: Processes) -> int:
     """Measure the rows that are asked for; 1 when one of them failed."""
     if arguments.benchmark not in BENCHMARKS:
         raise InputError(f"--benchmark: {arguments.benchmark!r} is not legal; one of {', '.join(BENCHMARKS)}")
-    if arguments.seeds is not None and arguments.seeds < 1:
-        raise InputError(f"--seeds: {arguments.seeds} is not legal; at least 1")
-    rows = chosen(arguments.rows, ROWS)
-    measurement = Measurement(BENCHMARKS[arguments.benchmark], arguments.split, arguments.output, words)
-    jobs = [(row, seed) for row in rows for seed in range(min(row.seeds, arguments.seeds or row.seeds))]
-    results: dict[str, list[Result]] = {row.name: [] for row in rows}
-    started, fresh = time.monotonic(), 0
-    for done, (row, seed) in enumerate(jobs):
-        print(f"[{done + 1}/{len(jobs)}] {row.name}, seed {seed} ...", end="\r", flush=True)
-        before = time.monotonic()
-        result = measurement.measure(row, seed)
-        results[row.name].append(result)
-        fresh += time.monotonic() - before > 1
-        value = result.failed or f"mAP@all {result.metrics['map_all']:.3f}"
-        left = (time.monotonic() - started) / max(fresh, 1) * (len(jobs) - done - 1) / 60
-        print(f"[{done + 1}/{len(jobs)}] {row.name}, seed {seed}: {value}; about {left:.0f} minutes left", flush=True)
-        table = write_table(measurement, rows, results)
-    print(f"\n{arguments.benchmark}, {arguments.split} split\n\n{table}")
-    return int(any(result.failed for found in results.values() for result in found))
+    for name in ("seeds", "jobs"):
+        if (value := getattr(arguments, name)) is not None and value < 1:
+            raise InputError(f"--{name}: {value} is not legal; at least 1")
+    for word in overrides:
+        if word.startswith(_OURS):
+            raise InputError(f"{word}: is not legal here: the command names it for each run")
+    benchmark = BENCHMARKS[arguments.benchmark]
+    rows = chosen(arguments.rows, arguments.tables, benchmark)
+    wanted = [
+        Measurement(benchmark, row, seed, arguments.split, arguments.output, overrides)
+        for seed in range(max(benchmark.seeds(row) for row in rows))
+        for row in rows
+        if seed < min(benchmark.seeds(row), arguments.seeds or benchmark.seeds(row))
+    ]
+    failures = make_teachers(wanted, processes, arguments.jobs)
+    report = Report(benchmark, arguments.split, arguments.output, overrides)
+    found = {m: result for m in wanted if (result := _stored(m)) is not None}
+    print(f"{len(found)} of {len(wanted)} runs have been measured", flush=True)
+    groups = grouped([m for m in wanted if m not in found], failures)
+    clock, done = Clock(arguments.jobs), len(found)
+
+    def run(group: list[Measurement]) -> list[Result]:
+        started = time.monotonic()
+        results = []
+        for m in group:
+            print(f"    {m.name} ...", flush=True)
+            reason = next((failures[t.path] for t in m.teachers.values() if t.path in failures), None)
+            results.append(m.run(processes) if reason is None else m.fail(reason))
+        clock.spent.append(time.monotonic() - started)
+        return results
+
+    failed = sum(bool(result.failed) for result in found.values())
+    for finished, results in enumerate(each(run, groups, arguments.jobs), start=1):
+        for result in results:
+            done += 1
+            failed += bool(result.failed)
+            value = result.failed or f"mAP@all {result.metrics['map_all']:.3f}"
+            left = clock.left(len(groups) - finished)
+            print(f"[{done}/{len(wanted)}] {result.row}, seed {result.seed}: {value}; {left}", flush=True)
+        report.write_sometimes()
+    text = report.write()
+    print(f"\n{text}\n{arguments.output / 'results'}")
+    return int(failed > 0)
 
 
-def write_table(measurement: Measurement, rows: list[Row], results: dict[str, list[Result]]) -> str:
-    """Write the table and the pictures of what has been measured so far, and return the table."""
-    name, folder = measurement.benchmark.name, measurement.results
-    table = markdown(measurement.benchmark, rows, results, "posterior_matching")
-    title = f"{name}, {measurement.split} split"
-    write_text(folder / f"{name}.md", table)
-    bars(rows, results, title, folder / f"{name}-bars.png")
-    curves(rows, results, title, folder / f"{name}-curves.png")
-    return table
+def _stored(m: Measurement) -> Result | None:
+    """The earlier result that holds; None also where a config cannot be read, which the run then reports."""
+    try:
+        return m.stored()
+    except InputError:
+        return None
+
+
+def make_teachers(wanted: Sequence[Measurement], processes: Processes, jobs: int) -> dict[Path, str]:
+    """Train the classifiers that are missing or older than their configs, and record what rows want of them.
+
+    Returns:
+        File of each classifier that could not be made -> why.
+    """
+    all_of_them = {t.path: t for m in wanted for t in m.teachers.values()}
+    missing = [t for t in all_of_them.values() if not t.is_current()]
+    failures: dict[Path, str] = {}
+    clock = Clock(jobs)
+
+    def make(trained: Trained) -> Trained:
+        started = time.monotonic()
+        print(f"    teacher {trained.path.stem} ...", flush=True)
+        try:
+            trained.make(processes)
+        except InputError as error:
+            failures[trained.path] = str(error)
+        clock.spent.append(time.monotonic() - started)
+        return trained
+
+    for finished, trained in enumerate(each(make, missing, jobs), start=1):
+        state = failures.get(trained.path, "made")
+        print(
+            f"[{finished}/{len(missing)}] teacher {trained.path.stem}: {state}; {clock.left(len(missing) - finished)}"
+        )
+    for m in wanted:
+        for trained in m.teachers.values() if m.row.records else ():
+            if trained.path not in failures:
+                trained.make_record()
+    return failures
+
+
+def grouped(missing: Sequence[Measurement], failures: Mapping[Path, str]) -> list[list[Measurement]]:
+    """Measurements that share a fit together, so that it is made once."""
+    groups: dict[object, list[Measurement]] = {}
+    for m in missing:
+        key: object = m  # by itself
+        if m.row.trains and not any(t.path in failures for t in m.teachers.values()):
+            with suppress(InputError):  # its config cannot be read, which its run reports
+                key = m.fit_folder()
+        groups.setdefault(key, []).append(m)
+    return list(groups.values())
+
+
+def each(function: Callable[[_Item], _Done], items: Sequence[_Item], jobs: int) -> Iterator[_Done]:
+    """Apply a function to all items, several at a time, in the order in which they end."""
+    if jobs == 1:
+        yield from map(function, items)
+        return
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        for future in as_completed([pool.submit(function, item) for item in items]):
+            yield future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 if __name__ == "__main__":

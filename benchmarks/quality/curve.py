@@ -1,6 +1,7 @@
-"""How good a run was on validation, while it trained."""
+"""What a run logged while it trained."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -14,3 +15,17 @@ def validation_curve(metrics: Path) -> list[tuple[int, float]]:
         rows = [(row["step"], row.get("val/map_all")) for row in csv.DictReader(file)]
     # Lightning logs a validation under the index of the last step, which is one less than the steps done.
     return [(int(step) + 1, float(value)) for step, value in rows if value]
+
+
+def last_values(metrics: Path, columns: Sequence[str]) -> dict[str, float]:
+    """The last value of each column that has one.
+
+    Args:
+        metrics: A run's `metrics.csv`.
+        columns: Names of columns; those that the run did not log are left out.
+    """
+    values: dict[str, float] = {}
+    with metrics.open(newline="") as file:
+        for row in csv.DictReader(file):
+            values |= {name: float(row[name]) for name in columns if row.get(name)}
+    return values

@@ -1,78 +1,116 @@
-"""Results to pictures: bars with intervals, and how rows got better while they trained."""
+"""Results to pictures: bars with intervals, precision over recall, and how rows got better while they trained."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.quality.rows import Row
-from benchmarks.quality.store import Result
-from benchmarks.quality.tables import Results, average_precisions
+from benchmarks.quality.tables import Cells, average_precisions
+from crossx.evaluation.functional import RECALLS
 from crossx.evaluation.results import paired_bootstrap
 from crossx.files import atomic_path
 
 mpl.use("Agg")  # a benchmark runs where there is no screen
 
+_DASHES = ("-", "--")
+"""There are ten colours."""
 _DATA_FREE, _WITH_DATA = "tab:blue", "tab:orange"
 
 
-def bars(rows: Sequence[Row], results: Results, title: str, path: Path) -> None:
-    """A bar for each measured row: mAP@all with the 95 % interval of resampled queries.
+def bars(shown: Sequence[Cells], title: str, path: Path) -> None:
+    """A bar for each measured row: mAP@all with the 95 % interval of resampled queries, and a dot a seed.
 
     Args:
-        rows: Rows, from top to bottom.
-        results: What has been measured.
+        shown: Rows with their results, from top to bottom.
         title: One line.
         path: PNG to write.
     """
-    shown = [(row, found) for row in rows if (found := _measured(row, results))]
-    figure = Figure(figsize=(8, 1.2 + 0.32 * len(shown)), layout="constrained")
+    rows = [c for c in shown if c.measured]
+    figure = Figure(figsize=(8, 1.2 + 0.32 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
-    for place, (row, found) in enumerate(shown):
-        ap = average_precisions(found)
+    for place, c in enumerate(rows):
+        ap = average_precisions(c.measured)
         interval = paired_bootstrap(ap, ap * 0)
         below, above = interval.difference - interval.low, interval.high - interval.difference
-        colour = _DATA_FREE if row.data_free else _WITH_DATA
+        colour = _WITH_DATA if c.row.training_images else _DATA_FREE
         axes.barh(place, interval.difference, color=colour, xerr=[[below], [above]], ecolor="0.3", capsize=2)
-        axes.text(interval.high + 0.01, place, f"{interval.difference:.3f}", va="center", fontsize=8)
-    axes.set_yticks(range(len(shown)), [row.title for row, _ in shown])
+        seeds = [r.metrics["map_all"] for r in c.measured]
+        axes.plot(seeds, [place] * len(seeds), ".", color="0.2", markersize=3)
+        axes.text(max(interval.high, *seeds) + 0.01, place, f"{interval.difference:.3f}", va="center", fontsize=8)
+    axes.set_yticks(range(len(rows)), [c.row.title for c in rows])
     axes.invert_yaxis()
-    axes.set_xlabel("mAP@all")
+    axes.set_xlabel("mAP@all; line: 95 % of resampled queries, dots: teacher pairs; orange: not data-free")
     axes.set_title(title)
     axes.margins(x=0.12)
     _save(figure, path)
 
 
-def curves(rows: Sequence[Row], results: Results, title: str, path: Path) -> None:
+def curves(shown: Sequence[Cells], title: str, path: Path) -> None:
     """A line for each row that trains: mAP@all on validation over the steps, the mean over its seeds.
 
     Args:
-        rows: Rows, in the order of the legend.
-        results: What has been measured.
+        shown: Rows with their results, in the order of the legend.
         title: One line.
         path: PNG to write.
     """
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.add_subplot()
-    for row in rows:
-        found = [result.curve for result in _measured(row, results) if result.curve]
+    figure, axes = _lines("training steps", "mAP@all, validation", title)
+    for i, c in enumerate(shown):
+        found = [result.curve for result in c.measured if result.curve]
         if found:
             steps = [step for step, _ in found[0]]
             values = torch.tensor([[value for _, value in curve] for curve in found]).mean(0)
-            axes.plot(steps, values.tolist(), marker="o", markersize=3, label=row.title)
-    axes.set_xlabel("training steps")
-    axes.set_ylabel("mAP@all, validation")
+            axes.plot(
+                steps,
+                values.tolist(),
+                marker="o",
+                markersize=3,
+                label=c.row.title,
+                color=f"C{i % 10}",
+                linestyle=_DASHES[i // 10 % 2],
+            )
+    _finish(figure, axes, path)
+
+
+def precision_recall(shown: Sequence[Cells], title: str, path: Path) -> None:
+    """A line for each measured row: interpolated precision over recall, the mean over queries and seeds.
+
+    Args:
+        shown: Rows with their results, in the order of the legend.
+        title: One line.
+        path: PNG to write.
+    """
+    figure, axes = _lines("recall", "interpolated precision", title)
+    for i, c in enumerate(shown):
+        found = [result.precision_at_recall for result in c.measured if result.precision_at_recall]
+        if found:
+            axes.plot(
+                RECALLS,
+                torch.tensor(found).mean(0).tolist(),
+                label=c.row.title,
+                color=f"C{i % 10}",
+                linestyle=_DASHES[i // 10 % 2],
+            )
+    axes.set_ylim(0, 1)
+    _finish(figure, axes, path)
+
+
+def _lines(x: str, y: str, title: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
     axes.set_title(title)
     axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def _finish(figure: Figure, axes: Axes, path: Path) -> None:
     if axes.lines:
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     _save(figure, path)
-
-
-def _measured(row: Row, results: Results) -> list[Result]:
-    return [result for result in results.get(row.name, []) if not result.failed]
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -1,12 +1,16 @@
 """What a command line says, all defaults and configs taken together, without training."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from crossx.cli.training import CrossxCLI, train
 from crossx.data.base import LabelledImages
 from crossx.data.labelled import LabelledImagesDataModule
+from crossx.data.synthetic import SyntheticPairsDataModule
 from crossx.errors import InputError
+from crossx.types import Split
 
 
 class _Parsed(CrossxCLI):
@@ -26,6 +30,22 @@ class _Built(CrossxCLI):
         """Nothing."""
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what Lightning tells of a run that is not going to be made."""
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _read(words: Sequence[str], command: type[CrossxCLI]) -> CrossxCLI:
+    with _quiet():
+        return train(words, command)
+
+
 def resolved_config(words: Sequence[str]) -> dict[str, Any]:
     """The resolved config of a command line.
 
@@ -35,16 +55,35 @@ def resolved_config(words: Sequence[str]) -> dict[str, Any]:
     Raises:
         InputError: For a user's mistake.
     """
-    return train(words, _Parsed).resolved_config()
+    return _read(words, _Parsed).resolved_config()
 
 
-def teacher_data(config: str) -> LabelledImages:
-    """The training images of a teacher's config.
+def teacher_data(words: Sequence[str]) -> LabelledImages:
+    """The training images of a teacher.
+
+    Args:
+        words: What its command line says behind the subcommand.
 
     Raises:
         InputError: When the config is not one that trains a teacher, or the images are missing.
     """
-    data = train(["fit", "--config", config, "--trainer.logger=false"], _Built).datamodule
+    data = _read(["fit", *words, "--trainer.logger=false"], _Built).datamodule
     if not isinstance(data, LabelledImagesDataModule) or data.modality == "modality":
-        raise InputError(f"--config: {config!r} is not legal; one that trains a photo or sketch teacher")
+        raise InputError(f"{' '.join(words)}: is not legal; a config that trains a photo or sketch teacher")
     return data.dataset.images(data.modality, "train")
+
+
+def evaluation_images(words: Sequence[str], split: Split) -> tuple[LabelledImages, LabelledImages]:
+    """Gallery and queries that a command line measures on.
+
+    Args:
+        words: What it says behind the subcommand.
+        split: Which part.
+
+    Raises:
+        InputError: When the images are missing.
+    """
+    data = _read(["validate", *words, "--trainer.logger=false"], _Built).datamodule
+    if not isinstance(data, SyntheticPairsDataModule):
+        raise InputError(f"{' '.join(words)}: is not legal; a config that measures retrieval")
+    return data.images(split)

@@ -1,176 +1,262 @@
-"""Measuring one row: teachers first where they are missing, then a fit, then its figures."""
+"""Measuring rows: what has to be run, and running it."""
 
 import json
+import os
+import platform
 import shutil
 import subprocess
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
-from torch.utils.data import DataLoader
+import lightning
+import torch
 
-from benchmarks.quality.curve import validation_curve
-from benchmarks.quality.resolve import resolved_config, teacher_data
-from benchmarks.quality.rows import Benchmark, Row
-from benchmarks.quality.store import Result, identity, place
-from crossx.baselines import record_activations
-from crossx.data.base import collate_images
+from benchmarks.quality.curve import last_values, validation_curve
+from benchmarks.quality.identity import digest, words_digest
+from benchmarks.quality.process import Processes
+from benchmarks.quality.store import Result
+from benchmarks.quality.teachers import Trained, files_of, into, teachers_of
+from benchmarks.quality.types import Benchmark, Row
+from crossx import __version__
 from crossx.errors import InputError
-from crossx.teachers.teacher import load_teacher
-from crossx.types import MODALITIES, Modality, Split
+from crossx.types import MODALITIES, Split
 
-OTHER_START = 100
-"""Added to the sketch teacher's seed where the two are to start from different weights."""
-_RECORDED_AT_ONCE = 256
+_PAIRS = tuple(
+    f"recon/{name}"
+    for name in (
+        "agreement",
+        "class_entropy",
+        "photo_confidence",
+        "sketch_confidence",
+        "photo_diversity",
+        "sketch_diversity",
+    )
+)
+"""Columns of a run's table that say how good its pairs were."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measurement:
-    """How rows of a benchmark are measured.
+    """One row to be measured with one seed.
 
     Attributes:
         benchmark: The benchmark.
-        split: Which images the figures are of.
+        row: One of its rows.
+        seed: Number of the teacher pair, and seed of the fit.
+        split: Which images are measured.
         folder: Where teachers, run folders and results go.
-        words: Overrides of every run, behind all others.
+        overrides: Words behind all others, of every run.
     """
 
     benchmark: Benchmark
+    row: Row
+    seed: int
     split: Split
     folder: Path
-    words: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
 
     @property
-    def results(self) -> Path:
-        """Where the results lie."""
-        return self.folder / "results"
+    def name(self) -> str:
+        """What it is called where progress is told."""
+        return f"{self.row.name}, seed {self.seed}"
 
-    def teachers(self, row: Row, seed: int) -> dict[Modality, Path]:
-        """Where the teachers of a row lie."""
-        seeds: dict[Modality, int] = {"photo": seed, "sketch": seed + (0 if row.shared_start else OTHER_START)}
-        folder = self.folder / "teachers" / self.benchmark.name
-        return {modality: folder / f"{modality}-{seeds[modality]}.safetensors" for modality in MODALITIES}
+    @property
+    def teachers(self) -> dict[str, Trained]:
+        """Its classifiers by the part they play."""
+        return teachers_of(self.benchmark, self.row, self.seed, self.folder / "teachers" / self.benchmark.name)
 
-    def words_of(self, row: Row, seed: int) -> list[str]:
-        """What a row's command line says behind the subcommand; the same for fit, validate and test."""
-        teachers = self.teachers(row, seed)
+    def _words(self, seed: int, files: Mapping[str, str]) -> list[str]:
         words = ["--config", self.benchmark.config]
-        for config in row.configs:
+        for config in self.row.configs:
             words += ["--config", config]
         words += ["--seed_everything", str(seed)]
-        words += [f"--teachers.{modality}={path.resolve()}" for modality, path in teachers.items()]
-        if row.records:
-            moments = "--model.reconstruction.init_args.terms.moments.loss.init_args"
-            words += [f"{moments}.{modality}={_record(path).resolve()}" for modality, path in teachers.items()]
-        if row.discriminator:
-            place = "--model.reconstruction.init_args.terms.modality.loss.init_args.discriminator"
-            words.append(f"{place}={self._discriminator(seed).resolve()}")
-        return [*words, *row.words, *self.words]
+        words += [f"--teachers.{modality}={files[modality]}" for modality in MODALITIES]
+        terms = "--model.reconstruction.init_args.terms"
+        if self.row.records:
+            place = f"{terms}.moments.loss.init_args"
+            words += [f"{place}.{modality}={files[f'{modality} activations']}" for modality in MODALITIES]
+        if self.row.modality:
+            words.append(f"{terms}.modality.loss.init_args.discriminator={files['modality']}")
+        return [*words, *self.row.words, *self.overrides]
 
-    def _discriminator(self, seed: int) -> Path:
-        return self.folder / "teachers" / self.benchmark.name / f"modality-{seed}.safetensors"
+    @property
+    def words(self) -> list[str]:
+        """What its command lines say behind the subcommand, places apart."""
+        files = {part: str(t.path.resolve()) for part, t in self.teachers.items()}
+        files |= {f"{part} activations": str(t.record.resolve()) for part, t in self.teachers.items()}
+        return self._words(self.seed, files)
 
-    def measure(self, row: Row, seed: int) -> Result:
-        """The figures of a row: earlier ones where they still hold, new ones otherwise.
+    @property
+    def measured_words(self) -> list[str]:
+        """The same with what is the measurement's own."""
+        return [*self.words, *_flat(self.row.measured)]
 
-        A row that diverges or cannot be run has a result that says so. A row that is interrupted has none, and what it
-        left is removed before the next attempt: with the same teachers a row gives the same figures whether it was
-        interrupted or not.
+    @property
+    def _identity_words(self) -> tuple[str, ...]:
+        """The same with the parts that files play in place of the files, and one seed: equal for all seeds."""
+        parts = [*self.teachers, *(f"{part} activations" for part in self.teachers)]
+        return tuple(self._words(0, {part: part for part in parts}))
+
+    def fit_digest(self) -> str:
+        """Hash of what is trained, the same for rows that measure one fit in different ways."""
+        return digest([words_digest(("fit", *self._identity_words)), self.seed])
+
+    def digest(self) -> str:
+        """Hash of what is trained and of what is measured."""
+        measured = tuple(_flat(self.row.measured))
+        measurement = measured and words_digest(("validate", *self._identity_words, *measured))
+        return digest([self.fit_digest(), measurement, self.row.baseline, self.row.trains])
+
+    def latest(self) -> Result | None:
+        """What the last attempt with these configs gave, also a failure; None where there was none.
+
+        Raises:
+            InputError: When its place holds another file.
         """
+        folder = self.folder / "results"
+        if not any((folder / self.benchmark.name).glob(f"{self.row.name}-{self.seed}-{self.split}-*.json")):
+            return None  # and no config need be read
         try:
-            return self._measure(row, seed)
-        except (InputError, OSError, KeyError, ValueError) as error:  # a teacher, a config, or what a run left behind
+            config = self.digest()
+        except InputError:
+            config = ""
+        expected = self._result(config)
+        path = expected.place(folder)
+        found = Result.read(path) if path.is_file() else None
+        return found if found is not None and found.config == config else None
+
+    def stored(self) -> Result | None:
+        """The earlier result that still holds: same configs, same teachers, not failed; None where there is none.
+
+        Raises:
+            InputError: When its place holds another file.
+        """
+        found = self.latest()
+        if found is None or found.failed or not all(t.path.is_file() for t in self.teachers.values()):
+            return None
+        return found if found.files == files_of(self.row, self.teachers) else None
+
+    def _result(self, config: str, **values: object) -> Result:
+        return Result(self.benchmark.name, self.row.name, self.seed, self.split, config, **values)  # type: ignore[arg-type]  # by name, from this file alone
+
+    def fit_folder(self) -> Path:
+        """Where its fit lies: rows that measure one fit in different ways share it."""
+        identity = digest([self.fit_digest(), files_of(self.row, self.teachers)])[:8]
+        runs = self.folder / "runs" / self.benchmark.name
+        shared = sorted(runs.glob(f"*-{self.seed}-{identity}"))
+        return shared[0] if shared else runs / f"{self.row.name}-{self.seed}-{identity}"
+
+    def retrieved(self) -> Path:
+        """Ranked lists of the measurement."""
+        return self.fit_folder() / f"{self.row.name}-{self.split}" / "retrieval" / f"{self.split}.csv"
+
+    def fail(self, reason: str) -> Result:
+        """Say that it could not be run."""
+        result = self._result("", failed=reason)
+        result.write(self.folder / "results")
+        return result
+
+    def run(self, processes: Processes) -> Result:
+        """Fit, where that has not been done, and measure.
+
+        A row that diverges or cannot be run gives a result that says so. One that is interrupted gives none: what it
+        left is removed at the next attempt, so that it gives the same figures whether it was interrupted or not.
+        """
+        config = ""
+        try:
+            config = self.digest()
+            result = self._run(processes, config)
+        except (InputError, OSError, KeyError, ValueError) as error:  # a config, a missing file, what a run left behind
             message = str(error) if isinstance(error, InputError) else repr(error)
-            result = Result(self.benchmark.name, row.name, seed, "", self.split, {}, [], [], 0.0, message)
-            result.write(self.results)
-            return result
+            result = self._result(config, failed=message)
+        result.write(self.folder / "results")
+        return result
 
-    def _measure(self, row: Row, seed: int) -> Result:
-        self._make_teachers(row, seed)
-        words = self.words_of(row, seed)
-        hashed = identity(resolved_config(["fit", *words]), self.split)
-        path = place(self.results, self.benchmark.name, row.name, seed)
-        if path.is_file():
-            earlier = Result.read(path)
-            if earlier.identity == hashed and not earlier.failed:
-                return earlier
-        path.unlink(missing_ok=True)
-        self._run(row, seed, words, hashed).write(self.results)
-        return Result.read(path)
-
-    def _run(self, row: Row, seed: int, words: Sequence[str], hashed: str) -> Result:
-        runs = self.folder / "runs" / self.benchmark.name / row.name
-        shutil.rmtree(runs / str(seed), ignore_errors=True)
-        measured = "test" if self.split == "test" else "validate"
-        seconds, curve = 0.0, []
-        log = runs / f"{seed}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("w") as output:
-            if row.trains:
-                fit = runs / str(seed) / "fit"
-                failed = _crossx("fit", [*words, *_into(fit)], output)
-                if not failed:
-                    seconds = json.loads((fit / "results.json").read_text())["seconds"]
-                    curve = validation_curve(fit / "metrics.csv")
-                    words = [*words, "--ckpt_path", str(fit / "checkpoints" / "last.ckpt")]
-            else:
-                failed = 0
-            if not failed:
-                failed = _crossx(measured, [*words, *_into(runs / str(seed) / measured)], output)
-        common = (self.benchmark.name, row.name, seed, hashed, self.split)
-        if failed:
-            return Result(*common, {}, [], [], 0.0, f"ended with status {failed}; see {log}")
-        found = json.loads((runs / str(seed) / measured / "results.json").read_text())
-        metrics, ap_all = found["metrics"], found["ap_all"]
-        if row.baseline is not None:
-            metrics, ap_all = found["baselines"][row.baseline], found["baselines_ap_all"][row.baseline]
-        return Result(*common, metrics, ap_all, curve, seconds)
-
-    def _make_teachers(self, row: Row, seed: int) -> None:
-        wanted = {path: self._config_of(path) for path in self.teachers(row, seed).values()}
-        if row.discriminator:
-            wanted[self._discriminator(seed)] = self.benchmark.discriminator
-        for path, config in wanted.items():
-            if not path.is_file():
-                self._make_teacher(path, config)
-        if row.records:
-            for path in self.teachers(row, seed).values():
-                if not _record(path).is_file():
-                    data = teacher_data(self._config_of(path))
-                    images = DataLoader(data, _RECORDED_AT_ONCE, collate_fn=collate_images)
-                    record_activations(load_teacher(path), (batch.image for batch in images), _record(path))
-
-    def _config_of(self, teacher: Path) -> str:
-        photo = teacher.stem.startswith("photo")
-        return self.benchmark.photo_teacher if photo else self.benchmark.sketch_teacher
-
-    def _make_teacher(self, path: Path, config: str) -> None:
-        seed = path.stem.rsplit("-", 1)[1]
-        folder = path.with_suffix("")
-        shutil.rmtree(folder, ignore_errors=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        words = ["--config", config, "--seed_everything", seed, f"--model.output={path}", *_into(folder)]
-        with path.with_suffix(".log").open("w") as output:
-            status = _crossx("fit", words, output)
-        if status:
-            raise InputError(f"teachers: the fit of {path} ended with status {status}; see {output.name}")
+    def _run(self, processes: Processes, config: str) -> Result:
+        folder, weights = self.fit_folder(), []
+        fit, log = folder / "fit", folder / f"{self.row.name}-{self.split}.log"
+        log.unlink(missing_ok=True)
+        seconds, curve, pairs = 0.0, [], {}
+        if self.row.trains:
+            checkpoint = fit / "checkpoints" / "last.ckpt"
+            if not ((fit / "results.json").is_file() and checkpoint.is_file()):
+                shutil.rmtree(fit, ignore_errors=True)
+                if status := processes.crossx(["fit", *self.words, *into(fit)], folder / "fit.log"):
+                    return self._result(config, failed=f"the fit ended with status {status}; see {folder / 'fit.log'}")
+            seconds = json.loads((fit / "results.json").read_text())["seconds"]
+            curve, pairs = validation_curve(fit / "metrics.csv"), last_values(fit / "metrics.csv", _PAIRS)
+            weights = ["--ckpt_path", str(checkpoint)]
+        verb = "test" if self.split == "test" else "validate"
+        place = folder / f"{self.row.name}-{self.split}"
+        shutil.rmtree(place, ignore_errors=True)
+        if status := processes.crossx([verb, *self.measured_words, *weights, *into(place)], log):
+            return self._result(config, failed=f"crossx {verb} ended with status {status}; see {log}")
+        found = json.loads((place / "results.json").read_text())
+        metrics, ap_all, at_recall = found["metrics"], found["ap_all"], found["precision_at_recall"]
+        if (baseline := self.row.baseline) is not None:
+            metrics, ap_all = found["baselines"][baseline], found["baselines_ap_all"][baseline]
+            at_recall = found["baselines_precision_at_recall"][baseline]
+        return self._result(
+            config,
+            files=files_of(self.row, self.teachers),
+            metrics=metrics,
+            ap_all=ap_all,
+            labels=found["labels"],
+            classes=found["classes"],
+            precision_at_recall=at_recall,
+            pairs=pairs,
+            curve=curve,
+            seconds=seconds,
+            environment=environment(),
+        )
 
 
-def _record(teacher: Path) -> Path:
-    """Where the activations of a teacher are recorded."""
-    return teacher.with_name(f"{teacher.stem}-activations.safetensors")
+def _flat(measured: Sequence[str]) -> list[str]:
+    """Configs and overrides of a measurement as words of a command line."""
+    return [word for item in measured for word in ([item] if item.startswith("--") else ["--config", item])]
 
 
-def _into(folder: Path) -> list[str]:
-    """Overrides that make a folder the run's own."""
-    logger = "--trainer.logger=lightning.pytorch.loggers.CSVLogger"
-    save = "--trainer.logger.init_args"
-    return [logger, f"{save}.save_dir={folder.parent}", f"{save}.name=", f"{save}.version={folder.name}"]
+def environment() -> dict[str, str]:
+    """What figures are measured with."""
+    commit, changed = _git("rev-parse", "--short", "HEAD"), _git("status", "--porcelain", "-uno")
+    return {
+        "crossx": __version__,
+        "commit": f"{commit or 'unknown'}{' with changes' if changed else ''}",
+        "torch": torch.__version__,
+        "lightning": lightning.__version__,
+        "python": platform.python_version(),
+        "threads": os.environ.get("OMP_NUM_THREADS", "1"),
+        "machine": platform.machine(),
+    }
 
 
-def _crossx(verb: str, words: Sequence[str], output: IO[str]) -> int:
-    """Run a command of crossx in a process of its own, and return its status."""
-    command = [sys.executable, "-m", "crossx", verb, *words, "--trainer.enable_progress_bar=false"]
-    return subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False).returncode  # noqa: S603 - ours
+def _git(*words: str) -> str:
+    """What git says of this checkout; nothing where it is none."""
+    command = ["git", "-C", str(Path(__file__).parent), *words]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - ours
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+@dataclass
+class Clock:
+    """How long jobs take, and so how long the rest will.
+
+    Attributes:
+        jobs: Number of jobs that run at a time.
+        spent: Seconds that each finished job took.
+    """
+
+    jobs: int
+    spent: list[float] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+
+    def left(self, remaining: int) -> str:
+        """About how many minutes the remaining jobs take, from those that have been run."""
+        if not self.spent:
+            return "time left unknown"
+        mean = sum(self.spent) / len(self.spent)
+        return f"about {mean * remaining / self.jobs / 60:.0f} minutes left"

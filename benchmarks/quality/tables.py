@@ -1,19 +1,46 @@
 """Results to tables: the mean over seeds, and the difference to another row with its interval."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import mean
 
 import torch
 
-from benchmarks.quality.rows import Benchmark, Row
 from benchmarks.quality.store import Result
+from benchmarks.quality.types import Benchmark, Row, Table
 from crossx.evaluation.results import Interval, paired_bootstrap
 
 Results = Mapping[str, Sequence[Result]]
 """Row name to its results, a seed each."""
 
+_PAIR_COLUMNS = {"recon/agreement": "pairs agree", "recon/photo_diversity": "photo diversity"}
 
-def difference(results: Sequence[Result], others: Sequence[Result]) -> Interval | None:
+
+@dataclass(frozen=True)
+class Cells:
+    """What a table says of one row.
+
+    Attributes:
+        row: The row.
+        measured: Its results of the table's seeds, those that failed apart.
+        failed: Its failed results.
+    """
+
+    row: Row
+    measured: tuple[Result, ...]
+    failed: tuple[Result, ...]
+
+
+def cells(table: Table, results: Results) -> list[Cells]:
+    """The results that a table shows, row by row."""
+    rows = []
+    for row in table.rows:
+        found = [r for r in results.get(row.name, []) if r.seed < table.seeds]
+        rows.append(Cells(row, tuple(r for r in found if not r.failed), tuple(r for r in found if r.failed)))
+    return rows
+
+
+def difference(results: Sequence[Result], others: Sequence[Result], group: Sequence[str] = ()) -> Interval | None:
     """Mean difference in average precision of two rows with its 95 % interval, over queries.
 
     A query's value is its mean over the seeds that both rows have, so the interval is that of other queries, with these
@@ -22,47 +49,93 @@ def difference(results: Sequence[Result], others: Sequence[Result]) -> Interval 
     Args:
         results: A row's results.
         others: The other row's.
+        group: Classes whose queries count; all where it is empty.
 
     Returns:
-        None where the rows have no seed in common.
+        None where the rows have no seed in common, or were measured on different queries.
     """
-    mine = {r.seed: r for r in results if not r.failed}
-    theirs = {r.seed: r for r in others if not r.failed}
+    mine, theirs = {r.seed: r for r in results}, {r.seed: r for r in others}
     seeds = sorted(mine.keys() & theirs.keys())
     if not seeds:
         return None
-    a, b = (average_precisions([side[seed] for seed in seeds]) for side in (mine, theirs))
+    if any((mine[s].labels, mine[s].classes) != (theirs[s].labels, theirs[s].classes) for s in seeds):
+        return None
+    a, b = (average_precisions([side[seed] for seed in seeds], group) for side in (mine, theirs))
     return paired_bootstrap(a, b)
 
 
-def markdown(benchmark: Benchmark, rows: Sequence[Row], results: Results, reference: str) -> str:
-    """One table.
+def average_precisions(results: Sequence[Result], group: Sequence[str] = ()) -> torch.Tensor:
+    """Average precision of each query, the mean over seeds, (Q,); NaN where nothing is relevant.
+
+    Args:
+        results: Results of one row on the same queries.
+        group: Classes whose queries count; all where it is empty.
+    """
+    values = [[float("nan") if ap is None else ap for ap in result.ap_all] for result in results]
+    average = torch.tensor(values, dtype=torch.float64).mean(0)
+    if not group:
+        return average
+    first = results[0]
+    return average[[i for i, label in enumerate(first.labels) if first.classes[label] in group]]
+
+
+def markdown(benchmark: Benchmark, table: Table, results: Results) -> str:
+    """One table with its heading; empty where nothing of it has been measured.
 
     Args:
         benchmark: The benchmark.
-        rows: Its rows, in order.
+        table: Which of its tables.
         results: What has been measured.
-        reference: Name of the row that the others are compared with.
     """
-    metrics = ("map_all", *benchmark.metrics)
-    head = ["", *metrics, f"difference to {reference}", "seeds", "seconds"]
-    lines = [head, ["---", *["---"] * (len(head) - 1)]]
-    for row in rows:
-        measured = [r for r in results.get(row.name, []) if not r.failed]
-        if not measured:
-            failed = any(r.failed for r in results.get(row.name, []))
-            lines.append([row.title, "failed" if failed else "not measured", *[""] * (len(head) - 2)])
+    shown = cells(table, results)
+    if not any(c.measured or c.failed for c in shown):
+        return ""
+    reference = next((c.measured for c in shown if c.row.name == table.reference), ())
+    with_pairs = table.name == "ablations"
+    head = ["", "map_all", "of seeds", "map_all_macro", *benchmark.metrics]
+    head += [*table.groups, *(_PAIR_COLUMNS.values() if with_pairs else ())]
+    head += [f"difference to `{table.reference}`", "seeds", "seconds"]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    notes: dict[str, str] = {}
+    for c in shown:
+        title = c.row.title
+        if c.row.training_images:
+            mark = notes.setdefault(c.row.training_images, "*" * (len(notes) + 1)).replace("*", r"\*")
+            title = f"{title} {mark}"
+        if not c.measured:
+            lines.append([title, "failed" if c.failed else "not measured", *[""] * (len(head) - 2)])
             continue
-        values = [f"{mean(r.metrics[name] for r in measured):.3f}" for name in metrics]
-        interval = None if row.name == reference else difference(measured, results.get(reference, []))
-        compared = "" if interval is None else f"{interval.difference:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
-        title = row.title if row.data_free else f"{row.title} (with data)"
-        seconds = f"{mean(r.seconds for r in measured):.0f}" if row.trains else ""
-        lines.append([title, *values, compared, str(len(measured)), seconds])
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+        values = [r.metrics["map_all"] for r in c.measured]
+        row = [title, f"{mean(values):.3f}", _spread(values)]
+        row += [f"{mean(r.metrics[name] for r in c.measured):.3f}" for name in ("map_all_macro", *benchmark.metrics)]
+        row += [_group(c, name) for name in table.groups]
+        if with_pairs:
+            row += [_pairs(c.measured, name) for name in _PAIR_COLUMNS]
+        row.append("" if c.row.name == table.reference else _interval(difference(c.measured, reference)))
+        row.append(f"{len(c.measured)}, {len(c.failed)} failed" if c.failed else str(len(c.measured)))
+        row.append(f"{mean(r.seconds for r in c.measured):.0f}" if c.row.trains else "")
+        lines.append(row)
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    footnotes = "".join(f"\n\n{mark.replace('*', chr(92) + '*')} not data-free: {why}." for why, mark in notes.items())
+    return f"## {table.title}\n\n{table.about}\n\n{text}{footnotes}\n"
 
 
-def average_precisions(results: Sequence[Result]) -> torch.Tensor:
-    """Average precision of each query, the mean over seeds, (Q,); NaN where nothing is relevant."""
-    values = [[float("nan") if ap is None else ap for ap in result.ap_all] for result in results]
-    return torch.tensor(values, dtype=torch.float64).mean(0)
+def _spread(values: Sequence[float]) -> str:
+    return f"{min(values):.3f} to {max(values):.3f}" if len(values) > 1 else ""
+
+
+def _group(c: Cells, name: str) -> str:
+    if name not in c.row.groups:
+        return ""
+    return f"{float(average_precisions(c.measured, c.row.groups[name]).nanmean()):.3f}"
+
+
+def _pairs(results: Sequence[Result], name: str) -> str:
+    values = [r.pairs[name] for r in results if name in r.pairs]
+    return f"{mean(values):.2f}" if values else ""
+
+
+def _interval(interval: Interval | None) -> str:
+    if interval is None:
+        return ""
+    return f"{interval.difference:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"

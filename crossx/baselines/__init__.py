@@ -9,7 +9,7 @@ from crossx.baselines.averaging_weights import AveragedWeights
 from crossx.baselines.classifier_only import ClassifierOnly
 from crossx.baselines.gaussian_prior import GaussianPairs
 from crossx.baselines.meta_data import ActivationMomentsLoss, record_activations
-from crossx.baselines.uni_modal_distillation import UniModalDistillationLoss
+from crossx.baselines.uni_modal_distillation import UniModalDistillationLoss, UniModalStudent
 
 __all__ = [
     "ActivationMomentsLoss",
@@ -18,5 +18,6 @@ __all__ = [
     "ClassifierOnly",
     "GaussianPairs",
     "UniModalDistillationLoss",
+    "UniModalStudent",
     "record_activations",
 ]

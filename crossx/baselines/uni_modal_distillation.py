@@ -1,20 +1,44 @@
 """Uni-Modal Distillation: each student learns its own teacher and nothing of the other modality."""
 
+from copy import deepcopy
+
+import torch
 from torch import Tensor, nn
 
+from crossx.encoding.encoders.teacher import TeacherHeadEncoder
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
 from crossx.encoding.losses.distillation import divergence
 from crossx.objective import full_precision
+from crossx.seeding import run_seed
 from crossx.teachers.pair import TeacherPair
-from crossx.types import MODALITIES
+from crossx.types import MODALITIES, Modality
+
+
+class UniModalStudent(TeacherHeadEncoder):
+    """A head on the frozen teacher's features that starts, in both modalities, from the same weights.
+
+    Students that are distilled apart from each other have comparable features only as far as they started alike, as
+    those of the paper did, from ImageNet's weights.
+
+    Args:
+        dim: D.
+        hidden: Width of the head's hidden layer; 0 for a linear head.
+    """
+
+    def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
+        """Take the teacher, and make the head from the run's seed alone."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(run_seed())
+            super().start_from(teachers, modality)
 
 
 class UniModalDistillationLoss(EncodingLoss):
     """The baseline "Uni-Modal Distillation" (arXiv 2303.07775) as we read it: data-free distillation, once a modality.
 
-    Each encoder has a linear classifier of its own over its unit vectors, which follows its teacher's posterior by a KL
-    divergence ("Distilling the Knowledge in a Neural Network", arXiv 1503.02531). Nothing ties photos to sketches, so
-    that generators without alignment and adversary, from one latent or from two, make no difference to it.
+    Each encoder has a linear classifier of its own over its unit vectors, both from one start, which follows its
+    teacher's posterior by a KL divergence ("Distilling the Knowledge in a Neural Network", arXiv 1503.02531). Nothing
+    ties photos to sketches, so that generators without alignment and adversary, from one latent or from two, make no
+    difference to it.
 
     Args:
         scale: Logits are the classifier's, times this: unit vectors alone cannot be sure of a class.
@@ -25,8 +49,9 @@ class UniModalDistillationLoss(EncodingLoss):
         self.scale = scale
 
     def start_from(self, teachers: TeacherPair, dim: int) -> None:
-        """Make the two classifiers, at random."""
-        self.classifiers = nn.ModuleDict({m: nn.Linear(dim, len(teachers.vocabulary)) for m in MODALITIES})
+        """Make the two classifiers, at random and alike."""
+        classifier = nn.Linear(dim, len(teachers.vocabulary))
+        self.classifiers = nn.ModuleDict({m: deepcopy(classifier) for m in MODALITIES})
 
     def forward(self, embeddings: PairEmbeddings) -> Tensor:
         """Return the mean of both modalities' divergence, >= 0 in nats."""

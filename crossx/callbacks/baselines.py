@@ -7,7 +7,6 @@ import lightning.pytorch as pl
 import torch
 from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor
 
 from crossx.base import RetrievalModule
 from crossx.callbacks.vitals import within_class_distance
@@ -27,7 +26,7 @@ class TeacherBaselines(Callback):
 
     Attributes:
         results: Split to baseline to metric name to value.
-        ap_all: Split to baseline to the average precision of each query, (Q,).
+        scores: Split to baseline to the measures of each query.
         choice: Form and temperature of posterior matching; None before the first validation.
         distances: Modality to the mean distance of two real validation images of one class, as its teacher sees class
             and distance; empty before the first validation.
@@ -35,7 +34,7 @@ class TeacherBaselines(Callback):
 
     def __init__(self) -> None:
         self.results: dict[Split, dict[str, dict[str, float]]] = {}
-        self.ap_all: dict[Split, dict[str, Tensor]] = {}
+        self.scores: dict[Split, dict[str, RetrievalScores]] = {}
         self.choice: PosteriorChoice | None = None
         self.distances: dict[Modality, float] = {}
         self._collected: _Outputs | None = None
@@ -106,7 +105,7 @@ class TeacherBaselines(Callback):
         scores = self.choice.score(sketches.embeddings, photos.embeddings)
         found["posterior"] = retrieval_scores(scores, sketches.labels, photos.labels)
         self.results[split] = {name: scores.summary() for name, scores in found.items()}
-        self.ap_all[split] = {name: scores.ap_all for name, scores in found.items()}
+        self.scores[split] = found
 
 
 class _Outputs:

@@ -16,6 +16,7 @@ from crossx.base import CrossxModule, RetrievalModule, teacher_hashes
 from crossx.callbacks.baselines import TeacherBaselines
 from crossx.callbacks.health import HealthMonitor
 from crossx.errors import InputError
+from crossx.evaluation.functional import RetrievalScores
 from crossx.evaluation.results import paired_bootstrap
 from crossx.evaluation.summary import print_table, read_results
 from crossx.files import write_text
@@ -98,7 +99,9 @@ class RunReport(Callback):
         if trainer.sanity_checking:
             if trainer.num_sanity_val_steps == float("inf") and trainer.global_step == 0:
                 self.at_start = metrics
-                self._start = {"split_hash": _split_hash(trainer), "ap_all": _ap_all(pl_module).tolist()}
+                scores = _by_query(pl_module)
+                ap_all = [] if scores is None else scores.ap_all.tolist()
+                self._start = {"split_hash": _split_hash(trainer), "ap_all": ap_all}
             return
         self._measured_at, self._measured = trainer.global_step, metrics
         if trainer.state.fn == "validate":
@@ -127,11 +130,13 @@ class RunReport(Callback):
             return
         baselines: dict[str, dict[str, float]] = {}
         others: dict[str, Tensor] = {}
+        curves: dict[str, Tensor] = {}
         health: list[dict[str, Any]] | None = None  # nobody watched
         for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
             if isinstance(callback, TeacherBaselines):
                 baselines.update({} if split is None else callback.results.get(split, {}))
-                others.update({} if split is None else callback.ap_all.get(split, {}))
+                for name, scores in ({} if split is None else callback.scores.get(split, {})).items():
+                    others[name], curves[name] = scores.ap_all, scores.precision_at_recall
             elif isinstance(callback, HealthMonitor):
                 health = callback.found
         if self.with_data is not None:
@@ -142,7 +147,8 @@ class RunReport(Callback):
         at_start = self.at_start if same_images else {}
         if at_start:
             others["at_start"] = _from_json(self._start["ap_all"])
-        ap_all = _ap_all(module) if metrics else torch.empty(0)
+        measured = _by_query(module) if metrics else None
+        ap_all = torch.empty(0) if measured is None else measured.ap_all
         intervals = {n: paired_bootstrap(ap_all, ap)._asdict() for n, ap in others.items() if _comparable(ap_all, ap)}
         results = {
             "split": split,
@@ -152,6 +158,10 @@ class RunReport(Callback):
             "differences": intervals,
             "ap_all": ap_all.tolist(),
             "baselines_ap_all": {name: ap.tolist() for name, ap in others.items() if name in baselines},
+            "labels": [] if measured is None else measured.label.tolist(),
+            "classes": _classes(trainer),
+            "precision_at_recall": [] if measured is None else _mean(measured.precision_at_recall),
+            "baselines_precision_at_recall": {name: _mean(curve) for name, curve in curves.items()},
             "health": health,
             "seed": run_seed(),
             "step": trainer.global_step or self._checkpoint_step,
@@ -173,10 +183,21 @@ def _split_hash(trainer: pl.Trainer) -> str | None:
     return split_hash
 
 
-def _ap_all(module: pl.LightningModule) -> Tensor:
-    """Average precision of each query that was measured last, (Q,); empty where nothing was."""
-    scores = module.retrieval.by_query if isinstance(module, RetrievalModule) else None
-    return torch.empty(0) if scores is None else scores.ap_all
+def _classes(trainer: pl.Trainer) -> list[str]:
+    """Class names that the labels index; empty where nothing real is measured."""
+    dataset = getattr(getattr(trainer, "datamodule", None), "dataset", None)
+    return list(getattr(dataset, "classes", ()))
+
+
+def _by_query(module: pl.LightningModule) -> RetrievalScores | None:
+    """The measures of each query at the last measurement; None where nothing was."""
+    return module.retrieval.by_query if isinstance(module, RetrievalModule) else None
+
+
+def _mean(values: Tensor) -> list[float]:
+    """Mean over queries, (Q, N) to (N)."""
+    mean: list[float] = values.nanmean(0).tolist()
+    return mean
 
 
 def _comparable(a: Tensor, b: Tensor) -> bool:

@@ -57,6 +57,12 @@ class Sheet:
         for i, line in enumerate(text):
             self.draw.text((x, y + edge + i * _LINE), self._fit(line), fill=frame, font=self.font)
 
+    def write(self, row: int, column: int, text: Sequence[str]) -> None:
+        """Put lines of text into a cell that has no image."""
+        x, y = _GAP + column * self.cell[0], self.top + _GAP + row * self.cell[1]
+        for i, line in enumerate(text):
+            self.draw.text((x, y + i * _LINE), self._fit(line), fill="black", font=self.font)
+
     def _fit(self, line: str) -> str:
         while line and self.draw.textlength(line, font=self.font) > self.cell[0] - 2:
             line = line[:-1]

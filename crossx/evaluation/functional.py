@@ -9,6 +9,8 @@ number of relevant photos among the first k, and P(i) = h_i / i:
 - `acc_at_<k>`: share of queries with a relevant photo among the first k. Where only the photo that a sketch was drawn
   from counts, see `instance_ranks` and `instance_accuracy`.
 - `map_all_macro`: mean over classes of the mean AP of the class's queries.
+- precision at recall r: the largest P(i) at or behind the place where the share r of the relevant photos has been found
+  (interpolated, as the curves of the literature are), at `RECALLS`.
 
 Ties are pessimistic: among photos with equal scores the wrong ones come first, then the smaller gallery index. So a
 measure does not depend on the order of the gallery, and ties never help. (Ties by index alone would: galleries are
@@ -37,6 +39,8 @@ similar. What is ranked is never held whole."""
 
 PREC_AT = (50, 100, 200)
 ACC_AT = (1,)
+RECALLS = tuple(level / 10 for level in range(11))
+"""Where a precision-recall curve is measured."""
 CHUNK_SIZE = 128
 """Queries ranked at a time; the peak is about 100 bytes x chunk size x G."""
 
@@ -55,6 +59,7 @@ class RetrievalScores:
         ap_at_200: Average precision over the first 200 photos, divided by min(200, R), (Q,) in [0, 1].
         prec_at: k to precision among the first k photos, (Q,) in [0, 1].
         acc_at: k to 1 where a relevant photo is among the first k, else 0, (Q,).
+        precision_at_recall: Interpolated precision at each of `RECALLS`, (Q, 11) in [0, 1].
     """
 
     label: Tensor
@@ -63,6 +68,7 @@ class RetrievalScores:
     ap_at_200: Tensor
     prec_at: dict[int, Tensor]
     acc_at: dict[int, Tensor]
+    precision_at_recall: Tensor
 
     @property
     def without_relevant(self) -> int:
@@ -107,6 +113,7 @@ class RetrievalScores:
             ap_at_200=self.ap_at_200[rows],
             prec_at={k: values[rows] for k, values in self.prec_at.items()},
             acc_at={k: values[rows] for k, values in self.acc_at.items()},
+            precision_at_recall=self.precision_at_recall[rows],
         )
 
 
@@ -259,6 +266,27 @@ def accuracy_at(right: Tensor, k: int) -> Tensor:
     return right[:, :k].any(dim=1).double().masked_fill(~right.any(dim=1), float("nan"))
 
 
+def precision_at_recall(right: Tensor, recalls: Sequence[float] = RECALLS) -> Tensor:
+    """Interpolated precision of ranked lists: the largest at or behind the place that reaches a recall.
+
+    Args:
+        right: Whether the photo at each place is relevant, best place first, (B, G) bool; the whole gallery.
+        recalls: Shares of the relevant photos, in [0, 1].
+
+    Returns:
+        (B, number of recalls) float64 in [0, 1]; NaN where nothing is relevant.
+    """
+    places = torch.arange(1, right.shape[1] + 1, device=right.device)
+    found = right.cumsum(dim=1)
+    best = (found.double() / places).flip(1).cummax(dim=1).values.flip(1)
+    relevant = found[:, -1:]
+    shares = torch.tensor(recalls, dtype=torch.float64, device=right.device)
+    # 0.7 x 10 is a little more than 7 in binary.
+    wanted = (shares * relevant - 1e-9).ceil().clamp(min=1).long()
+    place = torch.searchsorted(found, wanted).clamp(max=right.shape[1] - 1)
+    return best.gather(1, place).masked_fill(relevant == 0, float("nan"))
+
+
 def retrieval_scores(
     scores: ScoreFunction,
     query_labels: Tensor,
@@ -288,13 +316,14 @@ def retrieval_scores(
     for name, depths in (("prec_at", prec_at), ("acc_at", acc_at)):
         if any(k < 1 for k in depths):
             raise InputError(f"{name}: {list(depths)}, legal are numbers of 1 or more")
-    relevant, ap_all, ap_at_200 = [], [], []
+    relevant, ap_all, ap_at_200, at_recall = [], [], [], []
     precisions: dict[int, list[Tensor]] = {k: [] for k in prec_at}
     accuracies: dict[int, list[Tensor]] = {k: [] for k in acc_at}
     for chunk in rank(scores, query_labels, gallery_labels, chunk_size):
         relevant.append(chunk.right.sum(dim=1).cpu())
         ap_all.append(average_precision(chunk.right).cpu())
         ap_at_200.append(average_precision(chunk.right, _MAP_DEPTH).cpu())
+        at_recall.append(precision_at_recall(chunk.right).cpu())
         for k, parts in precisions.items():
             parts.append(precision_at(chunk.right, k).cpu())
         for k, parts in accuracies.items():
@@ -306,6 +335,7 @@ def retrieval_scores(
         ap_at_200=torch.cat(ap_at_200),
         prec_at={k: torch.cat(parts) for k, parts in precisions.items()},
         acc_at={k: torch.cat(parts) for k, parts in accuracies.items()},
+        precision_at_recall=torch.cat(at_recall),
     )
 
 

@@ -76,7 +76,7 @@ def test_unknown_classes_are_measured_where_that_is_asked(tmp_path: Path) -> Non
     (found,) = quiet.validate(joint(few), datamodule=data(few, evaluated=True, unknown_classes=True), verbose=False)[:1]
     assert 0 < found["val/map_all"] < 1
     assert set(baselines.results["validation"]) == {"features", "posterior"}
-    assert len(baselines.ap_all["validation"]["posterior"]) == 2 * len(CLASSES)
+    assert len(baselines.scores["validation"]["posterior"].ap_all) == 2 * len(CLASSES)
 
 
 def test_aliases_join_spellings() -> None:

@@ -1,0 +1,69 @@
+"""What figures depend on, as a hash: equal hashes mean that a run need not be made again."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path, PurePath
+from typing import Any
+
+from benchmarks.quality.resolve import resolved_config
+from crossx import __version__
+from crossx.errors import InputError
+from crossx.paths import resolve
+
+_PLACES = ("logger", "default_root_dir", "ckpt_path", "output")
+"""Keys whose values say where something is put, and not what it is."""
+_SPEED = ("workers", "enable_progress_bar", "enable_model_summary", "log_every_n_steps")
+"""Keys that change no figure."""
+_FILES = (".safetensors", ".json", ".tsv", ".yaml")
+"""Endings of the files that a config names: what counts is what is in them."""
+
+
+def digest(content: object) -> str:
+    """SHA-256 (hex) of a JSON value."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file.
+
+    Raises:
+        InputError: When there is none.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is missing: delete what was made from it, and run the command again")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def config_digest(config: Mapping[str, Any]) -> str:
+    """Hash of a resolved config and of the package's version.
+
+    Left out is where things are put and what only changes the speed. Files count by their content.
+
+    Args:
+        config: The resolved config.
+    """
+    return digest({"config": _contents(config), "version": __version__})
+
+
+@cache
+def words_digest(words: tuple[str, ...]) -> str:
+    """Hash of the config that a command line resolves to; kept, because reading one takes a second.
+
+    Raises:
+        InputError: For a user's mistake.
+    """
+    return config_digest(resolved_config(words))
+
+
+def _contents(value: Any, key: str = "") -> Any:  # noqa: ANN401 - any config value
+    if isinstance(value, Mapping):
+        return {k: _contents(v, k) for k, v in value.items() if k not in (*_PLACES, *_SPEED)}
+    if isinstance(value, list):
+        return [_contents(part) for part in value]
+    if isinstance(value, str) and value.endswith(_FILES):
+        return file_digest(resolve(value, "config"))
+    if isinstance(value, str) and key == "root":  # the split file says how many images each folder holds
+        return PurePath(value).name
+    return value

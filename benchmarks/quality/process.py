@@ -1,0 +1,111 @@
+"""Commands of crossx in processes of their own, which end when the benchmark ends, however it ends."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from crossx.errors import InputError
+
+
+class Processes:
+    """Runs commands of crossx, from any thread.
+
+    Args:
+        lock: A file that is locked as long as one of the processes lives.
+    """
+
+    def __init__(self, lock: int) -> None:
+        self._lock = lock
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._guard = threading.Lock()
+        self._stopped = False
+
+    def crossx(self, words: Sequence[str], log: Path) -> int:
+        """Run a command, and return its status.
+
+        A row's figures depend in their last digits on the number of threads: one, unless `OMP_NUM_THREADS` says else.
+
+        Args:
+            words: Command line, starting with the subcommand.
+            log: File that its output is appended to.
+
+        Raises:
+            KeyboardInterrupt: When it was stopped by `stop`.
+        """
+        environment = {"OMP_NUM_THREADS": "1", **os.environ}
+        command = [sys.executable, "-m", "benchmarks.quality.child", *words]
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a") as output:
+            with self._guard:
+                if self._stopped:
+                    raise KeyboardInterrupt
+                # In a session of its own: an interrupt from the keyboard is for the benchmark, which then ends it.
+                process = subprocess.Popen(  # noqa: S603 - our own command
+                    command,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    pass_fds=[self._lock],
+                    start_new_session=True,
+                )
+                self._running.add(process)
+            status = process.wait()
+        with self._guard:
+            self._running.discard(process)
+            if self._stopped:
+                raise KeyboardInterrupt
+        return status
+
+    def stop(self) -> None:
+        """End what runs, and start nothing more."""
+        with self._guard:
+            self._stopped = True
+            for process in self._running:
+                process.terminate()
+        for process in list(self._running):
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[Processes]:
+    """Processes that write below a folder, which nobody else writes to at the same time.
+
+    A request to end (SIGTERM) counts as an interrupt from the keyboard.
+
+    Raises:
+        InputError: When another command, or a process that one has left behind, writes there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    before = None
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"--output: another command writes to {folder}; wait for it, or name another") from None
+        processes = Processes(lock)
+        if threading.current_thread() is threading.main_thread():
+            before = signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            yield processes
+        finally:
+            processes.stop()
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+        os.close(lock)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's signature
+    raise KeyboardInterrupt

@@ -1,0 +1,46 @@
+"""The benchmarks there are."""
+
+from collections.abc import Sequence
+
+from benchmarks.quality.rows.ablations import ABLATIONS
+from benchmarks.quality.rows.objectives import OBJECTIVES
+from benchmarks.quality.rows.published import PUBLISHED
+from benchmarks.quality.types import Benchmark, Row, Teacher
+from crossx.errors import InputError
+
+_CIFAR = Benchmark(
+    "cifar-tuberlin",
+    "cifar_tuberlin.yaml",
+    Teacher("photo", "teachers/cifar10_photo.yaml"),
+    Teacher("sketch", "teachers/tuberlin_sketch.yaml"),
+    Teacher("modality", "teachers/cifar_tuberlin_modality.yaml"),
+    ("prec_at_200",),
+    (PUBLISHED, OBJECTIVES, ABLATIONS),
+)
+_TINYIMAGENET = Benchmark(
+    "tinyimagenet-tuberlin",
+    "tinyimagenet_tuberlin.yaml",
+    Teacher("photo", "teachers/tinyimagenet_photo.yaml"),
+    Teacher("sketch", "teachers/tinyimagenet_sketch.yaml"),
+    Teacher("modality", "teachers/tinyimagenet_tuberlin_modality.yaml"),
+    ("prec_at_50",),
+    (PUBLISHED, OBJECTIVES, ABLATIONS),
+)
+
+BENCHMARKS = {benchmark.name: benchmark for benchmark in (_CIFAR, _TINYIMAGENET)}
+
+
+def chosen(names: Sequence[str], tables: Sequence[str], benchmark: Benchmark) -> list[Row]:
+    """Rows by their names or tables; all of a benchmark where nothing is named.
+
+    Raises:
+        InputError: When a name is unknown, with the known ones.
+    """
+    known, headings = benchmark.rows, [table.name for table in benchmark.tables]
+    for option, asked, legal in (("--rows", names, list(known)), ("--tables", tables, headings)):
+        if unknown := [name for name in asked if name not in legal]:
+            raise InputError(f"{option}: {unknown[0]!r} is not legal; one of {', '.join(legal)}")
+    if not names and not tables:
+        return list(known.values())
+    wanted = {*names, *(row.name for table in benchmark.tables if table.name in tables for row in table.rows)}
+    return [row for name, row in known.items() if name in wanted]

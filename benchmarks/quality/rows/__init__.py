@@ -1,0 +1,1 @@
+"""The tables' rows, a file each table."""

@@ -1,0 +1,39 @@
+"""What the parts of the data-free objective do."""
+
+from benchmarks.quality.rows.published import HEADS
+from benchmarks.quality.types import Row, Table
+
+
+def _without(name: str, title: str, *words: str) -> Row:
+    return Row(f"without_{name}", f"without {title}", ("baselines/heads.yaml",), words)
+
+
+def _weightless(*terms: str) -> tuple[str, ...]:
+    return tuple(f"--model.reconstruction.init_args.terms.{term}.weight=0" for term in terms)
+
+
+ABLATIONS = Table(
+    "ablations",
+    "Ablations",
+    "`heads` with one part taken away: a negative difference says that the part helps. The columns on pairs are of the "
+    "last training batches: the share that both teachers call the same, and the photos' diversity beside that of real "
+    "ones.",
+    (
+        HEADS,
+        _without("semantics", "semantic consistency", *_weightless("one_hot", "entropy", "activation")),
+        # Pairs that agree are also what `labels: agreed` asks for.
+        _without(
+            "alignment",
+            "class alignment",
+            *_weightless("alignment"),
+            "--model.reconstruction.init_args.terms.one_hot.loss.init_args.labels=predicted",
+        ),
+        _without("guidance", "modality guidance", *_weightless("modality")),
+        _without("adversary", "adversary", *_weightless("adversarial")),
+        # The guidance reads the same statistics.
+        _without("statistics", "BatchNorm statistics and guidance", *_weightless("statistics", "modality")),
+        _without("replay", "replay", "--model.pairs=LivePairs"),
+    ),
+    reference="heads",
+    seeds=2,
+)

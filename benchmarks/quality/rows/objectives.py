@@ -1,0 +1,38 @@
+"""Four objectives of the encoders, without and with data."""
+
+import json
+
+from benchmarks.quality.rows.published import HEADS
+from benchmarks.quality.types import Row, Table
+
+_TITLES = {"siamese": "Siamese", "triplet": "Triplet", "mib": "MIB"}
+
+
+def _objective(name: str, title: str, data_free: bool) -> Row:
+    """The heads of the other rows with an objective of their own."""
+    place = "model.encoding" if data_free else "model"
+    words = (f"--{place}.init_args.terms={json.dumps({name: {'loss': {'class_path': f'{title}Loss'}}})}",)
+    if data_free:
+        return Row(f"{name}_free", f"{title}, data-free", ("baselines/heads.yaml",), words)
+    config = ("baselines/heads_with_data.yaml",)
+    return Row(f"{name}_with_data", f"{title}, with data", config, words, training_images="the training images")
+
+
+OBJECTIVES = Table(
+    "objectives",
+    "Objectives, without and with data",
+    "The same heads on the same frozen teachers, as many encoder steps; with data they learn from the teachers' "
+    "training images and their labels, data-free from the generators' pairs.",
+    (
+        *(_objective(name, title, data_free) for name, title in _TITLES.items() for data_free in (True, False)),
+        HEADS,
+        Row(
+            "heads_with_data",
+            "crossx, heads alone, with data",
+            ("baselines/heads_with_data.yaml",),
+            training_images="the training images",
+        ),
+    ),
+    reference="heads",
+    seeds=3,
+)

@@ -1,0 +1,58 @@
+"""The published table: six baselines, the published method, posterior matching and crossx.
+
+CrossX-DFL, arXiv 2303.07775, figures 'main results'; the paper names its baselines and does not define them.
+"""
+
+from benchmarks.quality.types import Row, Table
+
+ALTERNATIVE_IMAGES = "real images of other classes"
+RECORDED_IMAGES = "statistics of the training images"
+DISCRIMINATED_IMAGES = "a classifier of training photos and sketches"
+
+_CLASSIFIER_ONLY = ("baselines/classifier_only.yaml",)
+
+CLASSIFIER_ONLY = Row("classifier_only", "Classifier Only", _CLASSIFIER_ONLY, trains=False)
+POSTERIOR = Row("posterior_matching", "posterior matching", _CLASSIFIER_ONLY, trains=False, baseline="posterior")
+AVERAGING = Row("averaging_weights", "Averaging Weights", ("baselines/averaging_weights.yaml",), trains=False)
+GAUSSIAN = Row("gaussian_prior", "Gaussian Prior", ("baselines/gaussian_prior.yaml",))
+HEADS = Row("heads", "crossx, heads alone", ("baselines/heads.yaml",))
+CROSSX = Row("crossx", "crossx", ("baselines/crossx.yaml",))
+
+PUBLISHED = Table(
+    "published",
+    "Baselines",
+    "The rows of the published table, in our reading of their names. All heads, generators and numbers of steps are "
+    "the same; `crossx` is a head beside the teachers' posteriors, `heads` has the encoders of the rows above it.",
+    (
+        CLASSIFIER_ONLY,
+        Row(
+            "classifier_only_own_starts",
+            "Classifier Only, teachers with different starts",
+            _CLASSIFIER_ONLY,
+            trains=False,
+            shared_start=False,
+        ),
+        Row("uni_modal_distillation", "Uni-Modal Distillation", ("baselines/uni_modal_distillation.yaml",)),
+        GAUSSIAN,
+        AVERAGING,
+        Row("meta_data", "Meta-Data", ("baselines/meta_data.yaml",), records=True, training_images=RECORDED_IMAGES),
+        Row(
+            "alternative_data",
+            "Alternative Data",
+            ("baselines/alternative_data.yaml",),
+            training_images=ALTERNATIVE_IMAGES,
+        ),
+        Row(
+            "crossx_dfl",
+            "CrossX-DFL, as published",
+            ("baselines/crossx_dfl.yaml",),
+            modality=True,
+            training_images=DISCRIMINATED_IMAGES,
+        ),
+        POSTERIOR,
+        HEADS,
+        CROSSX,
+    ),
+    reference="crossx",
+    seeds=3,
+)

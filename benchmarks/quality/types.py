@@ -1,0 +1,111 @@
+"""What a benchmark is made of: teachers, rows, and tables of rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A classifier that the benchmark trains by itself.
+
+    Attributes:
+        name: Stem of its file; its seed comes behind.
+        config: Config that trains it.
+        words: Overrides behind the config.
+    """
+
+    name: str
+    config: str
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table.
+
+    Attributes:
+        name: Its name on the command line.
+        title: What tables call it.
+        configs: Configs behind the benchmark's own.
+        words: Overrides behind those.
+        trains: Whether there is anything to fit.
+        photo: Photo teacher, where it is not the benchmark's own.
+        sketch: Sketch teacher, where it is not the benchmark's own.
+        shared_start: Whether the two teachers started from the same weights.
+        records: Whether the teachers' activations over their training data are wanted.
+        modality: Whether a classifier of photos and sketches is wanted.
+        training_images: Which images training opened, or is made from, where it is not data-free; the tables say it.
+        baseline: Take the figures of this baseline of the run, such as `posterior`, in place of the encoders'.
+        measured: Configs and overrides of the measurement alone, such as those of other images.
+        groups: Name of a group of classes to the classes: their queries are also averaged apart.
+    """
+
+    name: str
+    title: str
+    configs: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    trains: bool = True
+    photo: Teacher | None = None
+    sketch: Teacher | None = None
+    shared_start: bool = True
+    records: bool = False
+    modality: bool = False
+    training_images: str = ""
+    baseline: str | None = None
+    measured: tuple[str, ...] = ()
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that are compared with one of them.
+
+    Attributes:
+        name: Its name on the command line and in files.
+        title: Its heading.
+        about: What a reader has to know to read it, a paragraph.
+        rows: The rows, from top to bottom.
+        reference: Name of the row that the others are compared with.
+        seeds: Number of runs a row, each with teachers of its own: seed S is the S-th pair.
+        groups: Groups of queries with a column of their own.
+    """
+
+    name: str
+    title: str
+    about: str
+    rows: tuple[Row, ...]
+    reference: str
+    seeds: int
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A data set with its teachers and its tables.
+
+    Attributes:
+        name: Its name on the command line.
+        config: The joint run that everything else stands behind.
+        photo: Its photo teacher.
+        sketch: Its sketch teacher.
+        modality: Its classifier of photos and sketches.
+        metrics: What its tables show, besides the mean over queries of the average precision.
+        tables: Its tables.
+    """
+
+    name: str
+    config: str
+    photo: Teacher
+    sketch: Teacher
+    modality: Teacher
+    metrics: tuple[str, ...]
+    tables: tuple[Table, ...]
+
+    @property
+    def rows(self) -> dict[str, Row]:
+        """All rows by name, each once."""
+        return {row.name: row for table in self.tables for row in table.rows}
+
+    def seeds(self, row: Row) -> int:
+        """Number of runs of a row: the most that a table wants."""
+        return max(table.seeds for table in self.tables if row.name in {r.name for r in table.rows})
