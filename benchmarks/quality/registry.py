@@ -24,7 +24,7 @@ _TINYIMAGENET = Benchmark(
     Teacher("sketch", "teachers/tinyimagenet_sketch.yaml"),
     Teacher("modality", "teachers/tinyimagenet_tuberlin_modality.yaml"),
     ("prec_at_50",),
-    (PUBLISHED, OBJECTIVES, ABLATIONS),
+    (PUBLISHED, OBJECTIVES),
 )
 
 BENCHMARKS = {benchmark.name: benchmark for benchmark in (_CIFAR, _TINYIMAGENET)}

@@ -34,7 +34,9 @@ class _ChannelStatistics(torch.autograd.Function):
         # mean of squares less the square of the mean is the difference of two large numbers.
         rows = full_precision(x.movedim(1, -1).flatten(0, -2))
         mean = rows.mean(dim=0)
-        var = (rows - mean).square_().mean(dim=0)
+        # In place where the rows are a copy: large temporaries are what this costs.
+        centred = rows - mean if rows.dtype == x.dtype else rows.sub_(mean)
+        var = centred.square_().mean(dim=0)
         ctx.save_for_backward(x, mean)
         return mean, var
 

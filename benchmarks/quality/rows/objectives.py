@@ -34,5 +34,5 @@ OBJECTIVES = Table(
         ),
     ),
     reference="heads",
-    seeds=3,
+    seeds=2,
 )
