@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from benchmarks.quality.rows.ablations import ABLATIONS
 from benchmarks.quality.rows.objectives import OBJECTIVES
+from benchmarks.quality.rows.overlap import OVERLAP
 from benchmarks.quality.rows.published import PUBLISHED
 from benchmarks.quality.types import Benchmark, Row, Teacher
 from crossx.errors import InputError
@@ -24,7 +25,7 @@ _TINYIMAGENET = Benchmark(
     Teacher("sketch", "teachers/tinyimagenet_sketch.yaml"),
     Teacher("modality", "teachers/tinyimagenet_tuberlin_modality.yaml"),
     ("prec_at_50",),
-    (PUBLISHED, OBJECTIVES),
+    (PUBLISHED, OBJECTIVES, *OVERLAP),
 )
 
 BENCHMARKS = {benchmark.name: benchmark for benchmark in (_CIFAR, _TINYIMAGENET)}

@@ -1,0 +1,61 @@
+"""Partial overlap of classes: each teacher knows 32, s of them are shared, and retrieval is over the union.
+
+CrossX-DFL, arXiv 2303.07775, figure 'partial overlap'. A percentage is shared classes over a teacher's classes, which the
+paper leaves open.
+"""
+
+from dataclasses import replace
+
+from benchmarks.quality.rows.published import CLASSIFIER_ONLY, CROSSX, GAUSSIAN, HEADS, POSTERIOR
+from benchmarks.quality.types import Row, Table, Teacher
+from crossx.data.classmap import read_class_map
+from crossx.paths import package_file
+
+KNOWN = 32
+SHARED = (6, 13, 19, 26, 32)
+_FILE = "data/splits/tinyimagenet_tuberlin_overlap.json"
+_GROUPS = read_class_map(package_file(_FILE)).groups
+
+
+def _classes(group: str) -> tuple[str, ...]:
+    data = "--data.dataset.init_args"
+    return (f"{data}.class_map=crossx:{_FILE}", f"{data}.classes={group}")
+
+
+def _table(shared: int) -> Table:
+    photo = Teacher("photo-overlap", "teachers/tinyimagenet_photo.yaml", _classes("photo"))
+    sketch = Teacher(f"sketch-overlap{shared}", "teachers/tinyimagenet_sketch.yaml", _classes(f"sketch_{shared}"))
+    union = f"union_{shared}"
+    common = _GROUPS[f"shared_{shared}"]
+    groups = {"shared": common, "half-known": tuple(name for name in _GROUPS[union] if name not in common)}
+    groups = {name: classes for name, classes in groups.items() if classes}
+
+    def at(row: Row) -> Row:
+        """A row with these teachers, measured on the union."""
+        words = (*row.words, *_classes(union), "--data.unknown_classes=true")
+        name = f"overlap{shared}_{row.name}"
+        return replace(row, name=name, words=words, photo=photo, sketch=sketch, groups=groups)
+
+    rows = [at(row) for row in (CLASSIFIER_ONLY, GAUSSIAN, POSTERIOR, HEADS, CROSSX)]
+    if shared < KNOWN:
+        everything = (
+            Teacher(f"photo-union{shared}", "teachers/tinyimagenet_photo.yaml", _classes(union)),
+            Teacher(f"sketch-union{shared}", "teachers/tinyimagenet_sketch.yaml", _classes(union)),
+        )
+        all_known = replace(at(CROSSX), photo=everything[0], sketch=everything[1])
+        rows.append(
+            replace(all_known, name=f"overlap{shared}_all_known", title="crossx, teachers that know all classes")
+        )
+    return Table(
+        f"overlap{shared}",
+        f"Partial overlap: {shared} of {KNOWN} classes shared ({100 * shared / KNOWN:.0f} %)",
+        f"Each teacher knows {KNOWN} classes, {shared} of them the other knows, too. Gallery and queries are of the "
+        f"{len(_GROUPS[union])} classes of the union; columns say what queries of shared and of half-known classes reach.",
+        tuple(rows),
+        reference=f"overlap{shared}_crossx",
+        seeds=1,
+        groups=tuple(groups),
+    )
+
+
+OVERLAP = tuple(_table(shared) for shared in SHARED)
