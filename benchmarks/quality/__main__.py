@@ -70,7 +70,7 @@ def measure(arguments: argparse.Namespace, overrides: tuple[str, ...], processes
     found = {m: result for m in wanted if (result := _stored(m)) is not None}
     print(f"{len(found)} of {len(wanted)} runs have been measured", flush=True)
     groups = grouped([m for m in wanted if m not in found], failures)
-    clock, done = Clock(arguments.jobs), len(found)
+    clock, done, pending = Clock(arguments.jobs), len(found), [_kind(group) for group in groups]
 
     def run(group: list[Measurement]) -> list[Result]:
         started = time.monotonic()
@@ -79,21 +79,28 @@ def measure(arguments: argparse.Namespace, overrides: tuple[str, ...], processes
             print(f"    {m.name} ...", flush=True)
             reason = next((failures[t.path] for t in m.teachers.values() if t.path in failures), None)
             results.append(m.run(processes) if reason is None else m.fail(reason))
-        clock.spent.append(time.monotonic() - started)
+        clock.add(_kind(group), started)
+        pending.remove(_kind(group))
         return results
 
     failed = sum(bool(result.failed) for result in found.values())
-    for finished, results in enumerate(each(run, groups, arguments.jobs), start=1):
+    for results in each(run, groups, arguments.jobs):
         for result in results:
             done += 1
             failed += bool(result.failed)
             value = result.failed or f"mAP@all {result.metrics['map_all']:.3f}"
-            left = clock.left(len(groups) - finished)
-            print(f"[{done}/{len(wanted)}] {result.row}, seed {result.seed}: {value}; {left}", flush=True)
+            print(
+                f"[{done}/{len(wanted)}] {result.row}, seed {result.seed}: {value}; {clock.left(pending)}", flush=True
+            )
         report.write_sometimes()
     text = report.write()
     print(f"\n{text}\n{arguments.output / 'results'}")
     return int(failed > 0)
+
+
+def _kind(group: Sequence[Measurement]) -> str:
+    """What decides how long a job takes."""
+    return "fit" if group[0].row.trains else "measurement"
 
 
 def _stored(m: Measurement) -> Result | None:
@@ -122,14 +129,12 @@ def make_teachers(wanted: Sequence[Measurement], processes: Processes, jobs: int
             trained.make(processes)
         except InputError as error:
             failures[trained.path] = str(error)
-        clock.spent.append(time.monotonic() - started)
+        clock.add("teacher", started)
         return trained
 
     for finished, trained in enumerate(each(make, missing, jobs), start=1):
-        state = failures.get(trained.path, "made")
-        print(
-            f"[{finished}/{len(missing)}] teacher {trained.path.stem}: {state}; {clock.left(len(missing) - finished)}"
-        )
+        left = clock.left(["teacher"] * (len(missing) - finished))
+        print(f"[{finished}/{len(missing)}] teacher {trained.path.stem}: {failures.get(trained.path, 'made')}; {left}")
     for m in wanted:
         for trained in m.teachers.values() if m.row.records else ():
             if trained.path not in failures:

@@ -1,6 +1,6 @@
 """Results to pictures: bars with intervals, precision over recall, and how rows got better while they trained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -94,6 +94,27 @@ def precision_recall(shown: Sequence[Cells], title: str, path: Path) -> None:
                 linestyle=_DASHES[i // 10 % 2],
             )
     axes.set_ylim(0, 1)
+    _finish(figure, axes, path)
+
+
+def overlap_curve(
+    points: Mapping[str, Mapping[float, float]], paper: Mapping[str, Sequence[float]], title: str, path: Path
+) -> None:
+    """Lines over the share of classes that both teachers know, and the paper's beside them.
+
+    Args:
+        points: Row's title -> share of the classes in % -> mAP@all.
+        paper: Data set -> the paper's mAP@all at 10, 20, ..., 100 %.
+        title: One line.
+        path: PNG to write.
+    """
+    figure, axes = _lines("classes that both teachers know, % of a teacher's", "mAP@all over the union", title)
+    for i, (name, values) in enumerate(points.items()):
+        shares = sorted(values)
+        axes.plot(shares, [values[s] for s in shares], marker="o", label=name, color=f"C{i % 10}")
+    for style, (name, figures) in zip(("--", ":"), paper.items(), strict=False):
+        axes.plot(range(10, 101, 10), figures, style, color="0.6", label=f"paper, {name}")
+    axes.set_ylim(bottom=0)
     _finish(figure, axes, path)
 
 

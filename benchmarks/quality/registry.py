@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from benchmarks.quality.rows.ablations import ABLATIONS
+from benchmarks.quality.rows.elsewhere import QUICKDRAW, SKETCHY, UNSEEN
+from benchmarks.quality.rows.full_scale import FULL_SCALE
 from benchmarks.quality.rows.objectives import OBJECTIVES
 from benchmarks.quality.rows.overlap import OVERLAP
 from benchmarks.quality.rows.published import PUBLISHED
@@ -11,7 +13,7 @@ from crossx.errors import InputError
 
 _CIFAR = Benchmark(
     "cifar-tuberlin",
-    "cifar_tuberlin.yaml",
+    ("cifar_tuberlin.yaml",),
     Teacher("photo", "teachers/cifar10_photo.yaml"),
     Teacher("sketch", "teachers/tuberlin_sketch.yaml"),
     Teacher("modality", "teachers/cifar_tuberlin_modality.yaml"),
@@ -20,15 +22,15 @@ _CIFAR = Benchmark(
 )
 _TINYIMAGENET = Benchmark(
     "tinyimagenet-tuberlin",
-    "tinyimagenet_tuberlin.yaml",
+    ("tinyimagenet_tuberlin.yaml",),
     Teacher("photo", "teachers/tinyimagenet_photo.yaml"),
     Teacher("sketch", "teachers/tinyimagenet_sketch.yaml"),
     Teacher("modality", "teachers/tinyimagenet_tuberlin_modality.yaml"),
     ("prec_at_50",),
-    (PUBLISHED, OBJECTIVES, *OVERLAP),
+    (PUBLISHED, OBJECTIVES, UNSEEN, SKETCHY, QUICKDRAW, *OVERLAP),
 )
 
-BENCHMARKS = {benchmark.name: benchmark for benchmark in (_CIFAR, _TINYIMAGENET)}
+BENCHMARKS = {benchmark.name: benchmark for benchmark in (_CIFAR, _TINYIMAGENET, *FULL_SCALE)}
 
 
 def chosen(names: Sequence[str], tables: Sequence[str], benchmark: Benchmark) -> list[Row]:

@@ -3,13 +3,15 @@
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import mean
 
-from benchmarks.quality.plots import bars, curves, precision_recall
+from benchmarks.quality.plots import bars, curves, overlap_curve, precision_recall
 from benchmarks.quality.resolve import evaluation_images
+from benchmarks.quality.rows.overlap import KNOWN, PAPER, SHARED
 from benchmarks.quality.run import Measurement
 from benchmarks.quality.sheets import retrieval_sheet, stacked
 from benchmarks.quality.store import Result
-from benchmarks.quality.tables import cells, markdown
+from benchmarks.quality.tables import Results, cells, markdown
 from benchmarks.quality.types import Benchmark, Row, Table
 from crossx.errors import InputError
 from crossx.files import write_text
@@ -18,6 +20,42 @@ from crossx.types import Split
 _EVERY = 120.0
 """Seconds between two reports while rows are being measured: intervals take their time."""
 _QUERIES = 5
+
+
+def draw(benchmark: Benchmark, split: Split, results: Results, folder: Path, prefix: str) -> None:
+    """Write the pictures that need no images: bars, precision over recall, curves, and mAP over overlap.
+
+    Args:
+        benchmark: The benchmark.
+        split: Which images the figures are of.
+        results: What has been measured.
+        folder: Where the pictures go.
+        prefix: Start of their names.
+    """
+    for table in benchmark.tables:
+        shown = cells(table, results)
+        if any(c.measured for c in shown):
+            title = f"{benchmark.name}, {split} split: {table.title}"
+            bars(shown, title, folder / f"{prefix}-{table.name}-bars.png")
+            precision_recall(shown, title, folder / f"{prefix}-{table.name}-precision-recall.png")
+            curves(shown, title, folder / f"{prefix}-{table.name}-curves.png")
+    points = overlap_points(benchmark, results)
+    if points:
+        title = f"{benchmark.name}, {split} split: partial overlap"
+        overlap_curve(points, PAPER, title, folder / f"{prefix}-overlap.png")
+
+
+def overlap_points(benchmark: Benchmark, results: Results) -> dict[str, dict[float, float]]:
+    """Row's title -> share of the classes that both teachers know, in % -> mAP@all."""
+    points: dict[str, dict[float, float]] = {}
+    for shared in SHARED:
+        prefix = f"overlap{shared}_"
+        for name, row in benchmark.rows.items():
+            measured = [r for r in results.get(name, []) if not r.failed]
+            if name.startswith(prefix) and measured and not name.endswith("all_known"):
+                value = mean(r.metrics["map_all"] for r in measured)
+                points.setdefault(row.title, {})[100 * shared / KNOWN] = value
+    return points
 
 
 @dataclass
@@ -44,29 +82,22 @@ class Report:
 
     def write(self) -> str:
         """Write tables and pictures, and return the tables."""
-        results = self._results()
-        name = f"{self.benchmark.name}-{self.split}"
-        texts = [f"# {self.benchmark.name}, {self.split} split\n"]
+        results = self.results()
+        name, folder = f"{self.benchmark.name}-{self.split}", self.folder / "results"
+        tables = [markdown(self.benchmark, table, results) for table in self.benchmark.tables]
+        text = "\n".join([f"# {self.benchmark.name}, {self.split} split\n", *filter(None, tables)])
+        write_text(folder / f"{name}.md", text)
+        draw(self.benchmark, self.split, results, folder, name)
         for table in self.benchmark.tables:
-            text = markdown(self.benchmark, table, results)
-            if text:
-                texts.append(text)
-                shown = cells(table, results)
-                title = f"{self.benchmark.name}, {self.split} split: {table.title}"
-                stem = self.folder / "results" / f"{name}-{table.name}"
-                bars(shown, title, stem.with_name(f"{stem.name}-bars.png"))
-                precision_recall(shown, title, stem.with_name(f"{stem.name}-precision-recall.png"))
-                curves(shown, title, stem.with_name(f"{stem.name}-curves.png"))
-                self._sheets(table, results, stem)
-        text = "\n".join(texts)
-        write_text(self.folder / "results" / f"{name}.md", text)
+            self._sheets(table, results, folder / f"{name}-{table.name}")
         self._written = time.monotonic()
         return text
 
     def _measurement(self, row: Row, seed: int) -> Measurement:
         return Measurement(self.benchmark, row, seed, self.split, self.folder, self.overrides)
 
-    def _results(self) -> dict[str, list[Result]]:
+    def results(self) -> dict[str, list[Result]]:
+        """All results that hold, and failures where there is none."""
         results: dict[str, list[Result]] = {}
         for row in self.benchmark.rows.values():
             for seed in range(self.benchmark.seeds(row)):
@@ -78,7 +109,7 @@ class Report:
                     results.setdefault(row.name, []).append(found)
         return results
 
-    def _sheets(self, table: Table, results: dict[str, list[Result]], stem: Path) -> None:
+    def _sheets(self, table: Table, results: Results, stem: Path) -> None:
         """Pictures of the first teacher pair, of rows whose run folders are still there."""
         lists: list[tuple[str, Path]] = []
         pairs: list[tuple[str, Path]] = []

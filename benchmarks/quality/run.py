@@ -68,9 +68,7 @@ class Measurement:
         return teachers_of(self.benchmark, self.row, self.seed, self.folder / "teachers" / self.benchmark.name)
 
     def _words(self, seed: int, files: Mapping[str, str]) -> list[str]:
-        words = ["--config", self.benchmark.config]
-        for config in self.row.configs:
-            words += ["--config", config]
+        words = _flat((*self.benchmark.configs, *self.row.configs))
         words += ["--seed_everything", str(seed)]
         words += [f"--teachers.{modality}={files[modality]}" for modality in MODALITIES]
         terms = "--model.reconstruction.init_args.terms"
@@ -118,14 +116,17 @@ class Measurement:
         folder = self.folder / "results"
         if not any((folder / self.benchmark.name).glob(f"{self.row.name}-{self.seed}-{self.split}-*.json")):
             return None  # and no config need be read
-        try:
-            config = self.digest()
-        except InputError:
-            config = ""
-        expected = self._result(config)
+        expected = self._result(self._digest_or_nothing())
         path = expected.place(folder)
         found = Result.read(path) if path.is_file() else None
-        return found if found is not None and found.config == config else None
+        return found if found is not None and found.config == expected.config else None
+
+    def _digest_or_nothing(self) -> str:
+        """Its hash, or nothing where a config cannot be read."""
+        try:
+            return self.digest()
+        except InputError:
+            return ""
 
     def stored(self) -> Result | None:
         """The earlier result that still holds: same configs, same teachers, not failed; None where there is none.
@@ -154,7 +155,7 @@ class Measurement:
 
     def fail(self, reason: str) -> Result:
         """Say that it could not be run."""
-        result = self._result("", failed=reason)
+        result = self._result(self._digest_or_nothing(), failed=reason)
         result.write(self.folder / "results")
         return result
 
@@ -164,13 +165,10 @@ class Measurement:
         A row that diverges or cannot be run gives a result that says so. One that is interrupted gives none: what it
         left is removed at the next attempt, so that it gives the same figures whether it was interrupted or not.
         """
-        config = ""
         try:
-            config = self.digest()
-            result = self._run(processes, config)
+            result = self._run(processes, self.digest())
         except (InputError, OSError, KeyError, ValueError) as error:  # a config, a missing file, what a run left behind
-            message = str(error) if isinstance(error, InputError) else repr(error)
-            result = self._result(config, failed=message)
+            return self.fail(str(error) if isinstance(error, InputError) else repr(error))
         result.write(self.folder / "results")
         return result
 
@@ -247,16 +245,23 @@ class Clock:
 
     Attributes:
         jobs: Number of jobs that run at a time.
-        spent: Seconds that each finished job took.
+        spent: Kind of job -> seconds that each finished one took.
     """
 
     jobs: int
-    spent: list[float] = field(default_factory=list)
-    started: float = field(default_factory=time.monotonic)
+    spent: dict[str, list[float]] = field(default_factory=dict)
 
-    def left(self, remaining: int) -> str:
-        """About how many minutes the remaining jobs take, from those that have been run."""
-        if not self.spent:
-            return "time left unknown"
-        mean = sum(self.spent) / len(self.spent)
-        return f"about {mean * remaining / self.jobs / 60:.0f} minutes left"
+    def add(self, kind: str, started: float) -> None:
+        """A job has ended that began at a time of `time.monotonic`."""
+        self.spent.setdefault(kind, []).append(time.monotonic() - started)
+
+    def left(self, remaining: Sequence[str]) -> str:
+        """About how many minutes the remaining jobs take; unknown before one of each kind has ended.
+
+        Args:
+            remaining: Kinds of the jobs that are left.
+        """
+        if not all(kind in self.spent for kind in remaining):
+            return "time left not known yet"
+        seconds = sum(sum(self.spent[kind]) / len(self.spent[kind]) for kind in remaining) / self.jobs
+        return f"about {seconds / 60:.0f} minutes left"

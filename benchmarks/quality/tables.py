@@ -94,7 +94,7 @@ def markdown(benchmark: Benchmark, table: Table, results: Results) -> str:
     with_pairs = table.name == "ablations"
     head = ["", "map_all", "of seeds", "map_all_macro", *benchmark.metrics]
     head += [*table.groups, *(_PAIR_COLUMNS.values() if with_pairs else ())]
-    head += [f"difference to `{table.reference}`", "seeds", "seconds"]
+    head += [f"difference to `{table.reference}`", "seeds", "seconds", *([table.paper] if table.paper else [])]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     notes: dict[str, str] = {}
     for c in shown:
@@ -102,8 +102,10 @@ def markdown(benchmark: Benchmark, table: Table, results: Results) -> str:
         if c.row.training_images:
             mark = notes.setdefault(c.row.training_images, "*" * (len(notes) + 1)).replace("*", r"\*")
             title = f"{title} {mark}"
+        paper = [c.row.paper] if table.paper else []
         if not c.measured:
-            lines.append([title, "failed" if c.failed else "not measured", *[""] * (len(head) - 2)])
+            nothing = [""] * (len(head) - 2 - len(paper))
+            lines.append([title, "failed" if c.failed else "not measured", *nothing, *paper])
             continue
         values = [r.metrics["map_all"] for r in c.measured]
         row = [title, f"{mean(values):.3f}", _spread(values)]
@@ -114,7 +116,7 @@ def markdown(benchmark: Benchmark, table: Table, results: Results) -> str:
         row.append("" if c.row.name == table.reference else _interval(difference(c.measured, reference)))
         row.append(f"{len(c.measured)}, {len(c.failed)} failed" if c.failed else str(len(c.measured)))
         row.append(f"{mean(r.seconds for r in c.measured):.0f}" if c.row.trains else "")
-        lines.append(row)
+        lines.append([*row, *paper])
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     footnotes = "".join(f"\n\n{mark.replace('*', chr(92) + '*')} not data-free: {why}." for why, mark in notes.items())
     return f"## {table.title}\n\n{table.about}\n\n{text}{footnotes}\n"

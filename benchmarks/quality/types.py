@@ -38,6 +38,7 @@ class Row:
         baseline: Take the figures of this baseline of the run, such as `posterior`, in place of the encoders'.
         measured: Configs and overrides of the measurement alone, such as those of other images.
         groups: Name of a group of classes to the classes: their queries are also averaged apart.
+        paper: mAP@all that the paper prints for it, on other data and with other teachers, as the table is to show it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Row:
     baseline: str | None = None
     measured: tuple[str, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    paper: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Table:
         reference: Name of the row that the others are compared with.
         seeds: Number of runs a row, each with teachers of its own: seed S is the S-th pair.
         groups: Groups of queries with a column of their own.
+        paper: Heading of the column with the paper's figures; empty for none.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Table:
     reference: str
     seeds: int
     groups: tuple[str, ...] = ()
+    paper: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class Benchmark:
 
     Attributes:
         name: Its name on the command line.
-        config: The joint run that everything else stands behind.
+        configs: The joint run that everything else stands behind.
         photo: Its photo teacher.
         sketch: Its sketch teacher.
         modality: Its classifier of photos and sketches.
@@ -94,7 +98,7 @@ class Benchmark:
     """
 
     name: str
-    config: str
+    configs: tuple[str, ...]
     photo: Teacher
     sketch: Teacher
     modality: Teacher

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 from torch import Tensor
 
@@ -106,13 +107,15 @@ class JoinedData(RetrievalData):
                 there = reader.names(folder)
             except InputError as error:
                 raise InputError(f"{self._class_map_file}: class {self.classes[label]!r}: {error}") from error
-            if len(there) != wanted.images:
+            if wanted.images is not None and len(there) != wanted.images:
                 raise InputError(
                     f"{reader.path / folder}: {len(there)} images, must be {wanted.images} for the split "
                     f"{self._split_file}: the data set is incomplete or another release"
                 )
-            names += [there[i] for i in wanted.positions[split]]
-            labels += [label] * len(wanted.positions[split])
+            keys = reader.instances(there) or [PurePosixPath(name).stem for name in there]
+            chosen = wanted.choose(split, keys)
+            names += [there[i] for i in chosen]
+            labels += [label] * len(chosen)
         if not names:
             raise InputError(f"{self._split_file}: the {split} part has no {modality} of {', '.join(self.classes)}")
         return _Images(reader, self.size, self.classes, labels, names, self.cache)

@@ -1,12 +1,18 @@
-"""The Sketchy Database as released."""
+"""The Sketchy Database as released, and with the further photos of its extension."""
 
 import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from torch import Tensor
+
 from crossx.data.folders import ImageFolder
+from crossx.data.images import load_image
+from crossx.data.reader import ImageReader
 from crossx.errors import InputError
 from crossx.types import Modality
+
+_PHOTOS = "256x256/photo/tx_000000000000"
 
 
 class Sketchy(ImageFolder):
@@ -32,6 +38,41 @@ class Sketchy(ImageFolder):
         """
         stems = [PurePosixPath(name).stem for name in names]
         return stems if self.modality == "photo" else [_photo_of(stem) for stem in stems]
+
+
+class SketchyExtended(ImageReader):
+    """Photos of extended Sketchy: the database's own, and about 600 more a class from ImageNet.
+
+    Class folders `256x256/photo/tx_000000000000/<class>/` and `EXTEND_image_sketchy/<class>/`. Some releases spell
+    `hot-air_balloon` and `jack-o-lantern` with underscores; both are found.
+
+    "Deep Sketch Hashing: Fast Free-Hand Sketch-Based Image Retrieval", Liu et al., CVPR 2017, arXiv 1703.05605.
+
+    Args:
+        root: Folder that holds both; relative to the data root, or absolute.
+        extension: Name of the folder with the further photos, such as `EXTEND_image_sketchy_ready` or `extended_photo`.
+    """
+
+    def __init__(self, root: str = "sketchy", extension: str = "EXTEND_image_sketchy") -> None:
+        super().__init__(root, "photo")
+        self._halves = {place: ImageFolder(f"{root}/{place}", "photo") for place in (_PHOTOS, extension)}
+
+    def names(self, folder: str) -> list[str]:
+        """Paths of a class's images below the root, the database's own first."""
+        found = []
+        for place, half in self._halves.items():
+            corrected = folder.replace("-", "_")
+            spelled = corrected if (half.path / corrected).is_dir() else folder
+            found += [f"{place}/{name}" for name in half.names(spelled)]
+        return found
+
+    def read(self, name: str, size: int) -> Tensor:
+        """The image of that name as uint8 RGB, (3, S, S)."""
+        return load_image(self.path / name, self.modality, size)
+
+    def instances(self, names: Sequence[str]) -> list[str]:
+        """The photo's id."""
+        return [PurePosixPath(name).stem for name in names]
 
 
 def _photo_of(sketch: str) -> str:

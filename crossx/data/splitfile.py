@@ -4,13 +4,19 @@
     modality  folder          images  train   validation  test
     photo     train/airplane  3000    0:2700  2700:3000   -
     sketch    airplane        80      0:50    50:60       60:80
+    photo     zebra           *       #2:10   #1          #0
 
 Columns are separated by tabs. Positions count from 0 in the reader's order, as in Python's slices: `0:50`, `2,7,12`,
 `0:5,9:14`, or `-` for none. `images` is how many the folder must hold: with an image more or fewer, all positions after
 it would silently mean other images.
+
+Where nobody has counted the images (`*`), `#` names tenths: an image belongs to the tenth that the hash of its instance
+(or of its file's name) falls into, whatever else the folder holds. A sketch is then in the part of its photo.
 """
 
+import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -23,17 +29,36 @@ SPLITS: tuple[Split, Split, Split] = ("train", "validation", "test")
 HEADER = ["modality", "folder", "images", *SPLITS]
 
 
+ANY_NUMBER = "*"
+TENTHS = 10
+
+
 @dataclass(frozen=True)
 class FolderSplit:
     """How one folder is split.
 
     Attributes:
-        images: Number of images that the folder must hold.
-        positions: Ascending positions of each part's images.
+        images: Number of images that the folder must hold; None where images are split by their names.
+        positions: Ascending positions of each part's images, or the tenths that are the part's.
     """
 
-    images: int
+    images: int | None
     positions: dict[Split, list[int]]
+
+    def choose(self, split: Split, keys: Sequence[str]) -> list[int]:
+        """Positions of a part's images.
+
+        Args:
+            split: The part.
+            keys: What each image of the folder depicts, or its name, in the reader's order.
+        """
+        wanted = self.positions[split]
+        return wanted if self.images is not None else [i for i, key in enumerate(keys) if tenth(key) in wanted]
+
+
+def tenth(key: str) -> int:
+    """The tenth that a name falls into, 0 to 9."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % TENTHS
 
 
 def read_split(path: Path) -> dict[tuple[Modality, str], FolderSplit]:
@@ -72,15 +97,23 @@ def read_split(path: Path) -> dict[tuple[Modality, str], FolderSplit]:
 
 
 def _parse_row(row: list[str], where: str) -> FolderSplit:
-    if not re.fullmatch("[0-9]{1,9}", row[2]):
-        raise InputError(f"{where}: images {row[2]!r} is not a number")
-    images = int(row[2])
-    positions = {split: _parse_positions(text, images, where) for split, text in zip(SPLITS, row[3:], strict=True)}
+    by_name = row[2] == ANY_NUMBER
+    if not by_name and not re.fullmatch("[0-9]{1,9}", row[2]):
+        raise InputError(f"{where}: images {row[2]!r} is neither a number nor {ANY_NUMBER!r}")
+    for text in row[3:]:
+        if text != "-" and text.startswith("#") != by_name:
+            raise InputError(
+                f"{where}: {text!r} beside images {row[2]!r}; tenths (#0:8) go with {ANY_NUMBER!r}, positions with a "
+                "number"
+            )
+    images = TENTHS if by_name else int(row[2])
+    columns = [text.removeprefix("#") for text in row[3:]]
+    positions = {split: _parse_positions(text, images, where) for split, text in zip(SPLITS, columns, strict=True)}
     taken = sorted(position for part in positions.values() for position in part)
     twice = [a for a, b in pairwise(taken) if a == b]
     if twice:
         raise InputError(f"{where}: position {twice[0]} appears twice; an image belongs to one part")
-    return FolderSplit(images, positions)
+    return FolderSplit(None if by_name else images, positions)
 
 
 def _parse_positions(text: str, images: int, where: str) -> list[int]:
@@ -92,6 +125,6 @@ def _parse_positions(text: str, images: int, where: str) -> list[int]:
         start = int(match[1])
         stop = int(match[2]) if match[2] else start + 1
         if not start < stop <= images:
-            raise InputError(f"{where}: positions {item!r} are empty or beyond the folder's {images} images")
+            raise InputError(f"{where}: positions {item!r} are empty or beyond the {images} there are")
         positions += range(start, stop)
     return sorted(positions)

@@ -1,9 +1,23 @@
-"""TU-Berlin sketches as released."""
+"""TU-Berlin sketches as released, and the photos of its extension."""
 
+import re
 from pathlib import PurePath
 
 from crossx.data.folders import ImageFolder
 from crossx.errors import InputError
+
+_MISSPELT = {
+    "chandelier": "chandeler",
+    "diamond": "diamod",
+    "giraffe": "griaffe",
+    "mouse (animal)": "mouse",
+    "pipe (for smoking)": "pipe",
+    "space shuttle": "spacesshuttle",
+    "spider": "spidar",
+    "trombone": "tromobone",
+    "wrist-watch": "wristwatching",
+}
+"""Classes whose folder of photos is more than the class's name without its blanks, hyphens and brackets."""
 
 
 class TUBerlin(ImageFolder):
@@ -24,3 +38,26 @@ class TUBerlin(ImageFolder):
             if not PurePath(file).stem.isdecimal():
                 raise InputError(f"{self.path}: file {file!r} is not named by a number, as TU-Berlin's sketches are")
         return sorted(files, key=lambda file: int(PurePath(file).stem))
+
+
+class TUBerlinPhotos(ImageFolder):
+    """Photos of extended TU-Berlin, `ImageResized/<class>/`; classes are asked for by the names of the sketches.
+
+    As released the folders are spelled without blanks, hyphens and brackets (`hotairballoon`), and nine of them in a
+    way of their own (`griaffe`, `spidar`). Releases that have corrected them (`ImageResized_ready/hot air balloon`,
+    `images/hot_air_balloon`) are read as well.
+
+    "SketchNet: Sketch Classification with Web Images", Zhang et al., CVPR 2016.
+
+    Args:
+        root: Folder that holds `folder`; relative to the data root, or absolute.
+        folder: Name of the folder with the classes.
+    """
+
+    def __init__(self, root: str = "tuberlin", folder: str = "ImageResized") -> None:
+        super().__init__(f"{root}/{folder}", "photo")
+
+    def names(self, folder: str) -> list[str]:
+        """Paths of a class's images below the root."""
+        spellings = (folder, _MISSPELT.get(folder, re.sub(r"[ ()-]", "", folder)), re.sub("[ -]", "_", folder))
+        return super().names(next((name for name in spellings if (self.path / name).is_dir()), folder))

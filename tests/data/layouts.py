@@ -56,6 +56,28 @@ def sketchy(root: Path, classes: dict[str, list[str]], sketches: int = 2) -> Non
                 save_sketch(root / "256x256/sketch/tx_000000000000" / name / f"{photo}-{n}.png", 30 + i)
 
 
+def sketchy_extension(root: Path, classes: dict[str, list[str]], folder: str = "EXTEND_image_sketchy") -> None:
+    """`EXTEND_image_sketchy/<class>/<id>.jpg`, the further photos of extended Sketchy."""
+    for name, ids in classes.items():
+        for i, photo in enumerate(ids):
+            save_photo(root / folder / name / f"{photo}.jpg", 100 + i)
+
+
+def tuberlin_photos(root: Path, folders: dict[str, int], folder: str = "ImageResized") -> None:
+    """`ImageResized/<class without blanks>/<n>.JPEG`, the photos of extended TU-Berlin."""
+    for name, count in folders.items():
+        for i in range(count):
+            save_photo(root / folder / name / f"n0{i:04d}_{i}.JPEG", i)
+
+
+def quickdraw_extended(root: Path, classes: dict[str, int]) -> None:
+    """`images/<class>/image_<n>.jpg` and `sketches/<class>/<key id>.png`."""
+    for name, count in classes.items():
+        for i in range(count):
+            save_photo(root / "images" / name / f"image_{i:05d}.jpg", i)
+            save_sketch(root / "sketches" / name / f"{4503626191994880 + 7 * i}.png", 20 + i)
+
+
 def quickdraw_strokes(root: Path, words: dict[str, int]) -> None:
     """`simplified/<word>.ndjson`: a cross whose vertical line moves right from drawing to drawing."""
     (root / "simplified").mkdir(parents=True, exist_ok=True)

@@ -26,11 +26,19 @@ MODALITIES: tuple[Modality, ...] = ("photo", "sketch")
 SHA256 = {
     "cifar_tuberlin.json": "8caeaae88b18ac6523a5e28831c5b3c201f97ba9e8ac16a7e1efeee78721a160",
     "cifar_tuberlin.tsv": "ab430d43b6c2caf6136c1513e123b93ea6a4d284288f559abaea3ace05485424",
+    "quickdraw_extended.json": "02ee6b8594eafa5bf3137b813ddbf4f3da0e4292ba4524c4ad1babaaeb5ef446",
+    "quickdraw_extended.tsv": "a490b3a66fc531e2a5a2bbdf10725990c591b0cc853cdf32dac5ee7beb9924e2",
+    "sketchy.tsv": "3c614ed1f98b9813d49267e01ac8172e5a0d20212715166e81d956832c1938fd",
     "sketchy_subset.json": "3a94d57f19d28d362c537282f7781b25360ae30fc62a7f5b8be0c6c0f1e4a034",
     "sketchy_subset.tsv": "f20421fe9a321dab4e7a0ee6c78639b6195a89a849cdb18bbe454fa8f31be687",
+    "tinyimagenet_quickdraw.json": "73a9a6f3c57bf8ed6b3b48e7c1f9ea005c4c0f172f5519539bc64cca9e48d99e",
+    "tinyimagenet_quickdraw.tsv": "ff4c0f931c957765cd565869673365e1098cafa0d19e5ee285d2969696f92154",
+    "tinyimagenet_sketchy.json": "8f1807d38e13c6be18c4e1dfee47cfdecc54c349d871cda9ac954f3d28627801",
     "tinyimagenet_tuberlin.json": "6d28869638e1825bafdc937354065d31ee794d509175c8e369ad035511fdd41f",
-    "tinyimagenet_tuberlin_overlap.json": "0fea7f276426cc614d2e2cced3140c0cf332674d6e1bf4d378b2e02dfa3aef73",
     "tinyimagenet_tuberlin.tsv": "208335b68e19b804663a1314337bb7dd159d57bc400455abc67593feb3ee2af8",
+    "tinyimagenet_tuberlin_overlap.json": "0fea7f276426cc614d2e2cced3140c0cf332674d6e1bf4d378b2e02dfa3aef73",
+    "tuberlin.json": "99c3772dc13d0373a57d20b906058f059588d2f49035eeeb7ac851b0fc51fb01",
+    "tuberlin.tsv": "bc82015d2859786e4f41efa51a07ba063fd0490d9d5778ac32afc7fdef40cd67",
 }
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from crossx.data.splitfile import read_split
+from crossx.data.splitfile import SPLITS, read_split, tenth
 from crossx.errors import InputError
 
 HEADER = "modality\tfolder\timages\ttrain\tvalidation\ttest\n"
@@ -24,15 +24,32 @@ def test_positions_are_those_of_python_slices(tmp_path: Path) -> None:
     assert sketch.positions == {"train": [], "validation": [], "test": [0, 1, 2]}
 
 
+def test_tenths_are_of_names_and_of_nothing_else(tmp_path: Path) -> None:
+    split = read_split(written(tmp_path, f"{HEADER}photo\tcat\t*\t#2:10\t#1\t#0\n"))["photo", "cat"]
+    assert split.images is None
+    keys = [f"n{i:05d}" for i in range(1000)]
+    parts = {part: split.choose(part, keys) for part in SPLITS}
+    assert sorted(i for chosen in parts.values() for i in chosen) == list(range(1000))
+    assert 70 < len(parts["test"]) < 130
+    assert 70 < len(parts["validation"]) < 130
+    fewer = keys[::3]  # an image is in its part whatever else is there
+    assert [fewer[i] for i in split.choose("test", fewer)] == [keys[i] for i in parts["test"] if i % 3 == 0]
+    assert tenth("n02691156_58") == 5  # the same everywhere and for ever
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
+        ("photo\tcat\t*\t0:5\t-\t-", r"'0:5' beside images '\*'; tenths \(#0:8\) go with '\*'"),
+        ("photo\tcat\t10\t#0:5\t-\t-", "'#0:5' beside images '10'"),
+        ("photo\tcat\t*\t#0:11\t-\t-", "'0:11' are empty or beyond the 10 there are"),
+        ("photo\tcat\t*\t#0:5\t#4\t-", "position 4 appears twice"),
         ("photo\tcat\t10\t0:5\t-", "5 columns"),
         ("photo cat 10 0:5 - -", "1 columns"),
         ("edge\tcat\t10\t0:5\t-\t-", "modality 'edge'; legal: photo, sketch"),
         ("photo\tcat\tten\t0:5\t-\t-", "images 'ten'"),
         ("photo\tcat\t-1\t0:5\t-\t-", "images '-1'"),
-        ("photo\tcat\t10\t0:11\t-\t-", "'0:11' are empty or beyond the folder's 10 images"),
+        ("photo\tcat\t10\t0:11\t-\t-", "'0:11' are empty or beyond the 10 there are"),
         ("photo\tcat\t10\t10\t-\t-", "'10' are empty or beyond"),
         ("photo\tcat\t10\t5:5\t-\t-", "'5:5' are empty"),
         ("photo\tcat\t10\t-5:\t-\t-", "'-5:' are not like"),

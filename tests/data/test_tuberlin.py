@@ -3,7 +3,7 @@ from pathlib import Path
 import layouts
 import pytest
 
-from crossx.data.tuberlin import TUBerlin
+from crossx.data.tuberlin import TUBerlin, TUBerlinPhotos
 from crossx.errors import InputError
 
 
@@ -28,3 +28,32 @@ def test_a_file_that_is_not_numbered_is_an_error(tmp_path: Path) -> None:
     layouts.save_sketch(tmp_path / "png/airplane/copy.png", 3)
     with pytest.raises(InputError, match=r"copy\.png.*number"):
         TUBerlin(str(tmp_path)).names("airplane")
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("airplane", "airplane"),
+        ("hot air balloon", "hotairballoon"),
+        ("bear (animal)", "bearanimal"),
+        ("t-shirt", "tshirt"),
+        ("giraffe", "griaffe"),
+        ("space shuttle", "spacesshuttle"),
+        ("mouse (animal)", "mouse"),
+        ("hot air balloon", "hot air balloon"),
+        ("bear (animal)", "bear_(animal)"),
+        ("wrist-watch", "wrist_watch"),
+    ],
+)
+def test_photos_are_found_however_their_folder_is_spelled(tmp_path: Path, name: str, folder: str) -> None:
+    layouts.tuberlin_photos(tmp_path, {folder: 2, "zebra": 1})
+    photos = TUBerlinPhotos(str(tmp_path))
+    assert photos.modality == "photo"
+    assert photos.names(name) == [f"{folder}/n00000_0.JPEG", f"{folder}/n00001_1.JPEG"]
+    assert photos.read(photos.names(name)[0], 16).shape == (3, 16, 16)
+
+
+def test_a_class_without_photos_is_named(tmp_path: Path) -> None:
+    layouts.tuberlin_photos(tmp_path, {"zebra": 1}, "ImageResized_ready")
+    with pytest.raises(InputError, match="giraffe"):
+        TUBerlinPhotos(str(tmp_path), "ImageResized_ready").names("giraffe")

@@ -1,0 +1,162 @@
+"""Make `docs/results.md` from the committed results: `python -m benchmarks.quality.publish [--take runs/quality]`."""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.quality.registry import BENCHMARKS
+from benchmarks.quality.report import Report, draw
+from benchmarks.quality.run import Measurement
+from benchmarks.quality.store import Result, stored
+from benchmarks.quality.tables import Results, markdown
+from benchmarks.quality.types import Benchmark
+from crossx.errors import InputError
+from crossx.files import write_text
+from crossx.types import Split
+
+SPLIT: Split = "test"
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "results.md"
+PICTURES = ROOT / "docs" / "images" / "results"
+_SHOWN = {
+    "published": ("bars", "precision-recall", "retrieval"),
+    "objectives": ("bars", "curves"),
+    "ablations": ("bars", "pairs"),
+}
+"""Pictures of each table that the page shows."""
+
+_INTRODUCTION = """# Results
+
+Made by `python -m benchmarks.quality.publish` from the results in `benchmarks/results`, which
+`python -m benchmarks.quality --benchmark NAME` has measured. Do not edit this page.
+
+All figures are of the **test** split; recipes were chosen on validation. `map_all` is the mean over queries of the
+average precision, and the mean over teacher pairs; *of seeds* is the smallest and the largest of these.
+`map_all_macro` is the mean over classes. A difference is paired by query, its interval covers 95 % of resampled queries
+*with these teachers*: it says what other sketches would do, and the spread over seeds what other teachers would.
+"""
+
+
+def main() -> int:
+    """Take over new results, and write the page."""
+    parser = argparse.ArgumentParser("python -m benchmarks.quality.publish", description=__doc__, allow_abbrev=False)
+    parser.add_argument(
+        "--take", type=Path, default=None, metavar="FOLDER", help="output of the benchmark to take over"
+    )
+    arguments = parser.parse_args()
+    try:
+        if arguments.take is not None:
+            take(arguments.take)
+        results = {benchmark.name: committed(benchmark) for benchmark in BENCHMARKS.values()}
+    except InputError as error:
+        print(f"benchmarks.quality.publish: error: {error}", file=sys.stderr)
+        return 2
+    for benchmark in BENCHMARKS.values():
+        draw(benchmark, SPLIT, results[benchmark.name], PICTURES, benchmark.name)
+    write_text(PAGE, page(results))
+    print(PAGE)
+    return 0
+
+
+def take(folder: Path) -> None:
+    """Copy the results that hold, and the pictures that need images, from where a benchmark has written them.
+
+    Raises:
+        InputError: When nothing has been measured there.
+    """
+    found = 0
+    for benchmark in BENCHMARKS.values():
+        for results in Report(benchmark, SPLIT, folder).results().values():
+            for result in results:
+                if not result.failed:
+                    result.write(RESULTS)
+                    found += 1
+        for table in benchmark.tables:
+            for picture in ("retrieval", "pairs"):
+                name = f"{table.name}-{picture}.png"
+                source = folder / "results" / f"{benchmark.name}-{SPLIT}-{name}"
+                if source.is_file() and picture in _SHOWN.get(table.name, ()):
+                    PICTURES.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(source, PICTURES / f"{benchmark.name}-{name}")
+    if not found:
+        raise InputError(f"--take: {folder} holds no result of the {SPLIT} split that fits the configs as they are")
+
+
+def committed(benchmark: Benchmark) -> dict[str, list[Result]]:
+    """The committed results that fit the configs as they are, all with the same teachers.
+
+    Raises:
+        InputError: When a file is not one of ours.
+    """
+    results: dict[str, list[Result]] = {}
+    for result in stored(RESULTS, benchmark.name):
+        row = benchmark.rows.get(result.row)
+        if row is None or result.split != SPLIT:
+            continue
+        if Measurement(benchmark, row, result.seed, SPLIT, RESULTS).digest() == result.config:
+            results.setdefault(result.row, []).append(result)
+    return with_common_teachers(benchmark, results)
+
+
+def with_common_teachers(benchmark: Benchmark, results: Results) -> dict[str, list[Result]]:
+    """Leave out results whose teachers are not those of the first table's reference row.
+
+    Args:
+        benchmark: The benchmark.
+        results: Row name to results.
+    """
+    reference = {result.seed: result.files for result in results.get(benchmark.tables[0].reference, [])}
+    kept: dict[str, list[Result]] = {}
+    for name, found in results.items():
+        row = benchmark.rows[name]
+        own = {"photo": row.photo is not None, "sketch": row.sketch is not None or not row.shared_start}
+        kept[name] = [
+            result
+            for result in found
+            if all(own[m] or result.files[m] == reference.get(result.seed, {}).get(m, result.files[m]) for m in own)
+        ]
+    return kept
+
+
+def page(results: dict[str, dict[str, list[Result]]]) -> str:
+    """The text of the page.
+
+    Args:
+        results: Benchmark -> row -> results.
+    """
+    parts = [_INTRODUCTION]
+    for name, found in results.items():
+        benchmark = BENCHMARKS[name]
+        if not any(found.values()):
+            continue
+        parts.append(f"## {name}\n\n```console\npython -m benchmarks.quality --benchmark {name}\n```\n")
+        parts.append(_environments([result for rows in found.values() for result in rows]))
+        overlap = False
+        for table in benchmark.tables:
+            text = markdown(benchmark, table, found)
+            if not text:
+                continue
+            parts.append(f"#{text}")
+            for picture in _SHOWN.get(table.name, ()):
+                file = f"{name}-{table.name}-{picture}.png"
+                if (PICTURES / file).is_file():
+                    parts.append(f"![{table.title}: {picture}](images/results/{file})\n")
+            overlap = overlap or table.name.startswith("overlap")
+        if overlap and (PICTURES / f"{name}-overlap.png").is_file():
+            parts.append(f"### Partial overlap: all points\n\n![mAP over overlap](images/results/{name}-overlap.png)\n")
+    return "\n".join(parts)
+
+
+def _environments(results: Sequence[Result]) -> str:
+    """What the figures were measured with, in one paragraph."""
+    keys = {key for result in results for key in result.environment}
+    values = {key: sorted({result.environment.get(key, "unknown") for result in results}) for key in keys}
+    told = [f"{key} {', '.join(values[key])}" for key in sorted(values)]
+    return f"Measured with {'; '.join(told)}.\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

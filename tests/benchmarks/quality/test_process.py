@@ -1,0 +1,110 @@
+"""Processes of the benchmark end with it, and two commands do not write to one folder."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.quality.process import Processes, locked
+from crossx.errors import InputError
+
+_SLEEPER = "import os, sys, time; print(os.getpid(), os.environ['OMP_NUM_THREADS'], flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def sleepers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that print their process's number and then do nothing, in place of crossx."""
+    start = subprocess.Popen
+
+    def popen(command: list[str], **options: object) -> "subprocess.Popen[bytes]":
+        assert command[1:4] == ["-m", "benchmarks.quality.child", "fit"]
+        return start([sys.executable, "-c", _SLEEPER], **options)  # type: ignore[call-overload,no-any-return]
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+
+
+def started(log: Path) -> list[str]:
+    for _ in range(200):
+        if log.is_file() and (words := log.read_text().split()):
+            return words
+        time.sleep(0.05)
+    raise AssertionError("nothing was started")
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_command_ends_with_its_status(tmp_path: Path) -> None:
+    with locked(tmp_path) as processes:
+        assert processes.crossx(["fit", "--config", "nothing.yaml"], tmp_path / "log") == 2
+    assert "crossx: error: " in (tmp_path / "log").read_text()
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_what_runs_is_ended_and_gives_no_status(tmp_path: Path) -> None:
+    ended: list[str] = []
+
+    def run(processes: Processes) -> None:
+        try:
+            processes.crossx(["fit"], tmp_path / "log")
+        except KeyboardInterrupt:
+            ended.append("interrupted")
+
+    with locked(tmp_path) as processes:
+        thread = threading.Thread(target=run, args=[processes])
+        thread.start()
+        number, threads = started(tmp_path / "log")
+        assert threads == os.environ.get("OMP_NUM_THREADS", "1")
+    thread.join(10)
+    assert ended == ["interrupted"]
+    assert not is_alive(int(number))
+    with pytest.raises(KeyboardInterrupt):
+        processes.crossx(["fit"], tmp_path / "log")
+
+
+def test_two_commands_do_not_share_a_folder(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(InputError, match="--output: another command writes to"), locked(tmp_path):
+        raise AssertionError("both hold the folder")
+    with locked(tmp_path):
+        pass  # free again
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing tells a process that its parent was killed")
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_outlives_a_command_that_is_killed(tmp_path: Path, how: signal.Signals) -> None:
+    """A real command with a real fit, which prints its steps until it is killed."""
+    command = [sys.executable, "-m", "benchmarks.quality", "--benchmark", "cifar-tuberlin", "--rows", "crossx"]
+    with subprocess.Popen(
+        [*command, "--output", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as parent:
+        log = tmp_path / "teachers" / "cifar-tuberlin" / "photo-0.log"
+        for _ in range(600):
+            if log.is_file() and log.read_text():
+                break
+            time.sleep(0.1)
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+        children += [
+            child
+            for task in Path(f"/proc/{parent.pid}/task").iterdir()
+            for child in (task / "children").read_text().split()
+        ]
+        assert children
+        parent.send_signal(how)
+        assert parent.wait(30) == (130 if how == signal.SIGTERM else -signal.SIGKILL)
+    for _ in range(100):
+        if not any(is_alive(int(child)) for child in children):
+            break
+        time.sleep(0.1)
+    assert not any(is_alive(int(child)) for child in children)
+    assert not list(tmp_path.rglob("*.json"))  # no figure, and no teacher that would be taken for a whole one
+    with locked(tmp_path):
+        pass

@@ -1,0 +1,280 @@
+"""Rows of the quality benchmark, measured for real on the embedded data set, in this process."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from commands import edit, joint_config, part, write
+from runs import CLASSES, SIZE, Teachers
+
+from benchmarks.quality import __main__ as command
+from benchmarks.quality import report
+from benchmarks.quality.identity import words_digest
+from benchmarks.quality.process import Processes
+from benchmarks.quality.store import Result, stored
+from benchmarks.quality.teachers import Trained
+from benchmarks.quality.types import Benchmark, Row, Table, Teacher
+from crossx.cli.training import train
+from crossx.errors import InputError
+
+CLASSIFIER_ONLY = ("baselines/classifier_only.yaml",)
+CROSSX = Row("crossx", "crossx")
+ROWS = (
+    Row("classifier_only", "Classifier Only", CLASSIFIER_ONLY, trains=False),
+    Row("posterior_matching", "posterior matching", CLASSIFIER_ONLY, trains=False, baseline="posterior"),
+    Row("broken", "Broken", words=("--model.reconstruction.init_args.photo_generator.init_args.size=7",)),
+    CROSSX,
+)
+BAD = Row("bad", "Bad", words=("--model.nothing=1",))
+MORE = Row("more", "other images", measured=("--data.dataset.init_args.validation=3",), groups={"first": (CLASSES[0],)})
+TABLES = (
+    Table("published", "Baselines", "About them.", ROWS, "crossx", seeds=2),
+    Table("elsewhere", "Elsewhere", "About it.", (CROSSX, MORE, BAD), "crossx", seeds=1, groups=("first",)),
+)
+
+Measure = Callable[..., int]
+
+
+def teacher_config(folder: Path, modality: str) -> str:
+    dataset = part("ShapesDataset", size=SIZE, train=2, validation=2, test=2)
+    content = {
+        "model": part("ClassifierModule", output="unused.safetensors", input_size=SIZE, arguments={"widths": [8, 8]}),
+        "data": part("LabelledImagesDataModule", dataset=dataset, modality=modality, batch_size=8),
+        "trainer": {"accelerator": "cpu", "max_steps": 2, "max_epochs": -1, "enable_model_summary": False},
+    }
+    return write(folder / f"{modality}.yaml", content)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Commands of crossx that were run, in this process and not in others, which would take seconds each to start."""
+    made: list[str] = []
+
+    def crossx(self: Processes, words: Sequence[str], log: Path) -> int:  # noqa: ARG001 - a method
+        made.append(words[0])
+        try:
+            train(words)
+        except InputError as error:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(f"crossx: error: {error}\n")
+            return 2
+        return 0
+
+    monkeypatch.setattr(Processes, "crossx", crossx)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def few_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures take longer than these runs, so they are drawn in one test."""
+    if "pictures" not in request.node.name:
+        monkeypatch.setattr(report, "draw", lambda *_: None)
+        monkeypatch.setattr(report.Report, "_sheets", lambda *_: None)
+
+
+@pytest.fixture
+def measure(
+    teachers: Teachers,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    calls: list[str],  # noqa: ARG001 - in this process
+) -> Measure:
+    """The command with a small benchmark, whose first teachers are there in the folders `out` and `straight`."""
+    content = joint_config(teachers, tmp_path)
+    edit(content, "data.batches_per_epoch", 4)  # one validation is enough
+    edit(content, "trainer.num_sanity_val_steps", 0)
+    config = write(tmp_path / "config.yaml", content)
+    made = {modality: Teacher(modality, teacher_config(tmp_path, modality)) for modality in ("photo", "sketch")}
+    for folder in ("out", "straight"):
+        for modality, teacher in teachers._asdict().items():
+            path = tmp_path / folder / "teachers" / "shapes" / f"{modality}-0.safetensors"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(Path(teacher).read_bytes())
+            Trained(made[modality], 0, path).adopt()
+    benchmark = Benchmark("shapes", (config,), made["photo"], made["sketch"], made["photo"], ("prec_at_50",), TABLES)
+    monkeypatch.setattr(command, "BENCHMARKS", {"shapes": benchmark})
+
+    def measured(*words: str, output: str = "out") -> int:
+        arguments = ["quality", "--benchmark", "shapes", "--output", str(tmp_path / output), "--jobs", "1"]
+        monkeypatch.setattr(sys, "argv", [*arguments, "--split", "validation", *words])
+        return command.main()
+
+    return measured
+
+
+def results(tmp_path: Path, row: str, output: str = "out") -> list[Result]:
+    return [result for result in stored(tmp_path / output / "results", "shapes") if result.row == row]
+
+
+def result(tmp_path: Path, row: str, output: str = "out") -> Result:
+    (found,) = results(tmp_path, row, output)
+    return found
+
+
+def test_measures_what_is_missing_and_shows_it_in_pictures(
+    measure: Measure, tmp_path: Path, calls: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = ("--rows", "classifier_only", "posterior_matching", "crossx")
+    assert measure(*rows, "--seeds", "1") == 0
+    assert calls == ["validate", "validate", "fit", "validate"]
+    found = result(tmp_path, "crossx")
+    assert (found.split, found.failed, len(found.ap_all), len(found.labels)) == ("validation", "", 20, 20)
+    assert found.classes == list(CLASSES)
+    assert [step for step, _ in found.curve] == [4]
+    assert found.curve[-1][1] == pytest.approx(found.metrics["map_all"], abs=1e-6)
+    assert found.seconds > 0
+    assert 0 <= found.pairs["recon/agreement"] <= 1
+    assert found.precision_at_recall[0] >= found.precision_at_recall[-1] > 0
+    features, posterior = (result(tmp_path, row) for row in ("classifier_only", "posterior_matching"))
+    assert features.ap_all != posterior.ap_all
+    assert features.precision_at_recall != posterior.precision_at_recall
+    assert not features.curve
+    shown = capsys.readouterr().out
+    assert f"| crossx | {found.metrics['map_all']:.3f} |" in shown
+    assert "[3/3] crossx, seed 0: mAP@all" in shown
+    assert "time left not known yet" in shown
+    written = tmp_path / "out/results"
+    assert (written / "shapes-validation.md").read_text() in shown
+    for picture in ("bars", "curves", "precision-recall", "retrieval", "pairs"):
+        assert (written / f"shapes-validation-published-{picture}.png").stat().st_size > 1000
+
+    calls.clear()
+    assert measure(*rows, "--seeds", "1") == 0
+    assert not calls
+    assert measure("--rows", "crossx") == 0  # its second seed, with teachers of its own
+    assert calls == ["fit", "fit", "fit", "validate"]
+    first, second = results(tmp_path, "crossx")
+    assert first == found
+    assert second.ap_all != found.ap_all
+    assert second.files.keys() == {"photo", "sketch"}
+
+
+def test_one_fit_is_measured_in_many_ways(measure: Measure, tmp_path: Path, calls: list[str]) -> None:
+    """Other images, and the test split."""
+    assert measure("--rows", "crossx", "more", "--seeds", "1") == 0
+    assert calls == ["fit", "validate", "validate"]
+    crossx, more = result(tmp_path, "crossx"), result(tmp_path, "more")
+    assert len(more.ap_all) == 30 > len(crossx.ap_all)
+    assert more.curve == crossx.curve
+    text = (tmp_path / "out/results/shapes-validation.md").read_text()
+    first = [ap for ap, label in zip(more.ap_all, more.labels, strict=True) if more.classes[label] == CLASSES[0]]
+    assert f"| {sum(ap for ap in first if ap is not None) / len(first):.3f} |  |" in text.split("| other images |")[1]
+    calls.clear()
+    assert measure("--rows", "crossx", "--seeds", "1", "--split", "test") == 0
+    assert calls == ["test"]
+    assert {r.split for r in results(tmp_path, "crossx")} == {"validation", "test"}
+    assert (tmp_path / "out/results/shapes-test.md").is_file()
+
+
+def test_a_result_holds_for_what_gave_it(measure: Measure, tmp_path: Path, calls: list[str]) -> None:
+    rows = ("--rows", "crossx", "--seeds", "1")
+    measure(*rows)
+    first = result(tmp_path, "crossx")
+    calls.clear()
+    assert measure(*rows, "--data.batches_per_epoch=2") == 0
+    assert calls == ["fit", "validate"]
+    assert len(results(tmp_path, "crossx")) == 2  # the first one is still there
+    calls.clear()
+    assert measure(*rows) == 0
+    assert not calls
+    assert first in results(tmp_path, "crossx")
+
+
+def test_teachers_older_than_their_config_are_trained_again(measure: Measure, tmp_path: Path, calls: list[str]) -> None:
+    rows = ("--rows", "crossx", "--seeds", "1")
+    measure(*rows)
+    first = result(tmp_path, "crossx")
+    config = tmp_path / "sketch.yaml"
+    config.write_text(config.read_text().replace("max_steps: 2", "max_steps: 3"))
+    words_digest.cache_clear()
+    calls.clear()
+    assert measure(*rows) == 0
+    assert calls == ["fit", "fit", "validate"]  # the sketch teacher and the row
+    assert result(tmp_path, "crossx").files["sketch"] != first.files["sketch"]
+    assert result(tmp_path, "crossx").files["photo"] == first.files["photo"]
+
+
+def test_a_row_that_fails_stops_nothing(
+    measure: Measure, tmp_path: Path, calls: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert measure("--rows", "broken", "bad", "classifier_only", "--seeds", "1") == 1
+    found = result(tmp_path, "broken")
+    assert not found.metrics
+    assert found.failed.startswith("the fit ended with status 2; see ")
+    log = Path(found.failed.partition("see ")[2])
+    assert "crossx: error: " in log.read_text()
+    assert "nothing" in result(tmp_path, "bad").failed
+    assert result(tmp_path, "classifier_only").metrics
+    assert "| Broken | failed |" in capsys.readouterr().out
+    calls.clear()
+    assert measure("--rows", "broken", "--seeds", "1") == 1
+    assert calls == ["fit"]  # tried again
+
+
+def test_teachers_that_cannot_be_made_fail_their_rows(
+    measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: list[str]
+) -> None:
+    assert measure("--rows", "crossx", "--seeds", "1") == 0
+    calls.clear()
+    run = Processes.crossx
+
+    def crossx(self: Processes, words: Sequence[str], log: Path) -> int:
+        return 1 if any("sketch-1" in word for word in words) else run(self, words, log)
+
+    monkeypatch.setattr(Processes, "crossx", crossx)
+    assert measure("--rows", "crossx") == 1
+    assert calls == ["fit"]  # the second photo teacher
+    good, bad = results(tmp_path, "crossx")
+    assert good.metrics
+    assert bad.failed.startswith("the teacher sketch-1 was not made (status 1); see ")
+    assert "| 1, 1 failed |" in (tmp_path / "out/results/shapes-validation.md").read_text()
+
+
+def test_an_interrupted_row_leaves_no_figure_and_changes_none(
+    measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = ("--rows", "crossx", "--seeds", "1")
+    measure(*rows, output="straight")
+    whole, attempts = Processes.crossx, []
+
+    def interrupted(self: Processes, words: Sequence[str], log: Path) -> int:
+        attempts.append(words[0])
+        if len(attempts) == 2:  # in the middle of the fit
+            folder = next(
+                word.partition("=")[2] for word in words if word.startswith("--trainer.logger.init_args.save_dir")
+            )
+            (Path(folder) / "fit").mkdir(parents=True)
+            (Path(folder) / "fit" / "metrics.csv").write_text("step,val/map_all\n3,0.9\n")
+            raise KeyboardInterrupt
+        status = whole(self, words, log)
+        if len(attempts) == 1:  # behind it
+            raise KeyboardInterrupt
+        return status
+
+    attempts.append("none yet")  # the first is interrupted in its middle
+    monkeypatch.setattr(Processes, "crossx", interrupted)
+    assert measure(*rows) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    assert not results(tmp_path, "crossx")
+    attempts[:] = []
+    assert measure(*rows) == 130  # behind the fit
+    assert not results(tmp_path, "crossx")
+    attempts[:] = ["a", "b"]
+    assert measure(*rows) == 0
+    straight, found = result(tmp_path, "crossx", output="straight"), result(tmp_path, "crossx")
+    assert replace(found, seconds=0) == replace(straight, seconds=0)
+
+
+def test_mistakes_are_named(measure: Measure, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, message in (
+        (("--rows", "nothing"), "--rows: 'nothing' is not legal; one of classifier_only, posterior_matching, broken"),
+        (("--tables", "nothing"), "--tables: 'nothing' is not legal; one of published, elsewhere"),
+        (("--benchmark", "other"), "--benchmark: 'other' is not legal; one of shapes"),
+        (("--seeds", "0"), "--seeds: 0 is not legal; at least 1"),
+        (("--jobs", "0"), "--jobs: 0 is not legal; at least 1"),
+        (("--seed_everything", "3"), "--seed_everything: is not legal here: the command names it for each run"),
+    ):
+        assert measure(*words) == 2
+        assert message in capsys.readouterr().err

@@ -1,0 +1,123 @@
+"""What tables and pictures make of results."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from benchmarks.quality.curve import last_values, validation_curve
+from benchmarks.quality.plots import bars, curves, precision_recall
+from benchmarks.quality.store import Result, stored
+from benchmarks.quality.tables import cells, difference, markdown
+from benchmarks.quality.types import Benchmark, Row, Table, Teacher
+from crossx.errors import InputError
+
+RESULT = Result(
+    "shapes",
+    "crossx",
+    0,
+    "validation",
+    "abcdefgh",
+    files={"photo": "1"},
+    metrics={"map_all": 0.5, "map_all_macro": 0.45, "prec_at_50": 0.25},
+    ap_all=[0.25, None, 0.75],
+    labels=[0, 1, 1],
+    classes=["cat", "dog"],
+    precision_at_recall=[1 - level / 20 for level in range(11)],
+    pairs={"recon/agreement": 0.875},
+    curve=[(10, 0.4)],
+    seconds=100.0,
+    environment={"commit": "1234567"},
+)
+ROWS = (
+    Row("crossx", "crossx", groups={"cats": ("cat",), "dogs": ("dog",)}),
+    Row("other", "Other", trains=False, training_images="real images"),
+    Row("broken", "Broken"),
+    Row("absent", "Absent"),
+)
+TABLE = Table("published", "Baselines", "About.", ROWS, reference="crossx", seeds=2, groups=("cats",))
+TEACHER = Teacher("photo", "photo.yaml")
+BENCHMARK = Benchmark("shapes", ("joint.yaml",), TEACHER, TEACHER, TEACHER, ("prec_at_50",), (TABLE,))
+BROKEN = replace(RESULT, row="broken", metrics={}, ap_all=[], failed="ended with status 1")
+RESULTS = {
+    "crossx": [replace(RESULT, seed=0), replace(RESULT, seed=1, metrics={**RESULT.metrics, "map_all": 0.7}), BROKEN],
+    "other": [replace(RESULT, row="other", ap_all=[0.15, None, 0.65])],
+    "broken": [BROKEN],
+}
+
+
+def test_results_are_read_as_written(tmp_path: Path) -> None:
+    others = [replace(RESULT, seed=1), replace(RESULT, split="test"), replace(RESULT, config="another")]
+    for result in (RESULT, *others):
+        result.write(tmp_path)
+    assert Result.read(RESULT.place(tmp_path)) == RESULT
+    found = list(stored(tmp_path, "shapes"))
+    assert len(found) == 4  # none took the place of another
+    assert all(result in found for result in others)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"row": 1}', json.dumps({"curve": [[1]]})])
+def test_other_files_are_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "r.json").write_text(content)
+    with pytest.raises(InputError, match=r"results: .*r\.json is not a result of this benchmark"):
+        Result.read(tmp_path / "r.json")
+
+
+def test_difference_pairs_queries_over_common_seeds() -> None:
+    a = [replace(RESULT, seed=s, ap_all=[0.5 + 0.1 * s, None, 0.7]) for s in range(3)]
+    b = [replace(RESULT, seed=s, ap_all=[0.4, None, 0.6]) for s in (1, 2, 4)]
+    found = difference(a, b)
+    assert found is not None
+    assert found.difference == pytest.approx((0.25 + 0.1) / 2)  # seeds 1 and 2
+    assert found.low == pytest.approx(0.1)
+    assert found.high == pytest.approx(0.25)
+    of_dogs = difference(a, b, ("dog",))
+    assert of_dogs is not None
+    assert of_dogs.difference == pytest.approx(0.1)
+    assert difference(a, []) is None
+    assert difference(a, [replace(b[0], labels=[1, 1, 1])]) is None  # other queries
+
+
+def test_table_says_what_there_is_and_what_not() -> None:
+    text = markdown(BENCHMARK, TABLE, RESULTS)
+    assert text.startswith("## Baselines\n\nAbout.\n\n|")
+    lines = text.splitlines()[4:]
+    assert lines[0].split(" | ")[-3:] == ["difference to `crossx`", "seeds", "seconds |"]
+    assert lines[2] == "| crossx | 0.600 | 0.500 to 0.700 | 0.450 | 0.250 | 0.250 |  | 2, 1 failed | 100 |"
+    assert lines[3] == r"| Other \* | 0.500 |  | 0.450 | 0.250 |  | -0.100 [-0.100, -0.100] | 1 |  |"
+    assert lines[4].startswith("| Broken | failed |")
+    assert lines[5].startswith("| Absent | not measured |")
+    assert text.endswith("\n\\* not data-free: real images.\n")
+    assert not markdown(BENCHMARK, TABLE, {})
+
+
+def test_ablations_show_their_pairs() -> None:
+    text = markdown(BENCHMARK, replace(TABLE, name="ablations", groups=()), RESULTS)
+    assert "| pairs agree | photo diversity |" in text
+    assert "| 0.88 |  |" in text
+
+
+def test_a_table_counts_its_own_seeds() -> None:
+    results = {"crossx": [replace(RESULT, seed=s) for s in range(3)]}
+    assert [len(c.measured) for c in cells(TABLE, results)] == [2, 0, 0, 0]
+
+
+def test_pictures_show_what_was_measured(tmp_path: Path) -> None:
+    sizes = set()
+    for number, results in enumerate((RESULTS, {"broken": [BROKEN]}, {})):
+        for draw in (bars, curves, precision_recall):
+            path = tmp_path / f"{draw.__name__}-{number}.png"
+            draw(cells(TABLE, results), "title", path)
+            with Image.open(path) as picture:
+                assert picture.width == 960
+            sizes.add(path.stat().st_size)
+    assert len(sizes) == 6  # three with rows, and of each kind one without any, whatever is missing
+
+
+def test_curve_is_of_validations(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_text("step,recon/agreement,val/map_all\n0,0.1,\n9,,0.25\n10,0.9,\n19,,0.5\n")
+    assert validation_curve(path) == [(10, 0.25), (20, 0.5)]
+    assert last_values(path, ("recon/agreement", "recon/nothing")) == {"recon/agreement": 0.9}
