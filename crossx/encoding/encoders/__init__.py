@@ -1,12 +1,14 @@
 """Encoders (the students): image of one modality to a unit vector."""
 
 from crossx.encoding.encoders.base import EmbeddingHead, Encoder
+from crossx.encoding.encoders.completed import CompletedPosteriorEncoder
 from crossx.encoding.encoders.network import NetworkEncoder
 from crossx.encoding.encoders.posterior import PosteriorEncoder
 from crossx.encoding.encoders.student import StudentEncoder
 from crossx.encoding.encoders.teacher import TeacherEncoder, TeacherHeadEncoder
 
 __all__ = [
+    "CompletedPosteriorEncoder",
     "EmbeddingHead",
     "Encoder",
     "NetworkEncoder",

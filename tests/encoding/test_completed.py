@@ -1,0 +1,99 @@
+"""Posteriors over the union of two class lists, where each teacher knows classes that the other does not."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from runs import CLASSES, SIZE, save_teachers
+from torch import Tensor, nn
+
+from crossx.backbones import last_layer
+from crossx.encoding.encoders import CompletedPosteriorEncoder, PosteriorEncoder
+from crossx.errors import InputError
+from crossx.teachers.pair import TeacherPair
+from crossx.types import MODALITIES
+
+PHOTO, SKETCH = CLASSES[:7], CLASSES[3:]
+COMMON = CLASSES[3:7]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> TeacherPair:
+    """Teachers that share four classes, each with three that the other does not know."""
+    folder: Path = tmp_path_factory.mktemp("overlap")
+    return TeacherPair(*save_teachers(folder, classes={"photo": PHOTO, "sketch": SKETCH}))
+
+
+def images(count: int = 6) -> Tensor:
+    return torch.rand(count, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+
+
+def started(
+    pair: TeacherPair, offset: float = 1.0, slope: float = 2.0, temperature: float = 1.5
+) -> CompletedPosteriorEncoder:
+    made = CompletedPosteriorEncoder(offset, slope, 0.7, temperature, dim=4, hidden=0)
+    for _ in range(2):  # a second module may start it anew
+        made.start_from(pair, "photo")
+    return made
+
+
+def test_an_unknown_class_has_the_logit_that_is_promised(pair: TeacherPair) -> None:
+    """Computed again from the teachers' files, class by class."""
+    output = pair.photo(images())
+    found = started(pair).posterior(output)
+    union = pair.vocabulary.union
+    weight = last_layer(pair.sketch.network)
+    assert weight is not None
+    weight = weight - weight.mean(0)
+    logits = {name: output.logits[:, PHOTO.index(name)] for name in PHOTO}
+    seen = torch.stack([logits[name] for name in COMMON], dim=1)
+    for name in SKETCH[4:]:
+        likeness = [F.cosine_similarity(weight[SKETCH.index(name)], weight[SKETCH.index(c)], dim=0) for c in COMMON]
+        w = torch.stack(likeness)
+        logits[name] = 1 + 2 * F.cosine_similarity(seen - seen.mean(1, keepdim=True), (w - w.mean())[None], dim=1)
+    expected = torch.stack([logits[name] for name in union], dim=1).div(1.5).softmax(1)
+    torch.testing.assert_close(found, expected)
+
+
+def test_without_a_guess_it_is_posterior_matching(pair: TeacherPair) -> None:
+    plain = PosteriorEncoder(0.7, 1.5, dim=4, hidden=0)
+    plain.start_from(pair, "photo")
+    made = started(pair, offset=-1e3, slope=0.0)
+    made.head = copy.deepcopy(plain.head)
+    torch.testing.assert_close(made(images()), plain(images()))
+    assert set(made.state_dict()) == set(plain.state_dict())
+
+
+def test_half_known_classes_find_each_other(pair: TeacherPair) -> None:
+    """A sketch of a class that the photo teacher does not know has something in common with every photo."""
+    made = {modality: CompletedPosteriorEncoder(share=0.999, dim=4, hidden=0) for modality in MODALITIES}
+    for modality, encoder in made.items():
+        encoder.start_from(pair, modality)
+        posterior = encoder.posterior(pair.of(modality)(images()))
+        torch.testing.assert_close(posterior.sum(1), torch.ones(6))
+        assert (posterior > 0).all()
+    made["photo"].check_partner(made["sketch"])
+
+
+def test_mistakes_are_named(pair: TeacherPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"^encoder\.slope: -1 is not legal; 0 or more$"):
+        CompletedPosteriorEncoder(slope=-1)
+    plain = PosteriorEncoder(0.7, dim=4, hidden=0)
+    plain.start_from(pair, "sketch")
+    with pytest.raises(
+        InputError, match="PosteriorEncoder is not legal beside CompletedPosteriorEncoder; another one is"
+    ):
+        started(pair).check_partner(plain)
+    monkeypatch.setattr("crossx.encoding.encoders.completed.last_layer", lambda network: None)  # noqa: ARG005
+    with pytest.raises(InputError, match="beside a sketch teacher whose classifier is more than one linear layer"):
+        started(pair)
+
+
+def test_it_follows_its_device_and_dtype(pair: TeacherPair) -> None:
+    made = started(pair)
+    assert isinstance(made, nn.Module)
+    assert {name for name, _ in made.named_buffers()} >= {"unknown", "others"}
+    assert len(made.unknown) == 3
+    assert made.others.shape == (3, 4)
