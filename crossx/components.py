@@ -9,6 +9,7 @@ import crossx.data.joined
 import crossx.data.labelled
 import crossx.data.quickdraw
 import crossx.data.replay
+import crossx.data.restyled
 import crossx.data.shapes
 import crossx.data.sketchy
 import crossx.data.sources
