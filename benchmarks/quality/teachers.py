@@ -11,10 +11,10 @@ from benchmarks.quality.identity import digest, file_digest, words_digest
 from benchmarks.quality.process import Processes
 from benchmarks.quality.resolve import teacher_data
 from benchmarks.quality.types import Benchmark, Row, Teacher
-from crossx.baselines import record_activations
+from crossx.baselines.meta_data import TEACHER, record_activations
 from crossx.data.base import collate_images
 from crossx.errors import InputError
-from crossx.files import write_text
+from crossx.files import read_safetensors, write_text
 from crossx.teachers.teacher import load_teacher
 from crossx.types import MODALITIES
 
@@ -93,10 +93,12 @@ class Trained:
         self.adopt()
 
     def make_record(self) -> None:
-        """Record its activations, where that has not been done."""
-        if not self.record.is_file():
-            images = DataLoader(teacher_data(self.words), _RECORDED_AT_ONCE, collate_fn=collate_images)
-            record_activations(load_teacher(self.path), (batch.image for batch in images), self.record)
+        """Record its activations, where that has not been done for this very file."""
+        teacher = load_teacher(self.path)
+        if self.record.is_file() and read_safetensors(self.record, "record")[1].get(TEACHER) == teacher.hash:
+            return
+        images = DataLoader(teacher_data(self.words), _RECORDED_AT_ONCE, collate_fn=collate_images)
+        record_activations(teacher, (batch.image for batch in images), self.record)
 
 
 def into(folder: Path) -> list[str]:
