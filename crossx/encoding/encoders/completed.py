@@ -1,5 +1,7 @@
 """Posterior matching where each teacher knows classes that the other does not."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,16 +21,17 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
     Without it a photo of a class that the photo teacher does not know has probability 0 of being one, and a sketch of
     that class finds nothing. Here an unknown class c has the logit
 
-        offset + slope * cos(z, W_c)
+        offset - log N + slope * cos(z, W_c)
 
-    where z are the teacher's own logits of the shared classes, and W_c are the cosines, in the last layer of the
-    teacher that knows c, between c and the shared classes; both less their mean. So an image is taken for a class that
-    the teacher does not know the less it looks like what it knows (all classes share one softmax), and the more what
-    little it says of the shared classes is what the other teacher would say of c.
+    where N is the number of unknown classes (the offset is that of all of them together), z are the teacher's own
+    logits of the shared classes, and W_c are the cosines, in the last layer of the teacher that knows c, between c and
+    the shared classes; both less their mean. So an image is taken for a class that the teacher does not know the less
+    it looks like what it knows (all classes share one softmax), and the more what little it says of the shared classes
+    is what the other teacher would say of c.
 
     Args:
-        offset: Logit of an unknown class of which the shared classes say nothing: above the usual logits of a wrong
-            class and below those of a right one.
+        offset: Logit of all unknown classes together, where the shared classes say nothing of them: higher for a
+            teacher that is sure of what it knows.
         slope: What the shared classes' opinion counts, >= 0.
         share: See `PosteriorEncoder`.
         temperature: See `PosteriorEncoder`; it divides the guesses, too.
@@ -45,8 +48,8 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
 
     def __init__(
         self,
-        offset: float = 0.0,
-        slope: float = 4.0,
+        offset: float = 3.0,
+        slope: float = 2.0,
         share: float = 0.97,
         temperature: float = 1.0,
         dim: int = 64,
@@ -94,7 +97,8 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
         """The teacher's posterior over the union, with guesses at what it does not know, (B, U)."""
         vocabulary, modality = self.vocabulary, self._modality
         logits = full_precision(output.logits)
-        guesses = self.offset + self.slope * _direction(vocabulary.shared_logits(logits, modality)) @ self.others.T
+        likeness = _direction(vocabulary.shared_logits(logits, modality)) @ self.others.T
+        guesses = self.offset - math.log(max(len(self.unknown), 1)) + self.slope * likeness
         place = vocabulary.teacher_target(torch.arange(len(vocabulary)), modality).clamp_min(0).to(logits.device)
         completed = logits[:, place].index_copy(1, self.unknown, guesses)
         return (completed / self.temperature).softmax(dim=1)
