@@ -113,7 +113,7 @@ class JoinedData(RetrievalData):
                     f"{self._split_file}: the data set is incomplete or another release"
                 )
             keys = reader.instances(there) or [PurePosixPath(name).stem for name in there]
-            chosen = wanted.choose(split, keys)
+            chosen = wanted.choose(split, [f"{folder}/{key}" for key in keys])
             names += [there[i] for i in chosen]
             labels += [label] * len(chosen)
         if not names:

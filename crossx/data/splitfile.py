@@ -10,8 +10,8 @@ Columns are separated by tabs. Positions count from 0 in the reader's order, as 
 `0:5,9:14`, or `-` for none. `images` is how many the folder must hold: with an image more or fewer, all positions after
 it would silently mean other images.
 
-Where nobody has counted the images (`*`), `#` names tenths: an image belongs to the tenth that the hash of its instance
-(or of its file's name) falls into, whatever else the folder holds. A sketch is then in the part of its photo.
+Where nobody has counted the images (`*`), `#` names tenths: an image belongs to the tenth that the hash of its class
+folder and instance (or file's name) falls into, whatever else the folder holds. A sketch is in the part of its photo.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ class FolderSplit:
 
         Args:
             split: The part.
-            keys: What each image of the folder depicts, or its name, in the reader's order.
+            keys: Folder and instance, or name, of each image of the folder, in the reader's order.
         """
         wanted = self.positions[split]
         return wanted if self.images is not None else [i for i, key in enumerate(keys) if tenth(key) in wanted]
