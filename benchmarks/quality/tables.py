@@ -110,10 +110,11 @@ def markdown(benchmark: Benchmark, table: Table, results: Results) -> str:
         values = [r.metrics["map_all"] for r in c.measured]
         row = [title, f"{mean(values):.3f}", _spread(values)]
         row += [f"{mean(r.metrics[name] for r in c.measured):.3f}" for name in ("map_all_macro", *benchmark.metrics)]
-        row += [_group(c, name) for name in table.groups]
+        others = () if c.row.name == table.reference else reference
+        row += [_group(c, name, others) for name in table.groups]
         if with_pairs:
             row += [_pairs(c.measured, name) for name in _PAIR_COLUMNS]
-        row.append("" if c.row.name == table.reference else _interval(difference(c.measured, reference)))
+        row.append(_interval(difference(c.measured, others)))
         row.append(f"{len(c.measured)}, {len(c.failed)} failed" if c.failed else str(len(c.measured)))
         row.append(f"{mean(r.seconds for r in c.measured):.0f}" if c.row.trains else "")
         lines.append([*row, *paper])
@@ -126,10 +127,13 @@ def _spread(values: Sequence[float]) -> str:
     return f"{min(values):.3f} to {max(values):.3f}" if len(values) > 1 else ""
 
 
-def _group(c: Cells, name: str) -> str:
+def _group(c: Cells, name: str, others: Sequence[Result]) -> str:
+    """Mean over a group's queries, and its difference to the reference's."""
     if name not in c.row.groups:
         return ""
-    return f"{float(average_precisions(c.measured, c.row.groups[name]).nanmean()):.3f}"
+    group = c.row.groups[name]
+    compared = _interval(difference(c.measured, others, group))
+    return f"{float(average_precisions(c.measured, group).nanmean()):.3f}" + (f" ({compared})" if compared else "")
 
 
 def _pairs(results: Sequence[Result], name: str) -> str:

@@ -33,7 +33,7 @@ RESULT = Result(
 )
 ROWS = (
     Row("crossx", "crossx", groups={"cats": ("cat",), "dogs": ("dog",)}),
-    Row("other", "Other", trains=False, training_images="real images"),
+    Row("other", "Other", trains=False, training_images="real images", groups={"cats": ("cat",)}),
     Row("broken", "Broken"),
     Row("absent", "Absent"),
 )
@@ -86,7 +86,10 @@ def test_table_says_what_there_is_and_what_not() -> None:
     lines = text.splitlines()[4:]
     assert lines[0].split(" | ")[-3:] == ["difference to `crossx`", "seeds", "seconds |"]
     assert lines[2] == "| crossx | 0.600 | 0.500 to 0.700 | 0.450 | 0.250 | 0.250 |  | 2, 1 failed | 100 |"
-    assert lines[3] == r"| Other \* | 0.500 |  | 0.450 | 0.250 |  | -0.100 [-0.100, -0.100] | 1 |  |"
+    assert (
+        lines[3]
+        == r"| Other \* | 0.500 |  | 0.450 | 0.250 | 0.150 (-0.100 [-0.100, -0.100]) | -0.100 [-0.100, -0.100] | 1 |  |"
+    )
     assert lines[4].startswith("| Broken | failed |")
     assert lines[5].startswith("| Absent | not measured |")
     assert text.endswith("\n\\* not data-free: real images.\n")

@@ -1,0 +1,86 @@
+"""The command on the paper's data sets, in their exact layouts and with networks that a test can train."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import layouts
+import pytest
+
+from benchmarks.quality import __main__ as command
+from benchmarks.quality import report
+from benchmarks.quality.process import Processes
+from benchmarks.quality.registry import BENCHMARKS
+from benchmarks.quality.store import Result, stored
+from benchmarks.quality.types import Benchmark, Teacher
+from crossx.cli.training import train
+from crossx.data.classmap import read_class_map
+from crossx.paths import package_file
+
+_SMALL_DATA = ("--data.dataset.init_args.size=16",)
+_SMALL_TEACHER = (
+    "--model.pretrained=false",
+    "--model.network=SmallResNet",
+    "--model.arguments={widths: [8, 8]}",
+    "--model.input_size=16",
+    "--trainer.max_steps=1",
+    "--trainer.accelerator=cpu",
+    "--data.batch_size=16",
+    "--data.workers=0",
+    *_SMALL_DATA,
+)
+_SMALL_RUN = (
+    "--trainer.accelerator=cpu",
+    "--data.workers=0",
+    "--data.eval_batch_size=256",
+    *_SMALL_DATA,
+)
+
+
+def sketchy_extended(root: Path) -> None:
+    names = read_class_map(package_file("data/splits/sketchy_subset.json")).folders
+    ids = {name: [f"n{i:04d}_{k}" for k in range(3)] for i, name in enumerate(names)}
+    layouts.sketchy(root / "sketchy", ids, sketches=1)
+    layouts.sketchy_extension(root / "sketchy", {name: [f"{found[0]}x"] for name, found in ids.items()})
+
+
+def quickdraw_extended(root: Path) -> None:
+    names = read_class_map(package_file("data/splits/quickdraw_extended.json")).folders
+    layouts.quickdraw_extended(root / "QuickDraw", dict.fromkeys(names, 3))
+
+
+@pytest.mark.parametrize(
+    ("name", "lay_out", "classes"),
+    [("sketchy-extended", sketchy_extended, 125), ("quickdraw-extended", quickdraw_extended, 110)],
+)
+def test_rows_are_measured_where_the_data_are(
+    name: str, lay_out: object, classes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert callable(lay_out)
+    lay_out(tmp_path)
+    monkeypatch.setenv("CROSSX_DATA", str(tmp_path))
+    monkeypatch.setattr(report, "draw", lambda *_: None)
+    monkeypatch.setattr(report.Report, "_sheets", lambda *_: None)
+    monkeypatch.setattr(Processes, "crossx", _in_this_process)
+    full: Benchmark = BENCHMARKS[name]
+
+    def small(teacher: Teacher) -> Teacher:
+        return replace(teacher, words=(*teacher.words, *_SMALL_TEACHER))
+
+    monkeypatch.setitem(BENCHMARKS, name, replace(full, photo=small(full.photo), sketch=small(full.sketch)))
+    words = ["--benchmark", name, "--rows", "classifier_only", "posterior_matching", "averaging_weights"]
+    monkeypatch.setattr(sys, "argv", ["quality", *words, "--output", str(tmp_path / "out"), "--jobs", "1", *_SMALL_RUN])
+    assert command.main() == 0
+    found: dict[str, Result] = {result.row: result for result in stored(tmp_path / "out" / "results", name)}
+    assert set(found) == {"classifier_only", "posterior_matching", "averaging_weights"}
+    for result in found.values():
+        assert len(result.classes) == classes
+        assert result.split == "test"
+        assert 0 < result.metrics["map_all"] < 1
+    assert "| posterior matching |" in (tmp_path / "out/results" / f"{name}-test.md").read_text()
+
+
+def _in_this_process(self: Processes, words: Sequence[str], log: Path) -> int:  # noqa: ARG001 - a method
+    train(words)
+    return 0

@@ -1,0 +1,84 @@
+"""The page of results is made from the committed files, and from those alone that belong together."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from test_tables import BENCHMARK, RESULT
+
+from benchmarks.quality import publish
+from benchmarks.quality.publish import page, with_common_teachers
+from benchmarks.quality.registry import BENCHMARKS
+from benchmarks.quality.run import Measurement
+from benchmarks.quality.store import Result, stored
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of committed results, and a place for the page."""
+    monkeypatch.setattr(publish, "BENCHMARKS", {"shapes": BENCHMARK})
+    monkeypatch.setattr(publish, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(publish, "PAGE", tmp_path / "docs" / "results.md")
+    monkeypatch.setattr(publish, "PICTURES", tmp_path / "docs" / "images" / "results")
+    monkeypatch.setattr(Measurement, "digest", lambda self: f"{self.row.name}-{self.seed}")
+    for row, seed in (("crossx", 0), ("crossx", 1), ("other", 0)):
+        made = replace(
+            RESULT, row=row, seed=seed, split="test", config=f"{row}-{seed}", files={"photo": "1", "sketch": "2"}
+        )
+        made.write(tmp_path / "results")
+    return tmp_path
+
+
+def test_the_page_shows_what_fits(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = results / "results"
+    stale = replace(RESULT, row="absent", split="test", config="of an earlier config")
+    stale.write(folder)
+    replace(RESULT, row="gone", split="test", config="gone-0").write(folder)  # a row that there is no more
+    replace(RESULT, row="broken", split="validation", config="broken-0").write(folder)
+    monkeypatch.setattr(sys, "argv", ["publish"])
+    assert publish.main() == 0
+    text = (results / "docs" / "results.md").read_text()
+    assert text.startswith("# Results\n\nMade by `python -m benchmarks.quality.publish`")
+    assert "## shapes" in text
+    assert "| crossx | 0.500 | 0.500 to 0.500 |" in text
+    assert "| Absent | not measured |" in text
+    assert "| Broken | not measured |" in text
+    assert "Measured with commit 1234567." in text
+    assert "![Baselines: bars](images/results/shapes-published-bars.png)" in text
+    assert (results / "docs/images/results/shapes-published-bars.png").stat().st_size > 1000
+
+
+def test_rows_of_other_teachers_are_left_out() -> None:
+    def of(row: str, seed: int, photo: str) -> Result:
+        return replace(RESULT, row=row, seed=seed, files={"photo": photo, "sketch": "s"})
+
+    found = {
+        "crossx": [of("crossx", 0, "a"), of("crossx", 1, "b")],
+        "other": [of("other", 0, "a"), of("other", 1, "c")],
+    }
+    kept = with_common_teachers(BENCHMARK, found)
+    assert [r.seed for r in kept["crossx"]] == [0, 1]
+    assert [r.seed for r in kept["other"]] == [0]
+
+
+def test_nothing_to_take_over_is_an_error(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["publish", "--take", str(results / "nothing")])
+    assert publish.main() == 2
+    assert "--take: " in capsys.readouterr().err
+    assert not (results / "docs").exists()
+
+
+def test_the_committed_page_is_that_of_the_committed_results() -> None:
+    """Without the configs' hashes, which the command checks: reading them takes minutes."""
+    results: dict[str, dict[str, list[Result]]] = {}
+    for name, benchmark in BENCHMARKS.items():
+        found: dict[str, list[Result]] = {}
+        for result in stored(publish.RESULTS, name):
+            if result.row in benchmark.rows and result.split == publish.SPLIT:
+                found.setdefault(result.row, []).append(result)
+        results[name] = with_common_teachers(benchmark, found)
+    assert any(results.values())
+    assert publish.PAGE.read_text() == page(results)
