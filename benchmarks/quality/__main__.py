@@ -143,12 +143,16 @@ def make_teachers(wanted: Sequence[Measurement], processes: Processes, jobs: int
 
 
 def grouped(missing: Sequence[Measurement], failures: Mapping[Path, str]) -> list[list[Measurement]]:
-    """Measurements that share a fit together, so that it is made once."""
+    """Measurements that share a fit together, so that it is made once.
+
+    All configs are read here, one after another: reading one touches what a process has only one of.
+    """
     groups: dict[object, list[Measurement]] = {}
     for m in missing:
         key: object = m  # by itself
-        if m.row.trains and not any(t.path in failures for t in m.teachers.values()):
-            with suppress(InputError):  # its config cannot be read, which its run reports
+        with suppress(InputError):  # its config cannot be read, which its run reports
+            m.digest()
+            if m.row.trains and not any(t.path in failures for t in m.teachers.values()):
                 key = m.fit_folder()
         groups.setdefault(key, []).append(m)
     return list(groups.values())
