@@ -2,20 +2,23 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TypeVar
 
+import torch
+
+from benchmarks.quality.clock import Clock
 from benchmarks.quality.process import Processes, locked
 from benchmarks.quality.registry import BENCHMARKS, chosen
 from benchmarks.quality.report import Report
-from benchmarks.quality.run import Clock, Measurement
+from benchmarks.quality.run import Measurement
 from benchmarks.quality.store import Result
 from benchmarks.quality.teachers import Trained
 from crossx.errors import InputError
+from crossx.types import MODALITIES
 
 _Item = TypeVar("_Item")
 _Done = TypeVar("_Done")
@@ -36,6 +39,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path("runs/quality"), help="(default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time, a thread each (default: %(default)s)")
     arguments, words = parser.parse_known_args()
+    torch.set_num_threads(1)  # what is computed here, such as records, is as reproducible as what children compute
     try:
         with locked(arguments.output) as processes:
             return measure(arguments, tuple(words), processes)
@@ -57,102 +61,97 @@ def measure(arguments: argparse.Namespace, overrides: tuple[str, ...], processes
     for word in overrides:
         if word.startswith(_OURS):
             raise InputError(f"{word}: is not legal here: the command names it for each run")
-    benchmark = BENCHMARKS[arguments.benchmark]
+    benchmark, folder = BENCHMARKS[arguments.benchmark], arguments.output.resolve()
     rows = chosen(arguments.rows, arguments.tables, benchmark)
     wanted = [
-        Measurement(benchmark, row, seed, arguments.split, arguments.output, overrides)
+        Measurement(benchmark, row, seed, arguments.split, folder, overrides)
         for seed in range(max(benchmark.seeds(row) for row in rows))
         for row in rows
         if seed < min(benchmark.seeds(row), arguments.seeds or benchmark.seeds(row))
     ]
+    for m in wanted:  # before hours of training: a typing error in an override is one in all of them
+        with nullcontext() if overrides else suppress(InputError):
+            m.digest()
     failures = make_teachers(wanted, processes, arguments.jobs)
-    report = Report(benchmark, arguments.split, arguments.output, overrides)
-    found = {m: result for m in wanted if (result := _stored(m)) is not None}
+    found = {m: result for m in wanted if (result := m.stored()) is not None}
     print(f"{len(found)} of {len(wanted)} runs have been measured", flush=True)
     groups = grouped([m for m in wanted if m not in found], failures)
-    clock, done, pending = Clock(arguments.jobs), len(found), [_kind(group) for group in groups]
+    report = Report(benchmark, arguments.split, folder, overrides)
+    clock = Clock(arguments.jobs, [_kind(group) for group in groups])
+    done, failed = len(found), 0
 
     def run(group: list[Measurement]) -> list[Result]:
-        started = time.monotonic()
-        results = []
-        for m in group:
-            print(f"    {m.name} ...", flush=True)
-            reason = next((failures[t.path] for t in m.teachers.values() if t.path in failures), None)
-            results.append(m.run(processes) if reason is None else m.fail(reason))
-        clock.add(_kind(group), started)
-        pending.remove(_kind(group))
-        return results
+        with clock.measure(_kind(group)):
+            return [_run(m, processes, failures) for m in group]
 
-    failed = sum(bool(result.failed) for result in found.values())
     for results in each(run, groups, arguments.jobs):
         for result in results:
             done += 1
             failed += bool(result.failed)
             value = result.failed or f"mAP@all {result.metrics['map_all']:.3f}"
-            print(
-                f"[{done}/{len(wanted)}] {result.row}, seed {result.seed}: {value}; {clock.left(pending)}", flush=True
-            )
+            print(f"[{done}/{len(wanted)}] {result.row}, seed {result.seed}: {value}; {clock.left()}", flush=True)
         report.write_sometimes()
     text = report.write()
-    print(f"\n{text}\n{arguments.output / 'results'}")
+    print(f"\n{text}\n{folder / 'results'}")
     return int(failed > 0)
+
+
+def _run(m: Measurement, processes: Processes, failures: Mapping[Path, str]) -> Result:
+    print(f"    {m.row.name}, seed {m.seed} ...", flush=True)
+    reason = next((failures[path] for path in m.inputs.values() if path in failures), None)
+    return m.run(processes) if reason is None else m.fail(reason)
 
 
 def _kind(group: Sequence[Measurement]) -> str:
     """What decides how long a job takes."""
-    return "fit" if group[0].row.trains else "measurement"
-
-
-def _stored(m: Measurement) -> Result | None:
-    """The earlier result that holds; None also where a config cannot be read, which the run then reports."""
-    try:
-        return m.stored()
-    except InputError:
-        return None
+    return "measurement" if group[0].row.trains is False or group[0].has_fit() else "fit"
 
 
 def make_teachers(wanted: Sequence[Measurement], processes: Processes, jobs: int) -> dict[Path, str]:
     """Train the classifiers that are missing or older than their configs, and record what rows want of them.
 
     Returns:
-        File of each classifier that could not be made -> why.
+        Each file that could not be made -> why.
     """
-    all_of_them = {t.path: t for m in wanted for t in m.teachers.values()}
-    missing = [t for t in all_of_them.values() if not t.is_current()]
+    teachers = {t.path: t for m in wanted for t in m.teachers.values()}
+    recorded = {m.teachers[part].path for m in wanted if m.row.records for part in MODALITIES}
     failures: dict[Path, str] = {}
-    clock = Clock(jobs)
+    missing = []
+    for trained in teachers.values():
+        try:
+            if not trained.is_current():
+                missing.append(trained)
+        except InputError as error:  # its config cannot be read
+            failures[trained.path] = str(error)
+    clock = Clock(jobs, ["teacher"] * len(missing))
 
     def make(trained: Trained) -> Trained:
-        started = time.monotonic()
         print(f"    teacher {trained.path.stem} ...", flush=True)
-        try:
-            trained.make(processes)
-        except InputError as error:
-            failures[trained.path] = str(error)
-        clock.add("teacher", started)
+        with clock.measure("teacher"):
+            try:
+                trained.make(processes)
+            except InputError as error:
+                failures[trained.path] = str(error)
         return trained
 
-    for finished, trained in enumerate(each(make, missing, jobs), start=1):
-        left = clock.left(["teacher"] * (len(missing) - finished))
-        print(f"[{finished}/{len(missing)}] teacher {trained.path.stem}: {failures.get(trained.path, 'made')}; {left}")
-    for m in wanted:
-        for trained in m.teachers.values() if m.row.records else ():
-            if trained.path not in failures:
-                trained.make_record()
+    for number, trained in enumerate(each(make, missing, jobs), start=1):
+        state = failures.get(trained.path, "made")
+        print(f"[{number}/{len(missing)}] teacher {trained.path.stem}: {state}; {clock.left()}", flush=True)
+    for path in sorted(recorded - failures.keys()):
+        try:
+            teachers[path].make_record()
+        except (InputError, OSError) as error:
+            failures[teachers[path].record] = str(error)
     return failures
 
 
 def grouped(missing: Sequence[Measurement], failures: Mapping[Path, str]) -> list[list[Measurement]]:
-    """Measurements that share a fit together, so that it is made once.
-
-    All configs are read here, one after another: reading one touches what a process has only one of.
-    """
+    """Measurements that share a fit together, so that it is made once."""
     groups: dict[object, list[Measurement]] = {}
     for m in missing:
         key: object = m  # by itself
-        with suppress(InputError):  # its config cannot be read, which its run reports
-            m.digest()
-            if m.row.trains and not any(t.path in failures for t in m.teachers.values()):
+        if m.row.trains and not any(path in failures for path in m.inputs.values()):
+            with suppress(InputError):  # its config cannot be read, which its run reports
                 key = m.fit_folder()
         groups.setdefault(key, []).append(m)
     return list(groups.values())

@@ -1,16 +1,20 @@
-"""The command `crossx`, in a process that does not outlive the one that started it."""
+"""The command `crossx`, in a process that does not outlive the one that started it: its number, then the words."""
 
 import ctypes
+import os
 import signal
 import sys
-
-from crossx.cli import main
 
 _SET_PARENT_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of <sys/prctl.h>."""
 
-if sys.platform == "linux":  # elsewhere a parent that is killed leaves its children to finish, and the folder locked
-    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-
 if __name__ == "__main__":
-    sys.exit(main())
+    if (
+        sys.platform == "linux"
+    ):  # elsewhere a parent that is killed leaves its children to finish, and the folder locked
+        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+        if os.getppid() != int(sys.argv[1]):  # it has ended before it could be watched
+            sys.exit(1)
+    from crossx.cli import main
+
+    sys.exit(main(sys.argv[2:]))

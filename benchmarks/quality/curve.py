@@ -3,29 +3,32 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import mean
 
 
-def validation_curve(metrics: Path) -> list[tuple[int, float]]:
+def validation_curve(metrics: Path, steps: int) -> list[tuple[int, float]]:
     """Training steps done and mAP@all, in the order of time.
 
     Args:
         metrics: A run's `metrics.csv`.
+        steps: Steps of the whole run.
     """
     with metrics.open(newline="") as file:
         rows = [(row["step"], row.get("val/map_all")) for row in csv.DictReader(file)]
-    # Lightning logs a validation under the index of the last step, which is one less than the steps done.
-    return [(int(step) + 1, float(value)) for step, value in rows if value]
+    # Inside a fit Lightning logs a validation under the index of the last step, which is one less than the steps done;
+    # the validation behind it stands under their number.
+    return [(min(int(step) + 1, steps), float(value)) for step, value in rows if value]
 
 
-def last_values(metrics: Path, columns: Sequence[str]) -> dict[str, float]:
-    """The last value of each column that has one.
+def last_mean(metrics: Path, columns: Sequence[str], count: int = 5) -> dict[str, float]:
+    """The mean of the last logged values of each column that has one.
 
     Args:
         metrics: A run's `metrics.csv`.
         columns: Names of columns; those that the run did not log are left out.
+        count: Number of values.
     """
-    values: dict[str, float] = {}
     with metrics.open(newline="") as file:
-        for row in csv.DictReader(file):
-            values |= {name: float(row[name]) for name in columns if row.get(name)}
-    return values
+        rows = list(csv.DictReader(file))
+    logged = {name: [float(row[name]) for row in rows if row.get(name)] for name in columns}
+    return {name: mean(values[-count:]) for name, values in logged.items() if values}

@@ -12,10 +12,10 @@ from crossx import __version__
 from crossx.errors import InputError
 from crossx.paths import resolve
 
-_PLACES = ("logger", "default_root_dir", "ckpt_path", "output")
-"""Keys whose values say where something is put, and not what it is."""
-_SPEED = ("workers", "enable_progress_bar", "enable_model_summary", "log_every_n_steps")
-"""Keys that change no figure."""
+_PLACES = ("trainer.logger", "trainer.default_root_dir", "ckpt_path", "model.init_args.output")
+"""Fields that say where something is put, and not what it is."""
+_SPEED = ("data.init_args.workers", "trainer.enable_progress_bar", "trainer.enable_model_summary")
+"""Fields that change no figure."""
 _FILES = (".safetensors", ".json", ".tsv", ".yaml")
 """Endings of the files that a config names: what counts is what is in them."""
 
@@ -57,13 +57,14 @@ def words_digest(words: tuple[str, ...]) -> str:
     return config_digest(resolved_config(words))
 
 
-def _contents(value: Any, key: str = "") -> Any:  # noqa: ANN401 - any config value
+def _contents(value: Any, place: str = "") -> Any:  # noqa: ANN401 - any config value
     if isinstance(value, Mapping):
-        return {k: _contents(v, k) for k, v in value.items() if k not in (*_PLACES, *_SPEED)}
+        parts = {key: (f"{place}.{key}" if place else key, part) for key, part in value.items()}
+        return {key: _contents(part, at) for key, (at, part) in parts.items() if at not in (*_PLACES, *_SPEED)}
     if isinstance(value, list):
-        return [_contents(part) for part in value]
+        return [_contents(part, place) for part in value]
     if isinstance(value, str) and value.endswith(_FILES):
-        return file_digest(resolve(value, "config"))
-    if isinstance(value, str) and key == "root":  # the split file says how many images each folder holds
-        return PurePath(value).name
+        return file_digest(resolve(value, place))
+    if isinstance(value, str) and place.endswith(".root") and PurePath(value).is_absolute():
+        return PurePath(value).name  # as the data root's folders are called, wherever that is
     return value

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -26,6 +26,7 @@ class Processes:
 
     def __init__(self, lock: int) -> None:
         self._lock = lock
+        self._folder = Path.cwd()  # now: it changes for moments while a config is read
         self._running: set[subprocess.Popen[bytes]] = set()
         self._guard = threading.Lock()
         self._stopped = False
@@ -43,7 +44,7 @@ class Processes:
             KeyboardInterrupt: When it was stopped by `stop`.
         """
         environment = {"OMP_NUM_THREADS": "1", **_MEMORY, **os.environ}
-        command = [sys.executable, "-m", "benchmarks.quality.child", *words]
+        command = [sys.executable, "-m", "benchmarks.quality.child", str(os.getpid()), *words]
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a") as output:
             with self._guard:
@@ -57,6 +58,7 @@ class Processes:
                     env=environment,
                     pass_fds=[self._lock],
                     start_new_session=True,
+                    cwd=self._folder,
                 )
                 self._running.add(process)
             status = process.wait()
@@ -71,13 +73,19 @@ class Processes:
         with self._guard:
             self._stopped = True
             for process in self._running:
-                process.terminate()
+                _signal(process, signal.SIGTERM)
         for process in list(self._running):
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
-                process.kill()
+                _signal(process, signal.SIGKILL)
                 process.wait()
+
+
+def _signal(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+    """Signal a process and those that it has started, such as a loader's workers."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 @contextmanager

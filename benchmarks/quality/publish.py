@@ -5,12 +5,13 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from benchmarks.quality.registry import BENCHMARKS
 from benchmarks.quality.report import Report, draw
 from benchmarks.quality.run import Measurement
 from benchmarks.quality.store import Result, stored
-from benchmarks.quality.tables import Results, markdown
+from benchmarks.quality.tables import markdown
 from benchmarks.quality.types import Benchmark
 from crossx.errors import InputError
 from crossx.files import write_text
@@ -27,6 +28,8 @@ _SHOWN = {
     "ablations": ("bars", "pairs"),
 }
 """Pictures of each table that the page shows."""
+_FROM_IMAGES = ("retrieval", "pairs")
+"""Those that are drawn where the images are, and not from results."""
 
 _INTRODUCTION = """# Results
 
@@ -55,10 +58,21 @@ def main() -> int:
         print(f"benchmarks.quality.publish: error: {error}", file=sys.stderr)
         return 2
     for benchmark in BENCHMARKS.values():
-        draw(benchmark, SPLIT, results[benchmark.name], PICTURES, benchmark.name)
+        draw_shown(benchmark, results[benchmark.name])
     write_text(PAGE, page(results))
     print(PAGE)
     return 0
+
+
+def draw_shown(benchmark: Benchmark, results: dict[str, list[Result]]) -> None:
+    """Draw the pictures of the page that are made from results."""
+    with TemporaryDirectory() as folder:
+        draw(benchmark, SPLIT, results, Path(folder), benchmark.name)
+        wanted = {f"{benchmark.name}-{table}-{picture}.png" for table, shown in _SHOWN.items() for picture in shown}
+        for picture in Path(folder).iterdir():
+            if picture.name in {*wanted, f"{benchmark.name}-overlap.png"}:
+                PICTURES.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(picture, PICTURES / picture.name)
 
 
 def take(folder: Path) -> None:
@@ -69,18 +83,18 @@ def take(folder: Path) -> None:
     """
     found = 0
     for benchmark in BENCHMARKS.values():
-        for results in Report(benchmark, SPLIT, folder).results().values():
-            for result in results:
-                if not result.failed:
-                    result.write(RESULTS)
-                    found += 1
+        report = Report(benchmark, SPLIT, folder.resolve())
+        for result in (result for results in report.results().values() for result in results if not result.failed):
+            for earlier in RESULTS.glob(f"{benchmark.name}/{result.row}-{result.seed}-{SPLIT}-*.json"):
+                earlier.unlink()
+            result.write(RESULTS)
+            found += 1
         for table in benchmark.tables:
-            for picture in ("retrieval", "pairs"):
-                name = f"{table.name}-{picture}.png"
-                source = folder / "results" / f"{benchmark.name}-{SPLIT}-{name}"
-                if source.is_file() and picture in _SHOWN.get(table.name, ()):
+            for picture in _SHOWN.get(table.name, ()):
+                source = folder / "results" / f"{report.stem}-{table.name}-{picture}.png"
+                if picture in _FROM_IMAGES and source.is_file():
                     PICTURES.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(source, PICTURES / f"{benchmark.name}-{name}")
+                    shutil.copyfile(source, PICTURES / f"{benchmark.name}-{table.name}-{picture}.png")
     if not found:
         raise InputError(f"--take: {folder} holds no result of the {SPLIT} split that fits the configs as they are")
 
@@ -91,34 +105,38 @@ def committed(benchmark: Benchmark) -> dict[str, list[Result]]:
     Raises:
         InputError: When a file is not one of ours.
     """
-    results: dict[str, list[Result]] = {}
-    for result in stored(RESULTS, benchmark.name):
-        row = benchmark.rows.get(result.row)
-        if row is None or result.split != SPLIT:
-            continue
-        if Measurement(benchmark, row, result.seed, SPLIT, RESULTS).digest() == result.config:
-            results.setdefault(result.row, []).append(result)
-    return with_common_teachers(benchmark, results)
+    found = [
+        result
+        for result in stored(RESULTS, benchmark.name)
+        if result.row in benchmark.rows
+        and result.split == SPLIT
+        and _measurement(benchmark, result).digest() == result.config
+    ]
+    return with_common_teachers(benchmark, found)
 
 
-def with_common_teachers(benchmark: Benchmark, results: Results) -> dict[str, list[Result]]:
-    """Leave out results whose teachers are not those of the first table's reference row.
+def with_common_teachers(benchmark: Benchmark, results: Sequence[Result]) -> dict[str, list[Result]]:
+    """Leave out what was measured with another file of a teacher than the rows above it.
 
     Args:
         benchmark: The benchmark.
-        results: Row name to results.
+        results: Its results.
+
+    Returns:
+        Row name to results.
     """
-    reference = {result.seed: result.files for result in results.get(benchmark.tables[0].reference, [])}
+    order = list(benchmark.rows)
+    files: dict[Path, str] = {}
     kept: dict[str, list[Result]] = {}
-    for name, found in results.items():
-        row = benchmark.rows[name]
-        own = {"photo": row.photo is not None, "sketch": row.sketch is not None or not row.shared_start}
-        kept[name] = [
-            result
-            for result in found
-            if all(own[m] or result.files[m] == reference.get(result.seed, {}).get(m, result.files[m]) for m in own)
-        ]
+    for result in sorted(results, key=lambda r: (order.index(r.row), r.seed)):
+        inputs = _measurement(benchmark, result).inputs
+        if all(files.setdefault(path, result.files[part]) == result.files[part] for part, path in inputs.items()):
+            kept.setdefault(result.row, []).append(result)
     return kept
+
+
+def _measurement(benchmark: Benchmark, result: Result) -> Measurement:
+    return Measurement(benchmark, benchmark.rows[result.row], result.seed, SPLIT, RESULTS)
 
 
 def page(results: dict[str, dict[str, list[Result]]]) -> str:

@@ -1,10 +1,12 @@
 """Tables and pictures of all that has been measured."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
 
+from benchmarks.quality.identity import digest
 from benchmarks.quality.plots import bars, curves, overlap_curve, precision_recall
 from benchmarks.quality.resolve import evaluation_images
 from benchmarks.quality.rows.overlap import KNOWN, PAPER, SHARED
@@ -75,6 +77,12 @@ class Report:
     overrides: tuple[str, ...] = ()
     _written: float = field(default_factory=time.monotonic)
 
+    @property
+    def stem(self) -> str:
+        """Start of the files' names: runs with overrides have tables and pictures of their own."""
+        name = f"{self.benchmark.name}-{self.split}"
+        return f"{name}-{digest(self.overrides)[:8]}" if self.overrides else name
+
     def write_sometimes(self) -> None:
         """Write it, unless that has just been done."""
         if time.monotonic() - self._written > _EVERY:
@@ -83,7 +91,7 @@ class Report:
     def write(self) -> str:
         """Write tables and pictures, and return the tables."""
         results = self.results()
-        name, folder = f"{self.benchmark.name}-{self.split}", self.folder / "results"
+        name, folder = self.stem, self.folder / "results"
         tables = [markdown(self.benchmark, table, results) for table in self.benchmark.tables]
         text = "\n".join([f"# {self.benchmark.name}, {self.split} split\n", *filter(None, tables)])
         write_text(folder / f"{name}.md", text)
@@ -126,11 +134,9 @@ class Report:
             sheets = sorted((measurement.fit_folder() / "fit" / "pairs").glob("*.png"))
             if sheets:
                 pairs.append((row.title, sheets[-1]))
-        if images is not None:
-            try:
-                gallery, queries = evaluation_images(images.measured_words, self.split)
-            except InputError:  # the data are not here any more; figures can be shown without them
-                return
-            retrieval_sheet(lists, gallery, queries, _QUERIES, stem.with_name(f"{stem.name}-retrieval.png"))
         if pairs:
             stacked(pairs, stem.with_name(f"{stem.name}-pairs.png"))
+        if images is not None:
+            with suppress(InputError):  # the data are not here any more; figures can be shown without them
+                gallery, queries = evaluation_images(images.measured_words, self.split)
+                retrieval_sheet(lists, gallery, queries, _QUERIES, stem.with_name(f"{stem.name}-retrieval.png"))

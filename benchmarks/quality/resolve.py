@@ -1,6 +1,7 @@
 """What a command line says, all defaults and configs taken together, without training."""
 
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,9 @@ from crossx.data.labelled import LabelledImagesDataModule
 from crossx.data.synthetic import SyntheticPairsDataModule
 from crossx.errors import InputError
 from crossx.types import Split
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Reading a config changes the working directory and the level of the logs, of which a process has one each."""
 
 
 class _Parsed(CrossxCLI):
@@ -42,7 +46,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _read(words: Sequence[str], command: type[CrossxCLI]) -> CrossxCLI:
-    with _quiet():
+    with _ONE_AT_A_TIME, _quiet():
         return train(words, command)
 
 

@@ -5,35 +5,25 @@ import os
 import platform
 import shutil
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning
 import torch
 
-from benchmarks.quality.curve import last_values, validation_curve
-from benchmarks.quality.identity import digest, words_digest
+from benchmarks.quality.curve import last_mean, validation_curve
+from benchmarks.quality.identity import digest, file_digest, words_digest
 from benchmarks.quality.process import Processes
 from benchmarks.quality.store import Result
-from benchmarks.quality.teachers import Trained, files_of, into, teachers_of
+from benchmarks.quality.teachers import Trained, inputs_of, into, teachers_of
 from benchmarks.quality.types import Benchmark, Row
 from crossx import __version__
 from crossx.errors import InputError
+from crossx.files import write_text
 from crossx.types import MODALITIES, Split
 
-_PAIRS = tuple(
-    f"recon/{name}"
-    for name in (
-        "agreement",
-        "class_entropy",
-        "photo_confidence",
-        "sketch_confidence",
-        "photo_diversity",
-        "sketch_diversity",
-    )
-)
+_PAIRS = ("recon/agreement", "recon/photo_diversity", "recon/sketch_diversity")
 """Columns of a run's table that say how good its pairs were."""
 
 
@@ -58,11 +48,6 @@ class Measurement:
     overrides: tuple[str, ...] = ()
 
     @property
-    def name(self) -> str:
-        """What it is called where progress is told."""
-        return f"{self.row.name}, seed {self.seed}"
-
-    @property
     def teachers(self) -> dict[str, Trained]:
         """Its classifiers by the part they play."""
         return teachers_of(self.benchmark, self.row, self.seed, self.folder / "teachers" / self.benchmark.name)
@@ -80,11 +65,14 @@ class Measurement:
         return [*words, *self.row.words, *self.overrides]
 
     @property
+    def inputs(self) -> dict[str, Path]:
+        """Part that a file plays -> the file, of all that the benchmark makes for it."""
+        return inputs_of(self.row, self.teachers)
+
+    @property
     def words(self) -> list[str]:
         """What its command lines say behind the subcommand, places apart."""
-        files = {part: str(t.path.resolve()) for part, t in self.teachers.items()}
-        files |= {f"{part} activations": str(t.record.resolve()) for part, t in self.teachers.items()}
-        return self._words(self.seed, files)
+        return self._words(self.seed, {part: str(path) for part, path in self.inputs.items()})
 
     @property
     def measured_words(self) -> list[str]:
@@ -94,15 +82,19 @@ class Measurement:
     @property
     def _identity_words(self) -> tuple[str, ...]:
         """The same with the parts that files play in place of the files, and one seed: equal for all seeds."""
-        parts = [*self.teachers, *(f"{part} activations" for part in self.teachers)]
-        return tuple(self._words(0, {part: part for part in parts}))
+        return tuple(self._words(0, {part: part for part in self.inputs}))
 
     def fit_digest(self) -> str:
         """Hash of what is trained, the same for rows that measure one fit in different ways."""
-        return digest([words_digest(("fit", *self._identity_words)), self.seed])
+        teachers = {part: trained.digest() for part, trained in self.teachers.items()}
+        return digest([words_digest(("fit", *self._identity_words)), self.seed, teachers])
 
     def digest(self) -> str:
-        """Hash of what is trained and of what is measured."""
+        """Hash of what is trained and of what is measured.
+
+        Raises:
+            InputError: When a config cannot be read.
+        """
         measured = tuple(_flat(self.row.measured))
         measurement = measured and words_digest(("validate", *self._identity_words, *measured))
         return digest([self.fit_digest(), measurement, self.row.baseline, self.row.trains])
@@ -135,19 +127,30 @@ class Measurement:
             InputError: When its place holds another file.
         """
         found = self.latest()
-        if found is None or found.failed or not all(t.path.is_file() for t in self.teachers.values()):
+        if found is None or found.failed or not all(path.is_file() for path in self.inputs.values()):
             return None
-        return found if found.files == files_of(self.row, self.teachers) else None
+        current = all(trained.is_current() for trained in self.teachers.values())
+        return found if current and found.files == self._files() else None
+
+    def _files(self) -> dict[str, str]:
+        return {part: file_digest(path) for part, path in self.inputs.items()}
 
     def _result(self, config: str, **values: object) -> Result:
         return Result(self.benchmark.name, self.row.name, self.seed, self.split, config, **values)  # type: ignore[arg-type]  # by name, from this file alone
 
     def fit_folder(self) -> Path:
         """Where its fit lies: rows that measure one fit in different ways share it."""
-        identity = digest([self.fit_digest(), files_of(self.row, self.teachers)])[:8]
-        runs = self.folder / "runs" / self.benchmark.name
-        shared = sorted(runs.glob(f"*-{self.seed}-{identity}"))
-        return shared[0] if shared else runs / f"{self.row.name}-{self.seed}-{identity}"
+        identity = digest([self.fit_digest(), self._files()])[:12]
+        return self.folder / "runs" / self.benchmark.name / f"{self.seed}-{identity}"
+
+    @property
+    def _done(self) -> Path:
+        """Written when a fit has ended well: with what it was made."""
+        return self.fit_folder() / "done.json"
+
+    def has_fit(self) -> bool:
+        """Whether what it measures is there already."""
+        return not self.row.trains or self._done.is_file()
 
     def retrieved(self) -> Path:
         """Ranked lists of the measurement."""
@@ -173,24 +176,24 @@ class Measurement:
         return result
 
     def _run(self, processes: Processes, config: str) -> Result:
-        folder, weights = self.fit_folder(), []
+        folder, weights, made_with = self.fit_folder(), [], environment()
         fit, log = folder / "fit", folder / f"{self.row.name}-{self.split}.log"
         log.unlink(missing_ok=True)
         seconds, curve, pairs = 0.0, [], {}
         if self.row.trains:
-            checkpoint = fit / "checkpoints" / "last.ckpt"
-            if not ((fit / "results.json").is_file() and checkpoint.is_file()):
-                shutil.rmtree(fit, ignore_errors=True)
-                if status := processes.crossx(["fit", *self.words, *into(fit)], folder / "fit.log"):
-                    return self._result(config, failed=f"the fit ended with status {status}; see {folder / 'fit.log'}")
-            seconds = json.loads((fit / "results.json").read_text())["seconds"]
-            curve, pairs = validation_curve(fit / "metrics.csv"), last_values(fit / "metrics.csv", _PAIRS)
-            weights = ["--ckpt_path", str(checkpoint)]
+            if not self.has_fit():
+                self._fit(processes, fit)
+            made_with = json.loads(self._done.read_text())
+            about = json.loads((fit / "results.json").read_text())
+            seconds = about["seconds"]
+            curve = validation_curve(fit / "metrics.csv", about["step"])
+            pairs = last_mean(fit / "metrics.csv", _PAIRS)
+            weights = ["--ckpt_path", str(fit / "checkpoints" / "last.ckpt")]
         verb = "test" if self.split == "test" else "validate"
         place = folder / f"{self.row.name}-{self.split}"
         shutil.rmtree(place, ignore_errors=True)
         if status := processes.crossx([verb, *self.measured_words, *weights, *into(place)], log):
-            return self._result(config, failed=f"crossx {verb} ended with status {status}; see {log}")
+            raise InputError(f"crossx {verb} ended with status {status}; see {log}")
         found = json.loads((place / "results.json").read_text())
         metrics, ap_all, at_recall = found["metrics"], found["ap_all"], found["precision_at_recall"]
         if (baseline := self.row.baseline) is not None:
@@ -198,7 +201,7 @@ class Measurement:
             at_recall = found["baselines_precision_at_recall"][baseline]
         return self._result(
             config,
-            files=files_of(self.row, self.teachers),
+            files=self._files(),
             metrics=metrics,
             ap_all=ap_all,
             labels=found["labels"],
@@ -207,8 +210,20 @@ class Measurement:
             pairs=pairs,
             curve=curve,
             seconds=seconds,
-            environment=environment(),
+            environment=made_with,
         )
+
+    def _fit(self, processes: Processes, fit: Path) -> None:
+        shutil.rmtree(fit, ignore_errors=True)
+        log = fit.with_suffix(".log")
+        log.unlink(missing_ok=True)
+        made_with = environment()
+        if status := processes.crossx(["fit", *self.words, *into(fit)], log):
+            raise InputError(f"the fit ended with status {status}; see {log}")
+        words = ("fit", *self._identity_words)
+        if words_digest.__wrapped__(words) != words_digest(words):
+            raise InputError("its config has been changed while it was trained; run the command again")
+        write_text(self._done, json.dumps(made_with) + "\n")
 
 
 def _flat(measured: Sequence[str]) -> list[str]:
@@ -237,31 +252,3 @@ def _git(*words: str) -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - ours
     except (OSError, subprocess.CalledProcessError):
         return ""
-
-
-@dataclass
-class Clock:
-    """How long jobs take, and so how long the rest will.
-
-    Attributes:
-        jobs: Number of jobs that run at a time.
-        spent: Kind of job -> seconds that each finished one took.
-    """
-
-    jobs: int
-    spent: dict[str, list[float]] = field(default_factory=dict)
-
-    def add(self, kind: str, started: float) -> None:
-        """A job has ended that began at a time of `time.monotonic`."""
-        self.spent.setdefault(kind, []).append(time.monotonic() - started)
-
-    def left(self, remaining: Sequence[str]) -> str:
-        """About how many minutes the remaining jobs take; unknown before one of each kind has ended.
-
-        Args:
-            remaining: Kinds of the jobs that are left.
-        """
-        if not all(kind in self.spent for kind in remaining):
-            return "time left not known yet"
-        seconds = sum(sum(self.spent[kind]) / len(self.spent[kind]) for kind in remaining) / self.jobs
-        return f"about {seconds / 60:.0f} minutes left"

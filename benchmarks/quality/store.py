@@ -22,14 +22,14 @@ class Result:
         row: Name of the row.
         seed: Number of the teacher pair, and the seed of the fit.
         split: Which images were measured.
-        config: Hash of the configs of fit and measurement, and of the package's version.
+        config: Hash of the configs of teachers, fit and measurement, and of the package's version.
         files: Part that a file plays, such as `photo` for the photo teacher -> SHA-256 of the file.
         metrics: Metric name to value; empty for a row that failed.
         ap_all: Average precision of each query, None where nothing is relevant.
         labels: Class of each query.
         classes: Class names that the labels index.
         precision_at_recall: Mean interpolated precision at recalls 0, 0.1, ..., 1.
-        pairs: Last measures of the pairs, such as `val/pair_agreement`; empty where none are made.
+        pairs: Measures of the last pairs, such as `recon/agreement`; empty where none are made.
         curve: Training steps and mAP@all on validation, in the order of time; empty where nothing is trained.
         seconds: Duration of the fit.
         environment: What it was measured with: versions, commit, threads, machine. It is told and not compared.

@@ -13,7 +13,11 @@ from crossx.evaluation.results import Interval, paired_bootstrap
 Results = Mapping[str, Sequence[Result]]
 """Row name to its results, a seed each."""
 
-_PAIR_COLUMNS = {"recon/agreement": "pairs agree", "recon/photo_diversity": "photo diversity"}
+_PAIR_COLUMNS = {
+    "recon/agreement": "pairs agree",
+    "recon/photo_diversity": "photo diversity",
+    "recon/sketch_diversity": "sketch diversity",
+}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +86,7 @@ class Trained:
         """
         folder = self.path.with_suffix("")
         shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.log, self.path.with_suffix(".json"), self.record):
+        for file in (self.path, self.path.with_suffix(".json"), self.record, self.log):
             file.unlink(missing_ok=True)
         words = ["fit", *self.words, f"--model.output={self.path.resolve()}", *into(folder)]
         if status := processes.crossx(words, self.log):
@@ -130,13 +131,9 @@ def teachers_of(benchmark: Benchmark, row: Row, seed: int, folder: Path) -> dict
     }
 
 
-def files_of(row: Row, teachers: dict[str, Trained]) -> dict[str, str]:
-    """Part that a file plays -> SHA-256, of all files that the benchmark makes for a row.
-
-    Raises:
-        InputError: When one is missing.
-    """
-    files = {part: file_digest(trained.path) for part, trained in teachers.items()}
+def inputs_of(row: Row, teachers: Mapping[str, Trained]) -> dict[str, Path]:
+    """Part that a file plays -> the file, of all that the benchmark makes for a row."""
+    files = {part: trained.path for part, trained in teachers.items()}
     if row.records:
-        files |= {f"{m} activations": file_digest(teachers[m].record) for m in MODALITIES}
+        files |= {f"{m} activations": teachers[m].record for m in MODALITIES}
     return files

@@ -28,7 +28,7 @@ class UniModalStudent(TeacherHeadEncoder):
     def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
         """Take the teacher, and make the head from the run's seed alone."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(run_seed())
+            torch.default_generator.manual_seed(run_seed())  # and not that of a GPU, which nobody would put back
             super().start_from(teachers, modality)
 
 

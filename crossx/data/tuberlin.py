@@ -59,5 +59,6 @@ class TUBerlinPhotos(ImageFolder):
 
     def names(self, folder: str) -> list[str]:
         """Paths of a class's images below the root."""
-        spellings = (folder, _MISSPELT.get(folder, re.sub(r"[ ()-]", "", folder)), re.sub("[ -]", "_", folder))
+        squeezed = re.sub(r"[ ()-]", "", folder)
+        spellings = (folder, _MISSPELT.get(folder, squeezed), squeezed, re.sub("[ -]", "_", folder))
         return super().names(next((name for name in spellings if (self.path / name).is_dir()), folder))

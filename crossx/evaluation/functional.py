@@ -281,7 +281,7 @@ def precision_at_recall(right: Tensor, recalls: Sequence[float] = RECALLS) -> Te
     best = (found.double() / places).flip(1).cummax(dim=1).values.flip(1)
     relevant = found[:, -1:]
     shares = torch.tensor(recalls, dtype=torch.float64, device=right.device)
-    # 0.7 x 10 is a little more than 7 in binary.
+    # 0.07 x 100 is a little more than 7 in binary.
     wanted = (shares * relevant - 1e-9).ceil().clamp(min=1).long()
     place = torch.searchsorted(found, wanted).clamp(max=right.shape[1] - 1)
     return best.gather(1, place).masked_fill(relevant == 0, float("nan"))

@@ -43,6 +43,8 @@ def test_a_file_that_is_not_numbered_is_an_error(tmp_path: Path) -> None:
         ("hot air balloon", "hot air balloon"),
         ("bear (animal)", "bear_(animal)"),
         ("wrist-watch", "wrist_watch"),
+        ("wrist-watch", "wristwatch"),
+        ("space shuttle", "spaceshuttle"),
     ],
 )
 def test_photos_are_found_however_their_folder_is_spelled(tmp_path: Path, name: str, folder: str) -> None:

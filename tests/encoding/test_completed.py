@@ -48,7 +48,8 @@ def test_an_unknown_class_has_the_logit_that_is_promised(pair: TeacherPair) -> N
     weight = last_layer(pair.sketch.network)
     assert weight is not None
     weight = weight - weight.mean(0)
-    logits = {name: output.logits[:, PHOTO.index(name)] for name in PHOTO}
+    centred = output.logits - output.logits.mean(1, keepdim=True)
+    logits = {name: centred[:, PHOTO.index(name)] for name in PHOTO}
     seen = torch.stack([logits[name] for name in COMMON], dim=1)
     for name in SKETCH[4:]:
         likeness = [F.cosine_similarity(weight[SKETCH.index(name)], weight[SKETCH.index(c)], dim=0) for c in COMMON]
@@ -82,6 +83,8 @@ def test_half_known_classes_find_each_other(pair: TeacherPair) -> None:
 def test_mistakes_are_named(pair: TeacherPair, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"^encoder\.slope: -1 is not legal; 0 or more$"):
         CompletedPosteriorEncoder(slope=-1)
+    with pytest.raises(InputError, match=r"^encoder\.offset: nan is not legal; a finite number$"):
+        CompletedPosteriorEncoder(offset=float("nan"))
     plain = PosteriorEncoder(0.7, dim=4, hidden=0)
     plain.start_from(pair, "sketch")
     with pytest.raises(

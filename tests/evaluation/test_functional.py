@@ -3,6 +3,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from crossx.evaluation.functional import (
     instance_accuracy,
     instance_ranks,
     precision_at,
+    precision_at_recall,
     rank,
     retrieval_scores,
 )
@@ -330,3 +332,35 @@ def test_the_gpu_gives_the_same_bits() -> None:
     queries, gallery, query_labels, gallery_labels = problem(queries=50, gallery=700)
     on_gpu = embedding_scores(queries.cuda(), gallery.cuda(), query_labels.cuda(), gallery_labels.cuda())
     assert_same(on_gpu, embedding_scores(queries, gallery, query_labels, gallery_labels))
+
+
+def test_precision_at_recall_is_the_best_behind_it() -> None:
+    """Against the definition, place by place; no relevant photo, one, and all."""
+    generator = torch.Generator().manual_seed(0)
+    lists = torch.rand(40, 37, generator=generator) < torch.rand(40, 1, generator=generator)
+    lists[0], lists[1] = False, True
+    lists[2] = torch.arange(37) == 30
+    recalls = (0.0, 0.1, 0.25, 0.5, 0.7, 1.0)
+    found = precision_at_recall(lists, recalls)
+    assert found.shape == (40, 6)
+    assert found[0].isnan().all()
+    assert (found[1] == 1).all()
+    torch.testing.assert_close(found[2], torch.full((6,), 1 / 31, dtype=torch.float64))
+    for row, right in enumerate(lists.tolist()):
+        relevant = sum(right)
+        for column, recall in enumerate(recalls):
+            reached = [
+                sum(right[:place]) / place
+                for place in range(1, 38)
+                if relevant and Fraction(sum(right[:place]), relevant) >= Fraction(str(recall)) and sum(right[:place])
+            ]
+            if relevant:
+                assert float(found[row, column]) == pytest.approx(max(reached), abs=1e-12)
+
+
+def test_precision_at_recall_is_measured_with_the_rest() -> None:
+    scores = torch.tensor([[0.9, 0.8, 0.7, 0.6]])
+    found = retrieval_scores(lambda rows: scores[rows], torch.tensor([1]), torch.tensor([1, 0, 1, 0]))
+    expected = torch.tensor([[1.0] * 6 + [2 / 3] * 5], dtype=torch.float64)
+    torch.testing.assert_close(found.precision_at_recall, expected)
+    torch.testing.assert_close(found.select(torch.tensor([0])).precision_at_recall, expected)

@@ -16,15 +16,14 @@ ABLATIONS = Table(
     "ablations",
     "Ablations",
     "`heads` with one part taken away: a negative difference says that the part helps. The columns on pairs are of the "
-    "last training batches: the share that both teachers call the same, and the photos' diversity beside that of real "
-    "ones.",
+    "last logged batches: the share that both teachers call the same, and how diverse images are beside real ones.",
     (
         HEADS,
         _without("semantics", "semantic consistency", *_weightless("one_hot", "entropy", "activation")),
         # Pairs that agree are also what `labels: agreed` asks for.
         _without(
             "alignment",
-            "class alignment",
+            "class alignment and the preference for agreed classes",
             *_weightless("alignment"),
             "--model.reconstruction.init_args.terms.one_hot.loss.init_args.labels=predicted",
         ),

@@ -20,7 +20,7 @@ _ROWS = (
         _LONGER,
         training_images="the training images",
     ),
-    replace(CROSSX, configs=()),
+    replace(CROSSX, title="crossx, networks fine-tuned (sketchy.yaml)", configs=()),
 )
 
 

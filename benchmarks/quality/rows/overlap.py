@@ -30,7 +30,13 @@ def _completed(modality: str, offset: float, slope: float) -> str:
 
 
 # Chosen on validation with 6 and 19 shared classes (docs/experiments.md): sketches tell better what they do not know.
-_COMPLETED = replace(CROSSX, words=(_completed("photo", -0.5, 2.0), _completed("sketch", 3.0, 2.0)))
+# What is completed is not trained, so the fit is that of the row above.
+_COMPLETED = replace(
+    CROSSX,
+    name="completed",
+    title="crossx, posteriors completed",
+    measured=(_completed("photo", -0.5, 2.0), _completed("sketch", 3.0, 2.0)),
+)
 
 
 def _classes(group: str) -> tuple[str, ...]:
@@ -52,13 +58,13 @@ def _table(shared: int) -> Table:
         name = f"overlap{shared}_{row.name}"
         return replace(row, name=name, words=words, photo=photo, sketch=sketch, groups=groups)
 
-    rows = [at(row) for row in (CLASSIFIER_ONLY, GAUSSIAN, POSTERIOR, _COMPLETED)]
+    rows = [at(row) for row in (CLASSIFIER_ONLY, GAUSSIAN, POSTERIOR, CROSSX, _COMPLETED)]
     if shared < KNOWN:
         everything = (
             Teacher(f"photo-union{shared}", "teachers/tinyimagenet_photo.yaml", _classes(union)),
             Teacher(f"sketch-union{shared}", "teachers/tinyimagenet_sketch.yaml", _classes(union)),
         )
-        all_known = replace(at(_COMPLETED), photo=everything[0], sketch=everything[1])
+        all_known = replace(at(CROSSX), photo=everything[0], sketch=everything[1])
         rows.append(
             replace(all_known, name=f"overlap{shared}_all_known", title="crossx, teachers that know all classes")
         )
@@ -66,9 +72,10 @@ def _table(shared: int) -> Table:
         f"overlap{shared}",
         f"Partial overlap: {shared} of {KNOWN} classes shared ({100 * shared / KNOWN:.0f} %)",
         f"Each teacher knows {KNOWN} classes, {shared} of them the other knows, too. Gallery and queries are of the "
-        f"{len(_GROUPS[union])} classes of the union; columns say what queries of shared and half-known classes reach.",
+        f"{len(_GROUPS[union])} classes of the union; columns say what queries of shared and half-known classes reach. "
+        "How posteriors are completed was chosen on this task's validation images, with 6 and 19 shared classes.",
         tuple(rows),
-        reference=f"overlap{shared}_crossx",
+        reference=f"overlap{shared}_completed",
         seeds=1,
         groups=tuple(groups),
     )

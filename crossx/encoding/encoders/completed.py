@@ -23,11 +23,11 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
 
         offset - log N + slope * cos(z, W_c)
 
-    where N is the number of unknown classes (the offset is that of all of them together), z are the teacher's own
-    logits of the shared classes, and W_c are the cosines, in the last layer of the teacher that knows c, between c and
-    the shared classes; both less their mean. So an image is taken for a class that the teacher does not know the less
-    it looks like what it knows (all classes share one softmax), and the more what little it says of the shared classes
-    is what the other teacher would say of c.
+    beside the known classes' logits less their mean, where N is the number of unknown classes (the offset is that of
+    all of them together), z are the teacher's own logits of the shared classes, and W_c are the cosines, in the last
+    layer of the teacher that knows c, between c and the shared classes; both less their mean. So an image is taken for
+    a class that the teacher does not know the less it looks like what it knows (all classes share one softmax), and the
+    more what little it says of the shared classes is what the other teacher would say of c.
 
     Args:
         offset: Logit of all unknown classes together, where the shared classes say nothing of them: higher for a
@@ -56,7 +56,9 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
         hidden: int = 512,
     ) -> None:
         super().__init__(share, temperature, dim, hidden)
-        if not slope >= 0:
+        if not math.isfinite(offset):
+            raise InputError(f"encoder.offset: {offset} is not legal; a finite number")
+        if not 0 <= slope < math.inf:
             raise InputError(f"encoder.slope: {slope} is not legal; 0 or more")
         self.offset, self.slope = offset, slope
 
@@ -96,7 +98,9 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
     def posterior(self, output: TeacherOutput) -> Tensor:
         """The teacher's posterior over the union, with guesses at what it does not know, (B, U)."""
         vocabulary, modality = self.vocabulary, self._modality
+        # A constant added to all logits says nothing; the guesses stand beside logits of mean 0.
         logits = full_precision(output.logits)
+        logits = logits - logits.mean(dim=1, keepdim=True)
         likeness = _direction(vocabulary.shared_logits(logits, modality)) @ self.others.T
         guesses = self.offset - math.log(max(len(self.unknown), 1)) + self.slope * likeness
         place = vocabulary.teacher_target(torch.arange(len(vocabulary)), modality).clamp_min(0).to(logits.device)

@@ -9,12 +9,16 @@ from benchmarks.quality.identity import config_digest, file_digest
 from crossx.errors import InputError
 
 
+def data(folder: Path, root: str = "cifar10", workers: int = 0) -> dict[str, Any]:
+    return {"init_args": {"split": str(folder / "split.tsv"), "photos": {"root": root}, "workers": workers}}
+
+
 def config(folder: Path, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any config value
     content: dict[str, Any] = {
         "seed_everything": 0,
         "teachers": {"photo": "photo"},
-        "model": {"discriminator": str(folder / "other.safetensors")},
-        "data": {"split": str(folder / "split.tsv"), "root": "cifar10", "workers": 0},
+        "model": {"init_args": {"discriminator": str(folder / "other.safetensors"), "output": str(folder / "made")}},
+        "data": data(folder),
         "trainer": {"max_steps": 10, "logger": {"save_dir": "here"}, "default_root_dir": None},
         "ckpt_path": None,
     }
@@ -33,9 +37,14 @@ def files(tmp_path: Path) -> Path:
 def test_places_and_speed_do_not_count(files: Path) -> None:
     known = config_digest(config(files / "a"))
     assert config_digest(config(files / "b")) == known
-    data = {"split": str(files / "a" / "split.tsv"), "root": "/somewhere/else/cifar10", "workers": 8}
     trainer = {"max_steps": 10, "logger": None, "enable_progress_bar": False}
-    assert config_digest(config(files / "a", ckpt_path="last.ckpt", trainer=trainer, data=data)) == known
+    assert (
+        config_digest(
+    elsewhere = data(files / "a", "/else/cifar10", 8)
+    assert config_digest(config(files / "a", ckpt_path="last.ckpt", trainer=trainer, data=elsewhere)) == known
+        )
+        == known
+    )
 
 
 @pytest.mark.parametrize("change", ["weights", "split file", "root", "steps", "seed", "version"])
@@ -48,7 +57,7 @@ def test_what_figures_depend_on_counts(files: Path, change: str, monkeypatch: py
         case "split file":
             (files / "a" / "split.tsv").write_text("another")
         case "root":
-            changes = {"data": {"split": str(files / "a" / "split.tsv"), "root": "cifar100"}}
+            changes = {"data": data(files / "a", "other/cifar10")}
         case "steps":
             changes = {"trainer": {"max_steps": 11}}
         case "seed":

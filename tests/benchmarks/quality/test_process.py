@@ -22,7 +22,7 @@ def sleepers(monkeypatch: pytest.MonkeyPatch) -> None:
     start = subprocess.Popen
 
     def popen(command: list[str], **options: object) -> "subprocess.Popen[bytes]":
-        assert command[1:4] == ["-m", "benchmarks.quality.child", "fit"]
+        assert command[1:] == ["-m", "benchmarks.quality.child", str(os.getpid()), "fit"]
         return start([sys.executable, "-c", _SLEEPER], **options)  # type: ignore[call-overload,no-any-return]
 
     monkeypatch.setattr(subprocess, "Popen", popen)

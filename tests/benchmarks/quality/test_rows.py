@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.quality.__main__ import grouped
 from benchmarks.quality.registry import BENCHMARKS, chosen
 from benchmarks.quality.run import Measurement
 from benchmarks.quality.types import Benchmark, Row
@@ -22,30 +23,48 @@ def test_tables_are_whole(benchmark: Benchmark) -> None:
     assert len({table.name for table in benchmark.tables}) == len(benchmark.tables)
 
 
-@pytest.mark.parametrize("name", ["cifar-tuberlin", "tinyimagenet-tuberlin"])
+KINDS = {
+    "cifar-tuberlin": "crossx heads meta_data crossx_dfl siamese_free siamese_with_data without_guidance",
+    "tinyimagenet-tuberlin": "crossx overlap6_completed unseen_crossx sketchy_crossx_as_drawn quickdraw_crossx",
+    "tuberlin-extended": "gaussian_prior crossx",
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_rows_resolve_and_differ(name: str, tmp_path: Path) -> None:
     """A row of each kind: a config that does not parse, or an override that says nothing, would show here."""
     benchmark = BENCHMARKS[name]
-    kinds = [
-        "crossx",
-        "heads",
-        "siamese_free",
-        "siamese_with_data",
-        "without_guidance",
-        "overlap6_crossx",
-        "unseen_crossx",
-    ]
-    rows = [benchmark.rows[kind] for kind in kinds if kind in benchmark.rows]
+    rows = [benchmark.rows[kind] for kind in KINDS[name].split()]
     digests = [Measurement(benchmark, row, 0, "test", tmp_path).digest() for row in rows]
-    assert len(set(digests)) == len(rows) >= 5
+    assert len(set(digests)) == len(rows)
     again = Measurement(benchmark, rows[0], 1, "validation", tmp_path / "elsewhere")
     assert again.digest() != digests[0]  # another seed
-    if "unseen_crossx" in benchmark.rows:
-        trained = {
-            Measurement(benchmark, benchmark.rows[row], 0, "test", tmp_path).fit_digest()
-            for row in ("crossx", "unseen_crossx")
-        }
-        assert len(trained) == 1
+
+
+def test_what_measures_one_fit_is_one_job(tmp_path: Path) -> None:
+    """Also before the fit is there: two jobs would remove each other's folder."""
+    benchmark = BENCHMARKS["tinyimagenet-tuberlin"]
+    rows = [benchmark.rows[name] for name in ("crossx", "unseen_crossx", "unseen_crossx_softened", "heads")]
+    measurements = [Measurement(benchmark, row, 0, "test", tmp_path) for row in rows]
+    for path in measurements[0].inputs.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"a teacher")
+    assert [[m.row.name for m in group] for group in grouped(measurements, {})] == [
+        ["crossx", "unseen_crossx", "unseen_crossx_softened"],
+        ["heads"],
+    ]
+    broken = dict.fromkeys(measurements[0].inputs.values(), "no teacher")
+    assert len(grouped(measurements, broken)) == 4  # each says so by itself
+
+
+def test_a_teacher_s_recipe_counts(tmp_path: Path) -> None:
+    benchmark = BENCHMARKS["cifar-tuberlin"]
+    row = benchmark.rows["classifier_only"]
+    known = Measurement(benchmark, row, 0, "test", tmp_path).digest()
+    longer = replace(benchmark, photo=replace(benchmark.photo, words=("--trainer.max_steps=2000",)))
+    own_start = benchmark.rows["classifier_only_own_starts"]
+    assert Measurement(longer, row, 0, "test", tmp_path).digest() != known
+    assert Measurement(benchmark, own_start, 0, "test", tmp_path).digest() != known
 
 
 def test_rows_are_chosen_by_name_and_table() -> None:

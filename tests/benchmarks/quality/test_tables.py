@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from benchmarks.quality.curve import last_values, validation_curve
+from benchmarks.quality.curve import last_mean, validation_curve
 from benchmarks.quality.plots import bars, curves, precision_recall
 from benchmarks.quality.store import Result, stored
 from benchmarks.quality.tables import cells, difference, markdown
@@ -98,8 +98,8 @@ def test_table_says_what_there_is_and_what_not() -> None:
 
 def test_ablations_show_their_pairs() -> None:
     text = markdown(BENCHMARK, replace(TABLE, name="ablations", groups=()), RESULTS)
-    assert "| pairs agree | photo diversity |" in text
-    assert "| 0.88 |  |" in text
+    assert "| pairs agree | photo diversity | sketch diversity |" in text
+    assert "| 0.88 |  |  |" in text
 
 
 def test_a_table_counts_its_own_seeds() -> None:
@@ -108,19 +108,22 @@ def test_a_table_counts_its_own_seeds() -> None:
 
 
 def test_pictures_show_what_was_measured(tmp_path: Path) -> None:
-    sizes = set()
+    drawn: dict[str, list[bytes]] = {}
     for number, results in enumerate((RESULTS, {"broken": [BROKEN]}, {})):
         for draw in (bars, curves, precision_recall):
             path = tmp_path / f"{draw.__name__}-{number}.png"
             draw(cells(TABLE, results), "title", path)
             with Image.open(path) as picture:
                 assert picture.width == 960
-            sizes.add(path.stat().st_size)
-    assert len(sizes) == 6  # three with rows, and of each kind one without any, whatever is missing
+                drawn.setdefault(draw.__name__, []).append(picture.tobytes())
+    for measured, failed, nothing in drawn.values():
+        assert measured != failed
+        assert failed == nothing
 
 
 def test_curve_is_of_validations(tmp_path: Path) -> None:
+    """Two inside the fit, under the index of their last step, and one behind it, under the number of steps."""
     path = tmp_path / "metrics.csv"
-    path.write_text("step,recon/agreement,val/map_all\n0,0.1,\n9,,0.25\n10,0.9,\n19,,0.5\n")
-    assert validation_curve(path) == [(10, 0.25), (20, 0.5)]
-    assert last_values(path, ("recon/agreement", "recon/nothing")) == {"recon/agreement": 0.9}
+    path.write_text("step,recon/agreement,val/map_all\n0,0.1,\n9,,0.25\n10,0.5,\n12,0.9,\n19,,0.5\n25,,0.6\n")
+    assert validation_curve(path, 25) == [(10, 0.25), (20, 0.5), (25, 0.6)]
+    assert last_mean(path, ("recon/agreement", "recon/nothing"), 2) == {"recon/agreement": pytest.approx(0.7)}
