@@ -35,7 +35,7 @@ _COMPLETED = replace(
     CROSSX,
     name="completed",
     title="crossx, posteriors completed",
-    measured=(_completed("photo", -0.5, 2.0), _completed("sketch", 3.0, 2.0)),
+    measured=(_completed("photo", 0.5, 2.0), _completed("sketch", 4.5, 2.0)),
 )
 
 

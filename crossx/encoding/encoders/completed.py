@@ -48,7 +48,7 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
 
     def __init__(
         self,
-        offset: float = 3.0,
+        offset: float = 4.5,
         slope: float = 2.0,
         share: float = 0.97,
         temperature: float = 1.0,

@@ -27,11 +27,12 @@ ROWS = (
     Row("broken", "Broken", words=("--model.reconstruction.init_args.photo_generator.init_args.size=7",)),
     CROSSX,
 )
+RECORDED = Row("recorded", "Recorded", CLASSIFIER_ONLY, trains=False, records=True)
 BAD = Row("bad", "Bad", words=("--model.nothing=1",))
 MORE = Row("more", "other images", measured=("--data.dataset.init_args.validation=3",), groups={"first": (CLASSES[0],)})
 TABLES = (
     Table("published", "Baselines", "About them.", ROWS, "crossx", seeds=2),
-    Table("elsewhere", "Elsewhere", "About it.", (CROSSX, MORE, BAD), "crossx", seeds=1, groups=("first",)),
+    Table("elsewhere", "Elsewhere", "About it.", (CROSSX, MORE, BAD, RECORDED), "crossx", seeds=1, groups=("first",)),
 )
 
 Measure = Callable[..., int]
@@ -230,6 +231,45 @@ def test_teachers_that_cannot_be_made_fail_their_rows(
     assert good.metrics
     assert bad.failed.startswith("the teacher sketch-1 was not made (status 1); see ")
     assert "| 1, 1 failed |" in (tmp_path / "out/results/shapes-validation.md").read_text()
+
+
+def test_records_that_cannot_be_made_fail_their_rows(
+    measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make_record(self: Trained) -> None:
+        raise InputError(f"{self.path.stem}: no images")
+
+    monkeypatch.setattr(Trained, "make_record", make_record)
+    assert measure("--rows", "recorded", "classifier_only", "--seeds", "1") == 1
+    assert result(tmp_path, "recorded").failed == "photo-0: no images"
+    assert result(tmp_path, "classifier_only").metrics
+
+
+def test_a_fit_that_ends_badly_is_no_fit(
+    measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: list[str]
+) -> None:
+    """Also when its weights and figures have been written."""
+    run, rows = Processes.crossx, ("--rows", "crossx", "--seeds", "1")
+
+    def crossx(self: Processes, words: Sequence[str], log: Path) -> int:
+        return run(self, words, log) or 1
+
+    with monkeypatch.context() as context:
+        context.setattr(Processes, "crossx", crossx)
+        assert measure(*rows) == 1
+    assert result(tmp_path, "crossx").failed.startswith("the fit ended with status 1")
+    assert list((tmp_path / "out" / "runs").rglob("last.ckpt"))
+    calls.clear()
+    assert measure(*rows) == 0
+    assert calls == ["fit", "validate"]
+
+
+def test_a_typing_error_is_found_before_anything_is_trained(
+    measure: Measure, calls: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert measure("--rows", "crossx", "--trainer.max_stepz=3") == 2
+    assert "max_stepz" in capsys.readouterr().err
+    assert not calls
 
 
 def test_an_interrupted_row_leaves_no_figure_and_changes_none(
