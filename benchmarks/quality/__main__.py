@@ -104,7 +104,9 @@ def _run(m: Measurement, processes: Processes, failures: Mapping[Path, str]) -> 
 
 def _kind(group: Sequence[Measurement]) -> str:
     """What decides how long a job takes."""
-    return "measurement" if group[0].row.trains is False or group[0].has_fit() else "fit"
+    with suppress(InputError):  # a config that cannot be read, or a teacher that is missing: its run says so
+        return "measurement" if group[0].has_fit() else "fit"
+    return "fit"
 
 
 def make_teachers(wanted: Sequence[Measurement], processes: Processes, jobs: int) -> dict[Path, str]:

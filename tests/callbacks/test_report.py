@@ -52,7 +52,16 @@ def test_says_what_was_measured_on_what_and_how(joint_run: Path, teachers: Teach
     assert set(found) == {
         *("split", "metrics", "at_start", "baselines", "health", "seed", "step", "seconds"),
         *("version", "teachers", "split_hash", "config", "differences", "ap_all", "baselines_ap_all"),
+        *("labels", "classes", "precision_at_recall", "baselines_precision_at_recall"),
     }
+    assert found["classes"] == list(CLASSES)
+    assert len(found["labels"]) == len(found["ap_all"])
+    assert set(found["labels"]) == set(range(len(CLASSES)))
+    curves = [found["precision_at_recall"], *found["baselines_precision_at_recall"].values()]
+    assert len(curves) == 3
+    for curve in curves:
+        assert len(curve) == 11
+        assert curve == sorted(curve, reverse=True)
     assert found["split"] == "validation"
     rows = [found["metrics"], found["at_start"], found["baselines"]["features"], found["baselines"]["posterior"]]
     for row in rows:
