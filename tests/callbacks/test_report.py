@@ -11,7 +11,7 @@ import pytest
 import torch
 from commands import RECONSTRUCTION, config, edit, joint_config, part, run, write
 from lightning.pytorch.callbacks import Callback
-from runs import SIZE, Teachers, data, joint, trainer
+from runs import CLASSES, SIZE, Teachers, data, joint, trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
