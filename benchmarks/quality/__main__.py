@@ -74,7 +74,7 @@ def measure(arguments: argparse.Namespace, overrides: tuple[str, ...], processes
             m.digest()
     failures = make_teachers(wanted, processes, arguments.jobs)
     found = {m: result for m in wanted if (result := m.stored()) is not None}
-    print(f"{len(found)} of {len(wanted)} runs have been measured", flush=True)
+    _tell(f"{len(found)} of {len(wanted)} runs have been measured")
     groups = grouped([m for m in wanted if m not in found], failures)
     report = Report(benchmark, arguments.split, folder, overrides)
     clock = Clock(arguments.jobs, [_kind(group) for group in groups])
@@ -89,7 +89,7 @@ def measure(arguments: argparse.Namespace, overrides: tuple[str, ...], processes
             done += 1
             failed += bool(result.failed)
             value = result.failed or f"mAP@all {result.metrics['map_all']:.3f}"
-            print(f"[{done}/{len(wanted)}] {result.row}, seed {result.seed}: {value}; {clock.left()}", flush=True)
+            _tell(f"[{done}/{len(wanted)}] {result.row}, seed {result.seed}: {value}; {clock.left()}")
         report.write_sometimes()
     text = report.write()
     print(f"\n{text}\n{folder / 'results'}")
@@ -97,9 +97,14 @@ def measure(arguments: argparse.Namespace, overrides: tuple[str, ...], processes
 
 
 def _run(m: Measurement, processes: Processes, failures: Mapping[Path, str]) -> Result:
-    print(f"    {m.row.name}, seed {m.seed} ...", flush=True)
+    _tell(f"    {m.row.name}, seed {m.seed} ...")
     reason = next((failures[path] for path in m.inputs.values() if path in failures), None)
     return m.run(processes) if reason is None else m.fail(reason)
+
+
+def _tell(line: str) -> None:
+    """Print a line in one piece: several threads tell what they do."""
+    print(f"{line}\n", end="", flush=True)
 
 
 def _kind(group: Sequence[Measurement]) -> str:
@@ -128,7 +133,7 @@ def make_teachers(wanted: Sequence[Measurement], processes: Processes, jobs: int
     clock = Clock(jobs, ["teacher"] * len(missing))
 
     def make(trained: Trained) -> Trained:
-        print(f"    teacher {trained.path.stem} ...", flush=True)
+        _tell(f"    teacher {trained.path.stem} ...")
         with clock.measure("teacher"):
             try:
                 trained.make(processes)
@@ -138,7 +143,7 @@ def make_teachers(wanted: Sequence[Measurement], processes: Processes, jobs: int
 
     for number, trained in enumerate(each(make, missing, jobs), start=1):
         state = failures.get(trained.path, "made")
-        print(f"[{number}/{len(missing)}] teacher {trained.path.stem}: {state}; {clock.left()}", flush=True)
+        _tell(f"[{number}/{len(missing)}] teacher {trained.path.stem}: {state}; {clock.left()}")
     for path in sorted(recorded - failures.keys()):
         try:
             teachers[path].make_record()
