@@ -40,6 +40,7 @@ All figures are of the **test** split; recipes were chosen on validation. `map_a
 average precision, and the mean over teacher pairs; *of seeds* is the smallest and the largest of these.
 `map_all_macro` is the mean over classes. A difference is paired by query, its interval covers 95 % of resampled queries
 *with these teachers*: it says what other sketches would do, and the spread over seeds what other teachers would.
+`seconds` is the wall-clock time of a fit on one thread, beside whatever else the machine did.
 """
 
 

@@ -86,7 +86,7 @@ class Trained:
         """
         folder = self.path.with_suffix("")
         shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.path, self.path.with_suffix(".json"), self.record, self.log):
+        for file in (self.path.with_suffix(".json"), self.record, self.log):
             file.unlink(missing_ok=True)
         words = ["fit", *self.words, f"--model.output={self.path.resolve()}", *into(folder)]
         if status := processes.crossx(words, self.log):
