@@ -29,7 +29,7 @@ def bars(shown: Sequence[Cells], title: str, path: Path) -> None:
         path: PNG to write.
     """
     rows = [c for c in shown if c.measured]
-    figure = Figure(figsize=(8, 1.2 + 0.32 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(8, 1.5 + 0.32 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
     for place, c in enumerate(rows):
         ap = average_precisions(c.measured)
@@ -42,7 +42,7 @@ def bars(shown: Sequence[Cells], title: str, path: Path) -> None:
         axes.text(max(interval.high, *seeds) + 0.01, place, f"{interval.difference:.3f}", va="center", fontsize=8)
     axes.set_yticks(range(len(rows)), [c.row.title for c in rows])
     axes.invert_yaxis()
-    axes.set_xlabel("mAP@all; line: 95 % of resampled queries, dots: teacher pairs; orange: not data-free")
+    axes.set_xlabel("mAP@all\nlines: 95 % of resampled queries; dots: teacher pairs\norange: not data-free", fontsize=8)
     axes.set_title(title)
     axes.margins(x=0.12)
     _save(figure, path)
