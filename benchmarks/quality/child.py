@@ -9,9 +9,8 @@ _SET_PARENT_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of <sys/prctl.h>."""
 
 if __name__ == "__main__":
-    if (
-        sys.platform == "linux"
-    ):  # elsewhere a parent that is killed leaves its children to finish, and the folder locked
+    # Elsewhere a parent that is killed leaves its children to finish, and the folder locked.
+    if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
         if os.getppid() != int(sys.argv[1]):  # it has ended before it could be watched
             sys.exit(1)

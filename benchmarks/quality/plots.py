@@ -61,16 +61,7 @@ def curves(shown: Sequence[Cells], title: str, path: Path) -> None:
         found = [result.curve for result in c.measured if result.curve]
         if found:
             steps = [step for step, _ in found[0]]
-            values = torch.tensor([[value for _, value in curve] for curve in found]).mean(0)
-            axes.plot(
-                steps,
-                values.tolist(),
-                marker="o",
-                markersize=3,
-                label=c.row.title,
-                color=f"C{i % 10}",
-                linestyle=_DASHES[i // 10 % 2],
-            )
+            _line(axes, i, c.row.title, steps, [[value for _, value in curve] for curve in found], marker="o")
     _finish(figure, axes, path)
 
 
@@ -86,13 +77,7 @@ def precision_recall(shown: Sequence[Cells], title: str, path: Path) -> None:
     for i, c in enumerate(shown):
         found = [result.precision_at_recall for result in c.measured if result.precision_at_recall]
         if found:
-            axes.plot(
-                RECALLS,
-                torch.tensor(found).mean(0).tolist(),
-                label=c.row.title,
-                color=f"C{i % 10}",
-                linestyle=_DASHES[i // 10 % 2],
-            )
+            _line(axes, i, c.row.title, RECALLS, found)
     axes.set_ylim(0, 1)
     _finish(figure, axes, path)
 
@@ -111,7 +96,7 @@ def overlap_curve(
     figure, axes = _lines("classes that both teachers know, % of a teacher's", "mAP@all over the union", title)
     for i, (name, values) in enumerate(points.items()):
         shares = sorted(values)
-        axes.plot(shares, [values[s] for s in shares], marker="o", label=name, color=f"C{i % 10}")
+        _line(axes, i, name, shares, [[values[s] for s in shares]], marker="o")
     for style, (name, figures) in zip(("--", ":"), paper.items(), strict=False):
         axes.plot(range(10, 101, 10), figures, style, color="0.6", label=f"paper, {name}")
     axes.set_ylim(bottom=0)
@@ -126,6 +111,15 @@ def _lines(x: str, y: str, title: str) -> tuple[Figure, Axes]:
     axes.set_title(title)
     axes.grid(alpha=0.3)
     return figure, axes
+
+
+def _line(
+    axes: Axes, number: int, label: str, x: Sequence[float], runs: Sequence[Sequence[float]], marker: str = ""
+) -> None:
+    """The mean over runs, in the number's own colour and dashes."""
+    y = torch.tensor(runs).mean(0).tolist()
+    style = _DASHES[number // 10 % 2]
+    axes.plot(x, y, style, marker=marker, markersize=3, color=f"C{number % 10}", label=label)
 
 
 def _finish(figure: Figure, axes: Axes, path: Path) -> None:

@@ -28,9 +28,10 @@ from crossx.types import MODALITIES, Modality, Split
 SPLITS: tuple[Split, Split, Split] = ("train", "validation", "test")
 HEADER = ["modality", "folder", "images", *SPLITS]
 
-
 ANY_NUMBER = "*"
+"""Column `images` of a folder that nobody has counted."""
 TENTHS = 10
+"""Parts that the hash of a name is taken modulo."""
 
 
 @dataclass(frozen=True)

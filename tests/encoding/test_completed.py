@@ -1,7 +1,6 @@
 """Posteriors over the union of two class lists, where each teacher knows classes that the other does not."""
 
 import copy
-import math
 from pathlib import Path
 
 import pytest
@@ -32,18 +31,26 @@ def images(count: int = 6) -> Tensor:
 
 
 def started(
-    pair: TeacherPair, offset: float = 1.0, slope: float = 2.0, temperature: float = 1.5
+    pair: TeacherPair, offset: float = 1.0, slope: float = 2.0, reading: float = 0.0
 ) -> CompletedPosteriorEncoder:
-    made = CompletedPosteriorEncoder(offset, slope, 0.7, temperature, dim=4, hidden=0)
+    made = CompletedPosteriorEncoder(offset, slope, reading, 0.7, 1.5, dim=4, hidden=0)
     for _ in range(2):  # a second module may start it anew
         made.start_from(pair, "photo")
     return made
 
 
-def test_an_unknown_class_has_the_logit_that_is_promised(pair: TeacherPair) -> None:
+@pytest.mark.parametrize("reading", [0.0, 0.8])
+def test_an_unknown_class_has_the_logit_that_is_promised(pair: TeacherPair, reading: float) -> None:
     """Computed again from the teachers' files, class by class."""
-    output = pair.photo(images())
-    found = started(pair).posterior(output)
+    output, read = pair.photo(images()), pair.sketch(images()).logits
+    made = started(pair, reading=reading)
+    if reading:
+        with torch.no_grad():
+            mean, variance = (torch.rand(len(SKETCH), generator=torch.Generator().manual_seed(i)) for i in (1, 2))
+            made.get_buffer("standardise.running_mean").copy_(mean)
+            made.get_buffer("standardise.running_var").copy_(variance)
+        read = (read - mean) / (variance + 1e-5).sqrt()
+    found = made.eval().posterior(images(), output)
     union = pair.vocabulary.union
     weight = last_layer(pair.sketch.network)
     assert weight is not None
@@ -51,13 +58,43 @@ def test_an_unknown_class_has_the_logit_that_is_promised(pair: TeacherPair) -> N
     centred = output.logits - output.logits.mean(1, keepdim=True)
     logits = {name: centred[:, PHOTO.index(name)] for name in PHOTO}
     seen = torch.stack([logits[name] for name in COMMON], dim=1)
+    guesses = []
     for name in SKETCH[4:]:
         likeness = [F.cosine_similarity(weight[SKETCH.index(name)], weight[SKETCH.index(c)], dim=0) for c in COMMON]
         w = torch.stack(likeness)
         cosine = F.cosine_similarity(seen - seen.mean(1, keepdim=True), (w - w.mean())[None], dim=1)
-        logits[name] = 1 - math.log(3) + 2 * cosine
+        guesses.append(2 * cosine + reading * read[:, SKETCH.index(name)])
+    shares = torch.stack(guesses, dim=1).softmax(1)
+    logits |= {name: 1 + shares[:, i].log() for i, name in enumerate(SKETCH[4:])}
     expected = torch.stack([logits[name] for name in union], dim=1).div(1.5).softmax(1)
     torch.testing.assert_close(found, expected)
+
+
+def test_readings_are_standardised_by_what_was_read_in_training(pair: TeacherPair) -> None:
+    """The running mean comes near that of the images seen; the next encoder gets it from the checkpoint."""
+    made = started(pair, reading=1.0)
+    seen = images(64)
+    for _ in range(200):
+        made(seen)
+    logits = pair.sketch(seen).logits
+    torch.testing.assert_close(made.get_buffer("standardise.running_mean"), logits.mean(0), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(made.get_buffer("standardise.running_var"), logits.var(0), rtol=1e-3, atol=1e-3)
+    before = made.eval()(seen)
+    torch.testing.assert_close(made(seen), before)  # nothing moves outside of training
+    other = started(pair, reading=1.0).eval()
+    assert not torch.allclose(other(seen), before, atol=1e-4)
+    other.load_state_dict(made.state_dict())
+    torch.testing.assert_close(other(seen), before)
+    assert "standardise.running_mean" in made.state_dict()
+
+
+def test_nothing_is_read_where_both_teachers_know_all(tmp_path: Path) -> None:
+    both = TeacherPair(*save_teachers(tmp_path, classes=dict.fromkeys(MODALITIES, CLASSES)))
+    made = CompletedPosteriorEncoder(reading=1.0, dim=4, hidden=0)
+    made.start_from(both, "sketch")
+    output = both.sketch(images())
+    torch.testing.assert_close(made.posterior(images(), output), output.logits.softmax(1))
+    assert made.other_teacher is None
 
 
 def test_without_a_guess_it_is_posterior_matching(pair: TeacherPair) -> None:
@@ -67,6 +104,9 @@ def test_without_a_guess_it_is_posterior_matching(pair: TeacherPair) -> None:
     made.head = copy.deepcopy(plain.head)
     torch.testing.assert_close(made(images()), plain(images()))
     assert set(made.state_dict()) == set(plain.state_dict())
+    reading = started(pair, offset=-1e3, slope=0.0, reading=1.0)
+    reading.head = copy.deepcopy(plain.head)
+    torch.testing.assert_close(reading(images()), plain(images()))
 
 
 def test_half_known_classes_find_each_other(pair: TeacherPair) -> None:
@@ -74,7 +114,7 @@ def test_half_known_classes_find_each_other(pair: TeacherPair) -> None:
     made = {modality: CompletedPosteriorEncoder(share=0.999, dim=4, hidden=0) for modality in MODALITIES}
     for modality, encoder in made.items():
         encoder.start_from(pair, modality)
-        posterior = encoder.posterior(pair.of(modality)(images()))
+        posterior = encoder.posterior(images(), pair.of(modality)(images()))
         torch.testing.assert_close(posterior.sum(1), torch.ones(6))
         assert (posterior > 0).all()
     made["photo"].check_partner(made["sketch"])
@@ -83,6 +123,8 @@ def test_half_known_classes_find_each_other(pair: TeacherPair) -> None:
 def test_mistakes_are_named(pair: TeacherPair, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"^encoder\.slope: -1 is not legal; 0 or more$"):
         CompletedPosteriorEncoder(slope=-1)
+    with pytest.raises(InputError, match=r"^encoder\.reading: inf is not legal; 0 or more$"):
+        CompletedPosteriorEncoder(reading=float("inf"))
     with pytest.raises(InputError, match=r"^encoder\.offset: nan is not legal; a finite number$"):
         CompletedPosteriorEncoder(offset=float("nan"))
     plain = PosteriorEncoder(0.7, dim=4, hidden=0)

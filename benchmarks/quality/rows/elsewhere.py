@@ -39,7 +39,7 @@ UNSEEN = Table(
 
 
 def _as_drawn(name: str, config: str, reader: str, **arguments: str) -> Row:
-    """Crossx on sketches with the pen that they were drawn with."""
+    """The row of crossx, on sketches with the pen that they were drawn with."""
     sketches = json.dumps({"class_path": reader, "init_args": arguments})
     measured = (config, f"--data.dataset.init_args.sketches={sketches}")
     return replace(

@@ -4,7 +4,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from crossx.backbones import last_layer
 from crossx.encoding.encoders.base import Encoder
@@ -12,7 +12,11 @@ from crossx.encoding.encoders.posterior import PosteriorEncoder
 from crossx.errors import InputError
 from crossx.objective import full_precision
 from crossx.teachers.pair import TeacherPair
+from crossx.teachers.teacher import FrozenTeacher
 from crossx.types import Modality, TeacherOutput
+
+_MOMENTUM = 0.05
+"""Weight of a batch in the mean and variance of readings: generators change, but slowly."""
 
 
 class CompletedPosteriorEncoder(PosteriorEncoder):
@@ -21,18 +25,24 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
     Without it a photo of a class that the photo teacher does not know has probability 0 of being one, and a sketch of
     that class finds nothing. Here an unknown class c has the logit
 
-        offset - log N + slope * cos(z, W_c)
+        offset + log softmax_c(slope * cos(z, W_c) + reading * r_c)
 
-    beside the known classes' logits less their mean, where N is the number of unknown classes (the offset is that of
-    all of them together), z are the teacher's own logits of the shared classes, and W_c are the cosines, in the last
-    layer of the teacher that knows c, between c and the shared classes; both less their mean. So an image is taken for
-    a class that the teacher does not know the less it looks like what it knows (all classes share one softmax), and the
-    more what little it says of the shared classes is what the other teacher would say of c.
+    beside the known classes' logits less their mean, where the softmax is over the unknown classes. So an image is
+    taken for one of a class that the teacher does not know the less it looks like what it knows (all classes share one
+    softmax), and two things tell which one:
+
+    - what little the teacher says of the shared classes: z are its logits of these, and W_c are the cosines, in the
+      last layer of the teacher that knows c, between c and the shared classes; both less their mean.
+    - what the other teacher, which knows c, says of this image of the wrong modality: r are its logits, each
+      standardised by its mean and variance over the synthetic images of this modality. A photo classifier calls nearly
+      every sketch one of a few classes; what it says of one more than of the others is about what is drawn. (The mean
+      and variance take the place of adaptive batch normalisation's, arXiv 1603.04779, and need no image.)
 
     Args:
-        offset: Logit of all unknown classes together, where the shared classes say nothing of them: higher for a
-            teacher that is sure of what it knows.
+        offset: Logit of all unknown classes together: higher for a teacher that is sure of what it knows.
         slope: What the shared classes' opinion counts, >= 0.
+        reading: What the other teacher's opinion counts, >= 0; 0 does not ask it. The mean and variance are learned
+            while the encoder trains, over some 20 batches, and are in its checkpoint.
         share: See `PosteriorEncoder`.
         temperature: See `PosteriorEncoder`; it divides the guesses, too.
         dim: See `PosteriorEncoder`.
@@ -45,11 +55,13 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
 
     unknown: Tensor
     others: Tensor
+    read: Tensor
 
     def __init__(
         self,
-        offset: float = 4.5,
-        slope: float = 2.0,
+        offset: float = 3.0,
+        slope: float = 1.0,
+        reading: float = 0.0,
         share: float = 0.97,
         temperature: float = 1.0,
         dim: int = 64,
@@ -58,12 +70,14 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
         super().__init__(share, temperature, dim, hidden)
         if not math.isfinite(offset):
             raise InputError(f"encoder.offset: {offset} is not legal; a finite number")
-        if not 0 <= slope < math.inf:
-            raise InputError(f"encoder.slope: {slope} is not legal; 0 or more")
-        self.offset, self.slope = offset, slope
+        for name, value in (("slope", slope), ("reading", reading)):
+            if not 0 <= value < math.inf:
+                raise InputError(f"encoder.{name}: {value} is not legal; 0 or more")
+        self.offset, self.slope, self.reading = offset, slope, reading
+        self.other_teacher: FrozenTeacher | None = None
 
     def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
-        """Take the teacher, and from the other one how its classes lie to each other."""
+        """Take the teachers, and from the other one how its classes lie to each other."""
         super().start_from(teachers, modality)
         other: Modality = "sketch" if modality == "photo" else "photo"
         weight = last_layer(teachers.of(other).network)
@@ -81,6 +95,10 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
         # They belong to the teachers' files and not to the checkpoint.
         self.register_buffer("unknown", unknown, persistent=False)
         self.register_buffer("others", _direction(of_unknown @ of_shared.T), persistent=False)
+        self.register_buffer("read", vocabulary.teacher_target(unknown, other), persistent=False)
+        if self.reading and len(unknown):
+            self.other_teacher = teachers.of(other)
+            self.standardise = nn.BatchNorm1d(len(weight), affine=False, momentum=_MOMENTUM)
 
     def check_partner(self, other: Encoder) -> None:
         """Refuse a partner whose vectors are put together in another way.
@@ -95,17 +113,27 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
             )
         super().check_partner(other)
 
-    def posterior(self, output: TeacherOutput) -> Tensor:
+    def posterior(self, images: Tensor, output: TeacherOutput) -> Tensor:
         """The teacher's posterior over the union, with guesses at what it does not know, (B, U)."""
         vocabulary, modality = self.vocabulary, self._modality
         # A constant added to all logits says nothing; the guesses stand beside logits of mean 0.
         logits = full_precision(output.logits)
         logits = logits - logits.mean(dim=1, keepdim=True)
-        likeness = _direction(vocabulary.shared_logits(logits, modality)) @ self.others.T
-        guesses = self.offset - math.log(max(len(self.unknown), 1)) + self.slope * likeness
+        opinion = self.slope * _direction(vocabulary.shared_logits(logits, modality)) @ self.others.T
+        if self.other_teacher is not None:
+            opinion = opinion + self.reading * self._read(images)
+        guesses = self.offset + opinion.log_softmax(dim=1)
         place = vocabulary.teacher_target(torch.arange(len(vocabulary)), modality).clamp_min(0).to(logits.device)
         completed = logits[:, place].index_copy(1, self.unknown, guesses)
         return (completed / self.temperature).softmax(dim=1)
+
+    @torch.no_grad()
+    def _read(self, images: Tensor) -> Tensor:
+        """The other teacher's standardised logits of the unknown classes, (B, N)."""
+        if self.other_teacher is None:
+            raise RuntimeError("start_from() comes before the first use")
+        logits: Tensor = self.standardise(full_precision(self.other_teacher(images).logits))
+        return logits[:, self.read]
 
 
 def _direction(values: Tensor) -> Tensor:

@@ -106,13 +106,13 @@ class PosteriorEncoder(TeacherHeadEncoder):
             raise RuntimeError("start_from() comes before the first use")
         return self._vocabulary
 
-    def posterior(self, output: TeacherOutput) -> Tensor:
+    def posterior(self, images: Tensor, output: TeacherOutput) -> Tensor:
         """What stands beside the head's vector, (B, U), rows sum to 1: the teacher's posterior over the union."""
         return self.vocabulary.union_posterior(output.logits, self._modality, self.temperature)
 
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
         """Put posterior and head's vector side by side."""
         output = self.output(images, teacher)
-        sure = posterior_vector(self.posterior(output).detach(), self._modality)
+        sure = posterior_vector(self.posterior(images, output).detach(), self._modality)
         learned = F.normalize(full_precision(self.head(output.features)), dim=1)
         return torch.cat([self.share**0.5 * sure, (1 - self.share) ** 0.5 * learned], dim=1)
