@@ -36,7 +36,7 @@ def _encoder(modality: str, **guesses: float) -> str:
 # not know, and a photo teacher reads sketches, while a sketch teacher cannot read photos.
 _COMPLETED = replace(
     CROSSX,
-    words=(_encoder("photo", offset=0.5, slope=2.0), _encoder("sketch", offset=3.0, slope=1.0, reading=1.0)),
+    words=(_encoder("photo", offset=0.5, slope=2.0), _encoder("sketch", offset=4.0, slope=2.0, reading=1.0)),
 )
 _WITHOUT_GUESSES = replace(
     _COMPLETED,

@@ -59,8 +59,8 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
 
     def __init__(
         self,
-        offset: float = 3.0,
-        slope: float = 1.0,
+        offset: float = 4.0,
+        slope: float = 2.0,
         reading: float = 0.0,
         share: float = 0.97,
         temperature: float = 1.0,
