@@ -98,7 +98,7 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
         self.register_buffer("read", vocabulary.teacher_target(unknown, other), persistent=False)
         if self.reading and len(unknown):
             self.other_teacher = teachers.of(other)
-            self.standardise = nn.BatchNorm1d(len(weight), affine=False, momentum=_MOMENTUM)
+            self.standardise = nn.BatchNorm1d(len(weight), affine=False)  # for its statistics
 
     def check_partner(self, other: Encoder) -> None:
         """Refuse a partner whose vectors are put together in another way.
@@ -132,7 +132,15 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
         """The other teacher's standardised logits of the unknown classes, (B, N)."""
         if self.other_teacher is None:
             raise RuntimeError("start_from() comes before the first use")
-        logits: Tensor = self.standardise(full_precision(self.other_teacher(images).logits))
+        statistics = self.standardise
+        logits = F.batch_norm(
+            full_precision(self.other_teacher(images).logits),
+            statistics.running_mean,
+            statistics.running_var,
+            training=self.training and len(images) > 1,  # one image has no variance
+            momentum=_MOMENTUM,
+            eps=statistics.eps,
+        )
         return logits[:, self.read]
 
 
