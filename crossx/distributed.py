@@ -46,6 +46,19 @@ def mean_over_processes(x: Tensor, reduce: Reduce) -> Tensor:
     return total / world_size()
 
 
+def moments_over_processes(mean: Tensor, var: Tensor, reduce: Reduce) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of the batches of all processes together, with gradient; all need equal B.
+
+    Args:
+        mean: Of this process's batch.
+        var: Of this process's batch, biased.
+        reduce: `local` gives them back as they are.
+    """
+    # mean(var + mean^2) - mean^2 over processes, written without the difference of two large numbers.
+    global_mean = mean_over_processes(mean, reduce)
+    return global_mean, mean_over_processes(var + (mean - global_mean).square(), reduce)
+
+
 def gather(x: Tensor, reduce: Reduce) -> Tensor:
     """Rows of all processes in rank order with gradient: (B, ...) to (world * B, ...); all processes need equal B."""
     if reduce == "local" or world_size() == 1:

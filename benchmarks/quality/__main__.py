@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--rows", nargs="*", default=[], metavar="ROW", help="(default: all)")
     parser.add_argument("--tables", nargs="*", default=[], metavar="TABLE", help="all rows of a table (default: all)")
     parser.add_argument(
-        "--seeds", type=int, default=None, help="at most so many seeds a row (default: its tables' own)"
+        "--seeds", nargs="+", type=int, default=[], metavar="SEED", help="(default: as many as a table wants, from 0)"
     )
     parser.add_argument("--split", choices=["validation", "test"], default="test", help="(default: %(default)s)")
     parser.add_argument("--output", type=Path, default=Path("runs/quality"), help="(default: %(default)s)")
@@ -55,19 +55,22 @@ def measure(arguments: argparse.Namespace, overrides: tuple[str, ...], processes
     """Measure the rows that are asked for; 1 when one of them failed."""
     if arguments.benchmark not in BENCHMARKS:
         raise InputError(f"--benchmark: {arguments.benchmark!r} is not legal; one of {', '.join(BENCHMARKS)}")
-    for name in ("seeds", "jobs"):
-        if (value := getattr(arguments, name)) is not None and value < 1:
-            raise InputError(f"--{name}: {value} is not legal; at least 1")
+    if arguments.jobs < 1:
+        raise InputError(f"--jobs: {arguments.jobs} is not legal; at least 1")
     for word in overrides:
         if word.startswith(_OURS):
             raise InputError(f"{word}: is not legal here: the command names it for each run")
     benchmark, folder = BENCHMARKS[arguments.benchmark], arguments.output.resolve()
     rows = chosen(arguments.rows, arguments.tables, benchmark)
+    seeds = range(max(benchmark.seeds(row) for row in rows))
+    for seed in arguments.seeds:
+        if seed not in seeds:
+            raise InputError(f"--seeds: {seed} is not legal; of these rows 0 to {max(seeds)} are measured")
     wanted = [
         Measurement(benchmark, row, seed, arguments.split, folder, overrides)
-        for seed in range(max(benchmark.seeds(row) for row in rows))
+        for seed in seeds
         for row in rows
-        if seed < min(benchmark.seeds(row), arguments.seeds or benchmark.seeds(row))
+        if seed < benchmark.seeds(row) and (not arguments.seeds or seed in arguments.seeds)
     ]
     for m in wanted:  # before hours of training: a typing error in an override is one in all of them
         with nullcontext() if overrides else suppress(InputError):

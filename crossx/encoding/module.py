@@ -138,20 +138,33 @@ class EncoderModule(RetrievalModule):
             pairs: B pairs.
             augmented: Embed random views of the images, where the module augments.
         """
-        vocabulary = self.teachers.vocabulary
         photo, of_photo, told_photo = self._seen(pairs, "photo", augmented)
         sketch, of_sketch, told_sketch = self._seen(pairs, "sketch", augmented)
         photo, photo_guess = self.photo_encoder.answer(photo, told_photo)
         sketch, sketch_guess = self.sketch_encoder.answer(sketch, told_sketch)
         guesses = ((photo_guess, of_photo), (sketch_guess, of_sketch))
+        hints = tuple(Hint(guess, teacher.features) for guess, teacher in guesses if guess is not None)
+        return self._judged(photo, sketch, of_photo, of_sketch, pairs.target, hints)
+
+    def _judged(
+        self,
+        photo: Tensor,
+        sketch: Tensor,
+        of_photo: TeacherOutput,
+        of_sketch: TeacherOutput,
+        target: Tensor,
+        hints: tuple[Hint, ...] = (),
+    ) -> PairEmbeddings:
+        """Embeddings beside the posteriors of both teachers."""
+        vocabulary = self.teachers.vocabulary
         return PairEmbeddings(
             photo=photo,
             sketch=sketch,
             photo_posterior=vocabulary.union_posterior(of_photo.logits, "photo", self.temperature),
             sketch_posterior=vocabulary.union_posterior(of_sketch.logits, "sketch", self.temperature),
-            target=pairs.target,
+            target=target,
             least_cosine=min(self.photo_encoder.least_cosine, self.sketch_encoder.least_cosine),
-            hints=tuple(Hint(guess, teacher.features) for guess, teacher in guesses if guess is not None),
+            hints=hints,
         )
 
     def _seen(
@@ -196,7 +209,10 @@ class EncoderModule(RetrievalModule):
 
     def criticise(self, pairs: PairBatch) -> Criticism:
         """The critic's word on each pair."""
-        criticism: Criticism = self.critic(self.learned(self.embed(pairs)))
+        photo = self.photo_encoder.embed_learned(pairs.photo, pairs.photo_teacher)
+        sketch = self.sketch_encoder.embed_learned(pairs.sketch, pairs.sketch_teacher)
+        embeddings = self._judged(photo, sketch, pairs.photo_teacher, pairs.sketch_teacher, pairs.target)
+        criticism: Criticism = self.critic(embeddings)
         return criticism
 
     def learned(self, embeddings: PairEmbeddings) -> PairEmbeddings:

@@ -1,11 +1,11 @@
-"""BatchNorm statistics of generated batches: all layers, all processes and, where wanted, all batches so far."""
+"""BatchNorm statistics of generated batches: all layers, all processes."""
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from crossx.distributed import mean_over_processes
+from crossx.distributed import moments_over_processes
 from crossx.objective import full_precision
 from crossx.teachers.teacher import FrozenTeacher
 from crossx.types import LayerStatistics, Reduce
@@ -24,9 +24,7 @@ def joined_statistics(statistics: Sequence[LayerStatistics], reduce: Reduce = "l
     # All layers in one tensor: two exchanges between processes instead of two a layer.
     mean = torch.cat([full_precision(layer.mean) for layer in statistics])
     var = torch.cat([full_precision(layer.var) for layer in statistics])
-    # mean(var + mean^2) - mean^2 over processes, written without the difference of two large numbers.
-    global_mean = mean_over_processes(mean, reduce)
-    return global_mean, mean_over_processes(var + (mean - global_mean).square(), reduce)
+    return moments_over_processes(mean, var, reduce)
 
 
 @torch.no_grad()
@@ -36,48 +34,3 @@ def batch_norm_channels(teacher: FrozenTeacher) -> int:
     size = teacher.preprocessing.size
     grey = teacher.preprocessing.mean.new_full((1, 3, size, size), 0.5)
     return sum(len(layer.mean) for layer in teacher(grey, statistics=True).statistics)
-
-
-class RunningStatistics(nn.Module):
-    """Mean and variance of all images so far, in which a batch weighs the less the older it is.
-
-    The variance is that of the images of all batches together: the average of the batches' variances and of how far
-    their means lie apart.
-
-    Args:
-        channels: C.
-        momentum: What is left of a batch's weight after the next one, in (0, 1). The first 1 / (1 - momentum) batches
-            weigh alike, so that the very first ones do not stay for long.
-    """
-
-    mean: Tensor
-    var: Tensor
-    batches: Tensor
-
-    def __init__(self, channels: int, momentum: float) -> None:
-        super().__init__()
-        self.momentum = momentum
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("var", torch.zeros(channels))
-        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
-
-    def forward(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
-        """Join a batch with those before it; in training mode it is one of them from then on.
-
-        Args:
-            mean: (C,).
-            var: (C,), biased.
-
-        Returns:
-            Mean (C,) and variance (C,) of the images so far, with gradient through the present batch alone.
-        """
-        share = (1 / (self.batches + 1)).clamp_min(1 - self.momentum)
-        past_mean, past_var = full_precision(self.mean), full_precision(self.var)
-        step = mean - past_mean
-        joined_mean = past_mean + share * step
-        joined_var = (1 - share) * past_var + share * var + share * (1 - share) * step.square()
-        if self.training:
-            self.mean.copy_(joined_mean.detach())
-            self.var.copy_(joined_var.detach())
-            self.batches.add_(1)
-        return joined_mean, joined_var

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
+from processes import run_processes
 from runs import CLASSES, SIZE, save_teachers
 from torch import Tensor, nn
 
@@ -46,10 +48,11 @@ def test_an_unknown_class_has_the_logit_that_is_promised(pair: TeacherPair, read
     made = started(pair, reading=reading)
     if reading:
         with torch.no_grad():
-            mean, variance = (torch.rand(len(SKETCH), generator=torch.Generator().manual_seed(i)) for i in (1, 2))
-            made.get_buffer("standardise.running_mean").copy_(mean)
-            made.get_buffer("standardise.running_var").copy_(variance)
-        read = (read - mean) / (variance + 1e-5).sqrt()
+            mean, variance = (torch.rand(3, generator=torch.Generator().manual_seed(i)) for i in (1, 2))
+            made.get_buffer("readings.mean").copy_(mean)
+            made.get_buffer("readings.var").copy_(variance)
+            made.get_buffer("readings.batches").fill_(1)
+        read = (read[:, 4:] - mean) / (variance + 1e-5).sqrt()
     found = made.eval().posterior(images(), output)
     union = pair.vocabulary.union
     weight = last_layer(pair.sketch.network)
@@ -63,7 +66,7 @@ def test_an_unknown_class_has_the_logit_that_is_promised(pair: TeacherPair, read
         likeness = [F.cosine_similarity(weight[SKETCH.index(name)], weight[SKETCH.index(c)], dim=0) for c in COMMON]
         w = torch.stack(likeness)
         cosine = F.cosine_similarity(seen - seen.mean(1, keepdim=True), (w - w.mean())[None], dim=1)
-        guesses.append(2 * cosine + reading * read[:, SKETCH.index(name)])
+        guesses.append(2 * cosine + reading * (read[:, SKETCH.index(name) - 4] if reading else 0))
     shares = torch.stack(guesses, dim=1).softmax(1)
     logits |= {name: 1 + shares[:, i].log() for i, name in enumerate(SKETCH[4:])}
     expected = torch.stack([logits[name] for name in union], dim=1).div(1.5).softmax(1)
@@ -71,31 +74,93 @@ def test_an_unknown_class_has_the_logit_that_is_promised(pair: TeacherPair, read
 
 
 def test_readings_are_standardised_by_what_was_read_in_training(pair: TeacherPair) -> None:
-    """The running mean comes near that of the images seen; the next encoder gets it from the checkpoint."""
+    """The mean and variance are those of the images seen; the next encoder gets them from the checkpoint."""
     made = started(pair, reading=1.0)
     seen = images(64)
-    for _ in range(200):
-        made(seen)
-    logits = pair.sketch(seen).logits
-    torch.testing.assert_close(made.get_buffer("standardise.running_mean"), logits.mean(0), rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(made.get_buffer("standardise.running_var"), logits.var(0), rtol=1e-3, atol=1e-3)
+    for _ in range(3):
+        in_training = made(seen)
+    logits = pair.sketch(seen).logits[:, 4:]
+    torch.testing.assert_close(made.get_buffer("readings.mean"), logits.mean(0))
+    torch.testing.assert_close(made.get_buffer("readings.var"), logits.var(0, correction=0))
     before = made.eval()(seen)
+    torch.testing.assert_close(in_training, before)
     torch.testing.assert_close(made(seen), before)  # nothing moves outside of training
     other = started(pair, reading=1.0).eval()
+    other.head = copy.deepcopy(made.head)
     assert not torch.allclose(other(seen), before, atol=1e-4)
     other.load_state_dict(made.state_dict())
     torch.testing.assert_close(other(seen), before)
-    assert "standardise.running_mean" in made.state_dict()
-    torch.testing.assert_close(made.train()(seen[:1]), before[:1])  # one image has no variance
 
 
-def test_nothing_is_read_where_both_teachers_know_all(tmp_path: Path) -> None:
+def test_before_the_first_batch_nothing_is_read(pair: TeacherPair) -> None:
+    untrained, without = started(pair, reading=1.0).eval(), started(pair).eval()
+    output = pair.photo(images())
+    torch.testing.assert_close(untrained.posterior(images(), output), without.posterior(images(), output))
+
+
+def test_a_single_image_can_be_trained_on(pair: TeacherPair) -> None:
+    """It has no variance."""
+    made = started(pair, reading=1.0)
+    assert made(images(1)).isfinite().all()
+    assert made.eval()(images()).isfinite().all()
+
+
+def test_the_posterior_is_computed_in_full_precision(pair: TeacherPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = started(pair, reading=1.0)
+    made(images())
+    output = pair.photo(images())
+    expected = made.eval().posterior(images(), output)
+    teacher = made.other_teacher
+    assert teacher is not None
+    told = teacher(images())
+    monkeypatch.setattr(teacher, "forward", lambda seen: told)  # noqa: ARG005 - its own forward is in half precision
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(made.posterior(images(), output), expected)
+
+
+def read(folder: Path, seen: Tensor) -> list[Tensor]:
+    """What is known of the readings after this process's part of a batch."""
+    world, rank = (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
+    made = started(TeacherPair(*(str(folder / f"{modality}.safetensors") for modality in MODALITIES)), reading=1.0)
+    made(seen.chunk(world)[rank])
+    return [made.get_buffer("readings.mean"), made.get_buffer("readings.var")]
+
+
+def test_two_processes_read_what_one_reads(tmp_path: Path) -> None:
+    """Of batches that have other means."""
+    save_teachers(tmp_path, classes={"photo": PHOTO, "sketch": SKETCH})
+    seen = images(8)
+    seen[4:] /= 4
+    expected = read(tmp_path, seen)
+    for found in run_processes(2, read, tmp_path, seen):
+        torch.testing.assert_close(found, expected)
+
+
+def test_an_adversary_does_not_ask_the_other_teacher(pair: TeacherPair) -> None:
+    """It is shown the head alone, and what is shown is what a whole embedding holds."""
+    made = started(pair, reading=1.0)
+    expected = made.learned(made(images()))
+    batches = made.get_buffer("readings.batches").clone()
+    asked: list[int] = []
+    teacher = made.other_teacher
+    assert teacher is not None
+    teacher.register_forward_pre_hook(lambda *_: asked.append(1))
+    torch.testing.assert_close(made.embed_learned(images()), expected)
+    assert not asked
+    assert torch.equal(made.get_buffer("readings.batches"), batches)
+
+
+def test_nothing_is_read_where_both_teachers_know_all(tmp_path: Path, pair: TeacherPair) -> None:
+    """Nor is anything left of an earlier start."""
     both = TeacherPair(*save_teachers(tmp_path, classes=dict.fromkeys(MODALITIES, CLASSES)))
     made = CompletedPosteriorEncoder(reading=1.0, dim=4, hidden=0)
+    made.start_from(pair, "sketch")
+    assert made.other_teacher is pair.photo
     made.start_from(both, "sketch")
     output = both.sketch(images())
     torch.testing.assert_close(made.posterior(images(), output), output.logits.softmax(1))
     assert made.other_teacher is None
+    assert not any(name.startswith("readings") for name in made.state_dict())
 
 
 def test_without_a_guess_it_is_posterior_matching(pair: TeacherPair) -> None:

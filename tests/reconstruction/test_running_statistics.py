@@ -16,7 +16,8 @@ from crossx.reconstruction.losses import (
 )
 from crossx.reconstruction.losses.batch_norm_statistics import statistics_distance
 from crossx.reconstruction.module import ReconstructionModule
-from crossx.reconstruction.statistics import RunningStatistics, batch_norm_channels
+from crossx.reconstruction.statistics import batch_norm_channels
+from crossx.running import RunningStatistics
 from crossx.teachers.pair import TeacherPair
 
 BUFFERS = {f"{modality}.{name}" for modality in MODALITIES for name in ("mean", "var", "batches")}

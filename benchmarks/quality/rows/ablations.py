@@ -15,9 +15,10 @@ def _weightless(*terms: str) -> tuple[str, ...]:
 ABLATIONS = Table(
     "ablations",
     "Ablations",
-    "`heads` with one part taken away: a negative difference says that the part helps. The adversary's weight is small "
-    "in all recipes; one row shows it at work. The columns on pairs are of the last logged batches: the share that "
-    "both teachers call the same, and how diverse images are beside real ones.",
+    "`heads` with one part taken away: a negative difference says that the part helps. The adversary's weight in `heads` "
+    "is small; one row raises it instead of taking it away, so there a negative difference says that more of it hurts. "
+    "The columns on pairs are of the last logged batches: the share that both teachers call the same, and how diverse "
+    "images are beside real ones.",
     (
         HEADS,
         _without("semantics", "semantic consistency", *_weightless("one_hot", "entropy", "activation")),
@@ -30,7 +31,6 @@ ABLATIONS = Table(
         ),
         _without("guidance", "modality guidance", *_weightless("modality")),
         _without("adversary", "adversary", *_weightless("adversarial")),
-        # Against heads on frozen teachers the recipe's weight is 0.6 % of the gradient that the statistics have.
         Row(
             "strong_adversary",
             "with an adversary of weight 10, not 0.3",

@@ -105,6 +105,10 @@ class Encoder(nn.Module, ABC):
         """Images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32."""
         return F.normalize(self.embed(images, teacher).float(), dim=1)
 
+    def embed_learned(self, images: Tensor, teacher: TeacherOutput | None = None) -> Tensor:
+        """What training can move of the images' embeddings, (B, `learned_dim`); an encoder may leave out the rest."""
+        return self.learned(self(images, teacher))
+
     def answer(self, images: Tensor, teacher: TeacherOutput | None = None) -> tuple[Tensor, Tensor | None]:
         """The unit vectors, (B, D), beside a guess of the teacher's features, (B, F); None where it makes none."""
         return self(images, teacher), None

@@ -4,19 +4,23 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from crossx.backbones import last_layer
+from crossx.distributed import moments_over_processes
 from crossx.encoding.encoders.base import Encoder
 from crossx.encoding.encoders.posterior import PosteriorEncoder
 from crossx.errors import InputError
 from crossx.objective import full_precision
+from crossx.running import RunningStatistics
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import FrozenTeacher
 from crossx.types import Modality, TeacherOutput
 
-_MOMENTUM = 0.05
-"""Weight of a batch in the mean and variance of readings: generators change, but slowly."""
+_MOMENTUM = 0.95
+"""Of the mean and variance of readings: generators change, but slowly."""
+_EPSILON = 1e-5
+"""Added to a variance before it divides: a class that is read alike in all images says nothing."""
 
 
 class CompletedPosteriorEncoder(PosteriorEncoder):
@@ -35,14 +39,17 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
       last layer of the teacher that knows c, between c and the shared classes; both less their mean.
     - what the other teacher, which knows c, says of this image of the wrong modality: r are its logits, each
       standardised by its mean and variance over the synthetic images of this modality. A photo classifier calls nearly
-      every sketch one of a few classes; what it says of one more than of the others is about what is drawn. (The mean
-      and variance take the place of adaptive batch normalisation's, arXiv 1603.04779, and need no image.)
+      every sketch one of a few classes; what it says of one more than of the others is about what is drawn. (They take
+      the place of adaptive batch normalisation's statistics, arXiv 1603.04779, and need no image.)
+
+    The mean and variance of readings are learned while the encoder trains and are in its checkpoint; before the first
+    training batch nothing is read. So a checkpoint that was trained with `reading` 0 cannot be measured with more, nor
+    the reverse.
 
     Args:
         offset: Logit of all unknown classes together: higher for a teacher that is sure of what it knows.
         slope: What the shared classes' opinion counts, >= 0.
-        reading: What the other teacher's opinion counts, >= 0; 0 does not ask it. The mean and variance are learned
-            while the encoder trains, over some 20 batches, and are in its checkpoint.
+        reading: What the other teacher's opinion counts, >= 0; 0 does not ask it.
         share: See `PosteriorEncoder`.
         temperature: See `PosteriorEncoder`; it divides the guesses, too.
         dim: See `PosteriorEncoder`.
@@ -75,6 +82,7 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
                 raise InputError(f"encoder.{name}: {value} is not legal; 0 or more")
         self.offset, self.slope, self.reading = offset, slope, reading
         self.other_teacher: FrozenTeacher | None = None
+        self.readings: RunningStatistics | None = None
 
     def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
         """Take the teachers, and from the other one how its classes lie to each other."""
@@ -96,9 +104,10 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
         self.register_buffer("unknown", unknown, persistent=False)
         self.register_buffer("others", _direction(of_unknown @ of_shared.T), persistent=False)
         self.register_buffer("read", vocabulary.teacher_target(unknown, other), persistent=False)
-        if self.reading and len(unknown):
-            self.other_teacher = teachers.of(other)
-            self.standardise = nn.BatchNorm1d(len(weight), affine=False)  # for its statistics
+        # Both are also taken back: an encoder may be started again, with teachers that know all.
+        reads = self.reading > 0 and len(unknown) > 0
+        self.other_teacher = teachers.of(other) if reads else None
+        self.readings = RunningStatistics(len(unknown), _MOMENTUM) if reads else None
 
     def check_partner(self, other: Encoder) -> None:
         """Refuse a partner whose vectors are put together in another way.
@@ -113,35 +122,34 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
             )
         super().check_partner(other)
 
+    def embed_learned(self, images: Tensor, teacher: TeacherOutput | None = None) -> Tensor:
+        """The head's unit vectors; the posterior, for which the other teacher may have to be asked, is left out."""
+        return F.normalize(full_precision(self.head(self.output(images, teacher).features)), dim=1)
+
     def posterior(self, images: Tensor, output: TeacherOutput) -> Tensor:
         """The teacher's posterior over the union, with guesses at what it does not know, (B, U)."""
         vocabulary, modality = self.vocabulary, self._modality
         # A constant added to all logits says nothing; the guesses stand beside logits of mean 0.
         logits = full_precision(output.logits)
         logits = logits - logits.mean(dim=1, keepdim=True)
-        opinion = self.slope * _direction(vocabulary.shared_logits(logits, modality)) @ self.others.T
-        if self.other_teacher is not None:
-            opinion = opinion + self.reading * self._read(images)
+        with torch.autocast(logits.device.type, enabled=False):  # classes lie nearer each other than bfloat16 can tell
+            opinion = self.slope * _direction(vocabulary.shared_logits(logits, modality)) @ self.others.T
+        if self.other_teacher is not None and self.readings is not None:
+            opinion = opinion + self.reading * self._read(images, self.other_teacher, self.readings)
         guesses = self.offset + opinion.log_softmax(dim=1)
         place = vocabulary.teacher_target(torch.arange(len(vocabulary)), modality).clamp_min(0).to(logits.device)
         completed = logits[:, place].index_copy(1, self.unknown, guesses)
         return (completed / self.temperature).softmax(dim=1)
 
     @torch.no_grad()
-    def _read(self, images: Tensor) -> Tensor:
-        """The other teacher's standardised logits of the unknown classes, (B, N)."""
-        if self.other_teacher is None:
-            raise RuntimeError("start_from() comes before the first use")
-        statistics = self.standardise
-        logits = F.batch_norm(
-            full_precision(self.other_teacher(images).logits),
-            statistics.running_mean,
-            statistics.running_var,
-            training=self.training and len(images) > 1,  # one image has no variance
-            momentum=_MOMENTUM,
-            eps=statistics.eps,
-        )
-        return logits[:, self.read]
+    def _read(self, images: Tensor, teacher: FrozenTeacher, readings: RunningStatistics) -> Tensor:
+        """The other teacher's standardised logits of the N unknown classes, (B, N); 0 where none were read before."""
+        logits = full_precision(teacher(images).logits)[:, self.read]
+        if self.training:
+            moments = moments_over_processes(logits.mean(0), logits.var(0, correction=0), "global")
+            readings(*moments)
+        mean, var = full_precision(readings.mean), full_precision(readings.var)
+        return (readings.batches > 0) * (logits - mean) / (var + _EPSILON).sqrt()
 
 
 def _direction(values: Tensor) -> Tensor:

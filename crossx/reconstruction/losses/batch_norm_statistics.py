@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from crossx.errors import InputError
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
-from crossx.reconstruction.statistics import RunningStatistics, batch_norm_channels, joined_statistics
+from crossx.reconstruction.statistics import batch_norm_channels, joined_statistics
+from crossx.running import RunningStatistics
 from crossx.teachers.pair import TeacherPair
 from crossx.types import MODALITIES, LayerStatistics, Modality, Reduce, TeacherOutput
 

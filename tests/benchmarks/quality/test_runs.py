@@ -118,7 +118,7 @@ def test_measures_what_is_missing_and_shows_it_in_pictures(
     measure: Measure, tmp_path: Path, calls: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = ("--rows", "classifier_only", "posterior_matching", "crossx")
-    assert measure(*rows, "--seeds", "1") == 0
+    assert measure(*rows, "--seeds", "0") == 0
     assert calls == ["validate", "validate", "fit", "validate"]
     found = result(tmp_path, "crossx")
     assert (found.split, found.failed, len(found.ap_all), len(found.labels)) == ("validation", "", 20, 20)
@@ -142,7 +142,7 @@ def test_measures_what_is_missing_and_shows_it_in_pictures(
         assert (written / f"shapes-validation-published-{picture}.png").stat().st_size > 1000
 
     calls.clear()
-    assert measure(*rows, "--seeds", "1") == 0
+    assert measure(*rows, "--seeds", "0") == 0
     assert not calls
     assert measure("--rows", "crossx") == 0  # its second seed, with teachers of its own
     assert calls == ["fit", "fit", "fit", "validate"]
@@ -154,7 +154,7 @@ def test_measures_what_is_missing_and_shows_it_in_pictures(
 
 def test_one_fit_is_measured_in_many_ways(measure: Measure, tmp_path: Path, calls: list[str]) -> None:
     """Other images, and the test split."""
-    assert measure("--rows", "crossx", "more", "--seeds", "1") == 0
+    assert measure("--rows", "crossx", "more", "--seeds", "0") == 0
     assert calls == ["fit", "validate", "validate"]
     crossx, more = result(tmp_path, "crossx"), result(tmp_path, "more")
     assert len(more.ap_all) == 30 > len(crossx.ap_all)
@@ -163,14 +163,14 @@ def test_one_fit_is_measured_in_many_ways(measure: Measure, tmp_path: Path, call
     first = [ap for ap, label in zip(more.ap_all, more.labels, strict=True) if more.classes[label] == CLASSES[0]]
     assert f"| {sum(ap for ap in first if ap is not None) / len(first):.3f} |  |" in text.split("| other images |")[1]
     calls.clear()
-    assert measure("--rows", "crossx", "--seeds", "1", "--split", "test") == 0
+    assert measure("--rows", "crossx", "--seeds", "0", "--split", "test") == 0
     assert calls == ["test"]
     assert {r.split for r in results(tmp_path, "crossx")} == {"validation", "test"}
     assert (tmp_path / "out/results/shapes-test.md").is_file()
 
 
 def test_a_result_holds_for_what_gave_it(measure: Measure, tmp_path: Path, calls: list[str]) -> None:
-    rows = ("--rows", "crossx", "--seeds", "1")
+    rows = ("--rows", "crossx", "--seeds", "0")
     measure(*rows)
     first = result(tmp_path, "crossx")
     calls.clear()
@@ -184,7 +184,7 @@ def test_a_result_holds_for_what_gave_it(measure: Measure, tmp_path: Path, calls
 
 
 def test_teachers_older_than_their_config_are_trained_again(measure: Measure, tmp_path: Path, calls: list[str]) -> None:
-    rows = ("--rows", "crossx", "--seeds", "1")
+    rows = ("--rows", "crossx", "--seeds", "0")
     measure(*rows)
     first = result(tmp_path, "crossx")
     config = tmp_path / "sketch.yaml"
@@ -201,7 +201,7 @@ def test_teachers_older_than_their_config_are_trained_again(measure: Measure, tm
 def test_a_row_that_fails_stops_nothing(
     measure: Measure, tmp_path: Path, calls: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert measure("--rows", "broken", "bad", "classifier_only", "--seeds", "1") == 1
+    assert measure("--rows", "broken", "bad", "classifier_only", "--seeds", "0") == 1
     found = result(tmp_path, "broken")
     assert not found.metrics
     assert found.failed.startswith("the fit ended with status 2; see ")
@@ -211,14 +211,14 @@ def test_a_row_that_fails_stops_nothing(
     assert result(tmp_path, "classifier_only").metrics
     assert "| Broken | failed |" in capsys.readouterr().out
     calls.clear()
-    assert measure("--rows", "broken", "--seeds", "1") == 1
+    assert measure("--rows", "broken", "--seeds", "0") == 1
     assert calls == ["fit"]  # tried again
 
 
 def test_teachers_that_cannot_be_made_fail_their_rows(
     measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: list[str]
 ) -> None:
-    assert measure("--rows", "crossx", "--seeds", "1") == 0
+    assert measure("--rows", "crossx", "--seeds", "0") == 0
     calls.clear()
     run = Processes.crossx
 
@@ -241,7 +241,7 @@ def test_records_that_cannot_be_made_fail_their_rows(
         raise InputError(f"{self.path.stem}: no images")
 
     monkeypatch.setattr(Trained, "make_record", make_record)
-    assert measure("--rows", "recorded", "classifier_only", "--seeds", "1") == 1
+    assert measure("--rows", "recorded", "classifier_only", "--seeds", "0") == 1
     assert result(tmp_path, "recorded").failed == "photo-0: no images"
     assert result(tmp_path, "classifier_only").metrics
 
@@ -250,7 +250,7 @@ def test_a_fit_that_ends_badly_is_no_fit(
     measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: list[str]
 ) -> None:
     """Also when its weights and figures have been written."""
-    run, rows = Processes.crossx, ("--rows", "crossx", "--seeds", "1")
+    run, rows = Processes.crossx, ("--rows", "crossx", "--seeds", "0")
 
     def crossx(self: Processes, words: Sequence[str], log: Path) -> int:
         return run(self, words, log) or 1
@@ -276,7 +276,7 @@ def test_a_typing_error_is_found_before_anything_is_trained(
 def test_an_interrupted_row_leaves_no_figure_and_changes_none(
     measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = ("--rows", "crossx", "--seeds", "1")
+    rows = ("--rows", "crossx", "--seeds", "0")
     measure(*rows, output="straight")
     whole, attempts = Processes.crossx, []
 
@@ -313,7 +313,7 @@ def test_mistakes_are_named(measure: Measure, capsys: pytest.CaptureFixture[str]
         (("--rows", "nothing"), "--rows: 'nothing' is not legal; one of classifier_only, posterior_matching, broken"),
         (("--tables", "nothing"), "--tables: 'nothing' is not legal; one of published, elsewhere"),
         (("--benchmark", "other"), "--benchmark: 'other' is not legal; one of shapes"),
-        (("--seeds", "0"), "--seeds: 0 is not legal; at least 1"),
+        (("--seeds", "0", "2"), "--seeds: 2 is not legal; of these rows 0 to 1 are measured"),
         (("--jobs", "0"), "--jobs: 0 is not legal; at least 1"),
         (("--seed_everything", "3"), "--seed_everything: is not legal here: the command names it for each run"),
     ):
