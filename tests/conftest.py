@@ -10,8 +10,12 @@ from runs import Teachers, save_teachers
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
-    """Tiny networks are faster on one core, and sums in one order give the same bits on every machine."""
+    """Tiny networks are faster on one core, and sums in one order give the same bits in every run.
+
+    The processes that tests start, too: beside a second process of tests there is no core left for more threads.
+    """
     torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -15,10 +15,10 @@ def _weightless(*terms: str) -> tuple[str, ...]:
 ABLATIONS = Table(
     "ablations",
     "Ablations",
-    "`heads` with one part taken away: a negative difference says that the part helps. The adversary's weight in `heads` "
-    "is small; one row raises it instead of taking it away, so there a negative difference says that more of it hurts. "
-    "The columns on pairs are of the last logged batches: the share that both teachers call the same, and how diverse "
-    "images are beside real ones.",
+    "`heads` with one part taken away: a negative difference says that the part helps. The adversary's weight in "
+    "`heads` is small; one row raises it instead of taking it away, so there a negative difference says that more of "
+    "it hurts. The columns on pairs are of the last logged batches: the share that both teachers call the same, and "
+    "how diverse images are beside real ones.",
     (
         HEADS,
         _without("semantics", "semantic consistency", *_weightless("one_hot", "entropy", "activation")),
