@@ -19,8 +19,8 @@ from crossx.errors import InputError
 from crossx.files import write_text
 from crossx.types import Split
 
-_EVERY = 120.0
-"""Seconds between two reports while rows are being measured: intervals take their time."""
+_EVERY = 600.0
+"""Seconds between two reports while rows are being measured: pictures and intervals take a row's time."""
 _QUERIES = 5
 
 

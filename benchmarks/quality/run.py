@@ -242,7 +242,15 @@ def environment() -> dict[str, str]:
         "python": platform.python_version(),
         "threads": os.environ.get("OMP_NUM_THREADS", "1"),
         "machine": platform.machine(),
+        "cpu": _cpu(),
     }
+
+
+def _cpu() -> str:
+    """Name of the processor and the instructions that torch uses: with other ones sums have other last digits."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return f"{next(names, platform.processor()) or 'unknown'}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _git(*words: str) -> str:
