@@ -6,18 +6,20 @@ from pathlib import Path
 from statistics import mean
 
 
-def validation_curve(metrics: Path, steps: int) -> list[tuple[int, float]]:
+def validation_curve(metrics: Path, steps: int, at_start: float | None = None) -> list[tuple[int, float]]:
     """Training steps done and mAP@all, in the order of time.
 
     Args:
         metrics: A run's `metrics.csv`.
         steps: Steps of the whole run.
+        at_start: mAP@all before the first step, where that was measured; a run's table does not have it.
     """
     with metrics.open(newline="") as file:
         rows = [(row["step"], row.get("val/map_all")) for row in csv.DictReader(file)]
     # Inside a fit Lightning logs a validation under the index of the last step, which is one less than the steps done;
     # the validation behind it stands under their number.
-    return [(min(int(step) + 1, steps), float(value)) for step, value in rows if value]
+    curve = [(min(int(step) + 1, steps), float(value)) for step, value in rows if value]
+    return curve if at_start is None else [(0, at_start), *curve]
 
 
 def last_mean(metrics: Path, columns: Sequence[str], count: int = 5) -> dict[str, float]:

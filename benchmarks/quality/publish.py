@@ -36,11 +36,12 @@ _INTRODUCTION = """# Results
 Made by `python -m benchmarks.quality.publish` from the results in `benchmarks/results`, which
 `python -m benchmarks.quality --benchmark NAME` has measured. Do not edit this page.
 
-All figures are of the **test** split; recipes were chosen on validation. `map_all` is the mean over queries of the
-average precision, and the mean over teacher pairs; *of seeds* is the smallest and the largest of these.
-`map_all_macro` is the mean over classes. A difference is paired by query, its interval covers 95 % of resampled queries
-*with these teachers*: it says what other sketches would do, and the spread over seeds what other teachers would.
-`seconds` is the wall-clock time of a fit on one thread, beside whatever else the machine did.
+All figures are of the **test** split but for the column that says what encoders reach on validation at step 0 and at
+the end of training: rows that start well owe it to their start. `map_all` is the mean over queries of the average
+precision, and the mean over teacher pairs; *of seeds* is the smallest and the largest of these. `map_all_macro` is
+the mean over classes. A difference is paired by query, over the seeds that both rows have; its interval covers 95 %
+of resampled queries *with these teachers and these fits*: it says what other sketches would do, and the spread over
+seeds what other teachers and fits would. A question mark stands for what an earlier version did not record.
 """
 
 

@@ -186,7 +186,7 @@ class Measurement:
             made_with = json.loads(self._done.read_text())
             about = json.loads((fit / "results.json").read_text())
             seconds = about["seconds"]
-            curve = validation_curve(fit / "metrics.csv", about["step"])
+            curve = validation_curve(fit / "metrics.csv", about["step"], about["at_start"].get("map_all"))
             pairs = last_mean(fit / "metrics.csv", _PAIRS)
             weights = ["--ckpt_path", str(fit / "checkpoints" / "last.ckpt")]
         verb = "test" if self.split == "test" else "validate"

@@ -1,4 +1,4 @@
-"""What has been measured: one JSON file a row, seed, split and config, valid for exactly what gave it."""
+"""What has been measured: one JSON file a row, seed, split and config, and what it was measured with."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,8 @@ class Result:
         classes: Class names that the labels index.
         precision_at_recall: Mean interpolated precision at recalls 0, 0.1, ..., 1.
         pairs: Measures of the last pairs, such as `recon/agreement`; empty where none are made.
-        curve: Training steps and mAP@all on validation, in the order of time; empty where nothing is trained.
+        curve: Training steps and mAP@all on validation, in the order of time, from step 0 where that was measured;
+            empty where nothing is trained.
         seconds: Duration of the fit.
         environment: What it was measured with: versions, commit, threads, machine. It is told and not compared.
         failed: Why there are no figures; empty for a row that was measured.

@@ -98,7 +98,8 @@ def markdown(benchmark: Benchmark, table: Table, results: Results) -> str:
     with_pairs = table.name == "ablations"
     head = ["", "map_all", "of seeds", "map_all_macro", *benchmark.metrics]
     head += [*table.groups, *(_PAIR_COLUMNS.values() if with_pairs else ())]
-    head += [f"difference to `{table.reference}`", "seeds", "seconds", *([table.paper] if table.paper else [])]
+    head += [f"difference to `{table.reference}`", "of seeds", "seeds", "validation: step 0, end"]
+    head += [table.paper] if table.paper else []
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     notes: dict[str, str] = {}
     for c in shown:
@@ -118,17 +119,30 @@ def markdown(benchmark: Benchmark, table: Table, results: Results) -> str:
         row += [_group(c, name, others) for name in table.groups]
         if with_pairs:
             row += [_pairs(c.measured, name) for name in _PAIR_COLUMNS]
-        row.append(_interval(difference(c.measured, others)))
+        row += [_interval(difference(c.measured, others)), _spread(seed_differences(c.measured, others), "+")]
         row.append(f"{len(c.measured)}, {len(c.failed)} failed" if c.failed else str(len(c.measured)))
-        row.append(f"{mean(r.seconds for r in c.measured):.0f}" if c.row.trains else "")
-        lines.append([*row, *paper])
+        lines.append([*row, _training(c.measured), *paper])
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     footnotes = "".join(f"\n\n{mark.replace('*', chr(92) + '*')} not data-free: {why}." for why, mark in notes.items())
     return f"## {table.title}\n\n{table.about}\n\n{text}{footnotes}\n"
 
 
-def _spread(values: Sequence[float]) -> str:
-    return f"{min(values):.3f} to {max(values):.3f}" if len(values) > 1 else ""
+def seed_differences(results: Sequence[Result], others: Sequence[Result]) -> list[float]:
+    """Difference in mAP@all for each seed that both rows have."""
+    theirs = {r.seed: r.metrics["map_all"] for r in others}
+    return [r.metrics["map_all"] - theirs[r.seed] for r in results if r.seed in theirs]
+
+
+def _spread(values: Sequence[float], sign: str = "") -> str:
+    return f"{min(values):{sign}.3f} to {max(values):{sign}.3f}" if len(values) > 1 else ""
+
+
+def _training(results: Sequence[Result]) -> str:
+    """What rows reach on validation before and after they are trained; those that start well owe it to their start."""
+    curves = [r.curve for r in results if r.curve]
+    starts = [curve[0][1] for curve in curves if curve[0][0] == 0]
+    ends = [curve[-1][1] for curve in curves]
+    return ", ".join(f"{mean(values):.3f}" if values else "?" for values in (starts, ends)) if curves else ""
 
 
 def _group(c: Cells, name: str, others: Sequence[Result]) -> str:

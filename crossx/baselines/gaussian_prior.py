@@ -12,8 +12,8 @@ from crossx.types import LatentBatch, PairBatch, PairSource
 class GaussianPairs(Pairs):
     """The baseline "Gaussian Prior" (arXiv 2303.07775) as we read it: images of white noise, labelled by the teachers.
 
-    Every pixel is normal with mean 0.5 and standard deviation 0.25, cut to [0, 1]: the standard normal distribution in
-    the units of a network that normalises by 0.5 and 0.25. Sketches have one channel, repeated. A pair is a pure
+    Every pixel is standard normal in the units of its teacher, which normalises images by the mean and the deviation on
+    its card, and then cut to [0, 1]. Sketches have one channel, repeated, in the units of their first. A pair is a pure
     function of the run's seed and its batch's place in the stream.
 
     Args:
@@ -49,6 +49,11 @@ class GaussianPairs(Pairs):
         seed = int(philox(run_seed(), int(latents.index[0]), stream=3).integers(2**63))
         generator = torch.Generator(device).manual_seed(seed)
         shape = (len(latents.noise), 4, self.size, self.size)
-        noise = (0.5 + 0.25 * torch.randn(shape, generator=generator, device=device)).clamp(0, 1)
+        photo, sketch = self._teachers.photo.card, self._teachers.sketch.card
+        mean, std = (
+            torch.tensor([*of_photo, of_sketch[0]], device=device)[:, None, None]
+            for of_photo, of_sketch in ((photo.mean, sketch.mean), (photo.std, sketch.std))
+        )
+        noise = (mean + std * torch.randn(shape, generator=generator, device=device)).clamp(0, 1)
         pairs: PairBatch = self._teachers(noise[:, :3], noise[:, 3:].expand(-1, 3, -1, -1))
         return pairs

@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from crossx.augmentation import Augmentation
 from crossx.base import RetrievalModule
-from crossx.data.sources import Pairs
+from crossx.data.sources import Pairs, RealPairs
 from crossx.encoding.critics import DistanceCritic, PairCritic
 from crossx.encoding.encoders import Encoder
 from crossx.encoding.losses.base import EncodingTerm, Hint, PairEmbeddings
@@ -39,6 +40,8 @@ class EncoderModule(RetrievalModule):
         judge_views: Whether encoders learn what the teachers say of the views themselves, as a patient and consistent
             teacher does (arXiv 2106.05237), at the price of one more forward of both teachers a step. Otherwise they
             learn what the teachers have said of the images before.
+        true_labels: Whether encoders learn the classes of the pairs in place of what the teachers say of them. Only
+            pairs with data (`RealPairs`) have classes that are true.
         aliases: Other spellings of class names, from `teachers.aliases`.
         optimizer: Makes the encoders' optimiser.
         scheduler: Makes its learning-rate schedule.
@@ -62,6 +65,7 @@ class EncoderModule(RetrievalModule):
         photo_augmentation: Augmentation | None = None,
         sketch_augmentation: Augmentation | None = None,
         judge_views: bool = False,
+        true_labels: bool = False,
         aliases: dict[str, str] | None = None,
         optimizer: OptimizerCallable = torch.optim.Adam,
         scheduler: LRSchedulerCallable | None = None,
@@ -86,6 +90,11 @@ class EncoderModule(RetrievalModule):
                     )
             term.loss.start_from(self.teachers, photo_encoder.dim)
         self.critic = DistanceCritic() if critic is None else critic
+        if self.critic.raw and photo_encoder.learned_dim != photo_encoder.dim:
+            raise InputError(
+                f"critic: {type(self.critic).__name__} is not legal beside {type(photo_encoder).__name__}, of whose "
+                "embedding training moves a part; DistanceCritic, MarginCritic or ProxyCritic"
+            )
         self.critic.start_from(self.teachers, photo_encoder.learned_dim)
         self.temperature = temperature
         self.photo_augmentation, self.sketch_augmentation = photo_augmentation, sketch_augmentation
@@ -98,6 +107,14 @@ class EncoderModule(RetrievalModule):
         if judge_views and photo_augmentation is None and sketch_augmentation is None:
             raise InputError("judge_views: true is not legal without an augmentation: there are no views; name one")
         self.judge_views = judge_views
+        if true_labels and not isinstance(pairs, RealPairs):
+            raise InputError(
+                f"true_labels: true is not legal beside pairs = {type(pairs).__name__}, whose classes nobody knows; "
+                "with RealPairs it is"
+            )
+        if true_labels and judge_views:
+            raise InputError("judge_views: true is not legal beside true_labels, which ask no teacher; false")
+        self.true_labels = true_labels
         self.pairs = pairs
         if pairs is not None:
             pairs.attach(self.teachers, live=None)
@@ -144,7 +161,11 @@ class EncoderModule(RetrievalModule):
         sketch, sketch_guess = self.sketch_encoder.answer(sketch, told_sketch)
         guesses = ((photo_guess, of_photo), (sketch_guess, of_sketch))
         hints = tuple(Hint(guess, teacher.features) for guess, teacher in guesses if guess is not None)
-        return self._judged(photo, sketch, of_photo, of_sketch, pairs.target, hints)
+        embeddings = self._judged(photo, sketch, of_photo, of_sketch, pairs.target, hints)
+        if not self.true_labels:
+            return embeddings
+        truth = F.one_hot(pairs.target, len(self.teachers.vocabulary)).to(embeddings.photo_posterior.dtype)
+        return replace(embeddings, photo_posterior=truth, sketch_posterior=truth)
 
     def _judged(
         self,
@@ -209,8 +230,13 @@ class EncoderModule(RetrievalModule):
 
     def criticise(self, pairs: PairBatch) -> Criticism:
         """The critic's word on each pair."""
-        photo = self.photo_encoder.embed_learned(pairs.photo, pairs.photo_teacher)
-        sketch = self.sketch_encoder.embed_learned(pairs.sketch, pairs.sketch_teacher)
+        photo, sketch = (
+            encoder.embed(images, teacher) if self.critic.raw else encoder.embed_learned(images, teacher)
+            for encoder, images, teacher in (
+                (self.photo_encoder, pairs.photo, pairs.photo_teacher),
+                (self.sketch_encoder, pairs.sketch, pairs.sketch_teacher),
+            )
+        )
         embeddings = self._judged(photo, sketch, pairs.photo_teacher, pairs.sketch_teacher, pairs.target)
         criticism: Criticism = self.critic(embeddings)
         return criticism

@@ -1,11 +1,13 @@
 """Pairs of the baselines: noise, and real images of other classes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from runs import CLASSES, SIZE, Teachers, reconstruction
+from runs import CLASSES, SIZE, Teachers, reconstruction, save_teachers
 from torch import Tensor
 
 from crossx.baselines import AlternativePairs, GaussianPairs
@@ -15,6 +17,7 @@ from crossx.data.latents import LatentDataset
 from crossx.errors import InputError
 from crossx.reconstruction.module import ReconstructionModule
 from crossx.teachers.pair import TeacherPair
+from crossx.teachers.teacher import load_teacher, save_teacher
 from crossx.types import Modality, PairBatch, Split
 
 
@@ -59,9 +62,9 @@ def test_noise_is_labelled_by_the_teachers(pair: TeacherPair, monkeypatch: pytes
     assert pairs.photo.shape == pairs.sketch.shape == (60, 3, SIZE, SIZE)
     for images in (pairs.photo, pairs.sketch):
         assert images.mean() == pytest.approx(0.5, abs=0.01)
-        assert images.std() == pytest.approx(0.24, abs=0.01)  # 0.25, a little cut
-        assert images.min() >= 0
-        assert images.max() <= 1
+        assert images.std() == pytest.approx(0.359, abs=0.01)  # 0.5, as on the cards, and a third of it cut
+        assert images.min() == 0
+        assert images.max() == 1
     assert torch.equal(pairs.sketch[:, 0], pairs.sketch[:, 2])
     assert not torch.equal(pairs.photo[:, 0], pairs.photo[:, 1])
     torch.testing.assert_close(pairs.photo_teacher.logits, pair.photo(pairs.photo).logits)
@@ -70,6 +73,20 @@ def test_noise_is_labelled_by_the_teachers(pair: TeacherPair, monkeypatch: pytes
     assert torch.equal(drawn(source).photo, pairs.photo)
     monkeypatch.setenv("PL_GLOBAL_SEED", "1")
     assert not torch.equal(drawn(source).photo, pairs.photo)
+
+
+def test_noise_is_in_the_units_of_its_teacher(tmp_path: Path) -> None:
+    paths = save_teachers(tmp_path)
+    for path, mean, std in ((paths.photo, (0.2, 0.4, 0.6), (0.05, 0.1, 0.15)), (paths.sketch, (0.8,) * 3, (0.02,) * 3)):
+        teacher = load_teacher(path)
+        save_teacher(path, teacher.network, replace(teacher.card, mean=mean, std=std))
+    source = GaussianPairs(SIZE)
+    source.attach(TeacherPair(*paths), None)
+    pairs = drawn(source)
+    torch.testing.assert_close(pairs.photo.mean((0, 2, 3)), torch.tensor([0.2, 0.4, 0.6]), atol=0.01, rtol=0)
+    torch.testing.assert_close(pairs.photo.std((0, 2, 3)), torch.tensor([0.05, 0.1, 0.15]), atol=0.01, rtol=0)
+    assert pairs.sketch.mean() == pytest.approx(0.8, abs=0.01)
+    assert pairs.sketch.std() == pytest.approx(0.02, abs=0.002)
 
 
 def test_alternative_data_are_other_classes_at_random(pair: TeacherPair) -> None:

@@ -1,6 +1,7 @@
 """Critics: values against numpy, gradients, bounds, and proxies that survive a resume and several processes."""
 
 import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,12 @@ from crossx.data.batches import stack
 from crossx.data.latents import LatentDataset
 from crossx.encoding.critics import (
     DistanceCritic,
+    LastLayerCritic,
     MarginCritic,
     PairCritic,
     Prototypes,
     Proxies,
     ProxyCritic,
-    TeacherProxies,
 )
 from crossx.encoding.critics.distance import relative_distance
 from crossx.encoding.critics.margin import distances, nearest_wrong
@@ -166,22 +167,43 @@ def test_prototypes_match_numpy(teachers: Teachers) -> None:
 
 def test_published_form_is_the_negative_cross_entropy_of_all_pairs(teachers: Teachers) -> None:
     """As in the official code (unified_classifier.py:48-51), in our convention of a mean over the modalities."""
-    module = joint(teachers, ProxyCritic(TeacherProxies(), 0.5), dim=8, form="published")
+    module = joint(teachers, LastLayerCritic(), dim=8, form="published")
     latents = some_latents(module)
     with torch.no_grad():
         pairs = module.sample(latents)
         with eval_mode(module.encoding):
-            x = module.encoding.embed(pairs)
+            photo = module.encoding.photo_encoder.embed(pairs.photo, pairs.photo_teacher)
+            sketch = module.encoding.sketch_encoder.embed(pairs.sketch, pairs.sketch_teacher)
         output = module.reconstruction.step(latents, 0, module._critic)
     expected = []
-    for embedding, teacher, frozen in (
-        (x.photo, pairs.photo_teacher, module.teachers.photo),
-        (x.sketch, pairs.sketch_teacher, module.teachers.sketch),
+    for raw, teacher, frozen in (
+        (photo, pairs.photo_teacher, module.teachers.photo),
+        (sketch, pairs.sketch_teacher, module.teachers.sketch),
     ):
-        rows = F.normalize(frozen.network.get_parameter("head.weight"), dim=1)
-        expected.append(F.cross_entropy(embedding @ rows.T / 0.5, teacher.logits.argmax(1)).item())
+        weight, bias = (frozen.network.get_parameter(f"head.{name}") for name in ("weight", "bias"))
+        expected.append(F.cross_entropy(raw @ weight.T + bias, teacher.logits.argmax(1)).item())
     assert float(output.logs["recon/adversarial"]) == pytest.approx(-np.mean(expected), rel=1e-4)
     assert np.mean(expected) > 1  # beyond the bounded form's reach
+
+
+def test_last_layer_critic_has_no_bound(tmp_path: Path) -> None:
+    """It sees how long an embedding is, and each teacher's own classes alone."""
+    classes: dict[Modality, list[str]] = {"photo": list(CLASSES[:4]), "sketch": [*CLASSES[3:1:-1], CLASSES[6]]}
+    pair = TeacherPair(*save_teachers(tmp_path, classes=classes))
+    critic = LastLayerCritic()
+    critic.start_from(pair, dim=8)
+    photo, sketch = pair.photo(torch.rand(6, 3, SIZE, SIZE)), pair.sketch(torch.rand(6, 3, SIZE, SIZE))
+    photo_posterior = pair.vocabulary.union_posterior(photo.logits, "photo")
+    sketch_posterior = pair.vocabulary.union_posterior(sketch.logits, "sketch")
+    target = torch.zeros(6).long()
+    told = PairEmbeddings(photo.features, sketch.features, photo_posterior, sketch_posterior, target)
+    agreed = critic(told)
+    torch.testing.assert_close(agreed.disagreement, torch.zeros(6), atol=1e-4, rtol=0)
+    opposed = critic(replace(told, photo=-photo.features, sketch=-sketch.features))
+    further = critic(replace(told, photo=-1000 * photo.features, sketch=-1000 * sketch.features))
+    assert (surprise(further) > 100 * surprise(opposed)).any()
+    assert (further.disagreement <= 1).all()
+    assert critic.state_dict() == {}
 
 
 # --- bounds, gradients, precision ---
@@ -297,22 +319,6 @@ def test_prototypes_get_no_gradient(teachers: Teachers) -> None:
     assert not any(buffer.requires_grad for buffer in critic.buffers())
 
 
-def test_teacher_proxies_are_the_rows_of_each_teachers_own_classes(tmp_path: Path) -> None:
-    classes: dict[Modality, list[str]] = {"photo": list(CLASSES[:4]), "sketch": [*CLASSES[3:1:-1], CLASSES[6]]}
-    pair = TeacherPair(*save_teachers(tmp_path, classes=classes))
-    proxies = TeacherProxies()
-    proxies.start_from(pair, dim=8)
-    for modality, frozen in (("photo", pair.photo), ("sketch", pair.sketch)):
-        vectors, known = proxies.of(modality)  # type: ignore[arg-type]
-        rows = frozen.network.get_parameter("head.weight")
-        names = [name for name, there in zip(pair.vocabulary.union, known.tolist(), strict=True) if there]
-        assert sorted(names) == sorted(classes[modality])  # type: ignore[index]
-        for name, row in zip(classes[modality], rows, strict=True):  # type: ignore[index]
-            torch.testing.assert_close(vectors[pair.vocabulary.index(name)], row, rtol=1e-4, atol=1e-5)
-        assert vectors[~known].abs().sum() == 0
-    assert proxies.state_dict() == {}
-
-
 def test_last_layer_reads_linear_classifiers_only() -> None:
     network = SmallResNet(3, (8, 8)).eval()
     weight = last_layer(network)
@@ -337,15 +343,14 @@ def test_the_momentum_is_a_share(momentum: float) -> None:
         Prototypes(momentum)
 
 
-def test_teacher_proxies_need_equal_widths(teachers: Teachers) -> None:
+def test_last_layers_need_equal_widths(teachers: Teachers) -> None:
     with pytest.raises(InputError, match=r"length 4 beside a photo teacher with 8 features; give embed"):
-        encoding(teachers, critic=ProxyCritic(TeacherProxies()))
+        encoding(teachers, critic=LastLayerCritic())
 
 
-def test_teacher_proxies_need_a_linear_classifier(teachers: Teachers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SmallResNet, "classify", lambda self, features: self.head(features).square())
-    with pytest.raises(InputError, match="a photo teacher whose classifier is more than one linear layer"):
-        TeacherProxies().start_from(TeacherPair(*teachers), dim=8)
+def test_last_layers_need_an_embedding_that_is_learned(teachers: Teachers) -> None:
+    with pytest.raises(InputError, match="critic: LastLayerCritic is not legal beside PosteriorEncoder"):
+        encoding(teachers, kind="posterior", critic=LastLayerCritic())
 
 
 def test_the_form_is_checked() -> None:

@@ -18,7 +18,7 @@ from crossx.cotraining.module import CoTrainingModule
 from crossx.cotraining.schedule import Schedule
 from crossx.data.batches import stack
 from crossx.data.latents import LatentDataset
-from crossx.encoding.critics import DistanceCritic, MarginCritic, PairCritic, ProxyCritic, TeacherProxies
+from crossx.encoding.critics import DistanceCritic, LastLayerCritic, MarginCritic, PairCritic, ProxyCritic
 from crossx.encoding.losses import EncodingLoss
 from crossx.reconstruction.generators import make_pairs
 from crossx.reconstruction.losses import AdversarialLoss, Reconstruction
@@ -152,11 +152,11 @@ def test_any_other_critic_is_named_in_a_config(teachers: Teachers, tmp_path: Pat
     assert type(cli.model.encoding.critic).__name__ == critic
 
 
-def test_teacher_proxies_from_the_command_line(teachers: Teachers, tmp_path: Path) -> None:
+def test_the_published_adversary_from_the_command_line(teachers: Teachers, tmp_path: Path) -> None:
     content = joint_config(teachers, tmp_path)
     model = content["model"]["init_args"]
     arguments = model["encoding"]["init_args"]
-    arguments["critic"] = part("ProxyCritic", proxies=part("TeacherProxies"), temperature=0.2)
+    arguments["critic"] = part("LastLayerCritic")
     for side in ("photo", "sketch"):
         arguments[f"{side}_encoder"] = part("TeacherHeadEncoder", dim=8, hidden=0)
     model["reconstruction"]["init_args"]["terms"]["adversarial"] = {
@@ -167,6 +167,5 @@ def test_teacher_proxies_from_the_command_line(teachers: Teachers, tmp_path: Pat
     assert -100 < float(cli.trainer.logged_metrics["recon/adversarial"]) < 0
     last = tmp_path / "run/version_0/checkpoints/last.ckpt"
     loaded = CoTrainingModule.load_from_checkpoint(last)
-    assert isinstance(loaded.encoding.critic, ProxyCritic)
-    assert isinstance(loaded.encoding.critic.proxies, TeacherProxies)
+    assert isinstance(loaded.encoding.critic, LastLayerCritic)
     assert not [name for name in torch.load(last, weights_only=True)["state_dict"] if "critic" in name]

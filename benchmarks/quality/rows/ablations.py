@@ -15,10 +15,10 @@ def _weightless(*terms: str) -> tuple[str, ...]:
 ABLATIONS = Table(
     "ablations",
     "Ablations",
-    "`heads` with one part taken away: a negative difference says that the part helps. The adversary's weight in "
-    "`heads` is small; one row raises it instead of taking it away, so there a negative difference says that more of "
-    "it hurts. The columns on pairs are of the last logged batches: the share that both teachers call the same, and "
-    "how diverse images are beside real ones.",
+    "`heads` with one part taken away, or two that do alike: a negative difference says that they help. The "
+    "adversary's weight in `heads` is small; one row raises it instead of taking it away, so there a negative "
+    "difference says that more of it hurts. The columns on pairs are of the last logged batches: the share that both "
+    "teachers call the same, and how diverse images are beside real ones.",
     (
         HEADS,
         _without("semantics", "semantic consistency", *_weightless("one_hot", "entropy", "activation")),
@@ -29,6 +29,7 @@ ABLATIONS = Table(
             *_weightless("alignment"),
             "--model.reconstruction.init_args.terms.one_hot.loss.init_args.labels=predicted",
         ),
+        _without("alignment_term", "class alignment", *_weightless("alignment")),
         _without("guidance", "modality guidance", *_weightless("modality")),
         _without("adversary", "adversary", *_weightless("adversarial")),
         Row(
@@ -37,6 +38,7 @@ ABLATIONS = Table(
             ("baselines/heads.yaml",),
             ("--model.reconstruction.init_args.terms.adversarial.weight=10",),
         ),
+        _without("statistics_term", "BatchNorm statistics", *_weightless("statistics")),
         # The guidance reads the same statistics.
         _without("statistics", "BatchNorm statistics and guidance", *_weightless("statistics", "modality")),
         _without("replay", "replay", "--model.pairs=LivePairs"),

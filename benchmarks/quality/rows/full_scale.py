@@ -8,9 +8,14 @@ from benchmarks.quality.types import Benchmark, Row, Table, Teacher
 _STEPS = 20_000
 _LONGER = (f"--trainer.max_steps={_STEPS}", f"--model.scheduler.init_args.T_max={_STEPS}")
 
+_BUDGETS = (
+    f"Heads, and the Gaussian prior's, are trained for {_STEPS:,} steps; crossx is `sketchy.yaml`, whole networks, "
+    "and its own number of steps."
+)
+
 _ROWS = (
     CLASSIFIER_ONLY,
-    replace(GAUSSIAN, words=("--model.pairs.init_args.size=64", *_LONGER)),
+    replace(GAUSSIAN, words=("--model.pairs.init_args.size=224", *_LONGER)),
     AVERAGING,
     POSTERIOR,
     Row(
@@ -32,6 +37,7 @@ def _teacher(name: str, data: str) -> Teacher:
 
 
 def _benchmark(name: str, data: str, about: str) -> Benchmark:
+    about = f"{about} {_BUDGETS}"
     table = Table("published", "Baselines", about, _ROWS, reference="crossx", seeds=1)
     photo, sketch = _teacher("photo", data), _teacher("sketch", data)
     modality = replace(photo, name="modality", words=(*photo.words, "--data.modality=modality"))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from benchmarks.quality.rows.published import HEADS
 from benchmarks.quality.types import Row, Table
 
+_TRAINING_DATA = "the training images and their labels"
 _TITLES = {"siamese": "Siamese", "triplet": "Triplet", "mib": "MIB"}
 _PAPER = {
     "siamese_free": ".679",
@@ -26,7 +27,13 @@ def _objective(name: str, title: str, data_free: bool) -> Row:
     if data_free:
         return Row(f"{name}_free", f"{title}, data-free", ("baselines/heads.yaml",), words)
     config = ("baselines/heads_with_data.yaml",)
-    return Row(f"{name}_with_data", f"{title}, with data", config, words, training_images="the training images")
+    return Row(
+        f"{name}_with_data",
+        f"{title}, with data",
+        config,
+        words,
+        training_images=_TRAINING_DATA,
+    )
 
 
 _ROWS = (
@@ -36,7 +43,7 @@ _ROWS = (
         "heads_with_data",
         "crossx, heads alone, with data",
         ("baselines/heads_with_data.yaml",),
-        training_images="the training images",
+        training_images=_TRAINING_DATA,
     ),
 )
 
@@ -44,7 +51,8 @@ OBJECTIVES = Table(
     "objectives",
     "Objectives, without and with data",
     "The same heads on the same frozen teachers, as many encoder steps; with data they learn from the teachers' "
-    "training images and their labels, data-free from the generators' pairs.",
+    "training images and their labels, data-free from the generators' pairs and what the teachers say of them. Rates "
+    "are those of `heads`, margins and temperatures the losses' usual ones.",
     tuple(replace(row, paper=_PAPER[row.name]) for row in _ROWS),
     reference="heads",
     seeds=2,

@@ -2,8 +2,9 @@
 
 from crossx.encoding.critics.base import PairCritic
 from crossx.encoding.critics.distance import DistanceCritic
+from crossx.encoding.critics.last_layer import LastLayerCritic
 from crossx.encoding.critics.margin import MarginCritic
-from crossx.encoding.critics.proxies import Prototypes, Proxies, TeacherProxies
+from crossx.encoding.critics.proxies import Prototypes, Proxies
 from crossx.encoding.critics.proxy import ProxyCritic
 
-__all__ = ["DistanceCritic", "MarginCritic", "PairCritic", "Prototypes", "Proxies", "ProxyCritic", "TeacherProxies"]
+__all__ = ["DistanceCritic", "LastLayerCritic", "MarginCritic", "PairCritic", "Prototypes", "Proxies", "ProxyCritic"]

@@ -20,9 +20,11 @@ class PairCritic(nn.Module, ABC):
 
     Attributes:
         scores_classes: Whether it gives `Criticism.surprise`.
+        raw: Whether `forward` is given embeddings as they are before they are brought to unit length.
     """
 
     scores_classes = False
+    raw = False
 
     def start_from(self, teachers: TeacherPair, dim: int) -> None:
         """Called once with the teachers and the encoders' D, before training; by default of no concern."""

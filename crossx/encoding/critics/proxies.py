@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from crossx.backbones import last_layer
 from crossx.distributed import gather
 from crossx.encoding.losses.base import PairEmbeddings
 from crossx.errors import InputError
@@ -101,41 +100,3 @@ class Prototypes(Proxies):
     def of(self, modality: Modality) -> tuple[Tensor, Tensor]:
         """Prototypes of the classes seen so far."""
         return self.get_buffer(f"{modality}_vectors"), self.get_buffer(f"{modality}_seen")
-
-
-class TeacherProxies(Proxies):
-    """Each teacher's last layer, one row a class (the published form, for teachers as wide as the encoders).
-
-    It says something where the encoders learn in the teachers' feature space, as with a proxy loss whose proxies start
-    from the same rows; for another objective take `Prototypes`.
-    """
-
-    def start_from(self, teachers: TeacherPair, dim: int) -> None:
-        """Read the teachers' last layers.
-
-        Raises:
-            InputError: When a teacher's features are not as wide as the embeddings, or its classifier is not one layer.
-        """
-        classes = torch.arange(len(teachers.vocabulary))
-        for modality in MODALITIES:
-            network = teachers.photo.network if modality == "photo" else teachers.sketch.network
-            if network.num_features != dim:
-                raise InputError(
-                    f"critic.proxies: TeacherProxies is not legal for embeddings of length {dim} beside a {modality} "
-                    f"teacher with {network.num_features} features; give embeddings of that length, or name Prototypes"
-                )
-            weight = last_layer(network)
-            if weight is None:
-                raise InputError(
-                    f"critic.proxies: TeacherProxies is not legal for a {modality} teacher whose classifier is more "
-                    "than one linear layer; name Prototypes"
-                )
-            known = teachers.vocabulary.known(modality)
-            rows = weight.cpu()[teachers.vocabulary.teacher_target(classes, modality).clamp_min(0)]
-            # They belong to the teachers' files, as all their weights do, and not to the checkpoint.
-            self.register_buffer(f"{modality}_vectors", rows * known[:, None], persistent=False)
-            self.register_buffer(f"{modality}_known", known, persistent=False)
-
-    def of(self, modality: Modality) -> tuple[Tensor, Tensor]:
-        """Rows of the classes that the modality's teacher knows."""
-        return self.get_buffer(f"{modality}_vectors"), self.get_buffer(f"{modality}_known")

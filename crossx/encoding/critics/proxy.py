@@ -55,10 +55,10 @@ def posterior_divergence(p: Tensor, q: Tensor) -> Tensor:
 class ProxyCritic(PairCritic):
     """Do the encoders see the classes that the teachers see?
 
-    The encoders' class scores are a softmax over the cosines of an embedding to class proxies. CrossX-DFL (arXiv
-    2303.07775) takes their cross-entropy to the teacher's class, which has no upper bound: that is the `surprise`, for
-    `AdversarialLoss(form="published")`. The `disagreement` is the Jensen-Shannon divergence to the teacher's posterior,
-    as a share of log 2. Both are means over the two images of a pair.
+    The encoders' class scores are a softmax over the cosines of an embedding to class proxies. The `disagreement` is
+    the Jensen-Shannon divergence to the teacher's posterior, as a share of log 2, the `surprise` the cross-entropy to
+    the teacher's most likely class. Both are means over the two images of a pair. The published form is
+    `LastLayerCritic`.
 
     An image whose teacher's class has no proxy yet counts 0; with `Prototypes` that is every image before the encoders'
     first step.

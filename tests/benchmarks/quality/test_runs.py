@@ -85,7 +85,6 @@ def measure(
     """The command with a small benchmark, whose first teachers are there in the folders `out` and `straight`."""
     content = joint_config(teachers, tmp_path)
     edit(content, "data.batches_per_epoch", 4)  # one validation is enough
-    edit(content, "trainer.num_sanity_val_steps", 0)
     config = write(tmp_path / "config.yaml", content)
     made = {modality: Teacher(modality, teacher_config(tmp_path, modality)) for modality in ("photo", "sketch")}
     for folder in ("out", "straight"):
@@ -123,7 +122,7 @@ def test_measures_what_is_missing_and_shows_it_in_pictures(
     found = result(tmp_path, "crossx")
     assert (found.split, found.failed, len(found.ap_all), len(found.labels)) == ("validation", "", 20, 20)
     assert found.classes == list(CLASSES)
-    assert [step for step, _ in found.curve] == [4]
+    assert [step for step, _ in found.curve] == [0, 4]
     assert found.curve[-1][1] == pytest.approx(found.metrics["map_all"], abs=1e-6)
     assert found.seconds > 0
     assert 0 <= found.pairs["recon/agreement"] <= 1

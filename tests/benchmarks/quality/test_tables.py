@@ -27,7 +27,7 @@ RESULT = Result(
     classes=["cat", "dog"],
     precision_at_recall=[1 - level / 20 for level in range(11)],
     pairs={"recon/agreement": 0.875},
-    curve=[(10, 0.4)],
+    curve=[(0, 0.1), (10, 0.4)],
     seconds=100.0,
     environment={"commit": "1234567"},
 )
@@ -43,7 +43,7 @@ BENCHMARK = Benchmark("shapes", ("joint.yaml",), TEACHER, TEACHER, TEACHER, ("pr
 BROKEN = replace(RESULT, row="broken", metrics={}, ap_all=[], failed="ended with status 1")
 RESULTS = {
     "crossx": [replace(RESULT, seed=0), replace(RESULT, seed=1, metrics={**RESULT.metrics, "map_all": 0.7}), BROKEN],
-    "other": [replace(RESULT, row="other", ap_all=[0.15, None, 0.65])],
+    "other": [replace(RESULT, row="other", ap_all=[0.15, None, 0.65], curve=[(10, 0.4)])],
     "broken": [BROKEN],
 }
 
@@ -80,16 +80,23 @@ def test_difference_pairs_queries_over_common_seeds() -> None:
     assert difference(a, [replace(b[0], labels=[1, 1, 1])]) is None  # other queries
 
 
+def test_differences_are_also_told_by_seed() -> None:
+    def of(row: str, values: dict[int, float]) -> list[Result]:
+        metrics = {**RESULT.metrics}
+        return [replace(RESULT, row=row, seed=s, metrics={**metrics, "map_all": v}) for s, v in values.items()]
+
+    results = {"crossx": of("crossx", {0: 0.5, 1: 0.7}), "other": of("other", {1: 0.5, 0: 0.4})}
+    assert "| -0.200 to -0.100 | 2 |" in markdown(BENCHMARK, TABLE, results)
+
+
 def test_table_says_what_there_is_and_what_not() -> None:
     text = markdown(BENCHMARK, TABLE, RESULTS)
     assert text.startswith("## Baselines\n\nAbout.\n\n|")
     lines = text.splitlines()[4:]
-    assert lines[0].split(" | ")[-3:] == ["difference to `crossx`", "seeds", "seconds |"]
-    assert lines[2] == "| crossx | 0.600 | 0.500 to 0.700 | 0.450 | 0.250 | 0.250 |  | 2, 1 failed | 100 |"
-    assert (
-        lines[3]
-        == r"| Other \* | 0.500 |  | 0.450 | 0.250 | 0.150 (-0.100 [-0.100, -0.100]) | -0.100 [-0.100, -0.100] | 1 |  |"
-    )
+    assert lines[0].split(" | ")[-3:] == ["of seeds", "seeds", "validation: step 0, end |"]
+    assert lines[2] == "| crossx | 0.600 | 0.500 to 0.700 | 0.450 | 0.250 | 0.250 |  |  | 2, 1 failed | 0.100, 0.400 |"
+    difference = "-0.100 [-0.100, -0.100]"
+    assert lines[3] == rf"| Other \* | 0.500 |  | 0.450 | 0.250 | 0.150 ({difference}) | {difference} |  | 1 | ?, 0.400 |"
     assert lines[4].startswith("| Broken | failed |")
     assert lines[5].startswith("| Absent | not measured |")
     assert text.endswith("\n\\* not data-free: real images.\n")
@@ -126,4 +133,5 @@ def test_curve_is_of_validations(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     path.write_text("step,recon/agreement,val/map_all\n0,0.1,\n9,,0.25\n10,0.5,\n12,0.9,\n19,,0.5\n25,,0.6\n")
     assert validation_curve(path, 25) == [(10, 0.25), (20, 0.5), (25, 0.6)]
+    assert validation_curve(path, 25, 0.125) == [(0, 0.125), (10, 0.25), (20, 0.5), (25, 0.6)]
     assert last_mean(path, ("recon/agreement", "recon/nothing"), 2) == {"recon/agreement": pytest.approx(0.7)}
