@@ -195,9 +195,7 @@ def test_true_labels_take_the_place_of_what_the_teachers_say(teachers: Teachers)
 
 
 def test_true_labels_are_those_of_real_pairs(teachers: Teachers) -> None:
-    with pytest.raises(
-        InputError, match="true_labels: true is not legal beside pairs = NoneType"
-    ):
+    with pytest.raises(InputError, match="true_labels: true is not legal beside pairs = NoneType"):
         encoding(teachers, true_labels=True)
     with pytest.raises(InputError, match="judge_views: true is not legal beside true_labels"):
         encoding(teachers, pairs=RealPairs(), true_labels=True, judge_views=True, photo_augmentation=Augment())

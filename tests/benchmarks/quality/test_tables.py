@@ -95,8 +95,8 @@ def test_table_says_what_there_is_and_what_not() -> None:
     lines = text.splitlines()[4:]
     assert lines[0].split(" | ")[-3:] == ["of seeds", "seeds", "validation: step 0, end |"]
     assert lines[2] == "| crossx | 0.600 | 0.500 to 0.700 | 0.450 | 0.250 | 0.250 |  |  | 2, 1 failed | 0.100, 0.400 |"
-    difference = "-0.100 [-0.100, -0.100]"
-    assert lines[3] == rf"| Other \* | 0.500 |  | 0.450 | 0.250 | 0.150 ({difference}) | {difference} |  | 1 | ?, 0.400 |"
+    found = "-0.100 [-0.100, -0.100]"
+    assert lines[3] == rf"| Other \* | 0.500 |  | 0.450 | 0.250 | 0.150 ({found}) | {found} |  | 1 | ?, 0.400 |"
     assert lines[4].startswith("| Broken | failed |")
     assert lines[5].startswith("| Absent | not measured |")
     assert text.endswith("\n\\* not data-free: real images.\n")
