@@ -42,7 +42,7 @@ class Replay(Pairs):
         if size < 1:
             raise InputError(f"size: {size} is not legal; at least 1 pair")
         self.source = source
-        self.real = source.real
+        self.real, self.true_labels = source.real, source.true_labels
         self.share = share
         self.size = size
         self._pool: PairBatch | None = None

@@ -22,9 +22,11 @@ class Pairs(ABC):
 
     Attributes:
         real: Whether the pairs are real images, so that the run is not data-free.
+        true_labels: Whether encoders learn the classes of the pairs in place of what the teachers say of them.
     """
 
     real: bool = False
+    true_labels: bool = False
 
     @property
     @abstractmethod
@@ -97,14 +99,20 @@ class RealPairs(Pairs):
         photo_augmentation: Random views of the photos, which the teachers judge; a pair's `target` stays the class of
             the images. None leaves them as they are.
         sketch_augmentation: The same for the sketches.
+        true_labels: Whether encoders learn the classes of the pairs, as with supervision, in place of what the teachers
+            say of them.
     """
 
     latent_dim = 1
     real = True
 
     def __init__(
-        self, photo_augmentation: Augmentation | None = None, sketch_augmentation: Augmentation | None = None
+        self,
+        photo_augmentation: Augmentation | None = None,
+        sketch_augmentation: Augmentation | None = None,
+        true_labels: bool = False,
     ) -> None:
+        self.true_labels = true_labels
         self._photo_augmentation = photo_augmentation
         self._sketch_augmentation = sketch_augmentation
         self._teachers: TeacherPair | None = None

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from crossx.augmentation import Augmentation
 from crossx.base import RetrievalModule
-from crossx.data.sources import Pairs, RealPairs
+from crossx.data.sources import Pairs
 from crossx.encoding.critics import DistanceCritic, PairCritic
 from crossx.encoding.encoders import Encoder
 from crossx.encoding.losses.base import EncodingTerm, Hint, PairEmbeddings
@@ -40,8 +40,6 @@ class EncoderModule(RetrievalModule):
         judge_views: Whether encoders learn what the teachers say of the views themselves, as a patient and consistent
             teacher does (arXiv 2106.05237), at the price of one more forward of both teachers a step. Otherwise they
             learn what the teachers have said of the images before.
-        true_labels: Whether encoders learn the classes of the pairs in place of what the teachers say of them. Only
-            pairs with data (`RealPairs`) have classes that are true.
         aliases: Other spellings of class names, from `teachers.aliases`.
         optimizer: Makes the encoders' optimiser.
         scheduler: Makes its learning-rate schedule.
@@ -65,7 +63,6 @@ class EncoderModule(RetrievalModule):
         photo_augmentation: Augmentation | None = None,
         sketch_augmentation: Augmentation | None = None,
         judge_views: bool = False,
-        true_labels: bool = False,
         aliases: dict[str, str] | None = None,
         optimizer: OptimizerCallable = torch.optim.Adam,
         scheduler: LRSchedulerCallable | None = None,
@@ -107,16 +104,10 @@ class EncoderModule(RetrievalModule):
         if judge_views and photo_augmentation is None and sketch_augmentation is None:
             raise InputError("judge_views: true is not legal without an augmentation: there are no views; name one")
         self.judge_views = judge_views
-        if true_labels and not isinstance(pairs, RealPairs):
-            raise InputError(
-                f"true_labels: true is not legal beside pairs = {type(pairs).__name__}, whose classes nobody knows; "
-                "with RealPairs it is"
-            )
-        if true_labels and judge_views:
-            raise InputError("judge_views: true is not legal beside true_labels, which ask no teacher; false")
-        self.true_labels = true_labels
         self.pairs = pairs
         if pairs is not None:
+            if judge_views and pairs.true_labels:
+                raise InputError("judge_views: true is not legal beside pairs.true_labels, which ask no teacher; false")
             pairs.attach(self.teachers, live=None)
 
     def relative_rates(self) -> list[tuple[nn.Module, float]]:
@@ -162,7 +153,7 @@ class EncoderModule(RetrievalModule):
         guesses = ((photo_guess, of_photo), (sketch_guess, of_sketch))
         hints = tuple(Hint(guess, teacher.features) for guess, teacher in guesses if guess is not None)
         embeddings = self._judged(photo, sketch, of_photo, of_sketch, pairs.target, hints)
-        if not self.true_labels:
+        if self.pairs is None or not self.pairs.true_labels:
             return embeddings
         truth = F.one_hot(pairs.target, len(self.teachers.vocabulary)).to(embeddings.photo_posterior.dtype)
         return replace(embeddings, photo_posterior=truth, sketch_posterior=truth)

@@ -185,17 +185,12 @@ def test_networks_of_teacher_encoders_learn_at_their_share_of_the_rate(teachers:
 def test_true_labels_take_the_place_of_what_the_teachers_say(teachers: Teachers) -> None:
     """Both posteriors are sure of the pair's class; embeddings are as before."""
     images = [torch.rand(6, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(i)) for i in (0, 1)]
-    told, true = encoding(teachers, pairs=RealPairs()), encoding(teachers, pairs=RealPairs(), true_labels=True)
+    told, true = encoding(teachers, pairs=RealPairs()), encoding(teachers, pairs=RealPairs(true_labels=True))
     target = torch.tensor([3, 0, 0, 9, 5, 1])
     x, y = (module.embed(module.teachers(*images, target)) for module in (told, true))
     assert torch.equal(x.photo, y.photo)
     for posterior in (y.photo_posterior, y.sketch_posterior):
         assert torch.equal(posterior, F.one_hot(target, 10).float())
     assert not torch.equal(x.photo_class, target)
-
-
-def test_true_labels_are_those_of_real_pairs(teachers: Teachers) -> None:
-    with pytest.raises(InputError, match="true_labels: true is not legal beside pairs = NoneType"):
-        encoding(teachers, true_labels=True)
-    with pytest.raises(InputError, match="judge_views: true is not legal beside true_labels"):
-        encoding(teachers, pairs=RealPairs(), true_labels=True, judge_views=True, photo_augmentation=Augment())
+    with pytest.raises(InputError, match=r"judge_views: true is not legal beside pairs\.true_labels"):
+        encoding(teachers, pairs=RealPairs(true_labels=True), judge_views=True, photo_augmentation=Augment())
