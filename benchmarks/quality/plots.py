@@ -58,10 +58,10 @@ def curves(shown: Sequence[Cells], title: str, path: Path) -> None:
     """
     figure, axes = _lines("training steps", "mAP@all, validation", title)
     for i, c in enumerate(shown):
-        found = [result.curve for result in c.measured if result.curve]
+        found = [dict(result.curve) for result in c.measured if result.curve]
         if found:
-            steps = [step for step, _ in found[0]]
-            _line(axes, i, c.row.title, steps, [[value for _, value in curve] for curve in found], marker="o")
+            steps = sorted(set(found[0]).intersection(*found))
+            _line(axes, i, c.row.title, steps, [[curve[step] for step in steps] for curve in found], marker="o")
     _finish(figure, axes, path)
 
 

@@ -16,9 +16,14 @@ from crossx.baselines import record_activations
 from crossx.cli.configs import find_config, shipped_configs
 from crossx.cli.training import train
 from crossx.cotraining.module import CoTrainingModule
+from crossx.data.sources import LivePairs
+from crossx.encoding.critics import LastLayerCritic
+from crossx.encoding.encoders import NetworkEncoder
+from crossx.encoding.losses import InfoNCELoss
 from crossx.errors import InputError
 from crossx.paths import resolve
 from crossx.reconstruction.generators import GeneratorPair, UpsamplingGenerator, save_generators
+from crossx.reconstruction.losses import AdversarialLoss, BatchNormStatisticsLoss
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.files import save_teacher
 from crossx.teachers.teacher import load_teacher
@@ -138,6 +143,32 @@ def test_config_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert {"recon/loss", "encode/loss", "val/map_all"} <= set(logged)
     assert all(value.isfinite() for value in logged.values())
     assert not [path for path in Path().rglob("*") if path.is_file()], "a fast_dev_run leaves nothing behind"
+
+
+def test_the_published_method_is_as_published(tmp_path: Path) -> None:
+    """Independent networks, a queue that is fed, no replay, no BatchNorm statistics, a raw adversary from the start."""
+    name = "baselines/crossx_dfl.yaml"
+    configs = behind(name)
+    words = [word for config in configs for word in ("--config", config)]
+    words += replacements({**load(configs[0]), **load(name)}, tmp_path)
+    cli = train(["fit", *words, "--trainer.fast_dev_run", "3", "--model.schedule.warmup", "1"])
+    model = cli.model
+    assert isinstance(model, CoTrainingModule)
+    assert isinstance(model._pairs, LivePairs)
+    encoding, terms = model.encoding, model.reconstruction.objective.terms
+    assert isinstance(encoding.photo_encoder, NetworkEncoder)
+    assert isinstance(encoding.sketch_encoder, NetworkEncoder)
+    photo, sketch = (encoder.network.parameters() for encoder in (encoding.photo_encoder, encoding.sketch_encoder))
+    assert not torch.equal(next(photo), next(sketch))
+    assert isinstance(encoding.critic, LastLayerCritic)
+    assert not any(isinstance(term.loss, BatchNormStatisticsLoss) for term in terms.values())
+    adversary = terms["adversarial"]
+    assert isinstance(adversary.loss, AdversarialLoss)
+    assert (adversary.loss.form, adversary.ramp) == ("published", None)
+    assert float(cli.trainer.callback_metrics["recon/adversarial"]) < 0
+    queues = encoding.objective.terms["info_nce"].loss
+    assert isinstance(queues, InfoNCELoss)
+    assert len(queues.photo_queue) == len(queues.sketch_queue) == 4
 
 
 @pytest.mark.parametrize("name", NAMES)

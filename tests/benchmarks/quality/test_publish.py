@@ -10,6 +10,7 @@ from test_tables import BENCHMARK, RESULT
 from benchmarks.quality import publish
 from benchmarks.quality.publish import page, with_common_teachers
 from benchmarks.quality.registry import BENCHMARKS
+from benchmarks.quality.report import Report
 from benchmarks.quality.run import Measurement
 from benchmarks.quality.store import Result, stored
 
@@ -66,6 +67,41 @@ def test_nothing_to_take_over_is_an_error(
     assert publish.main() == 2
     assert "--take: " in capsys.readouterr().err
     assert not (results / "docs").exists()
+
+
+def test_what_holds_is_taken_over(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the pictures that need images; an earlier result of the same row and seed goes, a failure stays behind."""
+    files = {"photo": "1", "sketch": "1"}
+    good = replace(RESULT, split="test", config="crossx-0", files=files, metrics={**RESULT.metrics, "map_all": 0.9})
+    failed = replace(good, row="broken", config="broken-0", failed="ended with status 1")
+    monkeypatch.setattr(Report, "results", lambda self: {"crossx": [good], "broken": [failed]})  # noqa: ARG005
+    earlier = replace(good, config="an earlier config")
+    earlier.write(results / "results")
+    measured = results / "measured"
+    picture = measured / "results" / "shapes-test-published-retrieval.png"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(b"a picture")
+    monkeypatch.setattr(sys, "argv", ["publish", "--take", str(measured)])
+    assert publish.main() == 0
+    found = list(stored(results / "results", "shapes"))
+    assert [r for r in found if (r.row, r.seed) == ("crossx", 0)] == [good]
+    assert {(r.row, r.seed) for r in found} == {("crossx", 0), ("crossx", 1), ("other", 0)}
+    assert (results / "docs/images/results/shapes-published-retrieval.png").read_bytes() == b"a picture"
+    text = (results / "docs" / "results.md").read_text()
+    assert "| crossx | 0.700 | 0.500 to 0.900 |" in text
+    assert "images/results/shapes-published-retrieval.png" in text
+
+
+@pytest.mark.parametrize("name", [name for name in BENCHMARKS if (publish.RESULTS / name).is_dir()])
+def test_committed_results_are_of_the_configs_as_they_are(name: str) -> None:
+    """One row for all: whoever changes what a digest depends on has to measure again."""
+    found = [r for r in stored(publish.RESULTS, name) if r.row == "crossx"]
+    assert found
+    benchmark = BENCHMARKS[name]
+    for r in found:
+        assert (
+            Measurement(benchmark, benchmark.rows[r.row], r.seed, publish.SPLIT, publish.RESULTS).digest() == r.config
+        )
 
 
 def test_the_committed_page_is_that_of_the_committed_results() -> None:

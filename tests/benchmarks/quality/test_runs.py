@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,15 +17,21 @@ from benchmarks.quality.process import Processes
 from benchmarks.quality.store import Result, stored
 from benchmarks.quality.teachers import Trained
 from benchmarks.quality.types import Benchmark, Row, Table, Teacher
-from crossx.cli.training import train
+from crossx.cli import main
 from crossx.errors import InputError
 
 CLASSIFIER_ONLY = ("baselines/classifier_only.yaml",)
 CROSSX = Row("crossx", "crossx")
+_OPTIMIZER = "--model.encoding.init_args.optimizer"
 ROWS = (
     Row("classifier_only", "Classifier Only", CLASSIFIER_ONLY, trains=False),
     Row("posterior_matching", "posterior matching", CLASSIFIER_ONLY, trains=False, baseline="posterior"),
     Row("broken", "Broken", words=("--model.reconstruction.init_args.photo_generator.init_args.size=7",)),
+    Row(
+        "diverging",
+        "Diverging",
+        words=("--model.encoding.init_args.optimizer={class_path: SGD, init_args: {lr: 1e38}}",),
+    ),
     CROSSX,
 )
 RECORDED = Row("recorded", "Recorded", CLASSIFIER_ONLY, trains=False, records=True)
@@ -55,13 +62,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def crossx(self: Processes, words: Sequence[str], log: Path) -> int:  # noqa: ARG001 - a method
         made.append(words[0])
-        try:
-            train(words)
-        except InputError as error:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.write_text(f"crossx: error: {error}\n")
-            return 2
-        return 0
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w") as file, redirect_stderr(file):
+            return main(words)
 
     monkeypatch.setattr(Processes, "crossx", crossx)
     return made
@@ -212,6 +215,18 @@ def test_a_row_that_fails_stops_nothing(
     calls.clear()
     assert measure("--rows", "broken", "--seeds", "0") == 1
     assert calls == ["fit"]  # tried again
+
+
+def test_a_row_that_diverges_is_a_failure_with_its_log(
+    measure: Measure, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert measure("--rows", "diverging", "classifier_only", "--seeds", "0") == 1
+    found = result(tmp_path, "diverging")
+    assert not found.metrics
+    assert found.failed.startswith("the fit ended with status ")
+    assert "the encoder has diverged" in Path(found.failed.partition("see ")[2]).read_text()
+    assert result(tmp_path, "classifier_only").metrics
+    assert "| Diverging | failed |" in capsys.readouterr().out
 
 
 def test_teachers_that_cannot_be_made_fail_their_rows(

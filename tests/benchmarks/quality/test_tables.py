@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from benchmarks.quality.curve import last_mean, validation_curve
-from benchmarks.quality.plots import bars, curves, precision_recall
+from benchmarks.quality.plots import bars, curves, overlap_curve, precision_recall
+from benchmarks.quality.registry import BENCHMARKS
+from benchmarks.quality.report import overlap_points
 from benchmarks.quality.store import Result, stored
 from benchmarks.quality.tables import cells, difference, markdown
 from benchmarks.quality.types import Benchmark, Row, Table, Teacher
@@ -135,3 +137,21 @@ def test_curve_is_of_validations(tmp_path: Path) -> None:
     assert validation_curve(path, 25) == [(10, 0.25), (20, 0.5), (25, 0.6)]
     assert validation_curve(path, 25, 0.125) == [(0, 0.125), (10, 0.25), (20, 0.5), (25, 0.6)]
     assert last_mean(path, ("recon/agreement", "recon/nothing"), 2) == {"recon/agreement": pytest.approx(0.7)}
+
+
+def test_the_overlap_curve_has_a_point_for_each_table(tmp_path: Path) -> None:
+    benchmark = BENCHMARKS["tinyimagenet-tuberlin"]
+    results = {
+        f"overlap{shared}_{name}": [replace(RESULT, metrics={"map_all": shared / 100})]
+        for shared in (6, 32)
+        for name in ("crossx", "all_known", "posterior_matching")
+        if f"overlap{shared}_{name}" in benchmark.rows
+    }
+    points = overlap_points(benchmark, results)
+    assert points == {
+        "crossx": {18.75: 0.06, 100.0: 0.32},
+        "posterior matching": {18.75: 0.06, 100.0: 0.32},
+    }
+    overlap_curve(points, {"Sketchy": (0.1,) * 10}, "title", tmp_path / "overlap.png")
+    with Image.open(tmp_path / "overlap.png") as picture:
+        assert picture.width == 960
