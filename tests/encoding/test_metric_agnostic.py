@@ -20,6 +20,7 @@ from crossx.data.batches import stack
 from crossx.data.latents import LatentDataset
 from crossx.encoding.critics import DistanceCritic, LastLayerCritic, MarginCritic, PairCritic, ProxyCritic
 from crossx.encoding.losses import EncodingLoss
+from crossx.errors import InputError
 from crossx.reconstruction.generators import make_pairs
 from crossx.reconstruction.losses import AdversarialLoss, Reconstruction
 from crossx.subclasses import loaded_subclasses
@@ -135,7 +136,13 @@ def test_any_loss_has_any_adversary(tmp_path: Path, loss: type[EncodingLoss]) ->
     module.schedule = Schedule()
     for critic in OTHERS:
         module.encoding.critic = critic()
-        module.encoding.critic.start_from(module.teachers, module.encoding.photo_encoder.dim)
+        dim = module.encoding.photo_encoder.dim
+        if critic is LastLayerCritic and dim != module.teachers.photo.network.num_features:
+            # The one critic that reads embeddings as the teachers' own features: others are told so, by name.
+            with pytest.raises(InputError, match=f"length {dim} .* name ProxyCritic"):
+                module.encoding.critic.start_from(module.teachers, dim)
+            continue
+        module.encoding.critic.start_from(module.teachers, dim)
         watch, logger = Watch(), CSVLogger(tmp_path, name="on", version=critic.__name__)
         trainer(tmp_path, 2, [watch], logger=logger).fit(module, datamodule=cli.datamodule)
         check(module, watch, Path(logger.log_dir))
@@ -145,6 +152,9 @@ def test_any_loss_has_any_adversary(tmp_path: Path, loss: type[EncodingLoss]) ->
 def test_any_other_critic_is_named_in_a_config(teachers: Teachers, tmp_path: Path, critic: str) -> None:
     content = joint_config(teachers, tmp_path)
     edit(content, "model.encoding.critic", part(critic))
+    # As long as the teachers' features, which LastLayerCritic asks for.
+    for side in ("photo", "sketch"):
+        edit(content, f"model.encoding.{side}_encoder", part("TeacherHeadEncoder", dim=8))
     edit(content, "data.dataset", None)
     edit(content, "trainer.max_steps", 1)
     cli = run("fit", tmp_path / "config.yaml", content)
