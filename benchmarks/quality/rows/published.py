@@ -34,14 +34,16 @@ _HEADS_WIDE_AS_FEATURES = tuple(f"--model.encoding.init_args.{modality}_encoder=
 PUBLISHED = Table(
     "published",
     "Baselines",
-    "The rows of the published table, in our reading of their names. Heads, objective and number of encoder steps are "
-    "those of `heads` unless the name says else; `crossx` is such a head, with a higher rate, beside the teachers' "
-    "posteriors, which it starts from. `crossx_dfl` has the published objective and networks from scratch, which 400 "
-    "steps do not train: it says what the start is worth, and nothing about the method at its own scale. "
-    "`crossx_dfl_heads` compares the objectives from one start. crossx's recipe was chosen on validation; the other "
-    "rows take its rates, and their losses' usual constants. Posterior matching picks its form and temperature on "
-    "labelled validation images. The paper's teachers started from ImageNet's weights and knew the classes of other "
-    "data: its column shows an order, and no figures to compare.",
+    "The rows of the published table, in our reading of their names. Heads, objective and number of encoder steps "
+    "are those of `heads` unless the name says else; `crossx` is such a head, with a higher rate, beside the "
+    "teachers' posteriors, which it starts from. `crossx_dfl` has the published objective and networks from "
+    "scratch, which 400 steps do not train: it says what the start is worth, and nothing about the method at its "
+    "own scale. `crossx_dfl_heads` compares the objectives from one start. crossx's recipe was chosen on "
+    "validation; the other rows take its rates, and their losses' usual constants. Posterior matching picks its "
+    "form and temperature on labelled validation images, one temperature for both sides; `crossx` has 1 for photos "
+    "and 0.5 for sketches, which is what it has over posterior matching: a head beside posteriors adds next to "
+    "nothing. The paper's teachers started from ImageNet's weights and knew the classes of other data: its column "
+    "shows an order, and no figures to compare.",
     (
         CLASSIFIER_ONLY,
         Row(
