@@ -41,9 +41,10 @@ PUBLISHED = Table(
     "own scale. `crossx_dfl_heads` compares the objectives from one start. crossx's recipe was chosen on "
     "validation; the other rows take its rates, and their losses' usual constants. Posterior matching picks its "
     "form and temperature on labelled validation images, one temperature for both sides; `crossx` has 1 for photos "
-    "and 0.5 for sketches, which is what it has over posterior matching: a head beside posteriors adds next to "
-    "nothing. The paper's teachers started from ImageNet's weights and knew the classes of other data: its column "
-    "shows an order, and no figures to compare.",
+    "and 0.5 for sketches, chosen on such images too. What it gains on validation comes from there, and not from "
+    "its head. A mean over one pair does not compare with a mean over two: differences do. The paper's teachers "
+    "started from ImageNet's weights and knew the classes of other data: its column shows an order, and no figures "
+    "to compare.",
     (
         CLASSIFIER_ONLY,
         Row(

@@ -22,7 +22,6 @@ from crossx.errors import InputError
 
 CLASSIFIER_ONLY = ("baselines/classifier_only.yaml",)
 CROSSX = Row("crossx", "crossx")
-_OPTIMIZER = "--model.encoding.init_args.optimizer"
 ROWS = (
     Row("classifier_only", "Classifier Only", CLASSIFIER_ONLY, trains=False),
     Row("posterior_matching", "posterior matching", CLASSIFIER_ONLY, trains=False, baseline="posterior"),
