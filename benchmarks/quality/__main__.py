@@ -62,7 +62,8 @@ def measure(arguments: argparse.Namespace, overrides: tuple[str, ...], processes
             raise InputError(f"{word}: is not legal here: the command names it for each run")
     benchmark, folder = BENCHMARKS[arguments.benchmark], arguments.output.resolve()
     rows = chosen(arguments.rows, arguments.tables, benchmark)
-    seeds = range(max(benchmark.seeds(row) for row in rows))
+    tables = () if arguments.rows else arguments.tables  # a table wants no more of a row than it shows
+    seeds = range(max(benchmark.seeds(row, tables) for row in rows))
     for seed in arguments.seeds:
         if seed not in seeds:
             raise InputError(f"--seeds: {seed} is not legal; of these rows 0 to {max(seeds)} are measured")
@@ -70,7 +71,7 @@ def measure(arguments: argparse.Namespace, overrides: tuple[str, ...], processes
         Measurement(benchmark, row, seed, arguments.split, folder, overrides)
         for seed in seeds
         for row in rows
-        if seed < benchmark.seeds(row) and (not arguments.seeds or seed in arguments.seeds)
+        if seed < benchmark.seeds(row, tables) and (not arguments.seeds or seed in arguments.seeds)
     ]
     for m in wanted:  # before hours of training: a typing error in an override is one in all of them
         with nullcontext() if overrides else suppress(InputError):

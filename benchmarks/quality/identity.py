@@ -57,6 +57,16 @@ def words_digest(words: tuple[str, ...]) -> str:
     return config_digest(resolved_config(words))
 
 
+def check_unchanged(words: tuple[str, ...]) -> None:
+    """Make sure that a command line still resolves to the config that it had before it ran.
+
+    Raises:
+        InputError: When one of its files has been changed.
+    """
+    if words_digest.__wrapped__(words) != words_digest(words):
+        raise InputError("a config has been changed while a run with it was under way; run the command again")
+
+
 def _contents(value: Any, place: str = "") -> Any:  # noqa: ANN401 - any config value
     if isinstance(value, Mapping):
         parts = {key: (f"{place}.{key}" if place else key, part) for key, part in value.items()}

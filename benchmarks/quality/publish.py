@@ -3,7 +3,7 @@
 import argparse
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -40,8 +40,10 @@ All figures are of the **test** split but for the column that says what encoders
 the end of training: rows that start well owe it to their start. `map_all` is the mean over queries of the average
 precision, and the mean over teacher pairs; *of seeds* is the smallest and the largest of these. `map_all_macro` is
 the mean over classes. A difference is paired by query, over the seeds that both rows have; its interval covers 95 %
-of resampled queries *with these teachers and these fits*: it says what other sketches would do, and the spread over
-seeds what other teachers and fits would. A question mark stands for what an earlier version did not record.
+of resampled queries *with these teachers and these fits*: it says what other sketches would do, the spread over
+seeds what other teachers and fits would, and *of classes* what other classes would: its interval is that of resampled
+classes with all their queries. The last column has the commit of the fit, where there is one, and that of the
+measurement. A question mark stands for what an earlier version did not record.
 """
 
 
@@ -80,17 +82,26 @@ def draw_shown(benchmark: Benchmark, results: dict[str, list[Result]]) -> None:
 def take(folder: Path) -> None:
     """Copy the results that hold, and the pictures that need images, from where a benchmark has written them.
 
+    Committed results of the same teachers in other files go: their rows could not stand beside the new ones.
+
     Raises:
         InputError: When nothing has been measured there.
     """
     found = 0
     for benchmark in BENCHMARKS.values():
         report = Report(benchmark, SPLIT, folder.resolve())
-        for result in (result for results in report.results().values() for result in results if not result.failed):
-            for earlier in RESULTS.glob(f"{benchmark.name}/{result.row}-{result.seed}-{SPLIT}-*.json"):
-                earlier.unlink()
+        taken = [result for results in report.results().values() for result in results if not result.failed]
+        files = {path: result.files[part] for result in taken for part, path in _inputs(benchmark, result).items()}
+        new = {(result.row, result.seed) for result in taken}
+        for earlier in [r for r in stored(RESULTS, benchmark.name) if r.split == SPLIT and r.row in benchmark.rows]:
+            if (earlier.row, earlier.seed) in new:
+                earlier.place(RESULTS).unlink()
+            elif not _fits(files, benchmark, earlier):
+                _leave_out(benchmark, earlier, "it was measured with another file of a teacher; deleted")
+                earlier.place(RESULTS).unlink()
+        for result in taken:
             result.write(RESULTS)
-            found += 1
+        found += len(taken)
         for table in benchmark.tables:
             for picture in _SHOWN.get(table.name, ()):
                 source = folder / "results" / f"{report.stem}-{table.name}-{picture}.png"
@@ -102,19 +113,28 @@ def take(folder: Path) -> None:
 
 
 def committed(benchmark: Benchmark) -> dict[str, list[Result]]:
-    """The committed results that fit the configs as they are, all with the same teachers.
+    """The committed results that fit the configs as they are, all with the same teachers; what is left out is told.
 
     Raises:
         InputError: When a file is not one of ours.
     """
-    found = [
-        result
-        for result in stored(RESULTS, benchmark.name)
-        if result.row in benchmark.rows
-        and result.split == SPLIT
-        and _measurement(benchmark, result).digest() == result.config
-    ]
-    return with_common_teachers(benchmark, found)
+    fitting = []
+    for result in stored(RESULTS, benchmark.name):
+        if result.row not in benchmark.rows or result.split != SPLIT:
+            _leave_out(benchmark, result, "there is no such row")
+        elif _measurement(benchmark, result).digest() != result.config:
+            _leave_out(benchmark, result, "its config is another one now")
+        else:
+            fitting.append(result)
+    kept = with_common_teachers(benchmark, fitting)
+    for result in fitting:
+        if result not in kept.get(result.row, []):
+            _leave_out(benchmark, result, "it was measured with another file of a teacher than the rows above it")
+    return kept
+
+
+def _leave_out(benchmark: Benchmark, result: Result, why: str) -> None:
+    print(f"left out: {benchmark.name}, {result.row}, seed {result.seed}, {result.split}: {why}", file=sys.stderr)
 
 
 def with_common_teachers(benchmark: Benchmark, results: Sequence[Result]) -> dict[str, list[Result]]:
@@ -131,10 +151,21 @@ def with_common_teachers(benchmark: Benchmark, results: Sequence[Result]) -> dic
     files: dict[Path, str] = {}
     kept: dict[str, list[Result]] = {}
     for result in sorted(results, key=lambda r: (order.index(r.row), r.seed)):
-        inputs = _measurement(benchmark, result).inputs
-        if all(files.setdefault(path, result.files[part]) == result.files[part] for part, path in inputs.items()):
+        if _fits(files, benchmark, result):
+            files |= {path: result.files[part] for part, path in _inputs(benchmark, result).items()}
             kept.setdefault(result.row, []).append(result)
     return kept
+
+
+def _fits(files: Mapping[Path, str], benchmark: Benchmark, result: Result) -> bool:
+    """Whether a result was measured with these files, where it names one of them."""
+    return all(
+        files.get(path, result.files[part]) == result.files[part] for part, path in _inputs(benchmark, result).items()
+    )
+
+
+def _inputs(benchmark: Benchmark, result: Result) -> dict[str, Path]:
+    return _measurement(benchmark, result).inputs
 
 
 def _measurement(benchmark: Benchmark, result: Result) -> Measurement:
@@ -171,11 +202,11 @@ def page(results: dict[str, dict[str, list[Result]]]) -> str:
 
 
 def _environments(results: Sequence[Result]) -> str:
-    """What the figures were measured with, in one paragraph."""
-    keys = {key for result in results for key in result.environment}
-    values = {key: sorted({result.environment.get(key, "unknown") for result in results}) for key in keys}
-    told = [f"{key} {', '.join(values[key])}" for key in sorted(values)]
-    return f"Measured with {'; '.join(told)}.\n"
+    """What the figures were measured with, in one paragraph; commits stand in the tables, row by row."""
+    found = [made for result in results for made in (result.fitted_with, result.measured_with) if made]
+    keys = sorted({key for made in found for key in made} - {"commit"})
+    values = {key: ", ".join(sorted({made[key] for made in found if key in made})) for key in keys}
+    return f"Measured with {'; '.join(f'{key} {value}' for key, value in values.items())}.\n"
 
 
 if __name__ == "__main__":

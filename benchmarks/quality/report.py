@@ -110,10 +110,7 @@ class Report:
         for row in self.benchmark.rows.values():
             for seed in range(self.benchmark.seeds(row)):
                 measurement = self._measurement(row, seed)
-                found = measurement.stored()
-                if found is None and (last := measurement.latest()) is not None and last.failed:
-                    found = last
-                if found is not None:
+                if (found := measurement.stored() or measurement.failure()) is not None:
                     results.setdefault(row.name, []).append(found)
         return results
 

@@ -13,7 +13,7 @@ import lightning
 import torch
 
 from benchmarks.quality.curve import last_mean, validation_curve
-from benchmarks.quality.identity import digest, file_digest, words_digest
+from benchmarks.quality.identity import check_unchanged, digest, file_digest, words_digest
 from benchmarks.quality.process import Processes
 from benchmarks.quality.store import Result
 from benchmarks.quality.teachers import Trained, inputs_of, into, teachers_of
@@ -79,15 +79,15 @@ class Measurement:
         """The same with what is the measurement's own."""
         return [*self.words, *_flat(self.row.measured)]
 
-    @property
-    def _identity_words(self) -> tuple[str, ...]:
-        """The same with the parts that files play in place of the files, and one seed: equal for all seeds."""
-        return tuple(self._words(0, {part: part for part in self.inputs}))
+    def _identity_words(self, verb: str) -> tuple[str, ...]:
+        """A command line with the parts that files play in place of the files, and one seed: equal for all seeds."""
+        measured = () if verb == "fit" else _flat(self.row.measured)
+        return (verb, *self._words(0, {part: part for part in self.inputs}), *measured)
 
     def fit_digest(self) -> str:
         """Hash of what is trained, the same for rows that measure one fit in different ways."""
         teachers = {part: trained.digest() for part, trained in self.teachers.items()}
-        return digest([words_digest(("fit", *self._identity_words)), self.seed, teachers])
+        return digest([words_digest(self._identity_words("fit")), self.seed, teachers])
 
     def digest(self) -> str:
         """Hash of what is trained and of what is measured.
@@ -95,23 +95,26 @@ class Measurement:
         Raises:
             InputError: When a config cannot be read.
         """
-        measured = tuple(_flat(self.row.measured))
-        measurement = measured and words_digest(("validate", *self._identity_words, *measured))
+        measurement = self.row.measured and words_digest(self._identity_words("validate"))
         return digest([self.fit_digest(), measurement, self.row.baseline, self.row.trains])
 
-    def latest(self) -> Result | None:
-        """What the last attempt with these configs gave, also a failure; None where there was none.
+    def _kept(self, failed: str = "") -> Result | None:
+        """What an earlier attempt with these configs gave, a success or a failure; None where there was none."""
+        folder = self.folder / "results"
+        if not any((folder / self.benchmark.name).glob(f"{self.row.name}-{self.seed}-{self.split}-*.json")):
+            return None  # and no config need be read
+        expected = self._result(self._digest_or_nothing(), failed=failed)
+        path = expected.place(folder)
+        found = Result.read(path) if path.is_file() else None
+        return found if found is not None and found.config == expected.config else None
+
+    def failure(self) -> Result | None:
+        """The last failure with these configs, unless a success came after it; None where there is none.
 
         Raises:
             InputError: When its place holds another file.
         """
-        folder = self.folder / "results"
-        if not any((folder / self.benchmark.name).glob(f"{self.row.name}-{self.seed}-{self.split}-*.json")):
-            return None  # and no config need be read
-        expected = self._result(self._digest_or_nothing())
-        path = expected.place(folder)
-        found = Result.read(path) if path.is_file() else None
-        return found if found is not None and found.config == expected.config else None
+        return self._kept(failed="earlier")
 
     def _digest_or_nothing(self) -> str:
         """Its hash, or nothing where a config cannot be read."""
@@ -121,13 +124,13 @@ class Measurement:
             return ""
 
     def stored(self) -> Result | None:
-        """The earlier result that still holds: same configs, same teachers, not failed; None where there is none.
+        """The earlier success that still holds: same configs, same teachers; None where there is none.
 
         Raises:
             InputError: When its place holds another file.
         """
-        found = self.latest()
-        if found is None or found.failed or not all(path.is_file() for path in self.inputs.values()):
+        found = self._kept()
+        if found is None or not all(path.is_file() for path in self.inputs.values()):
             return None
         current = all(trained.is_current() for trained in self.teachers.values())
         return found if current and found.files == self._files() else None
@@ -176,14 +179,14 @@ class Measurement:
         return result
 
     def _run(self, processes: Processes, config: str) -> Result:
-        folder, weights, made_with = self.fit_folder(), [], environment()
+        folder, weights, fitted_with, measured_with = self.fit_folder(), [], {}, environment()
         fit, log = folder / "fit", folder / f"{self.row.name}-{self.split}.log"
         log.unlink(missing_ok=True)
         seconds, curve, pairs = 0.0, [], {}
         if self.row.trains:
             if not self.has_fit():
                 self._fit(processes, fit)
-            made_with = json.loads(self._done.read_text())
+            fitted_with = json.loads(self._done.read_text())
             about = json.loads((fit / "results.json").read_text())
             seconds = about["seconds"]
             curve = validation_curve(fit / "metrics.csv", about["step"], about["at_start"].get("map_all"))
@@ -194,6 +197,7 @@ class Measurement:
         shutil.rmtree(place, ignore_errors=True)
         if status := processes.crossx([verb, *self.measured_words, *weights, *into(place)], log):
             raise InputError(f"crossx {verb} ended with status {status}; see {log}")
+        check_unchanged(self._identity_words("validate" if self.row.measured else "fit"))
         found = json.loads((place / "results.json").read_text())
         metrics, ap_all, at_recall = found["metrics"], found["ap_all"], found["precision_at_recall"]
         if (baseline := self.row.baseline) is not None:
@@ -210,20 +214,19 @@ class Measurement:
             pairs=pairs,
             curve=curve,
             seconds=seconds,
-            environment=made_with,
+            fitted_with=fitted_with,
+            measured_with=measured_with,
         )
 
     def _fit(self, processes: Processes, fit: Path) -> None:
         shutil.rmtree(fit, ignore_errors=True)
         log = fit.with_suffix(".log")
         log.unlink(missing_ok=True)
-        made_with = environment()
+        fitted_with = environment()
         if status := processes.crossx(["fit", *self.words, *into(fit)], log):
             raise InputError(f"the fit ended with status {status}; see {log}")
-        words = ("fit", *self._identity_words)
-        if words_digest.__wrapped__(words) != words_digest(words):
-            raise InputError("its config has been changed while it was trained; run the command again")
-        write_text(self._done, json.dumps(made_with) + "\n")
+        check_unchanged(self._identity_words("fit"))
+        write_text(self._done, json.dumps(fitted_with) + "\n")
 
 
 def _flat(measured: Sequence[str]) -> list[str]:

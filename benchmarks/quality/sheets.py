@@ -11,7 +11,7 @@ from crossx.data.base import LabelledImages
 from crossx.files import atomic_path
 
 _PHOTOS = 8
-_TITLE_LINES = 4
+_TITLE_LINES = 6
 _LINE = 20
 
 

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 from crossx.errors import InputError
 from crossx.files import write_text
 
+_FAILED = "-failed"
 _DIGITS = 6
 """Of an average precision; a table shows three."""
 
@@ -33,7 +34,9 @@ class Result:
         curve: Training steps and mAP@all on validation, in the order of time, from step 0 where that was measured;
             empty where nothing is trained.
         seconds: Duration of the fit.
-        environment: What it was measured with: versions, commit, threads, machine. It is told and not compared.
+        fitted_with: What it was fitted with: versions, commit, threads, machine; empty where nothing is trained. It is
+            told and not compared.
+        measured_with: The same of its measurement, which may be a later one of an earlier fit.
         failed: Why there are no figures; empty for a row that was measured.
     """
 
@@ -51,17 +54,21 @@ class Result:
     pairs: dict[str, float] = field(default_factory=dict)
     curve: list[tuple[int, float]] = field(default_factory=list)
     seconds: float = 0.0
-    environment: dict[str, str] = field(default_factory=dict)
+    fitted_with: dict[str, str] = field(default_factory=dict)
+    measured_with: dict[str, str] = field(default_factory=dict)
     failed: str = ""
 
     def place(self, folder: Path) -> Path:
-        """Where it lies below a folder of results."""
-        return folder / self.benchmark / f"{self.row}-{self.seed}-{self.split}-{self.config[:8]}.json"
+        """Where it lies below a folder of results; a failure lies beside an earlier success and not in its place."""
+        name = f"{self.row}-{self.seed}-{self.split}-{self.config[:8]}"
+        return folder / self.benchmark / f"{name}{_FAILED if self.failed else ''}.json"
 
     def write(self, folder: Path) -> None:
-        """Write it to its place."""
+        """Write it to its place; a success takes an earlier failure away."""
         content = {**asdict(self), "ap_all": [None if ap is None else round(ap, _DIGITS) for ap in self.ap_all]}
         write_text(self.place(folder), json.dumps(content) + "\n")
+        if not self.failed:
+            replace(self, failed="earlier").place(folder).unlink(missing_ok=True)
 
     @classmethod
     def read(cls, path: Path) -> Self:

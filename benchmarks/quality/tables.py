@@ -44,7 +44,9 @@ def cells(table: Table, results: Results) -> list[Cells]:
     return rows
 
 
-def difference(results: Sequence[Result], others: Sequence[Result], group: Sequence[str] = ()) -> Interval | None:
+def difference(
+    results: Sequence[Result], others: Sequence[Result], group: Sequence[str] = (), of_classes: bool = False
+) -> Interval | None:
     """Mean difference in average precision of two rows with its 95 % interval, over queries.
 
     A query's value is its mean over the seeds that both rows have, so the interval is that of other queries, with these
@@ -54,6 +56,7 @@ def difference(results: Sequence[Result], others: Sequence[Result], group: Seque
         results: A row's results.
         others: The other row's.
         group: Classes whose queries count; all where it is empty.
+        of_classes: Whether the interval is that of other classes, which bring all their queries with them.
 
     Returns:
         None where the rows have no seed in common, or were measured on different queries.
@@ -64,8 +67,11 @@ def difference(results: Sequence[Result], others: Sequence[Result], group: Seque
         return None
     if any((mine[s].labels, mine[s].classes) != (theirs[s].labels, theirs[s].classes) for s in seeds):
         return None
-    a, b = (average_precisions([side[seed] for seed in seeds], group) for side in (mine, theirs))
-    return paired_bootstrap(a, b)
+    a, b = (average_precisions([side[seed] for seed in seeds]) for side in (mine, theirs))
+    first = mine[seeds[0]]
+    counted = _queries_of(first, group)
+    classes = torch.tensor(first.labels)[counted] if of_classes else None
+    return paired_bootstrap(a[counted], b[counted], classes=classes)
 
 
 def average_precisions(results: Sequence[Result], group: Sequence[str] = ()) -> torch.Tensor:
@@ -76,11 +82,12 @@ def average_precisions(results: Sequence[Result], group: Sequence[str] = ()) -> 
         group: Classes whose queries count; all where it is empty.
     """
     values = [[float("nan") if ap is None else ap for ap in result.ap_all] for result in results]
-    average = torch.tensor(values, dtype=torch.float64).mean(0)
-    if not group:
-        return average
-    first = results[0]
-    return average[[i for i, label in enumerate(first.labels) if first.classes[label] in group]]
+    return torch.tensor(values, dtype=torch.float64).mean(0)[_queries_of(results[0], group)]
+
+
+def _queries_of(result: Result, group: Sequence[str]) -> list[int]:
+    """Positions of the queries of a group of classes; all where it is empty."""
+    return [i for i, label in enumerate(result.labels) if not group or result.classes[label] in group]
 
 
 def markdown(benchmark: Benchmark, table: Table, results: Results) -> str:
@@ -98,7 +105,14 @@ def markdown(benchmark: Benchmark, table: Table, results: Results) -> str:
     with_pairs = table.name == "ablations"
     head = ["", "map_all", "of seeds", "map_all_macro", *benchmark.metrics]
     head += [*table.groups, *(_PAIR_COLUMNS.values() if with_pairs else ())]
-    head += [f"difference to `{table.reference}`", "of seeds", "seeds", "validation: step 0, end"]
+    head += [
+        f"difference to `{table.reference}`",
+        "of classes",
+        "of seeds",
+        "seeds",
+        "validation: step 0, end",
+        "commit",
+    ]
     head += [table.paper] if table.paper else []
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     notes: dict[str, str] = {}
@@ -119,9 +133,11 @@ def markdown(benchmark: Benchmark, table: Table, results: Results) -> str:
         row += [_group(c, name, others) for name in table.groups]
         if with_pairs:
             row += [_pairs(c.measured, name) for name in _PAIR_COLUMNS]
-        row += [_interval(difference(c.measured, others)), _spread(seed_differences(c.measured, others), "+")]
+        of_classes = difference(c.measured, others, of_classes=True)
+        row += [_interval(difference(c.measured, others)), "" if of_classes is None else _bounds(of_classes)]
+        row.append(_spread(seed_differences(c.measured, others), "+"))
         row.append(f"{len(c.measured)}, {len(c.failed)} failed" if c.failed else str(len(c.measured)))
-        lines.append([*row, _training(c.measured), *paper])
+        lines.append([*row, _training(c.measured), _commits(c.measured), *paper])
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     footnotes = "".join(f"\n\n{mark.replace('*', chr(92) + '*')} not data-free: {why}." for why, mark in notes.items())
     return f"## {table.title}\n\n{table.about}\n\n{text}{footnotes}\n"
@@ -159,7 +175,15 @@ def _pairs(results: Sequence[Result], name: str) -> str:
     return f"{mean(values):.2f}" if values else ""
 
 
+def _commits(results: Sequence[Result]) -> str:
+    """What made the fits and what measured them."""
+    made = [r.fitted_with for r in results if r.fitted_with], [r.measured_with for r in results]
+    return "; ".join(", ".join(sorted({found.get("commit", "?") for found in part})) for part in made if part)
+
+
 def _interval(interval: Interval | None) -> str:
-    if interval is None:
-        return ""
-    return f"{interval.difference:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
+    return "" if interval is None else f"{interval.difference:+.3f} {_bounds(interval)}"
+
+
+def _bounds(interval: Interval) -> str:
+    return f"[{interval.low:+.3f}, {interval.high:+.3f}]"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch.utils.data import DataLoader
 
-from benchmarks.quality.identity import digest, file_digest, words_digest
+from benchmarks.quality.identity import check_unchanged, digest, file_digest, words_digest
 from benchmarks.quality.process import Processes
 from benchmarks.quality.resolve import teacher_data
 from benchmarks.quality.types import Benchmark, Row, Teacher
@@ -58,7 +58,12 @@ class Trained:
 
     def digest(self) -> str:
         """Hash of its resolved config."""
-        return digest([words_digest(("fit", *self._words(0))), self.seed])
+        return digest([words_digest(self._identity_words), self.seed])
+
+    @property
+    def _identity_words(self) -> tuple[str, ...]:
+        """Equal for all seeds."""
+        return ("fit", *self._words(0))
 
     def is_current(self) -> bool:
         """Whether its file is there and was made by the config as it is now."""
@@ -91,6 +96,7 @@ class Trained:
         words = ["fit", *self.words, f"--model.output={self.path.resolve()}", *into(folder)]
         if status := processes.crossx(words, self.log):
             raise InputError(f"the teacher {self.path.stem} was not made (status {status}); see {self.log}")
+        check_unchanged(self._identity_words)
         self.adopt()
 
     def make_record(self) -> None:
@@ -125,6 +131,8 @@ def teachers_of(benchmark: Benchmark, row: Row, seed: int, folder: Path) -> dict
         "sketch": (row.sketch or benchmark.sketch, seed + own_start),
     }
     if row.modality:
+        if benchmark.modality is None:
+            raise ValueError(f"{benchmark.name}: {row.name} wants a classifier of photos and sketches, and has none")
         wanted["modality"] = (benchmark.modality, seed)
     return {
         part: Trained(teacher, s, folder / f"{teacher.name}-{s}.safetensors") for part, (teacher, s) in wanted.items()

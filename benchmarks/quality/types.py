@@ -1,6 +1,6 @@
 """What a benchmark is made of: teachers, rows, and tables of rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -92,7 +92,7 @@ class Benchmark:
         configs: The joint run that everything else stands behind.
         photo: Its photo teacher.
         sketch: Its sketch teacher.
-        modality: Its classifier of photos and sketches.
+        modality: Its classifier of photos and sketches; None where no row wants one.
         metrics: What its tables show, besides the mean over queries of the average precision.
         tables: Its tables.
     """
@@ -101,7 +101,7 @@ class Benchmark:
     configs: tuple[str, ...]
     photo: Teacher
     sketch: Teacher
-    modality: Teacher
+    modality: Teacher | None
     metrics: tuple[str, ...]
     tables: tuple[Table, ...]
 
@@ -110,6 +110,7 @@ class Benchmark:
         """All rows by name, each once."""
         return {row.name: row for table in self.tables for row in table.rows}
 
-    def seeds(self, row: Row) -> int:
-        """Number of runs of a row: the most that a table wants."""
-        return max(table.seeds for table in self.tables if row.name in {r.name for r in table.rows})
+    def seeds(self, row: Row, tables: Sequence[str] = ()) -> int:
+        """Number of runs of a row: the most that a table wants, of these tables or, where none is named, of all."""
+        having = [table for table in self.tables if row.name in {r.name for r in table.rows}]
+        return max(table.seeds for table in [t for t in having if t.name in tables] or having)

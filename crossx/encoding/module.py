@@ -34,7 +34,8 @@ class EncoderModule(RetrievalModule):
         pairs: Where pairs come from when this module is the root: `SavedPairs`, `RealPairs`, or one of them in a
             `Replay`. In a joint run the conductor brings them.
         critic: How a joint run measures what is hard for the encoders; None for `DistanceCritic()`.
-        temperature: Divides the teachers' logits before they become soft labels; above 1 it softens.
+        temperature: Divides the teachers' logits before they become soft labels, besides an encoder's own temperature;
+            above 1 it softens.
         photo_augmentation: Encoders learn from random views of the photos; None: from the photos as they are.
         sketch_augmentation: The same for the sketches.
         judge_views: Whether encoders learn what the teachers say of the views themselves, as a patient and consistent
@@ -168,16 +169,19 @@ class EncoderModule(RetrievalModule):
         hints: tuple[Hint, ...] = (),
     ) -> PairEmbeddings:
         """Embeddings beside the posteriors of both teachers."""
-        vocabulary = self.teachers.vocabulary
         return PairEmbeddings(
             photo=photo,
             sketch=sketch,
-            photo_posterior=vocabulary.union_posterior(of_photo.logits, "photo", self.temperature),
-            sketch_posterior=vocabulary.union_posterior(of_sketch.logits, "sketch", self.temperature),
+            photo_posterior=self._soft_labels(of_photo, "photo", self.photo_encoder),
+            sketch_posterior=self._soft_labels(of_sketch, "sketch", self.sketch_encoder),
             target=target,
             least_cosine=min(self.photo_encoder.least_cosine, self.sketch_encoder.least_cosine),
             hints=hints,
         )
+
+    def _soft_labels(self, output: TeacherOutput, modality: Modality, encoder: Encoder) -> Tensor:
+        temperature = self.temperature * encoder.temperature
+        return self.teachers.vocabulary.union_posterior(output.logits, modality, temperature)
 
     def _seen(
         self, pairs: PairBatch, modality: Modality, augmented: bool

@@ -10,9 +10,13 @@ from runs import CLASSES, SIZE, Teachers, data, joint, save_teachers, trainer
 from sklearn.metrics import average_precision_score
 
 from crossx.backbones import build_network
+from crossx.baselines import ClassifierOnly
 from crossx.callbacks.baselines import TeacherBaselines
 from crossx.data.shapes import ShapesDataset
 from crossx.data.synthetic import SyntheticPairsDataModule
+from crossx.encoding.losses import SupConLoss
+from crossx.encoding.losses.base import EncodingTerm
+from crossx.encoding.module import EncoderModule
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.teacher import load_teacher, save_teacher
 from crossx.types import Modality, Split
@@ -148,3 +152,18 @@ def test_are_computed_once_and_not_in_a_sanity_check(teachers: Teachers, tmp_pat
     assert seen[0] is None
     assert seen[1] is not None
     assert seen[1] is seen[2]
+
+
+def test_baselines_have_the_precision_of_the_encoders(teachers: Teachers, tmp_path: Path) -> None:
+    """Features as encoders and as a baseline are the same figures; in float32 they would be others."""
+    dataset = ShapesDataset(size=SIZE, train=1, validation=24, test=1)
+    data = SyntheticPairsDataModule(dataset, batch_size=4, batches_per_epoch=5, eval_batch_size=7)
+    found = {}
+    for precision in ("32-true", "bf16-mixed"):
+        baselines = TeacherBaselines()
+        quiet = trainer(tmp_path, callbacks=[baselines], precision=precision)
+        encoders = EncoderModule(*teachers, ClassifierOnly(), ClassifierOnly(), {"term": EncodingTerm(SupConLoss())})
+        quiet.validate(encoders, datamodule=data, verbose=False)
+        found[precision] = baselines.results["validation"]["features"]["map_all"]
+        assert found[precision] == pytest.approx(float(quiet.callback_metrics["val/map_all"]), abs=1e-7)
+    assert found["32-true"] != pytest.approx(found["bf16-mixed"], abs=1e-6)

@@ -95,6 +95,18 @@ def test_losses_see_softened_labels_over_the_union(teachers: Teachers, temperatu
     assert torch.equal(seen.embeddings.target, pairs.target)
 
 
+def test_soft_labels_are_of_the_posterior_in_the_embedding(teachers: Teachers) -> None:
+    """So the cosine of the posteriors' part is the match that the heads are taught."""
+    seen = Seen()
+    encoders = PosteriorEncoder(dim=4), PosteriorEncoder(temperature=0.5, dim=4)
+    module = EncoderModule(*teachers, *encoders, {"seen": EncodingTerm(seen)}, optimizer=SGD, temperature=2.0)
+    pairs = pairs_of(module, [([1, 0], [1, 0]), ([0, 1], [1, 0])])
+    module.step(pairs, batches_done=0)
+    photo, sketch = seen.embeddings.photo_posterior, seen.embeddings.sketch_posterior
+    torch.testing.assert_close(photo, torch.softmax(pairs.photo_teacher.logits / 2, dim=1))
+    torch.testing.assert_close(sketch, torch.softmax(pairs.sketch_teacher.logits / (2 * 0.5), dim=1))
+
+
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
 def test_temperature_is_positive(teachers: Teachers, temperature: float) -> None:
     with pytest.raises(InputError, match=r"temperature: .* is not legal; a positive number"):

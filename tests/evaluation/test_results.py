@@ -141,6 +141,21 @@ def test_queries_without_value_do_not_count() -> None:
     assert paired_bootstrap(a, b, samples=50) == paired_bootstrap(a[[0, 2]], b[[0, 2]], samples=50)
 
 
+def test_resampled_classes_bring_their_queries() -> None:
+    """Two classes with opposite differences: every resampling is one of three means, whatever the queries say."""
+    a = torch.cat([torch.full((30,), 0.9), torch.full((10,), 0.1)])
+    b, classes = torch.full((40,), 0.5), torch.tensor([7] * 30 + [2] * 10)
+    assert paired_bootstrap(a, b, samples=200, classes=classes) == pytest.approx((0.2, -0.4, 0.4))
+    of_queries = paired_bootstrap(a, b, samples=200)
+    assert -0.4 < of_queries.low < 0.2 < of_queries.high < 0.4
+    # As many classes as queries: the same draws.
+    assert paired_bootstrap(a, b, samples=200, classes=torch.arange(40)) == pytest.approx(of_queries)
+    a[30:] = b[30:] = torch.nan  # a class whose queries do not count is not drawn
+    assert paired_bootstrap(a, b, samples=200, classes=classes) == pytest.approx((0.4, 0.4, 0.4))
+    with pytest.raises(InputError, match=r"classes: shape \(39,\), legal is \(Q,\), here \(40,\)"):
+        paired_bootstrap(a, b, classes=classes[1:])
+
+
 @pytest.mark.parametrize(
     ("a", "b", "samples", "names"),
     [

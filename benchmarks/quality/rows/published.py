@@ -34,17 +34,18 @@ _HEADS_WIDE_AS_FEATURES = tuple(f"--model.encoding.init_args.{modality}_encoder=
 PUBLISHED = Table(
     "published",
     "Baselines",
-    "The rows of the published table, in our reading of their names. Heads, objective and number of encoder steps "
-    "are those of `heads` unless the name says else; `crossx` is such a head, with a higher rate, beside the "
-    "teachers' posteriors, which it starts from. `crossx_dfl` has the published objective and networks from "
-    "scratch, which 400 steps do not train: it says what the start is worth, and nothing about the method at its "
-    "own scale. `crossx_dfl_heads` compares the objectives from one start. crossx's recipe was chosen on "
-    "validation; the other rows take its rates, and their losses' usual constants. Posterior matching picks its "
-    "form and temperature on labelled validation images, one temperature for both sides; `crossx` has 1 for photos "
-    "and 0.5 for sketches, chosen on such images too. What it gains on validation comes from there, and not from "
-    "its head. A mean over one pair does not compare with a mean over two: differences do. The paper's teachers "
-    "started from ImageNet's weights and knew the classes of other data: its column shows an order, and no figures "
-    "to compare.",
+    "The rows of the published table, in our reading of their names. Heads, objective, rates and number of encoder "
+    "steps are those of `heads` unless the name says else. `crossx` is such a head, with a higher rate and a hundredth "
+    "of the cosine, beside the teachers' posteriors, which it starts from: at temperature 1 for photos and 0.5 for "
+    "sketches. `crossx_dfl` has the published objective and networks from scratch, which 400 steps do not train: it "
+    "says what the start is worth, and nothing about the method at its own scale. `crossx_dfl_heads` compares the "
+    "objectives from one start. Recipes were chosen on validation; rows without a recipe of their own have the rates "
+    "of `heads` and their losses' usual constants. Posterior matching picks its form and temperature on labelled "
+    "validation images, one temperature for both sides. What `crossx` has over it comes from the second temperature, "
+    "chosen on such images too, and not from its head. Test figures of [earlier recipes](experiments.md#"
+    "recipes-whose-test-figures-were-seen) of `crossx` had been seen when this one was chosen. A mean over one pair "
+    "does not compare with a mean over two: differences do. The paper's teachers started from ImageNet's weights and "
+    "knew the classes of other data: its column shows an order, and no figures to compare.",
     (
         CLASSIFIER_ONLY,
         Row(

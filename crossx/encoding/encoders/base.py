@@ -42,10 +42,13 @@ class Encoder(nn.Module, ABC):
     Attributes:
         guesses_features: Whether `answer` gives a guess of the teacher's features.
         least_cosine: The smallest cosine that two embeddings can have; 0 where no coordinate is negative.
+        temperature: Divides the teacher's logits where its posterior is a part of the embedding, and in the soft labels
+            that the encoder learns from: other labels would teach the rest of the embedding to take that part back.
     """
 
     guesses_features = False
     least_cosine = -1.0
+    temperature: float = 1.0
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()

@@ -27,7 +27,8 @@ KINDS = {
     "cifar-tuberlin": "crossx heads meta_data crossx_dfl siamese_free siamese_with_data without_guidance",
     "tinyimagenet-tuberlin": "crossx overlap6_crossx overlap6_without_guesses unseen_crossx sketchy_crossx_as_drawn "
     "quickdraw_crossx",
-    "tuberlin-extended": "gaussian_prior crossx",
+    "sketchy": "gaussian_prior heads_with_data crossx",
+    "tuberlin-extended": "gaussian_prior heads_with_data crossx",
 }
 
 
@@ -40,6 +41,15 @@ def test_rows_resolve_and_differ(name: str, tmp_path: Path) -> None:
     assert len(set(digests)) == len(rows)
     again = Measurement(benchmark, rows[0], 1, "validation", tmp_path / "elsewhere")
     assert again.digest() != digests[0]  # another seed
+
+
+def test_a_row_has_as_many_pairs_as_a_table_wants() -> None:
+    benchmark = BENCHMARKS["cifar-tuberlin"]
+    heads = benchmark.rows["heads"]
+    assert benchmark.seeds(heads) == 3
+    assert benchmark.seeds(heads, ["ablations"]) == 2
+    assert benchmark.seeds(heads, ["ablations", "published"]) == 3
+    assert benchmark.seeds(benchmark.rows["without_replay"], ["published"]) == 2  # in no table of these
 
 
 def test_what_measures_one_fit_is_one_job(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 
 import pytest
 from commands import edit, joint_config, part, write
@@ -58,11 +59,12 @@ def teacher_config(folder: Path, modality: str) -> str:
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Commands of crossx that were run, in this process and not in others, which would take seconds each to start."""
     made: list[str] = []
+    one_at_a_time = Lock()  # random numbers and the standard error are those of the whole process
 
     def crossx(self: Processes, words: Sequence[str], log: Path) -> int:  # noqa: ARG001 - a method
         made.append(words[0])
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("w") as file, redirect_stderr(file):
+        with one_at_a_time, log.open("w") as file, redirect_stderr(file):
             return main(words)
 
     monkeypatch.setattr(Processes, "crossx", crossx)
@@ -127,12 +129,15 @@ def test_measures_what_is_missing_and_shows_it_in_pictures(
     assert [step for step, _ in found.curve] == [0, 4]
     assert found.curve[-1][1] == pytest.approx(found.metrics["map_all"], abs=1e-6)
     assert found.seconds > 0
+    assert found.fitted_with == found.measured_with
+    assert {"commit", "torch", "cpu"} <= found.fitted_with.keys()
     assert 0 <= found.pairs["recon/agreement"] <= 1
     assert found.precision_at_recall[0] >= found.precision_at_recall[-1] > 0
     features, posterior = (result(tmp_path, row) for row in ("classifier_only", "posterior_matching"))
     assert features.ap_all != posterior.ap_all
     assert features.precision_at_recall != posterior.precision_at_recall
     assert not features.curve
+    assert not features.fitted_with
     shown = capsys.readouterr().out
     assert f"| crossx | {found.metrics['map_all']:.3f} |" in shown
     assert "[3/3] crossx, seed 0: mAP@all" in shown
@@ -168,6 +173,57 @@ def test_one_fit_is_measured_in_many_ways(measure: Measure, tmp_path: Path, call
     assert calls == ["test"]
     assert {r.split for r in results(tmp_path, "crossx")} == {"validation", "test"}
     assert (tmp_path / "out/results/shapes-test.md").is_file()
+
+
+def test_two_jobs_give_what_one_gives(
+    measure: Measure, tmp_path: Path, calls: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fit that two rows measure is one job, beside others."""
+    rows = ("classifier_only", "crossx", "more", "posterior_matching")
+    assert measure("--rows", *rows, "--seeds", "0", "--jobs", "2") == 0
+    assert sorted(calls) == ["fit", *["validate"] * 4]
+    told = capsys.readouterr().out
+    assert all(f"[{number}/4] " in told for number in range(1, 5))
+    assert measure("--rows", *rows, "--seeds", "0", output="straight") == 0
+    for row in rows:
+        assert result(tmp_path, row).ap_all == result(tmp_path, row, "straight").ap_all
+
+
+def test_a_config_that_is_changed_meanwhile_is_told(
+    measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its figures would be those of one config, and their hash that of another."""
+    run, config = Processes.crossx, tmp_path / "config.yaml"
+
+    def crossx(self: Processes, words: Sequence[str], log: Path) -> int:
+        status = run(self, words, log)
+        config.write_text(config.read_text().replace("batches_per_epoch: 4", "batches_per_epoch: 3"))
+        return status
+
+    monkeypatch.setattr(Processes, "crossx", crossx)
+    assert measure("--rows", "classifier_only", "--seeds", "0") == 1
+    found = result(tmp_path, "classifier_only")
+    assert found.failed == "a config has been changed while a run with it was under way; run the command again"
+    words_digest.cache_clear()
+    assert measure("--rows", "classifier_only", "--seeds", "0") == 0
+
+
+def test_a_failure_leaves_an_earlier_figure(
+    measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: list[str]
+) -> None:
+    rows = ("--rows", "classifier_only", "--seeds", "1")
+    assert measure(*rows) == 0
+    first = result(tmp_path, "classifier_only")
+    (tmp_path / "out/teachers/shapes/photo-1.json").unlink()
+    with monkeypatch.context() as broken:
+        broken.setattr(Processes, "crossx", lambda *_: 1)
+        assert measure(*rows) == 1
+    good, bad = sorted(results(tmp_path, "classifier_only"), key=lambda r: r.failed)
+    assert good == first
+    assert bad.failed.startswith("the teacher photo-1 was not made (status 1); see ")
+    calls.clear()
+    assert measure(*rows) == 0
+    assert calls == ["fit"]  # the teacher, which is as it was: its figures hold
 
 
 def test_a_result_holds_for_what_gave_it(measure: Measure, tmp_path: Path, calls: list[str]) -> None:

@@ -31,7 +31,8 @@ RESULT = Result(
     pairs={"recon/agreement": 0.875},
     curve=[(0, 0.1), (10, 0.4)],
     seconds=100.0,
-    environment={"commit": "1234567"},
+    fitted_with={"commit": "1234567", "torch": "2.15"},
+    measured_with={"commit": "89abcde", "torch": "2.15"},
 )
 ROWS = (
     Row("crossx", "crossx", groups={"cats": ("cat",), "dogs": ("dog",)}),
@@ -45,7 +46,7 @@ BENCHMARK = Benchmark("shapes", ("joint.yaml",), TEACHER, TEACHER, TEACHER, ("pr
 BROKEN = replace(RESULT, row="broken", metrics={}, ap_all=[], failed="ended with status 1")
 RESULTS = {
     "crossx": [replace(RESULT, seed=0), replace(RESULT, seed=1, metrics={**RESULT.metrics, "map_all": 0.7}), BROKEN],
-    "other": [replace(RESULT, row="other", ap_all=[0.15, None, 0.65], curve=[(10, 0.4)])],
+    "other": [replace(RESULT, row="other", ap_all=[0.15, None, 0.65], curve=[(10, 0.4)], fitted_with={})],
     "broken": [BROKEN],
 }
 
@@ -78,6 +79,8 @@ def test_difference_pairs_queries_over_common_seeds() -> None:
     of_dogs = difference(a, b, ("dog",))
     assert of_dogs is not None
     assert of_dogs.difference == pytest.approx(0.1)
+    of_classes = difference(a, [replace(b[0], ap_all=[0.4, None, 0.8])], of_classes=True)
+    assert of_classes == pytest.approx((0.05, -0.1, 0.2))  # one query of each class, the seed 1
     assert difference(a, []) is None
     assert difference(a, [replace(b[0], labels=[1, 1, 1])]) is None  # other queries
 
@@ -95,10 +98,12 @@ def test_table_says_what_there_is_and_what_not() -> None:
     text = markdown(BENCHMARK, TABLE, RESULTS)
     assert text.startswith("## Baselines\n\nAbout.\n\n|")
     lines = text.splitlines()[4:]
-    assert lines[0].split(" | ")[-3:] == ["of seeds", "seeds", "validation: step 0, end |"]
-    assert lines[2] == "| crossx | 0.600 | 0.500 to 0.700 | 0.450 | 0.250 | 0.250 |  |  | 2, 1 failed | 0.100, 0.400 |"
-    found = "-0.100 [-0.100, -0.100]"
-    assert lines[3] == rf"| Other \* | 0.500 |  | 0.450 | 0.250 | 0.150 ({found}) | {found} |  | 1 | ?, 0.400 |"
+    assert lines[0].split(" | ")[-5:] == ["of classes", "of seeds", "seeds", "validation: step 0, end", "commit |"]
+    start = "| crossx | 0.600 | 0.500 to 0.700 | 0.450 | 0.250 | 0.250"
+    assert lines[2] == f"{start} |  |  |  | 2, 1 failed | 0.100, 0.400 | 1234567; 89abcde |"
+    bounds = "[-0.100, -0.100]"
+    start = rf"| Other \* | 0.500 |  | 0.450 | 0.250 | 0.150 (-0.100 {bounds}) | -0.100 {bounds} | {bounds}"
+    assert lines[3] == f"{start} |  | 1 | ?, 0.400 | 89abcde |"
     assert lines[4].startswith("| Broken | failed |")
     assert lines[5].startswith("| Absent | not measured |")
     assert text.endswith("\n\\* not data-free: real images.\n")
