@@ -115,14 +115,16 @@ class Report:
         return results
 
     def _sheets(self, table: Table, results: Results, stem: Path) -> None:
-        """Pictures of the first teacher pair, of rows whose run folders are still there."""
+        """Pictures of the first teacher pair that was measured, of rows whose run folders are still there."""
+        measured = {row.name: {r.seed for r in results.get(row.name, []) if not r.failed} for row in table.rows}
+        seed = min(set().union(*measured.values()), default=0)
         lists: list[tuple[str, Path]] = []
         pairs: list[tuple[str, Path]] = []
         images: Measurement | None = None
         for row in table.rows:
-            if not any(r.seed == 0 and not r.failed for r in results.get(row.name, [])):
+            if seed not in measured[row.name]:
                 continue
-            measurement = self._measurement(row, 0)
+            measurement = self._measurement(row, seed)
             # A row of a baseline has no lists: those of its run are another row's.
             if row.baseline is None and measurement.retrieved().is_file():
                 images = images or measurement
