@@ -121,7 +121,7 @@ def committed(benchmark: Benchmark) -> dict[str, list[Result]]:
     fitting = []
     for result in stored(RESULTS, benchmark.name):
         if result.row not in benchmark.rows or result.split != SPLIT:
-            _leave_out(benchmark, result, "there is no such row")
+            _leave_out(benchmark, result, "it is of no row or split of the page")
         elif _measurement(benchmark, result).digest() != result.config:
             _leave_out(benchmark, result, "its config is another one now")
         else:

@@ -1,6 +1,7 @@
 """The benchmarks there are."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from benchmarks.quality.rows.ablations import ABLATIONS
 from benchmarks.quality.rows.elsewhere import QUICKDRAW, SKETCHY, UNSEEN
@@ -20,6 +21,8 @@ _CIFAR = Benchmark(
     ("prec_at_200",),
     (PUBLISHED, OBJECTIVES, ABLATIONS),
 )
+# One pair: heads learn next to nothing from 45 classes' synthetic pairs (docs/experiments.md), whatever the objective.
+_OBJECTIVES_OF_45 = replace(OBJECTIVES, seeds=1)
 _TINYIMAGENET = Benchmark(
     "tinyimagenet-tuberlin",
     ("tinyimagenet_tuberlin.yaml",),
@@ -27,7 +30,7 @@ _TINYIMAGENET = Benchmark(
     Teacher("sketch", "teachers/tinyimagenet_sketch.yaml"),
     Teacher("modality", "teachers/tinyimagenet_tuberlin_modality.yaml"),
     ("prec_at_50",),
-    (PUBLISHED, OBJECTIVES, UNSEEN, SKETCHY, QUICKDRAW, *OVERLAP),
+    (PUBLISHED, _OBJECTIVES_OF_45, UNSEEN, SKETCHY, QUICKDRAW, *OVERLAP),
 )
 
 BENCHMARKS = {benchmark.name: benchmark for benchmark in (_CIFAR, _TINYIMAGENET, *FULL_SCALE)}

@@ -132,7 +132,7 @@ def teachers_of(benchmark: Benchmark, row: Row, seed: int, folder: Path) -> dict
     }
     if row.modality:
         if benchmark.modality is None:
-            raise ValueError(f"{benchmark.name}: {row.name} wants a classifier of photos and sketches, and has none")
+            raise InputError(f"{benchmark.name}: {row.name} wants a classifier of photos and sketches, and has none")
         wanted["modality"] = (benchmark.modality, seed)
     return {
         part: Trained(teacher, s, folder / f"{teacher.name}-{s}.safetensors") for part, (teacher, s) in wanted.items()

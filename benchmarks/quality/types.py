@@ -111,6 +111,7 @@ class Benchmark:
         return {row.name: row for table in self.tables for row in table.rows}
 
     def seeds(self, row: Row, tables: Sequence[str] = ()) -> int:
-        """Number of runs of a row: the most that a table wants, of these tables or, where none is named, of all."""
+        """Number of runs of a row: the most that one of these tables wants, or any table where none of these has it."""
         having = [table for table in self.tables if row.name in {r.name for r in table.rows}]
-        return max(table.seeds for table in [t for t in having if t.name in tables] or having)
+        named = [table for table in having if table.name in tables]
+        return max(table.seeds for table in named or having)

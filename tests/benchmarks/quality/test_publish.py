@@ -75,7 +75,7 @@ def test_what_is_left_out_is_told(results: Path, capsys: pytest.CaptureFixture[s
     ]
     assert capsys.readouterr().err.splitlines() == [
         "left out: shapes, absent, seed 0, test: its config is another one now",
-        "left out: shapes, gone, seed 0, test: there is no such row",
+        "left out: shapes, gone, seed 0, test: it is of no row or split of the page",
         "left out: shapes, broken, seed 0, test: it was measured with another file of a teacher than the rows above it",
     ]
 

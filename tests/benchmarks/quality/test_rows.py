@@ -49,7 +49,7 @@ def test_a_row_has_as_many_pairs_as_a_table_wants() -> None:
     assert benchmark.seeds(heads) == 3
     assert benchmark.seeds(heads, ["ablations"]) == 2
     assert benchmark.seeds(heads, ["ablations", "published"]) == 3
-    assert benchmark.seeds(benchmark.rows["without_replay"], ["published"]) == 2  # in no table of these
+    assert benchmark.seeds(benchmark.rows["without_replay"], ["published"]) == 2  # named as a row beside the table
 
 
 def test_what_measures_one_fit_is_one_job(tmp_path: Path) -> None:
