@@ -1,5 +1,6 @@
 """Runs a function in several gloo processes on one machine."""
 
+import multiprocessing
 import os
 import tempfile
 from collections.abc import Callable
@@ -9,10 +10,13 @@ from typing import ParamSpec, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import start_processes
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+# Processes are forked from one that has imported crossx and runs nothing: it takes each seconds to import it anew.
+multiprocessing.set_forkserver_preload(["crossx.cli.training"])
 
 
 def run_processes(world: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> list[T]:
@@ -28,7 +32,8 @@ def run_processes(world: int, function: Callable[P, T], *args: P.args, **kwargs:
         The results in rank order; they must be what `torch.load(weights_only=True)` reads.
     """
     with tempfile.TemporaryDirectory() as folder:
-        spawn(_in_group, args=(world, folder, partial(function, *args, **kwargs)), nprocs=world)  # type: ignore[no-untyped-call]
+        call = (world, folder, partial(function, *args, **kwargs))
+        start_processes(_in_group, call, world, start_method="forkserver")  # type: ignore[no-untyped-call]
         return [torch.load(Path(folder) / f"{rank}.pt", weights_only=True) for rank in range(world)]
 
 

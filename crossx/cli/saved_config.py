@@ -3,6 +3,7 @@
 import lightning.pytorch as pl
 from lightning.pytorch.cli import SaveConfigCallback
 
+from crossx.files import write_text
 from crossx.trainer import run_folder
 
 
@@ -17,5 +18,6 @@ class SavedConfig(SaveConfigCallback):
         self.already_saved = True
         if trainer.is_global_zero:
             folder.mkdir(parents=True, exist_ok=True)
-            path = str(folder / self.config_filename)
-            self.parser.save(self.config, path, skip_none=False, overwrite=self.overwrite, multifile=self.multifile)
+            # Checked when it was parsed: to check it again takes half a second.
+            text = self.parser.dump(self.config, skip_none=False, skip_validation=True)
+            write_text(folder / self.config_filename, text)

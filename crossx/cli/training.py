@@ -179,7 +179,8 @@ class CrossxCLI(LightningCLI):
 
     def resolved_config(self) -> dict[str, Any]:
         """The config as plain values, without the places that `teachers` fills."""
-        text = self._parser(self.subcommand).dump(self.arguments, skip_none=False, format="yaml")
+        # Checked when it was parsed: to check it again takes half a second.
+        text = self._parser(self.subcommand).dump(self.arguments, skip_none=False, skip_validation=True, format="yaml")
         resolved: dict[str, Any] = yaml.safe_load(text)
         return resolved
 
@@ -227,7 +228,6 @@ def train(words: Sequence[str], command: type[CrossxCLI] = CrossxCLI) -> CrossxC
                 auto_configure_optimizers=False,
                 seed_everything_default=0,
                 save_config_callback=SavedConfig,
-                save_config_kwargs={"overwrite": True},
                 # A mistake is then an exception that can be explained, and not a screen of usage.
                 # Without abbreviations, because --ckpt and --conf would pass what is done for --ckpt_path and --config.
                 parser_kwargs={**_PARSER, **dict.fromkeys(TRAINER_VERBS, _PARSER)},

@@ -124,17 +124,6 @@ def test_rows_of_teachers_that_were_trained_again_go(
     assert "left out: shapes, other, seed 0, test: it was measured with another file" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [name for name in BENCHMARKS if (publish.RESULTS / name).is_dir()])
-def test_committed_results_are_of_the_configs_as_they_are(name: str) -> None:
-    """One row of each config file: reading all takes minutes. Whoever changes one has to measure its rows again."""
-    benchmark = BENCHMARKS[name]
-    by_config = {benchmark.rows[r.row].configs: r for r in stored(publish.RESULTS, name) if r.row in benchmark.rows}
-    assert ("baselines/crossx.yaml",) in by_config
-    for r in by_config.values():
-        measurement = Measurement(benchmark, benchmark.rows[r.row], r.seed, publish.SPLIT, publish.RESULTS)
-        assert (r.row, r.config) == (r.row, measurement.digest())
-
-
 def test_the_committed_page_is_that_of_the_committed_results() -> None:
     """Without the configs' hashes, which the command checks: reading them takes minutes."""
     results = {}

@@ -75,8 +75,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def few_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures take longer than these runs, so they are drawn in one test."""
     if "pictures" not in request.node.name:
-        monkeypatch.setattr(report, "draw", lambda *_: None)
-        monkeypatch.setattr(report.Report, "_sheets", lambda *_: None)
+        without_pictures(monkeypatch)
+
+
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "draw", lambda *_: None)
+    monkeypatch.setattr(report.Report, "_sheets", lambda *_: None)
 
 
 @pytest.fixture
@@ -118,7 +122,11 @@ def result(tmp_path: Path, row: str, output: str = "out") -> Result:
 
 
 def test_measures_what_is_missing_and_shows_it_in_pictures(
-    measure: Measure, tmp_path: Path, calls: list[str], capsys: pytest.CaptureFixture[str]
+    measure: Measure,
+    tmp_path: Path,
+    calls: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rows = ("--rows", "classifier_only", "posterior_matching", "crossx")
     assert measure(*rows, "--seeds", "0") == 0
@@ -147,6 +155,7 @@ def test_measures_what_is_missing_and_shows_it_in_pictures(
     for picture in ("bars", "curves", "precision-recall", "retrieval", "pairs"):
         assert (written / f"shapes-validation-published-{picture}.png").stat().st_size > 1000
 
+    without_pictures(monkeypatch)
     calls.clear()
     assert measure(*rows, "--seeds", "0") == 0
     assert not calls
@@ -158,10 +167,16 @@ def test_measures_what_is_missing_and_shows_it_in_pictures(
     assert second.files.keys() == {"photo", "sketch"}
 
 
-def test_one_fit_is_measured_in_many_ways(measure: Measure, tmp_path: Path, calls: list[str]) -> None:
-    """Other images, and the test split."""
-    assert measure("--rows", "crossx", "more", "--seeds", "0") == 0
-    assert calls == ["fit", "validate", "validate"]
+def test_one_fit_is_measured_in_many_ways(
+    measure: Measure, tmp_path: Path, calls: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Other images, and the test split. With two jobs it is one of them, beside others."""
+    assert measure("--rows", "classifier_only", "crossx", "more", "--seeds", "0", "--jobs", "2") == 0
+    assert sorted(calls) == ["fit", *["validate"] * 3]
+    told = capsys.readouterr().out
+    for number in range(1, 4):
+        assert f"[{number}/3] " in told
+    assert result(tmp_path, "classifier_only").metrics
     crossx, more = result(tmp_path, "crossx"), result(tmp_path, "more")
     assert len(more.ap_all) == 30 > len(crossx.ap_all)
     assert more.curve == crossx.curve
@@ -173,20 +188,6 @@ def test_one_fit_is_measured_in_many_ways(measure: Measure, tmp_path: Path, call
     assert calls == ["test"]
     assert {r.split for r in results(tmp_path, "crossx")} == {"validation", "test"}
     assert (tmp_path / "out/results/shapes-test.md").is_file()
-
-
-def test_two_jobs_at_a_time_measure_all(
-    measure: Measure, tmp_path: Path, calls: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A fit that two rows measure is one job, beside others."""
-    rows = ("classifier_only", "crossx", "more")
-    assert measure("--rows", *rows, "--seeds", "0", "--jobs", "2") == 0
-    assert sorted(calls) == ["fit", *["validate"] * 3]
-    told = capsys.readouterr().out
-    for number in range(1, 4):
-        assert f"[{number}/3] " in told
-    assert result(tmp_path, "more").curve == result(tmp_path, "crossx").curve
-    assert result(tmp_path, "classifier_only").metrics
 
 
 def test_a_config_that_is_changed_meanwhile_is_told(
