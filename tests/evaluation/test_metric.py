@@ -1,12 +1,8 @@
-import json
-import multiprocessing
-from pathlib import Path
-
 import pytest
 import torch
 import torch.distributed as dist
+from processes import run_processes
 from torch import Tensor
-from torch.multiprocessing.spawn import start_processes
 
 from crossx.errors import InputError
 from crossx.evaluation.functional import embedding_scores
@@ -149,22 +145,16 @@ SHARDS: dict[int, dict[str, list[list[Batch]]]] = {
 }
 
 
-def compute_shards(rank: int, world: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=world)
+def compute_shards(world: int) -> dict[str, dict[str, float]]:
     results = {}
     for name, shards in SHARDS[world].items():
         metric = RetrievalMetric(chunk_size=3)
-        feed(metric, shards[rank])
+        feed(metric, shards[dist.get_rank()])
         results[name] = computed(metric)
-    Path(folder, f"{rank}.json").write_text(json.dumps(results))
-    dist.destroy_process_group()
+    return results
 
 
 @pytest.mark.parametrize("world", SHARDS)
-def test_several_processes_give_what_one_gives(world: int, tmp_path: Path) -> None:
-    multiprocessing.set_forkserver_preload(["torchmetrics"])  # imported once, where spawn would in every process
-    start_processes(compute_shards, (world, str(tmp_path)), world, start_method="forkserver")  # type: ignore[no-untyped-call]
-    for rank in range(world):
-        results = json.loads((tmp_path / f"{rank}.json").read_text())
+def test_several_processes_give_what_one_gives(world: int) -> None:
+    for results in run_processes(world, compute_shards, world):
         assert results == dict.fromkeys(SHARDS[world], expected())
