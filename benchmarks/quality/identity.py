@@ -4,13 +4,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
-from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import Any
 
 from benchmarks.quality.resolve import resolved_config
 from crossx import __version__
-from crossx.cli.configs import with_shipped_configs
 from crossx.errors import InputError
 from crossx.paths import resolve
 
@@ -56,28 +54,16 @@ def words_digest(words: tuple[str, ...]) -> str:
     Raises:
         InputError: For a user's mistake.
     """
-    _read[words] = _config_files(words)
     return config_digest(resolved_config(words))
 
 
-_read: dict[tuple[str, ...], list[str]] = {}
-"""Command line -> its config files as they were when its hash was taken."""
-
-
-def _config_files(words: tuple[str, ...]) -> list[str]:
-    """Hashes of the config files of a command line."""
-    found = with_shipped_configs(words)
-    return [file_digest(Path(name)) for word, name in pairwise(found) if word == "--config"]
-
-
 def check_unchanged(words: tuple[str, ...]) -> None:
-    """Make sure that the config files of a command line are those that its hash was taken of.
+    """Make sure that a command line still resolves to the config that it had before it ran.
 
     Raises:
-        InputError: When one of them has been changed.
+        InputError: When one of its files has been changed.
     """
-    words_digest(words)
-    if _config_files(words) != _read[words]:
+    if words_digest.__wrapped__(words) != words_digest(words):
         raise InputError("a config has been changed while a run with it was under way; run the command again")
 
 

@@ -14,14 +14,6 @@ from benchmarks.quality.process import Processes, locked
 from crossx.errors import InputError
 
 _SLEEPER = "import os, sys, time; print(os.getpid(), os.environ['OMP_NUM_THREADS'], flush=True); time.sleep(60)"
-_COMMAND = """
-import sys
-from pathlib import Path
-from benchmarks.quality.process import locked
-with locked(Path(sys.argv[1])) as processes:
-    place = f"--trainer.logger.init_args.save_dir={sys.argv[1]}"
-    processes.crossx(["fit", "--config", "quickstart.yaml", place], Path(sys.argv[2]))
-"""
 
 
 @pytest.fixture
@@ -36,8 +28,8 @@ def sleepers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "Popen", popen)
 
 
-def started(log: Path, seconds: float = 10) -> list[str]:
-    for _ in range(round(20 * seconds)):
+def started(log: Path) -> list[str]:
+    for _ in range(200):
         if log.is_file() and (words := log.read_text().split()):
             return words
         time.sleep(0.05)
@@ -89,17 +81,30 @@ def test_two_commands_do_not_share_a_folder(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing tells a process that its parent was killed")
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_nothing_outlives_a_command_that_is_killed(tmp_path: Path, how: signal.Signals) -> None:
-    """With a real fit, which prints its steps until it is killed."""
-    log = tmp_path / "log"
-    with subprocess.Popen([sys.executable, "-c", _COMMAND, tmp_path, log], stderr=subprocess.DEVNULL) as parent:
-        started(log, seconds=60)
-        (child,) = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+    """A real command with a real fit, which prints its steps until it is killed."""
+    command = [sys.executable, "-m", "benchmarks.quality", "--benchmark", "cifar-tuberlin", "--rows", "crossx"]
+    with subprocess.Popen(
+        [*command, "--output", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as parent:
+        log = tmp_path / "teachers" / "cifar-tuberlin" / "photo-0.log"
+        for _ in range(600):
+            if log.is_file() and log.read_text():
+                break
+            time.sleep(0.1)
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+        children += [
+            child
+            for task in Path(f"/proc/{parent.pid}/task").iterdir()
+            for child in (task / "children").read_text().split()
+        ]
+        assert children
         parent.send_signal(how)
-        assert parent.wait(30) == (-signal.SIGINT if how == signal.SIGTERM else -signal.SIGKILL)
+        assert parent.wait(30) == (130 if how == signal.SIGTERM else -signal.SIGKILL)
     for _ in range(100):
-        if not is_alive(int(child)):
+        if not any(is_alive(int(child)) for child in children):
             break
         time.sleep(0.1)
-    assert not is_alive(int(child))
+    assert not any(is_alive(int(child)) for child in children)
+    assert not list(tmp_path.rglob("*.json"))  # no figure, and no teacher that would be taken for a whole one
     with locked(tmp_path):
         pass

@@ -26,11 +26,11 @@ def test_tables_are_whole(benchmark: Benchmark) -> None:
 
 
 KINDS = {
-    "cifar-tuberlin": "crossx meta_data siamese_with_data without_guidance",
+    "cifar-tuberlin": "crossx heads meta_data crossx_dfl siamese_free siamese_with_data without_guidance",
     "tinyimagenet-tuberlin": "crossx overlap6_crossx overlap6_without_guesses unseen_crossx sketchy_crossx_as_drawn "
     "quickdraw_crossx",
-    "sketchy": "heads_with_data crossx",
-    "tuberlin-extended": "gaussian_prior crossx",
+    "sketchy": "gaussian_prior heads_with_data crossx",
+    "tuberlin-extended": "gaussian_prior heads_with_data crossx",
 }
 
 

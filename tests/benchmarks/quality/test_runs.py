@@ -188,6 +188,10 @@ def test_one_fit_is_measured_in_many_ways(
     assert calls == ["test"]
     assert {r.split for r in results(tmp_path, "crossx")} == {"validation", "test"}
     assert (tmp_path / "out/results/shapes-test.md").is_file()
+    assert measure("--rows", "classifier_only", "crossx", "more", "--seeds", "0", output="straight") == 0  # one job
+    for row in ("classifier_only", "crossx", "more"):
+        two = next(r for r in results(tmp_path, row) if r.split == "validation")
+        assert two.ap_all == result(tmp_path, row, "straight").ap_all
 
 
 def test_a_config_that_is_changed_meanwhile_is_told(
