@@ -13,6 +13,7 @@ from crossx.errors import InputError
 
 _KEY = re.compile(r'Parser key "([^"]+)"')
 _CLASS = re.compile(r"Problem with given class_path '([^']+)'")
+_UNKNOWN_IN_GROUP = re.compile(r"Group '(\w+)' does not accept option '(\w+)'")
 _UNKNOWN_CLASS = "Expected a dot import path string: "
 _UNKNOWN_OPTION = re.compile(r"Option '\S+' is not accepted|unrecognized arguments")
 
@@ -45,8 +46,11 @@ def explain(error: BaseException) -> str:
     if message.startswith(_UNKNOWN_CLASS):
         name = message.removeprefix(_UNKNOWN_CLASS)
         message = f"class {name!r} is not known; legal are the names of crossx's classes, and full paths of others"
-    elif owner and _UNKNOWN_OPTION.search(message):
-        message += f"; legal for {owner.rpartition('.')[2]}: {', '.join(_options(owner))}"
+    elif unknown := _UNKNOWN_IN_GROUP.match(message):
+        message = f"'{unknown[1]}.{unknown[2]}' is not an option; {_listed(keys, owner)}"
+    elif _UNKNOWN_OPTION.search(message):
+        legal = f"legal for {_name(owner)}: {', '.join(_options(owner))}" if owner else _listed(keys, owner)
+        message += f"; {legal}"
     return ": ".join([".".join(keys), message] if keys else [message])
 
 
@@ -60,6 +64,15 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while cause is not None:
         yield cause
         cause = cause.__cause__
+
+
+def _listed(keys: list[str], owner: str) -> str:
+    asked = f"--{'.'.join(keys)}.help {_name(owner)}" if owner else "--help"
+    return f"`crossx fit {asked}` lists the legal ones"
+
+
+def _name(class_path: str) -> str:
+    return class_path.rpartition(".")[2]
 
 
 def _options(class_path: str) -> list[str]:

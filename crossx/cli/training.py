@@ -62,6 +62,16 @@ class Teachers:
 class CrossxCLI(LightningCLI):
     """LightningCLI with the teachers named once, reports, and the limits of joint runs."""
 
+    def __init__(self, args: Sequence[str], **settings: Any) -> None:  # noqa: ANN401 - Lightning's
+        """Keep the words, and do what they say.
+
+        Args:
+            args: Command line, starting with the subcommand.
+            settings: Lightning's other arguments.
+        """
+        self.words = list(args)
+        super().__init__(args=self.words, **settings)
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add `teachers`, and the callbacks that every run has."""
         parser.add_argument("--teachers", type=Teachers, default=Teachers())
@@ -83,11 +93,20 @@ class CrossxCLI(LightningCLI):
         parser.add_lightning_class_args(LastCheckpoint, "checkpoint")
         parser.add_lightning_class_args(WandbDashboard, "wandb")  # the last one: it sends what the others have written
 
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:  # noqa: ANN401 - Lightning's signature
+        """Fill the parser of the verb that is asked for; each takes a tenth of a second, and Lightning fills four."""
+        if subcommand == self.words[0]:
+            return super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        return self.init_parser(**kwargs)
+
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:  # noqa: ANN401 - Lightning's signature
-        """Parse, and keep the words."""
-        self.words: list[str] = list(args)
-        super().parse_arguments(parser, args)
-        check_seed(self.config[self.config["subcommand"]].seed_everything, "seed_everything")
+        """Parse with the verb's own parser: that of all verbs would check everything again, for half a second."""
+        verb, *words = args
+        if any(word.partition("=")[0] == "--print_config" for word in words):
+            super().parse_arguments(parser, args)  # prints, which only that one does, and ends
+        arguments = self._parser(verb).parse_args(words)
+        self.config = Namespace(**{"config": None, "subcommand": verb, verb: arguments})  # type: ignore[no-untyped-call]  # jsonargparse's
+        check_seed(arguments.seed_everything, "seed_everything")
 
     def _parse_ckpt_path(self) -> None:
         """Nothing: Lightning would let the checkpoint win over the command line; see `with_checkpoint_config`."""
@@ -179,10 +198,23 @@ class CrossxCLI(LightningCLI):
 
     def resolved_config(self) -> dict[str, Any]:
         """The config as plain values, without the places that `teachers` fills."""
-        # Checked when it was parsed: to check it again takes half a second.
-        text = self._parser(self.subcommand).dump(self.arguments, skip_none=False, skip_validation=True, format="yaml")
-        resolved: dict[str, Any] = yaml.safe_load(text)
-        return resolved
+        return self._plain(skip_link_targets=True)
+
+    def _plain(self, skip_link_targets: bool) -> dict[str, Any]:
+        text = self._parser(self.subcommand).dump(
+            self.arguments,
+            skip_link_targets=skip_link_targets,
+            skip_none=False,
+            skip_validation=True,  # checked when it was parsed: to check it again takes half a second
+            format="yaml",
+        )
+        plain: dict[str, Any] = yaml.safe_load(text)
+        return plain
+
+    def _dump_config(self) -> None:
+        """What Lightning shows to `save_hyperparameters`; its own checks the config again."""
+        if not hasattr(self, "config_dump"):
+            self.config_dump = self._plain(skip_link_targets=False)
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Run, and end what logs elsewhere."""
@@ -217,12 +249,14 @@ def train(words: Sequence[str], command: type[CrossxCLI] = CrossxCLI) -> CrossxC
     Raises:
         InputError: For a user's mistake.
     """
+    if not words or words[0] not in TRAINER_VERBS:
+        raise InputError(f"command: {' '.join(words[:1])!r} is not legal; one of {', '.join(TRAINER_VERBS)}")
     hush_expected()
     try:
         with with_checkpoint_config(with_shipped_configs(words)) as arguments:
             return command(
-                pl.LightningModule,
-                pl.LightningDataModule,
+                model_class=pl.LightningModule,
+                datamodule_class=pl.LightningDataModule,
                 subclass_mode_model=True,
                 subclass_mode_data=True,
                 auto_configure_optimizers=False,

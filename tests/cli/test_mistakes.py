@@ -10,6 +10,8 @@ from runs import CLASSES, Teachers, save_teachers
 
 from crossx.cli import main
 from crossx.cli.mistakes import explain
+from crossx.cli.training import train
+from crossx.errors import InputError
 
 Refuse = Callable[..., str]
 
@@ -37,7 +39,11 @@ def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        ("model.schedule.warmp", 3, r"^model: .*'warmp'"),
+        (
+            "model.schedule.warmp",
+            3,
+            r"^model: .*warmp' is not an option; `crossx fit --model\.help CoTrainingModule`",
+        ),
         ("model.schedule.warmup", "x", r"^model\.schedule\.warmup: Expected int\. Got value: x$"),
         ("model.schedule.warmup", -1, r"^schedule\.warmup: -1 is not legal; at least 0$"),
         (
@@ -57,7 +63,7 @@ def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
             r"^model\.encoding.*class 'SupConn' is not kno",
         ),
         ("model.pairs", part("Replay", source=part("LivePairs"), size=3), r"^size: 3 is not legal; .* 10 classes"),
-        ("trainer.max_step", 3, r"'trainer\.max_step'"),
+        ("trainer.max_step", 3, r"^'trainer\.max_step' is not an option; `crossx fit --help` lists"),
         ("trainer.max_epochs", 3, r"^trainer\.max_epochs: 3 is not legal beside trainer\.max_steps: 4"),
         ("trainer.accelerator", "gpuu", r"^trainer: .*gpuu"),
         ("trainer.strategy", "fsdp", r"^trainer\.strategy: fsdp is not legal in a joint run; auto or ddp"),
@@ -85,7 +91,8 @@ def test_unknown_option(refuse: Refuse, teachers: Teachers, tmp_path: Path) -> N
     assert refuse(content, "--model.schedul.warmup", "3").startswith(
         "model: unrecognized arguments: --schedul.warmup=3"
     )
-    assert refuse(content, "--foo", "3") == "unrecognized arguments: --foo 3"
+    listed = "`crossx fit --help` lists the legal ones"
+    assert refuse(content, "--foo", "3") == f"unrecognized arguments: --foo 3; {listed}"
 
 
 def test_config_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -98,7 +105,13 @@ def test_config_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: 
 
 def test_nothing_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit"]) == 2
-    assert "fit.data, fit.model" in capsys.readouterr().err
+    assert "required: data, model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "named"), [([], "''"), (["fitt", "--config", "a.yaml"], "'fitt'")])
+def test_no_such_command(words: list[str], named: str) -> None:
+    with pytest.raises(InputError, match=f"^command: {named} is not legal; one of fit, validate, test, predict"):
+        train(words)
 
 
 def test_class_that_one_teacher_does_not_know(refuse: Refuse, tmp_path: Path) -> None:

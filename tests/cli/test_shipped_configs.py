@@ -11,6 +11,7 @@ from commands import Config
 from pixels import save_discriminator
 from runs import CLASSES
 
+from crossx.augmentation import Collage
 from crossx.backbones import build_network
 from crossx.baselines import record_activations
 from crossx.cli.configs import find_config, shipped_configs
@@ -133,6 +134,7 @@ def test_config_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         pytest.fail("CROSSX_DATA is not set: point it to the folder with cifar10, tuberlin, sketchy, ...")
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
+    monkeypatch.setattr(Collage.__init__, "__defaults__", (0.5, 64))  # a whole stock takes ten seconds
     torch.manual_seed(0)
     words = [word for config in configs for word in ("--config", config)]
     verb = "validate" if name in UNTRAINED else "fit"
