@@ -27,6 +27,7 @@ def every_loss(discriminator: str) -> dict[str, Config]:
         "entropy": {"loss": part("InformationEntropyLoss"), "weight": 5.0},
         "activation": {"loss": part("ActivationLoss"), "weight": 0.1},
         "alignment": {"loss": part("ClassAlignmentLoss")},
+        "one_sided": {"loss": part("OneSidedAlignmentLoss")},
         "statistics": {"loss": part("BatchNormStatisticsLoss", momentum=0.9), "weight": 10.0},
         "adversarial": {"loss": part("AdversarialLoss"), "weight": 0.5, "ramp": [1, 3]},
         "guidance": {"loss": part("StatisticsGuidanceLoss", layers=2)},

@@ -24,7 +24,7 @@ from crossx.encoding.losses import InfoNCELoss
 from crossx.errors import InputError
 from crossx.paths import resolve
 from crossx.reconstruction.generators import GeneratorPair, UpsamplingGenerator, save_generators
-from crossx.reconstruction.losses import AdversarialLoss, BatchNormStatisticsLoss
+from crossx.reconstruction.losses import AdversarialLoss, BatchNormStatisticsLoss, OneSidedAlignmentLoss
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.files import save_teacher
 from crossx.teachers.teacher import load_teacher
@@ -164,6 +164,7 @@ def test_the_published_method_is_as_published(tmp_path: Path) -> None:
     assert not torch.equal(next(photo), next(sketch))
     assert isinstance(encoding.critic, LastLayerCritic)
     assert not any(isinstance(term.loss, BatchNormStatisticsLoss) for term in terms.values())
+    assert isinstance(terms["alignment"].loss, OneSidedAlignmentLoss)
     adversary = terms["adversarial"]
     assert isinstance(adversary.loss, AdversarialLoss)
     assert (adversary.loss.form, adversary.ramp) == ("published", None)

@@ -19,6 +19,7 @@ from crossx.reconstruction.losses import (
     ClassAlignmentLoss,
     InformationEntropyLoss,
     OneHotLoss,
+    OneSidedAlignmentLoss,
     Reconstruction,
     ReconstructionLoss,
 )
@@ -28,6 +29,7 @@ from crossx.reconstruction.losses.batch_norm_statistics import statistics_distan
 from crossx.reconstruction.losses.class_alignment import jensen_shannon
 from crossx.reconstruction.losses.information_entropy import negative_entropy
 from crossx.reconstruction.losses.one_hot import one_hot
+from crossx.reconstruction.losses.one_sided_alignment import one_sided_divergence
 from crossx.teachers.vocabulary import Vocabulary, agreed_class
 from crossx.types import LayerStatistics, PairBatch, TeacherOutput
 
@@ -130,6 +132,21 @@ def test_alignment_matches_numpy() -> None:
     middle = (photo + sketch) / 2
     expected = ((photo * np.log(photo / middle) + sketch * np.log(sketch / middle)).sum(axis=1) / 2).mean()
     assert ClassAlignmentLoss()(x).item() == pytest.approx(expected, rel=1e-5)
+    one_sided = (sketch * np.log(sketch / photo)).sum(axis=1).mean()
+    assert OneSidedAlignmentLoss()(x).item() == pytest.approx(one_sided, rel=1e-5)
+
+
+def test_one_sided_alignment_pulls_photos_alone_and_hardest_where_teachers_are_sure_of_different_classes() -> None:
+    photo = torch.tensor([[0.0, 8, 0], [0, 0, 8]], requires_grad=True)  # a dog, a car
+    sketch = torch.tensor([[8.0, 0, 0], [8, 0, 0]], requires_grad=True)  # two cars
+
+    def pulls(loss: ReconstructionLoss) -> tuple[Tensor, Tensor]:
+        return torch.autograd.grad(loss(reconstruction(photo, sketch)), (photo, sketch), materialize_grads=True)
+
+    (of_photos, of_sketches), (bounded, _) = pulls(OneSidedAlignmentLoss()), pulls(ClassAlignmentLoss())
+    assert not of_sketches.any()
+    assert of_photos[0].norm() > 10 * bounded[0].norm()
+    assert of_photos[0].norm() > 100 * of_photos[1].norm()
 
 
 def test_statistics_distance_matches_numpy() -> None:
@@ -235,6 +252,7 @@ ALL: list[ReconstructionLoss] = [
     InformationEntropyLoss(),
     ActivationLoss(),
     ClassAlignmentLoss(),
+    OneSidedAlignmentLoss(),
     BatchNormStatisticsLoss(),
     AdversarialLoss(),
 ]
@@ -271,6 +289,7 @@ def test_gradients_are_those_of_the_values() -> None:
     assert torch.autograd.gradcheck(negative_entropy, (a,))
     assert torch.autograd.gradcheck(activation, (a,))
     assert torch.autograd.gradcheck(jensen_shannon, (a, b))
+    assert torch.autograd.gradcheck(lambda x: one_sided_divergence(x, b), (a,))
     assert torch.autograd.gradcheck(two_layers, (a, b))
     assert torch.autograd.gradcheck(lambda x: adversarial(x[:, 0], agree), (a,))
 

@@ -14,6 +14,7 @@ from crossx.reconstruction.losses import (
     ClassAlignmentLoss,
     InformationEntropyLoss,
     OneHotLoss,
+    OneSidedAlignmentLoss,
     Reconstruction,
     ReconstructionLoss,
 )
@@ -131,6 +132,7 @@ CASES: list[tuple[ReconstructionLoss, Callable[[Reconstruction], Tensor], float]
     (InformationEntropyLoss(), class_entropy, 0.3),
     (ActivationLoss(), mean_activation, 1),
     (ClassAlignmentLoss(), divergence, -0.1),
+    (OneSidedAlignmentLoss(), divergence, -0.1),
     (BatchNormStatisticsLoss(), distance_to_stored, -0.2),
 ]
 

@@ -8,6 +8,7 @@ from crossx.reconstruction.losses.class_alignment import ClassAlignmentLoss
 from crossx.reconstruction.losses.discriminator_guidance import DiscriminatorGuidanceLoss
 from crossx.reconstruction.losses.information_entropy import InformationEntropyLoss
 from crossx.reconstruction.losses.one_hot import OneHotLoss
+from crossx.reconstruction.losses.one_sided_alignment import OneSidedAlignmentLoss
 from crossx.reconstruction.losses.statistics_guidance import StatisticsGuidanceLoss
 from crossx.reconstruction.losses.total_variation import TotalVariationLoss
 
@@ -19,6 +20,7 @@ __all__ = [
     "DiscriminatorGuidanceLoss",
     "InformationEntropyLoss",
     "OneHotLoss",
+    "OneSidedAlignmentLoss",
     "Reconstruction",
     "ReconstructionLoss",
     "ReconstructionTerm",
