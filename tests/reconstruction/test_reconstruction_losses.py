@@ -140,7 +140,7 @@ def test_one_sided_alignment_pulls_photos_alone_and_hardest_where_teachers_are_s
     photo = torch.tensor([[0.0, 8, 0], [0, 0, 8]], requires_grad=True)  # a dog, a car
     sketch = torch.tensor([[8.0, 0, 0], [8, 0, 0]], requires_grad=True)  # two cars
 
-    def pulls(loss: ReconstructionLoss) -> tuple[Tensor, Tensor]:
+    def pulls(loss: ReconstructionLoss) -> tuple[Tensor, ...]:
         return torch.autograd.grad(loss(reconstruction(photo, sketch)), (photo, sketch), materialize_grads=True)
 
     (of_photos, of_sketches), (bounded, _) = pulls(OneSidedAlignmentLoss()), pulls(ClassAlignmentLoss())

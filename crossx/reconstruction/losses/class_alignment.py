@@ -30,8 +30,8 @@ class ClassAlignmentLoss(ReconstructionLoss):
     """Divergence between the two teachers' posteriors of a pair (L_align of CrossX-DFL, arXiv 2303.07775).
 
     The paper's code has a one-sided KL with the sketch held fixed, `OneSidedAlignmentLoss`; this is the symmetric,
-    bounded form, so that both generators move. It compares the posteriors renormalised over the shared classes: a teacher cannot be blamed for a
-    class that the other does not know.
+    bounded form, so that both generators move. It compares the posteriors renormalised over the shared classes: a
+    teacher cannot be blamed for a class that the other does not know.
     """
 
     def forward(self, reconstruction: Reconstruction) -> Tensor:
