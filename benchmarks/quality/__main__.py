@@ -41,8 +41,9 @@ def main() -> int:
     arguments, words = parser.parse_known_args()
     torch.set_num_threads(1)  # what is computed here, such as records, is as reproducible as what children compute
     try:
+        wanted = chosen_measurements(arguments, tuple(words))
         with locked(arguments.output) as processes:
-            return measure(arguments, tuple(words), processes)
+            return measure(wanted, arguments.jobs, processes)
     except InputError as error:
         print(f"benchmarks.quality: error: {error}", file=sys.stderr)
         return 2
@@ -51,8 +52,12 @@ def main() -> int:
         return 130
 
 
-def measure(arguments: argparse.Namespace, overrides: tuple[str, ...], processes: Processes) -> int:
-    """Measure the rows that are asked for; 1 when one of them failed."""
+def chosen_measurements(arguments: argparse.Namespace, overrides: tuple[str, ...]) -> list[Measurement]:
+    """What the command line asks for.
+
+    Raises:
+        InputError: For a user's mistake.
+    """
     if arguments.benchmark not in BENCHMARKS:
         raise InputError(f"--benchmark: {arguments.benchmark!r} is not legal; one of {', '.join(BENCHMARKS)}")
     if arguments.jobs < 1:
@@ -67,28 +72,35 @@ def measure(arguments: argparse.Namespace, overrides: tuple[str, ...], processes
     for seed in arguments.seeds:
         if seed not in seeds:
             raise InputError(f"--seeds: {seed} is not legal; of these rows 0 to {max(seeds)} are measured")
-    wanted = [
+    return [
         Measurement(benchmark, row, seed, arguments.split, folder, overrides)
         for seed in seeds
         for row in rows
         if seed < benchmark.seeds(row, tables) and (not arguments.seeds or seed in arguments.seeds)
     ]
+
+
+def measure(wanted: Sequence[Measurement], jobs: int, processes: Processes) -> int:
+    """Measure what is missing of this, and report; 1 when a row failed."""
+    first = wanted[0]
+    _tell(f"reading the configs of {len(wanted)} runs ...")
     for m in wanted:  # before hours of training: a typing error in an override is one in all of them
-        with nullcontext() if overrides else suppress(InputError):
+        with nullcontext() if first.overrides else suppress(InputError):
             m.digest()
-    failures = make_teachers(wanted, processes, arguments.jobs)
+    failures = make_teachers(wanted, processes, jobs)
     found = {m: result for m in wanted if (result := m.stored()) is not None}
     _tell(f"{len(found)} of {len(wanted)} runs have been measured")
-    groups = grouped([m for m in wanted if m not in found], failures)
-    report = Report(benchmark, arguments.split, folder, overrides)
-    clock = Clock(arguments.jobs, [_kind(group) for group in groups])
+    groups = [(_kind(group), group) for group in grouped([m for m in wanted if m not in found], failures)]
+    report = Report(first.benchmark, first.split, first.folder, first.overrides)
+    clock = Clock(jobs, [kind for kind, _ in groups])
     done, failed = len(found), 0
 
-    def run(group: list[Measurement]) -> list[Result]:
-        with clock.measure(_kind(group)):
+    def run(job: tuple[str, list[Measurement]]) -> list[Result]:
+        kind, group = job
+        with clock.measure(kind):
             return [_run(m, processes, failures) for m in group]
 
-    for results in each(run, groups, arguments.jobs):
+    for results in each(run, groups, jobs):
         for result in results:
             done += 1
             failed += bool(result.failed)
@@ -96,7 +108,7 @@ def measure(arguments: argparse.Namespace, overrides: tuple[str, ...], processes
             _tell(f"[{done}/{len(wanted)}] {result.row}, seed {result.seed}: {value}; {clock.left()}")
         report.write_sometimes()
     text = report.write()
-    print(f"\n{text}\n{folder / 'results'}")
+    print(f"\n{text}\n{first.folder / 'results'}")
     return int(failed > 0)
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
 
-from benchmarks.quality.resolve import resolved_config
+from benchmarks.quality.resolve import ONE_AT_A_TIME, resolved_config
 from crossx import __version__
 from crossx.errors import InputError
 from crossx.paths import resolve
@@ -54,7 +54,8 @@ def words_digest(words: tuple[str, ...]) -> str:
     Raises:
         InputError: For a user's mistake.
     """
-    return config_digest(resolved_config(words))
+    with ONE_AT_A_TIME:  # its files are found from the working directory, too
+        return config_digest(resolved_config(words))
 
 
 def check_unchanged(words: tuple[str, ...]) -> None:

@@ -34,12 +34,12 @@ def bars(shown: Sequence[Cells], title: str, path: Path) -> None:
     for place, c in enumerate(rows):
         ap = average_precisions(c.measured)
         interval = paired_bootstrap(ap, ap * 0)
-        below, above = interval.difference - interval.low, interval.high - interval.difference
+        below, above = interval.estimate - interval.low, interval.high - interval.estimate
         colour = _WITH_DATA if c.row.training_images else _DATA_FREE
-        axes.barh(place, interval.difference, color=colour, xerr=[[below], [above]], ecolor="0.3", capsize=2)
+        axes.barh(place, interval.estimate, color=colour, xerr=[[below], [above]], ecolor="0.3", capsize=2)
         seeds = [r.metrics["map_all"] for r in c.measured]
         axes.plot(seeds, [place] * len(seeds), ".", color="0.2", markersize=3)
-        axes.text(max(interval.high, *seeds) + 0.01, place, f"{interval.difference:.3f}", va="center", fontsize=8)
+        axes.text(max(interval.high, *seeds) + 0.01, place, f"{interval.estimate:.3f}", va="center", fontsize=8)
     axes.set_yticks(range(len(rows)), [c.row.title for c in rows])
     axes.invert_yaxis()
     axes.set_xlabel("mAP@all\nlines: 95 % of resampled queries; dots: teacher pairs\norange: not data-free", fontsize=8)
@@ -104,7 +104,7 @@ def overlap_curve(
 
 
 def _lines(x: str, y: str, title: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    figure = Figure(figsize=(8, 6), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(x)
     axes.set_ylabel(y)
@@ -124,7 +124,7 @@ def _line(
 
 def _finish(figure: Figure, axes: Axes, path: Path) -> None:
     if axes.lines:
-        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        figure.legend(fontsize=8, loc="outside lower center", ncols=2)
     _save(figure, path)
 
 

@@ -95,10 +95,13 @@ def locked(folder: Path) -> Iterator[Processes]:
     A request to end (SIGTERM) counts as an interrupt from the keyboard.
 
     Raises:
-        InputError: When another command, or a process that one has left behind, writes there.
+        InputError: When it cannot be written, or another command, or a process that one has left behind, writes there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise InputError(f"--output: {str(folder)!r} is not legal; a folder that can be written ({error})") from error
     before = None
     try:
         try:

@@ -22,12 +22,6 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "results.md"
 PICTURES = ROOT / "docs" / "images" / "results"
-_SHOWN = {
-    "published": ("bars", "precision-recall", "retrieval"),
-    "objectives": ("bars", "curves"),
-    "ablations": ("bars", "pairs"),
-}
-"""Pictures of each table that the page shows."""
 _FROM_IMAGES = ("retrieval", "pairs")
 """Those that are drawn where the images are, and not from results."""
 
@@ -38,12 +32,13 @@ Made by `python -m benchmarks.quality.publish` from the results in `benchmarks/r
 
 All figures are of the **test** split but for the column that says what encoders reach on validation at step 0 and at
 the end of training: rows that start well owe it to their start. `map_all` is the mean over queries of the average
-precision, and the mean over teacher pairs; *of seeds* is the smallest and the largest of these. `map_all_macro` is
-the mean over classes. A difference is paired by query, over the seeds that both rows have; its interval covers 95 %
-of resampled queries *with these teachers and these fits*: it says what other sketches would do, the spread over
-seeds what other teachers and fits would, and *of classes* what other classes would: its interval is that of resampled
-classes with all their queries. The last column has the commit of the fit, where there is one, and that of the
-measurement. A question mark stands for what an earlier version did not record.
+precision, and the mean over teacher pairs; *of pairs* is the smallest and the largest of these. `map_all_macro` is
+the mean over classes. A difference is paired by query, over the pairs that both rows have; its interval covers 95 %
+of resampled queries *with these teachers and these fits*: it says what other sketches would do, the range *of pairs*
+behind it what other teachers and fits would, and *of classes* what other classes would: its interval is that of
+resampled classes with all their queries. Ratios are those of means over the same queries, with intervals of the same
+kinds. The last column has the commit of the fit, where there is one, and that of the measurement. A question mark
+stands for what an earlier version did not record.
 """
 
 
@@ -72,7 +67,7 @@ def draw_shown(benchmark: Benchmark, results: dict[str, list[Result]]) -> None:
     """Draw the pictures of the page that are made from results."""
     with TemporaryDirectory() as folder:
         draw(benchmark, SPLIT, results, Path(folder), benchmark.name)
-        wanted = {f"{benchmark.name}-{table}-{picture}.png" for table, shown in _SHOWN.items() for picture in shown}
+        wanted = {f"{benchmark.name}-{t.name}-{picture}.png" for t in benchmark.tables for picture in t.pictures}
         for picture in Path(folder).iterdir():
             if picture.name in {*wanted, f"{benchmark.name}-overlap.png"}:
                 PICTURES.mkdir(parents=True, exist_ok=True)
@@ -103,7 +98,7 @@ def take(folder: Path) -> None:
             result.write(RESULTS)
         found += len(taken)
         for table in benchmark.tables:
-            for picture in _SHOWN.get(table.name, ()):
+            for picture in table.pictures:
                 source = folder / "results" / f"{report.stem}-{table.name}-{picture}.png"
                 if picture in _FROM_IMAGES and source.is_file():
                     PICTURES.mkdir(parents=True, exist_ok=True)
@@ -191,11 +186,11 @@ def page(results: dict[str, dict[str, list[Result]]]) -> str:
             if not text:
                 continue
             parts.append(f"#{text}")
-            for picture in _SHOWN.get(table.name, ()):
+            for picture in table.pictures:
                 file = f"{name}-{table.name}-{picture}.png"
                 if (PICTURES / file).is_file():
                     parts.append(f"![{table.title}: {picture}](images/results/{file})\n")
-            overlap = overlap or table.name.startswith("overlap")
+            overlap = overlap or any(row.overlap is not None for row in table.rows)
         if overlap and (PICTURES / f"{name}-overlap.png").is_file():
             parts.append(f"### Partial overlap: all points\n\n![mAP over overlap](images/results/{name}-overlap.png)\n")
     return "\n".join(parts)

@@ -9,7 +9,7 @@ from statistics import mean
 from benchmarks.quality.identity import digest
 from benchmarks.quality.plots import bars, curves, overlap_curve, precision_recall
 from benchmarks.quality.resolve import evaluation_images
-from benchmarks.quality.rows.overlap import KNOWN, PAPER, SHARED
+from benchmarks.quality.rows.overlap import PAPER
 from benchmarks.quality.run import Measurement
 from benchmarks.quality.sheets import retrieval_sheet, stacked
 from benchmarks.quality.store import Result
@@ -21,7 +21,7 @@ from crossx.types import Split
 
 _EVERY = 600.0
 """Seconds between two reports while rows are being measured: pictures and intervals take a row's time."""
-_QUERIES = 5
+_QUERIES = 3
 
 
 def draw(benchmark: Benchmark, split: Split, results: Results, folder: Path, prefix: str) -> None:
@@ -50,13 +50,10 @@ def draw(benchmark: Benchmark, split: Split, results: Results, folder: Path, pre
 def overlap_points(benchmark: Benchmark, results: Results) -> dict[str, dict[float, float]]:
     """Row's title -> share of the classes that both teachers know, in % -> mAP@all."""
     points: dict[str, dict[float, float]] = {}
-    for shared in SHARED:
-        prefix = f"overlap{shared}_"
-        for name, row in benchmark.rows.items():
-            measured = [r for r in results.get(name, []) if not r.failed]
-            if name.startswith(prefix) and measured and not name.endswith("all_known"):
-                value = mean(r.metrics["map_all"] for r in measured)
-                points.setdefault(row.title, {})[100 * shared / KNOWN] = value
+    for name, row in benchmark.rows.items():
+        measured = [r for r in results.get(name, []) if not r.failed]
+        if row.overlap is not None and measured:
+            points.setdefault(row.title, {})[row.overlap] = mean(r.metrics["map_all"] for r in measured)
     return points
 
 

@@ -13,7 +13,7 @@ from crossx.data.synthetic import SyntheticPairsDataModule
 from crossx.errors import InputError
 from crossx.types import Split
 
-_ONE_AT_A_TIME = threading.Lock()
+ONE_AT_A_TIME = threading.RLock()
 """Reading a config changes the working directory and the level of the logs, of which a process has one each."""
 
 
@@ -46,7 +46,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _read(words: Sequence[str], command: type[CrossxCLI]) -> CrossxCLI:
-    with _ONE_AT_A_TIME, _quiet():
+    with ONE_AT_A_TIME, _quiet():
         return train(words, command)
 
 

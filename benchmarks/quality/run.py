@@ -213,6 +213,7 @@ class Measurement:
             precision_at_recall=at_recall,
             pairs=pairs,
             curve=curve,
+            posterior=found["posterior"] if self.row.baseline == "posterior" else {},
             seconds=seconds,
             fitted_with=fitted_with,
             measured_with=measured_with,

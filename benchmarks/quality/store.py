@@ -33,6 +33,7 @@ class Result:
         pairs: Measures of the last pairs, such as `recon/agreement`; empty where none are made.
         curve: Training steps and mAP@all on validation, in the order of time, from step 0 where that was measured;
             empty where nothing is trained.
+        posterior: Form and temperature of posterior matching, of a row that measures it; as validation picked them.
         seconds: Duration of the fit.
         fitted_with: What it was fitted with: versions, commit, threads, machine; empty where nothing is trained. It is
             told and not compared.
@@ -53,6 +54,7 @@ class Result:
     precision_at_recall: list[float] = field(default_factory=list)
     pairs: dict[str, float] = field(default_factory=dict)
     curve: list[tuple[int, float]] = field(default_factory=list)
+    posterior: dict[str, str | float] = field(default_factory=dict)
     seconds: float = 0.0
     fitted_with: dict[str, str] = field(default_factory=dict)
     measured_with: dict[str, str] = field(default_factory=dict)

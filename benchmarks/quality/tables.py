@@ -1,6 +1,6 @@
 """Results to tables: the mean over seeds, and the difference to another row with its interval."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
@@ -8,12 +8,12 @@ import torch
 
 from benchmarks.quality.store import Result
 from benchmarks.quality.types import Benchmark, Row, Table
-from crossx.evaluation.results import Interval, paired_bootstrap
+from crossx.evaluation.results import Interval, paired_bootstrap, paired_ratio
 
 Results = Mapping[str, Sequence[Result]]
 """Row name to its results, a seed each."""
 
-_PAIR_COLUMNS = {
+_PAIRS = {
     "recon/agreement": "pairs agree",
     "recon/photo_diversity": "photo diversity",
     "recon/sketch_diversity": "sketch diversity",
@@ -44,15 +44,20 @@ def cells(table: Table, results: Results) -> list[Cells]:
     return rows
 
 
-def difference(
-    results: Sequence[Result], others: Sequence[Result], group: Sequence[str] = (), of_classes: bool = False
+def compared(
+    statistic: Callable[..., Interval],
+    results: Sequence[Result],
+    others: Sequence[Result],
+    group: Sequence[str] = (),
+    of_classes: bool = False,
 ) -> Interval | None:
-    """Mean difference in average precision of two rows with its 95 % interval, over queries.
+    """A statistic of two rows' average precisions with its 95 % interval, over queries.
 
     A query's value is its mean over the seeds that both rows have, so the interval is that of other queries, with these
     teachers.
 
     Args:
+        statistic: `paired_bootstrap` for the difference, `paired_ratio` for the ratio.
         results: A row's results.
         others: The other row's.
         group: Classes whose queries count; all where it is empty.
@@ -71,7 +76,7 @@ def difference(
     first = mine[seeds[0]]
     counted = _queries_of(first, group)
     classes = torch.tensor(first.labels)[counted] if of_classes else None
-    return paired_bootstrap(a[counted], b[counted], classes=classes)
+    return statistic(a[counted], b[counted], classes=classes)
 
 
 def average_precisions(results: Sequence[Result], group: Sequence[str] = ()) -> torch.Tensor:
@@ -101,52 +106,104 @@ def markdown(benchmark: Benchmark, table: Table, results: Results) -> str:
     shown = cells(table, results)
     if not any(c.measured or c.failed for c in shown):
         return ""
-    reference = next((c.measured for c in shown if c.row.name == table.reference), ())
-    with_pairs = table.name == "ablations"
-    head = ["", "map_all", "of seeds", "map_all_macro", *benchmark.metrics]
-    head += [*table.groups, *(_PAIR_COLUMNS.values() if with_pairs else ())]
-    head += [
-        f"difference to `{table.reference}`",
-        "of classes",
-        "of seeds",
-        "seeds",
-        "validation: step 0, end",
-        "commit",
-    ]
-    head += [table.paper] if table.paper else []
-    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    columns = _columns(benchmark, table, results)
+    lines = [["", *(name for name, _ in columns)], ["---", *["---:"] * len(columns)]]
     notes: dict[str, str] = {}
     for c in shown:
         title = c.row.title
         if c.row.training_images:
             mark = notes.setdefault(c.row.training_images, "*" * (len(notes) + 1)).replace("*", r"\*")
             title = f"{title} {mark}"
-        paper = [c.row.paper] if table.paper else []
-        if not c.measured:
-            nothing = [""] * (len(head) - 2 - len(paper))
-            lines.append([title, "failed" if c.failed else "not measured", *nothing, *paper])
-            continue
-        values = [r.metrics["map_all"] for r in c.measured]
-        row = [title, f"{mean(values):.3f}", _spread(values)]
-        row += [f"{mean(r.metrics[name] for r in c.measured):.3f}" for name in ("map_all_macro", *benchmark.metrics)]
-        others = () if c.row.name == table.reference else reference
-        row += [_group(c, name, others) for name in table.groups]
-        if with_pairs:
-            row += [_pairs(c.measured, name) for name in _PAIR_COLUMNS]
-        of_classes = difference(c.measured, others, of_classes=True)
-        row += [_interval(difference(c.measured, others)), "" if of_classes is None else _bounds(of_classes)]
-        row.append(_spread(seed_differences(c.measured, others), "+"))
-        row.append(f"{len(c.measured)}, {len(c.failed)} failed" if c.failed else str(len(c.measured)))
-        lines.append([*row, _training(c.measured), _commits(c.measured), *paper])
+        if c.measured:
+            lines.append([title, *(column(c) for _, column in columns)])
+        else:
+            state = "failed" if c.failed else "not measured"
+            lines.append([title, state, *(column(c) if name == table.paper else "" for name, column in columns[1:])])
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     footnotes = "".join(f"\n\n{mark.replace('*', chr(92) + '*')} not data-free: {why}." for why, mark in notes.items())
     return f"## {table.title}\n\n{table.about}\n\n{text}{footnotes}\n"
+
+
+_Cell = Callable[[Cells], str]
+_Column = tuple[str, _Cell]
+"""Heading, and what stands below it for a row that was measured."""
+
+
+def _columns(benchmark: Benchmark, table: Table, results: Results) -> list[_Column]:
+    def of(name: str) -> list[Result]:
+        return [r for r in results.get(name, []) if not r.failed and r.seed < table.seeds]
+
+    def others(c: Cells, name: str = table.reference) -> list[Result]:
+        return [] if c.row.name == name else of(name)
+
+    columns: list[_Column] = [
+        ("map_all", lambda c: f"{mean(_map_all(c.measured)):.3f}"),
+        ("of pairs", lambda c: _spread(_map_all(c.measured))),
+        *((name, _metric(name)) for name in ("map_all_macro", *benchmark.metrics)),
+    ]
+    for group in table.groups:
+        columns += _group_columns(group, table.reference, others)
+    if table.shows_pairs:
+        columns += [(title, _logged(name)) for name, title in _PAIRS.items()]
+    columns += [
+        (f"difference to `{table.reference}`", lambda c: _difference(c.measured, others(c))),
+        ("of classes", lambda c: _bounds(compared(paired_bootstrap, c.measured, others(c), of_classes=True))),
+        ("of pairs", lambda c: _spread(seed_differences(c.measured, others(c)), "+")),
+    ]
+    columns += [(f"difference to `{name}`", _difference_to(name, others)) for name in table.also]
+    if any(row.against for row in table.rows):
+        columns.append(("difference to its counterpart", lambda c: _to_counterpart(c, of(c.row.against))))
+    columns += [
+        ("pairs", lambda c: f"{len(c.measured)}, {len(c.failed)} failed" if c.failed else str(len(c.measured))),
+        ("validation: step 0, end", lambda c: _training(c.measured)),
+        ("commit", lambda c: _commits(c.measured)),
+    ]
+    if table.paper:
+        columns.append((table.paper, lambda c: c.row.paper))
+    return columns
+
+
+def _metric(name: str) -> _Cell:
+    return lambda c: f"{mean(r.metrics[name] for r in c.measured):.3f}"
+
+
+def _logged(name: str) -> _Cell:
+    def cell(c: Cells) -> str:
+        values = [r.pairs[name] for r in c.measured if name in r.pairs]
+        return f"{mean(values):.2f}" if values else ""
+
+    return cell
+
+
+def _difference_to(name: str, others: Callable[[Cells, str], list[Result]]) -> _Cell:
+    return lambda c: _difference(c.measured, others(c, name))
+
+
+def _group_columns(group: str, reference: str, others: Callable[[Cells], list[Result]]) -> list[_Column]:
+    """Mean over the queries of a group of classes, and how many times that the reference reaches."""
+
+    def value(c: Cells) -> str:
+        found = c.row.groups.get(group)
+        return f"{float(average_precisions(c.measured, found).nanmean()):.3f}" if found else ""
+
+    def ratio(c: Cells) -> str:
+        found = c.row.groups.get(group)
+        if not found or (of_queries := compared(paired_ratio, others(c), c.measured, found)) is None:
+            return ""
+        of_classes = compared(paired_ratio, others(c), c.measured, found, of_classes=True)
+        return f"{of_queries.estimate:.2f} {_bounds(of_queries, '.2f')}, of classes {_bounds(of_classes, '.2f')}"
+
+    return [(group, value), (f"`{reference}` is times that", ratio)]
 
 
 def seed_differences(results: Sequence[Result], others: Sequence[Result]) -> list[float]:
     """Difference in mAP@all for each seed that both rows have."""
     theirs = {r.seed: r.metrics["map_all"] for r in others}
     return [r.metrics["map_all"] - theirs[r.seed] for r in results if r.seed in theirs]
+
+
+def _map_all(results: Sequence[Result]) -> list[float]:
+    return [r.metrics["map_all"] for r in results]
 
 
 def _spread(values: Sequence[float], sign: str = "") -> str:
@@ -161,29 +218,21 @@ def _training(results: Sequence[Result]) -> str:
     return ", ".join(f"{mean(values):.3f}" if values else "?" for values in (starts, ends)) if curves else ""
 
 
-def _group(c: Cells, name: str, others: Sequence[Result]) -> str:
-    """Mean over a group's queries, and its difference to the reference's."""
-    if name not in c.row.groups:
-        return ""
-    group = c.row.groups[name]
-    compared = _interval(difference(c.measured, others, group))
-    return f"{float(average_precisions(c.measured, group).nanmean()):.3f}" + (f" ({compared})" if compared else "")
-
-
-def _pairs(results: Sequence[Result], name: str) -> str:
-    values = [r.pairs[name] for r in results if name in r.pairs]
-    return f"{mean(values):.2f}" if values else ""
-
-
 def _commits(results: Sequence[Result]) -> str:
     """What made the fits and what measured them."""
     made = [r.fitted_with for r in results if r.fitted_with], [r.measured_with for r in results]
     return "; ".join(", ".join(sorted({found.get("commit", "?") for found in part})) for part in made if part)
 
 
-def _interval(interval: Interval | None) -> str:
-    return "" if interval is None else f"{interval.difference:+.3f} {_bounds(interval)}"
+def _to_counterpart(c: Cells, others: Sequence[Result]) -> str:
+    found = _difference(c.measured, others)
+    return f"{found} to `{c.row.against}`" if found else ""
 
 
-def _bounds(interval: Interval) -> str:
-    return f"[{interval.low:+.3f}, {interval.high:+.3f}]"
+def _difference(results: Sequence[Result], others: Sequence[Result]) -> str:
+    found = compared(paired_bootstrap, results, others)
+    return "" if found is None else f"{found.estimate:+.3f} {_bounds(found)}"
+
+
+def _bounds(interval: Interval | None, form: str = "+.3f") -> str:
+    return "" if interval is None else f"[{interval.low:{form}}, {interval.high:{form}}]"

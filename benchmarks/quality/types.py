@@ -38,6 +38,8 @@ class Row:
         baseline: Take the figures of this baseline of the run, such as `posterior`, in place of the encoders'.
         measured: Configs and overrides of the measurement alone, such as those of other images.
         groups: Name of a group of classes to the classes: their queries are also averaged apart.
+        against: Name of the row that it is but for one thing, where tables show the difference to that one, too.
+        overlap: Share of a teacher's classes that the other knows, in %, of a row that is a point of the overlap curve.
         paper: mAP@all that the paper prints for it, on other data and with other teachers, as the table is to show it.
     """
 
@@ -55,6 +57,8 @@ class Row:
     baseline: str | None = None
     measured: tuple[str, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    against: str = ""
+    overlap: float | None = None
     paper: str = ""
 
 
@@ -69,7 +73,10 @@ class Table:
         rows: The rows, from top to bottom.
         reference: Name of the row that the others are compared with.
         seeds: Number of runs a row, each with teachers of its own: seed S is the S-th pair.
-        groups: Groups of queries with a column of their own.
+        also: Further rows that each is compared with, a column each.
+        groups: Groups of queries with columns of their own.
+        shows_pairs: Whether there are columns on how good the synthetic pairs were.
+        pictures: Pictures of it on the page of results: bars, curves, precision-recall, retrieval, pairs.
         paper: Heading of the column with the paper's figures; empty for none.
     """
 
@@ -79,7 +86,10 @@ class Table:
     rows: tuple[Row, ...]
     reference: str
     seeds: int
+    also: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    shows_pairs: bool = False
+    pictures: tuple[str, ...] = ()
     paper: str = ""
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -131,12 +132,14 @@ class RunReport(Callback):
         baselines: dict[str, dict[str, float]] = {}
         others: dict[str, Tensor] = {}
         curves: dict[str, Tensor] = {}
+        choice: dict[str, Any] | None = None
         health: list[dict[str, Any]] | None = None  # nobody watched
         for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
             if isinstance(callback, TeacherBaselines):
                 baselines.update({} if split is None else callback.results.get(split, {}))
                 for name, scores in ({} if split is None else callback.scores.get(split, {})).items():
                     others[name], curves[name] = scores.ap_all, scores.precision_at_recall
+                choice = None if callback.choice is None else asdict(callback.choice)
             elif isinstance(callback, HealthMonitor):
                 health = callback.found
         if self.with_data is not None:
@@ -149,19 +152,20 @@ class RunReport(Callback):
             others["at_start"] = _from_json(self._start["ap_all"])
         measured = _by_query(module) if metrics else None
         ap_all = torch.empty(0) if measured is None else measured.ap_all
-        intervals = {n: paired_bootstrap(ap_all, ap)._asdict() for n, ap in others.items() if _comparable(ap_all, ap)}
+        intervals = {n: paired_bootstrap(ap_all, ap) for n, ap in others.items() if _comparable(ap_all, ap)}
         results = {
             "split": split,
             "metrics": metrics,
             "at_start": at_start,
             "baselines": baselines,
-            "differences": intervals,
+            "differences": {n: {"difference": i.estimate, "low": i.low, "high": i.high} for n, i in intervals.items()},
             "ap_all": ap_all.tolist(),
             "baselines_ap_all": {name: ap.tolist() for name, ap in others.items() if name in baselines},
             "labels": [] if measured is None else measured.label.tolist(),
             "classes": _classes(trainer),
             "precision_at_recall": [] if measured is None else _mean(measured.precision_at_recall),
             "baselines_precision_at_recall": {name: _mean(curve) for name, curve in curves.items()},
+            "posterior": choice,
             "health": health,
             "seed": run_seed(),
             "step": trainer.global_step or self._checkpoint_step,

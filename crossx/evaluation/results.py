@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -114,9 +115,9 @@ class RetrievalResults:
 
 
 class Interval(NamedTuple):
-    """A difference with its 95 % bootstrap interval."""
+    """What a sample says, with its 95 % bootstrap interval."""
 
-    difference: float
+    estimate: float
     low: float
     high: float
 
@@ -148,28 +149,67 @@ def paired_bootstrap(
     Raises:
         InputError: When lengths differ, a query is NaN in only one of both, no query is left, or samples is below 1.
     """
+    values, place = _counted(a, b, classes)
+    difference = values[0] - values[1]
+    return _interval(float(difference.mean()), _resampled_means(difference[None], place, samples, seed)[0])
+
+
+def paired_ratio(a: Tensor, b: Tensor, samples: int = 10_000, seed: int = 0, classes: Tensor | None = None) -> Interval:
+    """How many times the mean of b the mean of a is, with the interval of `paired_bootstrap`.
+
+    Args:
+        a: As for `paired_bootstrap`.
+        b: As for `paired_bootstrap`; above 0 for every query that counts, as average precisions are.
+        samples: As for `paired_bootstrap`.
+        seed: As for `paired_bootstrap`.
+        classes: As for `paired_bootstrap`.
+
+    Raises:
+        InputError: As for `paired_bootstrap`, and when a value of b is not above 0.
+    """
+    values, place = _counted(a, b, classes)
+    if not (values[1] > 0).all():
+        raise InputError(f"b: {values[1].min()} is not legal; above 0, for a ratio")
+    over, under = _resampled_means(values, place, samples, seed)
+    return _interval(float(values[0].mean() / values[1].mean()), over / under)
+
+
+_Array = npt.NDArray[np.float64]
+
+
+def _counted(a: Tensor, b: Tensor, classes: Tensor | None) -> tuple[_Array, npt.NDArray[np.intp]]:
+    """Both methods' values of the queries that have one, (2, Q'), and what each query is drawn with, (Q',) from 0."""
     if a.ndim != 1 or a.shape != b.shape:
         raise InputError(f"a and b: shapes {tuple(a.shape)} and {tuple(b.shape)}, legal is (Q,) for both")
     if classes is not None and classes.shape != a.shape:
         raise InputError(f"classes: shape {tuple(classes.shape)}, legal is (Q,), here {tuple(a.shape)}")
-    if samples < 1:
-        raise InputError(f"samples: {samples}, legal is 1 or more")
     counted = ~a.isnan()
     if not torch.equal(counted, ~b.isnan()):
         raise InputError("a and b: a query is NaN in only one of them; they are not of the same queries and gallery")
-    difference = (a.double() - b.double())[counted].cpu().numpy()
-    if len(difference) == 0:
+    if not counted.any():
         raise InputError("a and b: no query has a value")
-    # What is drawn: sums of a draw's queries and their numbers.
-    sums, sizes = difference, np.ones(len(difference))
-    if classes is not None:
-        place = np.unique(classes[counted].cpu().numpy(), return_inverse=True)[1]
-        sums, sizes = np.bincount(place, difference), np.bincount(place).astype(float)
+    values = torch.stack([a.double(), b.double()])[:, counted].cpu().numpy()
+    if classes is None:
+        return values, np.arange(values.shape[1])
+    return values, np.unique(classes[counted].cpu().numpy(), return_inverse=True)[1]
+
+
+def _resampled_means(values: _Array, place: npt.NDArray[np.intp], samples: int, seed: int) -> _Array:
+    """Means over queries of each row of (N, Q') values when places are drawn with replacement, (N, samples)."""
+    if samples < 1:
+        raise InputError(f"samples: {samples}, legal is 1 or more")
+    sums, sizes = np.stack([np.bincount(place, row) for row in values]), np.bincount(place).astype(float)
     generator = np.random.Generator(np.random.Philox(seed))
-    means: list[float] = []
-    while len(means) < samples:
-        rows = min(samples - len(means), 1 + _DRAWN_AT_ONCE // len(sums))
-        draws = generator.integers(len(sums), size=(rows, len(sums)))
-        means.extend(sums[draws].sum(1) / sizes[draws].sum(1))
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Interval(float(difference.mean()), float(low), float(high))
+    means: list[_Array] = []
+    left = samples
+    while left:
+        rows = min(left, 1 + _DRAWN_AT_ONCE // len(sizes))
+        draws = generator.integers(len(sizes), size=(rows, len(sizes)))
+        means.append(sums[:, draws].sum(2) / sizes[draws].sum(1))
+        left -= rows
+    return np.concatenate(means, axis=1)
+
+
+def _interval(estimate: float, resampled: _Array) -> Interval:
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return Interval(estimate, float(low), float(high))

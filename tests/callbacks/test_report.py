@@ -4,7 +4,7 @@ import json
 import math
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import lightning.pytorch as pl
 import pytest
@@ -22,6 +22,7 @@ from crossx.callbacks.report import RunReport
 from crossx.cli import main
 from crossx.data.shapes import ShapesDataset
 from crossx.errors import InputError
+from crossx.evaluation.posterior import PosteriorForm
 from crossx.teachers.module import ClassifierModule
 from crossx.teachers.teacher import load_teacher, read_card
 
@@ -52,7 +53,7 @@ def test_says_what_was_measured_on_what_and_how(joint_run: Path, teachers: Teach
     assert set(found) == {
         *("split", "metrics", "at_start", "baselines", "health", "seed", "step", "seconds"),
         *("version", "teachers", "split_hash", "config", "differences", "ap_all", "baselines_ap_all"),
-        *("labels", "classes", "precision_at_recall", "baselines_precision_at_recall"),
+        *("labels", "classes", "posterior", "precision_at_recall", "baselines_precision_at_recall"),
     }
     assert found["classes"] == list(CLASSES)
     assert len(found["labels"]) == len(found["ap_all"])
@@ -188,6 +189,8 @@ def test_table_names_the_rows_and_the_run_folder(
     assert found["differences"]["with_data"] == {"difference": 0, "low": 0, "high": 0}, "the same weights"
     assert len(found["ap_all"]) == 20
     assert sum(found["ap_all"]) / 20 == pytest.approx(found["metrics"]["map_all"], abs=1e-5)
+    assert found["posterior"]["form"] in get_args(PosteriorForm)
+    assert found["posterior"]["temperature"] > 0
     rows = {"at_start": found["at_start"], **found["baselines"]}
     for name in ("features", "posterior", "at_start"):
         interval = found["differences"][name]

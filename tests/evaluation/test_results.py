@@ -8,7 +8,7 @@ from torch import Tensor
 
 from crossx.errors import InputError
 from crossx.evaluation.functional import embedding_scores
-from crossx.evaluation.results import RetrievalResults, paired_bootstrap
+from crossx.evaluation.results import RetrievalResults, paired_bootstrap, paired_ratio
 
 
 def problem() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -133,7 +133,7 @@ def test_the_seed_decides_and_swapping_turns_the_sign() -> None:
     one = paired_bootstrap(a, b, samples=200)
     assert one == paired_bootstrap(a, b, samples=200)
     assert one != paired_bootstrap(a, b, samples=200, seed=1)
-    assert paired_bootstrap(b, a, samples=200) == pytest.approx((-one.difference, -one.high, -one.low))
+    assert paired_bootstrap(b, a, samples=200) == pytest.approx((-one.estimate, -one.high, -one.low))
 
 
 def test_queries_without_value_do_not_count() -> None:
@@ -154,6 +154,19 @@ def test_resampled_classes_bring_their_queries() -> None:
     assert paired_bootstrap(a, b, samples=200, classes=classes) == pytest.approx((0.4, 0.4, 0.4))
     with pytest.raises(InputError, match=r"classes: shape \(39,\), legal is \(Q,\), here \(40,\)"):
         paired_bootstrap(a, b, classes=classes[1:])
+
+
+def test_a_ratio_is_that_of_means_of_the_same_queries() -> None:
+    b = torch.rand(50, generator=torch.Generator().manual_seed(0)) + 0.1
+    assert paired_ratio(1.5 * b, b, samples=100) == pytest.approx((1.5, 1.5, 1.5))  # drawn apart, it would spread
+    a, b, classes = torch.tensor([0.9, 0.9, 0.1, torch.nan]), torch.tensor([0.3, 0.3, 0.2, torch.nan]), [4, 4, 1, 2]
+    of_classes = paired_ratio(a, b, samples=200, classes=torch.tensor(classes))
+    assert of_classes == pytest.approx((1.9 / 0.8, 0.5, 3))  # each class alone, or both
+    of_queries = paired_ratio(a, b, samples=2000)
+    assert of_queries == pytest.approx((1.9 / 0.8, 0.5, 3))
+    assert paired_ratio(a, b, samples=200, classes=torch.arange(4)) == paired_ratio(a, b, samples=200)
+    with pytest.raises(InputError, match=r"b: 0\.0 is not legal; above 0"):
+        paired_ratio(a, b * 0)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """What the parts of the data-free objective do."""
 
+from dataclasses import replace
+
+from benchmarks.quality.rows.objectives import OBJECTIVES
 from benchmarks.quality.rows.published import HEADS
 from benchmarks.quality.types import Row, Table
 
@@ -12,22 +15,32 @@ def _weightless(*terms: str) -> tuple[str, ...]:
     return tuple(f"--model.reconstruction.init_args.terms.{term}.weight=0" for term in terms)
 
 
+# Pairs that agree are also what `labels: agreed` asks for.
+_MISMATCHED = (
+    *_weightless("alignment"),
+    "--model.reconstruction.init_args.terms.one_hot.loss.init_args.labels=predicted",
+)
+(_TRIPLET,) = (row for row in OBJECTIVES.rows if row.name == "triplet_free")
+
 ABLATIONS = Table(
     "ablations",
     "Ablations",
     "`heads` with one part taken away, or two that do alike: a negative difference says that they help. The "
     "adversary's weight in `heads` is small; one row raises it instead of taking it away, so there a negative "
-    "difference says that more of it hurts. The columns on pairs are of the last logged batches: the share that both "
+    "difference says that more of it hurts. The triplet objective takes each pair for a positive; its counterpart is "
+    "`triplet_free`, of the table above. The columns on pairs are of the last logged batches: the share that both "
     "teachers call the same, and how diverse images are beside real ones.",
     (
         HEADS,
         _without("semantics", "semantic consistency", *_weightless("one_hot", "entropy", "activation")),
-        # Pairs that agree are also what `labels: agreed` asks for.
-        _without(
-            "alignment",
-            "class alignment and the preference for agreed classes",
-            *_weightless("alignment"),
-            "--model.reconstruction.init_args.terms.one_hot.loss.init_args.labels=predicted",
+        _without("alignment", "class alignment and the preference for agreed classes", *_MISMATCHED),
+        replace(
+            _TRIPLET,
+            name="triplet_without_alignment",
+            title="the triplet objective, without the same",
+            words=(*_TRIPLET.words, *_MISMATCHED),
+            against=_TRIPLET.name,
+            paper="",
         ),
         _without("alignment_term", "class alignment", *_weightless("alignment")),
         _without("guidance", "modality guidance", *_weightless("modality")),
@@ -45,4 +58,6 @@ ABLATIONS = Table(
     ),
     reference="heads",
     seeds=2,
+    shows_pairs=True,
+    pictures=("bars", "pairs"),
 )

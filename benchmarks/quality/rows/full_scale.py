@@ -2,7 +2,15 @@
 
 from dataclasses import replace
 
-from benchmarks.quality.rows.published import AVERAGING, CLASSIFIER_ONLY, CROSSX, GAUSSIAN, POSTERIOR
+from benchmarks.quality.rows.published import (
+    AVERAGING,
+    CLASSIFIER_ONLY,
+    CROSSX,
+    GAUSSIAN,
+    PAPER,
+    POSTERIOR,
+    PUBLISHED,
+)
 from benchmarks.quality.types import Benchmark, Row, Table, Teacher
 
 _STEPS = 20_000
@@ -36,9 +44,18 @@ def _teacher(name: str, data: str) -> Teacher:
     return Teacher(name, f"teachers/sketchy_{name}.yaml", words)
 
 
-def _benchmark(name: str, data: str, about: str) -> Benchmark:
-    about = f"{about} {_BUDGETS}"
-    table = Table("published", "Baselines", about, _ROWS, reference="crossx", seeds=1)
+def _benchmark(name: str, data: str, paper: str, about: str) -> Benchmark:
+    figures = {row.name: dict(zip(PAPER, row.paper.split(" / "), strict=False)) for row in PUBLISHED.rows}
+    table = Table(
+        "published",
+        "Baselines",
+        f"{about} {_BUDGETS}",
+        tuple(replace(row, paper=figures.get(row.name, {}).get(paper, "")) for row in _ROWS),
+        reference="crossx",
+        seeds=1,
+        pictures=PUBLISHED.pictures,
+        paper=f"paper: {paper}",
+    )
     photo, sketch = _teacher("photo", data), _teacher("sketch", data)
     return Benchmark(name, ("sketchy.yaml", f"data/{data}.yaml"), photo, sketch, None, ("prec_at_200",), (table,))
 
@@ -52,8 +69,12 @@ _BY_NAME = (
 )
 
 FULL_SCALE = (
-    _benchmark("sketchy", "sketchy", _HELD_OUT),
-    _benchmark("sketchy-extended", "sketchy_extended", _HELD_OUT),
-    _benchmark("tuberlin-extended", "tuberlin_extended", f"{_BY_NAME} Of the sketches 20 a class are queries."),
-    _benchmark("quickdraw-extended", "quickdraw_extended", f"{_BY_NAME} Sketches are split in the same way."),
+    _benchmark("sketchy", "sketchy", "Sketchy", _HELD_OUT),
+    _benchmark("sketchy-extended", "sketchy_extended", "Sketchy", _HELD_OUT),
+    _benchmark(
+        "tuberlin-extended", "tuberlin_extended", "TU-Berlin", f"{_BY_NAME} Of the sketches 20 a class are queries."
+    ),
+    _benchmark(
+        "quickdraw-extended", "quickdraw_extended", "QuickDraw", f"{_BY_NAME} Sketches are split in the same way."
+    ),
 )

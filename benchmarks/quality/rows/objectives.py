@@ -33,6 +33,7 @@ def _objective(name: str, title: str, data_free: bool) -> Row:
         config,
         words,
         training_images=_TRAINING_DATA,
+        against=f"{name}_free",
     )
 
 
@@ -44,6 +45,7 @@ _ROWS = (
         "crossx, heads alone, with data",
         ("baselines/heads_with_data.yaml",),
         training_images=_TRAINING_DATA,
+        against="heads",
     ),
 )
 
@@ -56,5 +58,6 @@ OBJECTIVES = Table(
     tuple(replace(row, paper=_PAPER[row.name]) for row in _ROWS),
     reference="heads",
     seeds=2,
+    pictures=("bars", "curves"),
     paper="paper: Sketchy",
 )

@@ -73,7 +73,8 @@ def _table(shared: int) -> Table:
         """A row with these teachers, measured on the union."""
         words = (*row.words, *_classes(union), "--data.unknown_classes=true")
         name = f"overlap{shared}_{row.name}"
-        return replace(row, name=name, words=words, photo=photo, sketch=sketch, groups=groups)
+        share = 100 * shared / KNOWN
+        return replace(row, name=name, words=words, photo=photo, sketch=sketch, groups=groups, overlap=share)
 
     ours = _COMPLETED if shared < KNOWN else CROSSX  # there is nothing to complete
     rows = [at(row) for row in (CLASSIFIER_ONLY, POSTERIOR, ours)]
@@ -83,7 +84,7 @@ def _table(shared: int) -> Table:
             Teacher(f"photo-union{shared}", "teachers/tinyimagenet_photo.yaml", _classes(union)),
             Teacher(f"sketch-union{shared}", "teachers/tinyimagenet_sketch.yaml", _classes(union)),
         )
-        all_known = replace(at(CROSSX), photo=everything[0], sketch=everything[1])
+        all_known = replace(at(CROSSX), photo=everything[0], sketch=everything[1], overlap=None)
         rows.append(
             replace(all_known, name=f"overlap{shared}_all_known", title="crossx, teachers that know all classes")
         )
@@ -94,7 +95,7 @@ def _table(shared: int) -> Table:
         f"{len(_GROUPS[union])} classes of the union; columns say what queries of shared and half-known classes reach. "
         "Encoders are `CompletedPosteriorEncoder`, of pairs that need not agree, and those of `crossx` where the "
         "teachers know all classes. How posteriors are completed was chosen on this task's validation images, with 6 "
-        "and 19 shared classes.",
+        "and 19 shared classes. Posterior matching's form and temperature are the best over all validation queries.",
         tuple(rows),
         reference=f"overlap{shared}_crossx",
         seeds=1,

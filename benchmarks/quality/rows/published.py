@@ -12,6 +12,9 @@ ALTERNATIVE_IMAGES = "real images of other classes"
 RECORDED_IMAGES = "statistics of the training images"
 DISCRIMINATED_IMAGES = "a classifier of training photos and sketches"
 
+PAPER = ("Sketchy", "TU-Berlin", "QuickDraw")
+"""The data sets of the paper, in the order of its figures in the rows."""
+
 _CLASSIFIER_ONLY = ("baselines/classifier_only.yaml",)
 
 CLASSIFIER_ONLY = Row("classifier_only", "Classifier Only", _CLASSIFIER_ONLY, trains=False, paper=".530 / .330 / .160")
@@ -100,5 +103,7 @@ PUBLISHED = Table(
     ),
     reference="crossx",
     seeds=3,
-    paper="paper: Sketchy / TU-Berlin / QuickDraw",
+    also=("heads",),
+    pictures=("bars", "precision-recall", "retrieval"),
+    paper=f"paper: {' / '.join(PAPER)}",
 )

@@ -142,6 +142,8 @@ def test_measures_what_is_missing_and_shows_it_in_pictures(
     assert 0 <= found.pairs["recon/agreement"] <= 1
     assert found.precision_at_recall[0] >= found.precision_at_recall[-1] > 0
     features, posterior = (result(tmp_path, row) for row in ("classifier_only", "posterior_matching"))
+    assert set(posterior.posterior) == {"form", "temperature"}
+    assert not features.posterior
     assert features.ap_all != posterior.ap_all
     assert features.precision_at_recall != posterior.precision_at_recall
     assert not features.curve
@@ -382,7 +384,7 @@ def test_an_interrupted_row_leaves_no_figure_and_changes_none(
     assert replace(found, seconds=0) == replace(straight, seconds=0)
 
 
-def test_mistakes_are_named(measure: Measure, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_are_named(measure: Measure, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, message in (
         (("--rows", "nothing"), "--rows: 'nothing' is not legal; one of classifier_only, posterior_matching, broken"),
         (("--tables", "nothing"), "--tables: 'nothing' is not legal; one of published, elsewhere"),
@@ -391,5 +393,9 @@ def test_mistakes_are_named(measure: Measure, capsys: pytest.CaptureFixture[str]
         (("--jobs", "0"), "--jobs: 0 is not legal; at least 1"),
         (("--seed_everything", "3"), "--seed_everything: is not legal here: the command names it for each run"),
     ):
-        assert measure(*words) == 2
+        assert measure(*words, output="new") == 2
         assert message in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "file").touch()
+    assert measure(output="file") == 2
+    assert f"--output: '{tmp_path / 'file'}' is not legal; a folder that can be written" in capsys.readouterr().err

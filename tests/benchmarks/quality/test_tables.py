@@ -12,9 +12,10 @@ from benchmarks.quality.plots import bars, curves, overlap_curve, precision_reca
 from benchmarks.quality.registry import BENCHMARKS
 from benchmarks.quality.report import overlap_points
 from benchmarks.quality.store import Result, stored
-from benchmarks.quality.tables import cells, difference, markdown
+from benchmarks.quality.tables import cells, compared, markdown
 from benchmarks.quality.types import Benchmark, Row, Table, Teacher
 from crossx.errors import InputError
+from crossx.evaluation.results import paired_bootstrap
 
 RESULT = Result(
     "shapes",
@@ -36,11 +37,11 @@ RESULT = Result(
 )
 ROWS = (
     Row("crossx", "crossx", groups={"cats": ("cat",), "dogs": ("dog",)}),
-    Row("other", "Other", trains=False, training_images="real images", groups={"cats": ("cat",)}),
+    Row("other", "Other", trains=False, training_images="real images", groups={"cats": ("cat",)}, against="elsewhere"),
     Row("broken", "Broken"),
     Row("absent", "Absent"),
 )
-TABLE = Table("published", "Baselines", "About.", ROWS, reference="crossx", seeds=2, groups=("cats",))
+TABLE = Table("published", "Baselines", "About.", ROWS, reference="crossx", seeds=2, also=("other",), groups=("cats",))
 TEACHER = Teacher("photo", "photo.yaml")
 BENCHMARK = Benchmark("shapes", ("joint.yaml",), TEACHER, TEACHER, TEACHER, ("prec_at_50",), (TABLE,))
 BROKEN = replace(RESULT, row="broken", metrics={}, ap_all=[], failed="ended with status 1")
@@ -48,6 +49,7 @@ RESULTS = {
     "crossx": [replace(RESULT, seed=0), replace(RESULT, seed=1, metrics={**RESULT.metrics, "map_all": 0.7}), BROKEN],
     "other": [replace(RESULT, row="other", ap_all=[0.15, None, 0.65], curve=[(10, 0.4)], fitted_with={})],
     "broken": [BROKEN],
+    "elsewhere": [replace(RESULT, row="elsewhere", ap_all=[0.05, None, 0.75])],
 }
 
 
@@ -71,18 +73,18 @@ def test_other_files_are_refused(tmp_path: Path, content: str) -> None:
 def test_difference_pairs_queries_over_common_seeds() -> None:
     a = [replace(RESULT, seed=s, ap_all=[0.5 + 0.1 * s, None, 0.7]) for s in range(3)]
     b = [replace(RESULT, seed=s, ap_all=[0.4, None, 0.6]) for s in (1, 2, 4)]
-    found = difference(a, b)
+    found = compared(paired_bootstrap, a, b)
     assert found is not None
-    assert found.difference == pytest.approx((0.25 + 0.1) / 2)  # seeds 1 and 2
+    assert found.estimate == pytest.approx((0.25 + 0.1) / 2)  # seeds 1 and 2
     assert found.low == pytest.approx(0.1)
     assert found.high == pytest.approx(0.25)
-    of_dogs = difference(a, b, ("dog",))
+    of_dogs = compared(paired_bootstrap, a, b, ("dog",))
     assert of_dogs is not None
-    assert of_dogs.difference == pytest.approx(0.1)
-    of_classes = difference(a, [replace(b[0], ap_all=[0.4, None, 0.8])], of_classes=True)
+    assert of_dogs.estimate == pytest.approx(0.1)
+    of_classes = compared(paired_bootstrap, a, [replace(b[0], ap_all=[0.4, None, 0.8])], of_classes=True)
     assert of_classes == pytest.approx((0.05, -0.1, 0.2))  # one query of each class, the seed 1
-    assert difference(a, []) is None
-    assert difference(a, [replace(b[0], labels=[1, 1, 1])]) is None  # other queries
+    assert compared(paired_bootstrap, a, []) is None
+    assert compared(paired_bootstrap, a, [replace(b[0], labels=[1, 1, 1])]) is None  # other queries
 
 
 def test_differences_are_also_told_by_seed() -> None:
@@ -91,19 +93,24 @@ def test_differences_are_also_told_by_seed() -> None:
         return [replace(RESULT, row=row, seed=s, metrics={**metrics, "map_all": v}) for s, v in values.items()]
 
     results = {"crossx": of("crossx", {0: 0.5, 1: 0.7}), "other": of("other", {1: 0.5, 0: 0.4})}
-    assert "| -0.200 to -0.100 | 2 |" in markdown(BENCHMARK, TABLE, results)
+    assert "| -0.200 to -0.100 |" in markdown(BENCHMARK, TABLE, results)
 
 
 def test_table_says_what_there_is_and_what_not() -> None:
     text = markdown(BENCHMARK, TABLE, RESULTS)
     assert text.startswith("## Baselines\n\nAbout.\n\n|")
     lines = text.splitlines()[4:]
-    assert lines[0].split(" | ")[-5:] == ["of classes", "of seeds", "seeds", "validation: step 0, end", "commit |"]
-    start = "| crossx | 0.600 | 0.500 to 0.700 | 0.450 | 0.250 | 0.250"
-    assert lines[2] == f"{start} |  |  |  | 2, 1 failed | 0.100, 0.400 | 1234567; 89abcde |"
+    shown = [dict(zip(lines[0].split(" | ")[1:], row.split(" | ")[1:], strict=True)) for row in (lines[2], lines[3])]
+    crossx, other = ({name: cell for name, cell in row.items() if cell} for row in shown)
+    assert lines[2].startswith("| crossx | 0.600 | 0.500 to 0.700 | 0.450 | 0.250 | 0.250 |  |  |  |  |")
     bounds = "[-0.100, -0.100]"
-    start = rf"| Other \* | 0.500 |  | 0.450 | 0.250 | 0.150 (-0.100 {bounds}) | -0.100 {bounds} | {bounds}"
-    assert lines[3] == f"{start} |  | 1 | ?, 0.400 | 89abcde |"
+    assert lines[3].startswith(r"| Other \* | 0.500 |  | 0.450 | 0.250 | 0.150 | 1.67 [1.67, 1.67], of classes")
+    assert (other["difference to `crossx`"], other["of classes"]) == (f"-0.100 {bounds}", bounds)
+    assert crossx["difference to `other`"] == "+0.100 [+0.100, +0.100]"
+    assert other["difference to its counterpart"] == "+0.000 [-0.100, +0.100] to `elsewhere`"
+    assert [row["pairs"] for row in (crossx, other)] == ["2, 1 failed", "1"]
+    assert [row["commit |"] for row in (crossx, other)] == ["1234567; 89abcde |", "89abcde |"]
+    assert [row["validation: step 0, end"] for row in (crossx, other)] == ["0.100, 0.400", "?, 0.400"]
     assert lines[4].startswith("| Broken | failed |")
     assert lines[5].startswith("| Absent | not measured |")
     assert text.endswith("\n\\* not data-free: real images.\n")
@@ -111,7 +118,8 @@ def test_table_says_what_there_is_and_what_not() -> None:
 
 
 def test_ablations_show_their_pairs() -> None:
-    text = markdown(BENCHMARK, replace(TABLE, name="ablations", groups=()), RESULTS)
+    assert "pairs agree" not in markdown(BENCHMARK, TABLE, RESULTS)
+    text = markdown(BENCHMARK, replace(TABLE, shows_pairs=True), RESULTS)
     assert "| pairs agree | photo diversity | sketch diversity |" in text
     assert "| 0.88 |  |  |" in text
 
