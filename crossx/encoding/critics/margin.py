@@ -1,22 +1,19 @@
 """A pair is hard when an image of another class lies nearer than the partner."""
 
-import torch
 from torch import Tensor
 
 from crossx.distributed import gather
 from crossx.encoding.critics.base import PairCritic
 from crossx.encoding.critics.distance import relative_distance
 from crossx.encoding.losses.base import PairEmbeddings
+from crossx.encoding.losses.matrices import products
 from crossx.objective import full_precision
 from crossx.types import Criticism, Reduce
 
 
 def distances(query: Tensor, keys: Tensor, least_cosine: float) -> Tensor:
     """`relative_distance` of each query, (B, D), to each key, (N, D): (B, N)."""
-    # Autocast would multiply in half precision, which cannot tell near neighbours apart.
-    with torch.autocast(query.device.type, enabled=False):
-        cosine = full_precision(query) @ full_precision(keys).T
-    return relative_distance(cosine, least_cosine)
+    return relative_distance(products(query, keys), least_cosine)
 
 
 def nearest_wrong(distance: Tensor, query_class: Tensor, key_class: Tensor) -> Tensor:
@@ -52,7 +49,7 @@ class MarginCritic(PairCritic):
     def forward(self, embeddings: PairEmbeddings) -> Criticism:
         """Return the mean of both directions' disagreements."""
         photo, sketch = embeddings.photo, embeddings.sketch
-        photo_class, sketch_class = embeddings.photo_posterior.argmax(dim=1), embeddings.sketch_posterior.argmax(dim=1)
+        photo_class, sketch_class = embeddings.photo_class, embeddings.sketch_class
         photos, photo_classes = gather(photo, self.reduce), gather(photo_class, self.reduce)
         sketches, sketch_classes = gather(sketch, self.reduce), gather(sketch_class, self.reduce)
         least = embeddings.least_cosine

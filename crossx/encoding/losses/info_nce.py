@@ -6,9 +6,9 @@ from torch import Tensor
 
 from crossx.distributed import gather
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
+from crossx.encoding.losses.matrices import products
 from crossx.encoding.queue import KeyQueue
 from crossx.errors import InputError
-from crossx.objective import full_precision
 from crossx.types import Reduce
 
 
@@ -26,9 +26,7 @@ def info_nce(query: Tensor, keys: Tensor, query_class: Tensor, key_class: Tensor
         Scalar >= 0 in nats, the mean over queries.
     """
     own = torch.arange(len(query), device=query.device)
-    # Autocast would multiply in half precision, and a temperature of 0.07 enlarges the error 14 times.
-    with torch.autocast(query.device.type, enabled=False):
-        logits = full_precision(query) @ full_precision(keys).T / temperature
+    logits = products(query, keys) / temperature
     false_negative = query_class[:, None] == key_class[None, :]
     false_negative[own, own] = False
     return F.cross_entropy(logits.masked_fill(false_negative, -torch.inf), own)
@@ -65,8 +63,8 @@ class InfoNCELoss(EncodingLoss):
         """Return the mean of both directions' `info_nce`, >= 0 in nats."""
         photo = gather(embeddings.photo, self.reduce)
         sketch = gather(embeddings.sketch, self.reduce)
-        photo_class = gather(embeddings.photo_posterior.argmax(dim=1), self.reduce)
-        sketch_class = gather(embeddings.sketch_posterior.argmax(dim=1), self.reduce)
+        photo_class = gather(embeddings.photo_class, self.reduce)
+        sketch_class = gather(embeddings.sketch_class, self.reduce)
         photo_keys, photo_key_class = self.photo_queue.behind(photo, photo_class)
         sketch_keys, sketch_key_class = self.sketch_queue.behind(sketch, sketch_class)
         to_photo = info_nce(sketch, photo_keys, sketch_class, photo_key_class, self.temperature)

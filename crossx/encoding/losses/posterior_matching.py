@@ -5,6 +5,7 @@ from torch import Tensor
 
 from crossx.distributed import gather
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
+from crossx.encoding.losses.matrices import products
 from crossx.errors import InputError
 from crossx.objective import full_precision
 from crossx.types import Reduce
@@ -23,11 +24,9 @@ def posterior_matching(query: Tensor, keys: Tensor, match: Tensor, temperature: 
         Scalar >= 0 in nats, the mean over queries of - sum_j softmax_j(match_ij / T) log softmax_j(q_i . k_j / T). It
         is least where each cosine is the match up to a constant of the query: the same ranking.
     """
-    # Autocast would multiply in half precision, and the temperature enlarges the error.
-    with torch.autocast(query.device.type, enabled=False):
-        wanted = torch.softmax(full_precision(match) / temperature, dim=1)
-        found = torch.log_softmax(full_precision(query) @ full_precision(keys).T / temperature, dim=1)
-        return -(wanted * found).sum(dim=1).mean()
+    wanted = torch.softmax(full_precision(match) / temperature, dim=1)
+    found = torch.log_softmax(products(query, keys) / temperature, dim=1)
+    return -(wanted * found).sum(dim=1).mean()
 
 
 class PosteriorMatchingLoss(EncodingLoss):
@@ -57,8 +56,7 @@ class PosteriorMatchingLoss(EncodingLoss):
         photo, sketch = gather(embeddings.photo, self.reduce), gather(embeddings.sketch, self.reduce)
         of_photo = gather(embeddings.photo_posterior.detach(), self.reduce)
         of_sketch = gather(embeddings.sketch_posterior.detach(), self.reduce)
-        with torch.autocast(photo.device.type, enabled=False):
-            match = full_precision(of_sketch) @ full_precision(of_photo).T
+        match = products(of_sketch, of_photo)
         to_photo = posterior_matching(sketch, photo, match, self.temperature)
         to_sketch = posterior_matching(photo, sketch, match.T, self.temperature)
         return (to_photo + to_sketch) / 2

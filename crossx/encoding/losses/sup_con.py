@@ -5,6 +5,7 @@ from torch import Tensor
 
 from crossx.distributed import gather
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
+from crossx.encoding.losses.matrices import products
 from crossx.errors import InputError
 from crossx.objective import full_precision
 from crossx.types import Reduce
@@ -23,9 +24,7 @@ def sup_con(query: Tensor, keys: Tensor, weight: Tensor, temperature: float) -> 
         Scalar >= 0 in nats, the mean over queries of - sum_j w_ij log softmax_j(q_i . k_j / T) / sum_j w_ij; a query
         without any positive contributes 0.
     """
-    # Autocast would multiply in half precision, and a temperature of 0.07 enlarges the error 14 times.
-    with torch.autocast(query.device.type, enabled=False):
-        log_posterior = torch.log_softmax(full_precision(query) @ full_precision(keys).T / temperature, dim=1)
+    log_posterior = torch.log_softmax(products(query, keys) / temperature, dim=1)
     weight = weight / weight.sum(dim=1, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny)
     return -(weight * log_posterior).sum(dim=1).mean()
 
@@ -76,8 +75,6 @@ class SupConLoss(EncodingLoss):
     def _weight(self, sketch_posterior: Tensor, photo_posterior: Tensor) -> Tensor:
         """How much photo j is a positive of sketch i, (B, B)."""
         if self.soft:
-            with torch.autocast(photo_posterior.device.type, enabled=False):
-                product = full_precision(sketch_posterior) @ full_precision(photo_posterior).T
-                return product**self.sharpness
+            return products(sketch_posterior, photo_posterior) ** self.sharpness
         same = sketch_posterior.argmax(dim=1)[:, None] == photo_posterior.argmax(dim=1)[None, :]
         return full_precision(same)
