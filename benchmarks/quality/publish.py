@@ -43,10 +43,13 @@ stands for what an earlier version did not record.
 
 
 def main() -> int:
-    """Take over new results, and write the page."""
+    """Take over new results, and write the page; or check that it is as it should be."""
     parser = argparse.ArgumentParser("python -m benchmarks.quality.publish", description=__doc__, allow_abbrev=False)
     parser.add_argument(
         "--take", type=Path, default=None, metavar="FOLDER", help="output of the benchmark to take over"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; status 1 unless all results fit and the page is theirs"
     )
     arguments = parser.parse_args()
     try:
@@ -56,11 +59,29 @@ def main() -> int:
     except InputError as error:
         print(f"benchmarks.quality.publish: error: {error}", file=sys.stderr)
         return 2
+    if arguments.check:
+        return check(results)
     for benchmark in BENCHMARKS.values():
         draw_shown(benchmark, results[benchmark.name])
     write_text(PAGE, page(results))
     print(PAGE)
     return 0
+
+
+def check(results: Mapping[str, Mapping[str, Sequence[Result]]]) -> int:
+    """Whether the page is that of all committed results; 1 where it is not.
+
+    Args:
+        results: Benchmark -> row -> those that fit.
+    """
+    fitting = sum(len(found) for rows in results.values() for found in rows.values())
+    left_out = len(list(RESULTS.glob("*/*.json"))) - fitting
+    if left_out:
+        print(f"{left_out} committed results do not fit: measure them again, or delete them", file=sys.stderr)
+    stale = not PAGE.is_file() or PAGE.read_text() != page(results)
+    if stale:
+        print(f"{PAGE} is not made from the committed results: run the command without --check", file=sys.stderr)
+    return int(stale or left_out > 0)
 
 
 def draw_shown(benchmark: Benchmark, results: dict[str, list[Result]]) -> None:
@@ -167,7 +188,7 @@ def _measurement(benchmark: Benchmark, result: Result) -> Measurement:
     return Measurement(benchmark, benchmark.rows[result.row], result.seed, SPLIT, RESULTS)
 
 
-def page(results: dict[str, dict[str, list[Result]]]) -> str:
+def page(results: Mapping[str, Mapping[str, Sequence[Result]]]) -> str:
     """The text of the page.
 
     Args:

@@ -124,8 +124,25 @@ def test_rows_of_teachers_that_were_trained_again_go(
     assert "left out: shapes, other, seed 0, test: it was measured with another file" in capsys.readouterr().err
 
 
+def test_a_stale_page_and_a_result_that_does_not_fit_are_told(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def publishing(*words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["publish", *words])
+        return publish.main()
+
+    assert publishing("--check") == 1
+    assert "results.md is not made from the committed results" in capsys.readouterr().err
+    assert not (results / "docs").exists()
+    assert publishing() == 0
+    assert publishing("--check") == 0
+    replace(RESULT, row="absent", split="test", config="of an earlier config").write(results / "results")
+    assert publishing("--check") == 1
+    assert "1 committed results do not fit" in capsys.readouterr().err
+
+
 def test_the_committed_page_is_that_of_the_committed_results() -> None:
-    """Without the configs' hashes, which the command checks: reading them takes minutes."""
+    """Without the configs' hashes, which `--check` reads, for a minute."""
     results = {}
     for name, benchmark in BENCHMARKS.items():
         found = [r for r in stored(publish.RESULTS, name) if r.row in benchmark.rows and r.split == publish.SPLIT]

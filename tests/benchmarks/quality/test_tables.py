@@ -41,7 +41,17 @@ ROWS = (
     Row("broken", "Broken"),
     Row("absent", "Absent"),
 )
-TABLE = Table("published", "Baselines", "About.", ROWS, reference="crossx", seeds=2, also=("other",), groups=("cats",))
+TABLE = Table(
+    "published",
+    "Baselines",
+    "About.",
+    ROWS,
+    reference="crossx",
+    seeds=2,
+    also=("other",),
+    groups=("cats",),
+    pictures=("bars", "retrieval"),
+)
 TEACHER = Teacher("photo", "photo.yaml")
 BENCHMARK = Benchmark("shapes", ("joint.yaml",), TEACHER, TEACHER, TEACHER, ("prec_at_50",), (TABLE,))
 BROKEN = replace(RESULT, row="broken", metrics={}, ap_all=[], failed="ended with status 1")
