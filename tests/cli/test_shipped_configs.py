@@ -34,7 +34,7 @@ BASES = {
     "trainer": "quickstart.yaml",
     "baselines": "cifar_tuberlin.yaml",
     "data": "tinyimagenet_tuberlin.yaml",
-    "data/sketchy.yaml": "sketchy.yaml",
+    "data/sketchy.yaml": "teachers/sketchy_photo.yaml",
     "data/sketchy_extended.yaml": "sketchy.yaml",
     "data/tuberlin_extended.yaml": "sketchy.yaml",
     "data/quickdraw_extended.yaml": "sketchy.yaml",

@@ -8,8 +8,7 @@ import pytest
 from test_tables import BENCHMARK, RESULT
 
 from benchmarks.quality import publish
-from benchmarks.quality.publish import page, with_common_teachers
-from benchmarks.quality.registry import BENCHMARKS
+from benchmarks.quality.publish import with_common_teachers
 from benchmarks.quality.report import Report
 from benchmarks.quality.run import Measurement
 from benchmarks.quality.store import Result, stored
@@ -139,14 +138,3 @@ def test_a_stale_page_and_a_result_that_does_not_fit_are_told(
     replace(RESULT, row="absent", split="test", config="of an earlier config").write(results / "results")
     assert publishing("--check") == 1
     assert "1 committed results do not fit" in capsys.readouterr().err
-
-
-def test_the_committed_page_is_that_of_the_committed_results() -> None:
-    """Without the configs' hashes, which `--check` reads, for a minute."""
-    results = {}
-    for name, benchmark in BENCHMARKS.items():
-        found = [r for r in stored(publish.RESULTS, name) if r.row in benchmark.rows and r.split == publish.SPLIT]
-        assert len({(r.row, r.seed) for r in found}) == len(found)
-        results[name] = with_common_teachers(benchmark, found)
-    assert any(results.values())
-    assert publish.PAGE.read_text() == page(results)
