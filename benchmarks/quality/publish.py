@@ -30,26 +30,29 @@ _INTRODUCTION = """# Results
 Made by `python -m benchmarks.quality.publish` from the results in `benchmarks/results`, which
 `python -m benchmarks.quality --benchmark NAME` has measured. Do not edit this page.
 
-All figures are of the **test** split but for the column that says what encoders reach on validation at step 0 and at
-the end of training: rows that start well owe it to their start. `map_all` is the mean over queries of the average
-precision, and the mean over teacher pairs; *of pairs* is the smallest and the largest of these. `map_all_macro` is
-the mean over classes. A difference is paired by query, over the pairs that both rows have; its interval covers 95 %
-of resampled queries *with these teachers and these fits*: it says what other sketches would do, the range *of pairs*
-behind it what other teachers and fits would, and *of classes* what other classes would: its interval is that of
-resampled classes with all their queries. Ratios are those of means over the same queries, with intervals of the same
-kinds. The last column has the commit of the fit, where there is one, and that of the measurement. A question mark
-stands for what an earlier version did not record.
+All figures are of the **test** split but for the column on validation, which says what encoders reach there at step 0
+and at the end of a fit: rows that start well owe it to their start. `map_all` is the mean over queries of the average
+precision, and the mean over teacher pairs, with the smallest and the largest of these behind it; `map_all_macro` is the
+mean over classes. Means over one teacher pair and over two do not compare; differences do. A difference is paired by
+query, over the teacher pairs that both rows have. The interval behind it covers 95 % of resampled queries, *with these
+teachers and these fits*. That behind *classes* covers 95 % of resampled query classes with all their queries, in the
+same gallery; with fewer than some twenty classes it is too narrow. Behind *pairs* stand the smallest and the largest
+of the teacher pairs, which is what was seen, and no interval. Ratios are those of means over the same queries. The
+column *commit* has that of the fit, where there is one, and that of the measurement.
 """
 
 
 def main() -> int:
     """Take over new results, and write the page; or check that it is as it should be."""
     parser = argparse.ArgumentParser("python -m benchmarks.quality.publish", description=__doc__, allow_abbrev=False)
-    parser.add_argument(
+    one_of = parser.add_mutually_exclusive_group()
+    one_of.add_argument(
         "--take", type=Path, default=None, metavar="FOLDER", help="output of the benchmark to take over"
     )
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; status 1 unless all results fit and the page is theirs"
+    one_of.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; status 1 unless all results fit and the text is theirs",
     )
     arguments = parser.parse_args()
     try:
@@ -75,7 +78,10 @@ def check(results: Mapping[str, Mapping[str, Sequence[Result]]]) -> int:
         results: Benchmark -> row -> those that fit.
     """
     fitting = sum(len(found) for rows in results.values() for found in rows.values())
-    left_out = len(list(RESULTS.glob("*/*.json"))) - fitting
+    committed = list(RESULTS.glob("*/*.json"))
+    left_out = len(committed) - fitting
+    for name in sorted({path.parent.name for path in committed} - results.keys()):
+        print(f"left out: {name} is no benchmark", file=sys.stderr)
     if left_out:
         print(f"{left_out} committed results do not fit: measure them again, or delete them", file=sys.stderr)
     stale = not PAGE.is_file() or PAGE.read_text() != page(results)

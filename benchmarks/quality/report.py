@@ -40,7 +40,8 @@ def draw(benchmark: Benchmark, split: Split, results: Results, folder: Path, pre
             title = f"{benchmark.name}, {split} split: {table.title}"
             bars(shown, title, folder / f"{prefix}-{table.name}-bars.png")
             precision_recall(shown, title, folder / f"{prefix}-{table.name}-precision-recall.png")
-            curves(shown, title, folder / f"{prefix}-{table.name}-curves.png")
+            training = f"{benchmark.name}: {table.title}, while they train"
+            curves(shown, training, folder / f"{prefix}-{table.name}-curves.png")
     points = overlap_points(benchmark, results)
     if points:
         title = f"{benchmark.name}, {split} split: partial overlap"
@@ -131,8 +132,10 @@ class Report:
             if sheets:
                 pairs.append((row.title, sheets[-1]))
         if pairs:
-            stacked(pairs, stem.with_name(f"{stem.name}-pairs.png"))
+            stacked(pairs, f"teacher pair {seed}", stem.with_name(f"{stem.name}-pairs.png"))
         if images is not None:
             with suppress(InputError):  # the data are not here any more; figures can be shown without them
                 gallery, queries = evaluation_images(images.measured_words, self.split)
-                retrieval_sheet(lists, gallery, queries, _QUERIES, stem.with_name(f"{stem.name}-retrieval.png"))
+                title = f"teacher pair {seed}: a sketch and its first photos, row by row"
+                path = stem.with_name(f"{stem.name}-retrieval.png")
+                retrieval_sheet(lists, gallery, queries, _QUERIES, title, path)

@@ -16,7 +16,12 @@ _LINE = 20
 
 
 def retrieval_sheet(
-    lists: Sequence[tuple[str, Path]], gallery: LabelledImages, queries: LabelledImages, count: int, path: Path
+    lists: Sequence[tuple[str, Path]],
+    gallery: LabelledImages,
+    queries: LabelledImages,
+    count: int,
+    title: str,
+    path: Path,
 ) -> None:
     """For some sketches the first photos of each row, right ones green, wrong ones red.
 
@@ -25,16 +30,17 @@ def retrieval_sheet(
         gallery: The photos.
         queries: The sketches.
         count: Number of sketches, spread over all.
+        title: One line.
         path: PNG to write.
     """
     count = min(count, len(queries))
     chosen = [round(i * (len(queries) - 1) / max(count - 1, 1)) for i in range(count)]
-    sheet = Sheet(count * len(lists), _PHOTOS + 2, side=64, lines=1, title="a sketch and its first photos, row by row")
-    for place, (title, file) in enumerate(lists):
+    sheet = Sheet(count * len(lists), _PHOTOS + 2, side=64, lines=1, title=title)
+    for place, (name, file) in enumerate(lists):
         ranked = _ranked(file, set(chosen))
         for block, query in enumerate(chosen):
             row = block * len(lists) + place
-            sheet.write(row, 0, _wrapped(title))
+            sheet.write(row, 0, _wrapped(name))
             item = queries[query]
             if place == 0:
                 sheet.place(row, 1, item.image, NEUTRAL, [queries.classes[int(item.label)]])
@@ -64,14 +70,15 @@ def _wrapped(title: str, width: int = 11) -> list[str]:
     return lines[:_TITLE_LINES]
 
 
-def stacked(pictures: Sequence[tuple[str, Path]], path: Path) -> None:
+def stacked(pictures: Sequence[tuple[str, Path]], origin: str, path: Path) -> None:
     """Pictures below each other, each under its title.
 
     Args:
         pictures: Title and PNG of each.
+        origin: What all of them are of, behind each title.
         path: PNG to write.
     """
-    images = [(title, Image.open(file).convert("RGB")) for title, file in pictures]
+    images = [(f"{title} ({origin})", Image.open(file).convert("RGB")) for title, file in pictures]
     whole = Image.new("RGB", (max(i.width for _, i in images), sum(i.height + _LINE for _, i in images)), "white")
     draw, top = ImageDraw.Draw(whole), 0
     for title, image in images:

@@ -14,7 +14,7 @@ Results = Mapping[str, Sequence[Result]]
 """Row name to its results, a seed each."""
 
 _PAIRS = {
-    "recon/agreement": "pairs agree",
+    "recon/agreement": "synthetic pairs agree",
     "recon/photo_diversity": "photo diversity",
     "recon/sketch_diversity": "sketch diversity",
 }
@@ -107,60 +107,71 @@ def markdown(benchmark: Benchmark, table: Table, results: Results) -> str:
     if not any(c.measured or c.failed for c in shown):
         return ""
     columns = _columns(benchmark, table, results)
-    lines = [["", *(name for name, _ in columns)], ["---", *["---:"] * len(columns)]]
+    grid = [[column.cell(c) if c.measured or column.always else "" for column in columns] for c in shown]
+    kept = [i for i in range(len(columns)) if any(line[i] for line in grid)]
+    lines = [["", *(columns[i].heading for i in kept)], ["---", *["---:"] * len(kept)]]
     notes: dict[str, str] = {}
-    for c in shown:
-        title = c.row.title
+    for c, line in zip(shown, grid, strict=True):
+        title = f"{c.row.title}{_posterior(c.measured)}"
         if c.row.training_images:
             mark = notes.setdefault(c.row.training_images, "*" * (len(notes) + 1)).replace("*", r"\*")
             title = f"{title} {mark}"
-        if c.measured:
-            lines.append([title, *(column(c) for _, column in columns)])
-        else:
-            state = "failed" if c.failed else "not measured"
-            lines.append([title, state, *(column(c) if name == table.paper else "" for name, column in columns[1:])])
+        lines.append([title, *(line[i] for i in kept)])
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     footnotes = "".join(f"\n\n{mark.replace('*', chr(92) + '*')} not data-free: {why}." for why, mark in notes.items())
     return f"## {table.title}\n\n{table.about}\n\n{text}{footnotes}\n"
 
 
 _Cell = Callable[[Cells], str]
-_Column = tuple[str, _Cell]
-"""Heading, and what stands below it for a row that was measured."""
+_Others = Callable[[str, Cells], list[Result]]
+
+
+@dataclass(frozen=True)
+class _Column:
+    """What stands below a heading; a column that is empty in all rows is left out.
+
+    Attributes:
+        heading: The heading.
+        cell: What a row has there.
+        always: Whether rows that were not measured have something there, too.
+    """
+
+    heading: str
+    cell: _Cell
+    always: bool = False
 
 
 def _columns(benchmark: Benchmark, table: Table, results: Results) -> list[_Column]:
-    def of(name: str) -> list[Result]:
-        return [r for r in results.get(name, []) if not r.failed and r.seed < table.seeds]
+    def others(name: str, c: Cells) -> list[Result]:
+        """Results of another row of the same teacher pairs as a table's."""
+        found = [] if c.row.name == name else results.get(name, [])
+        return [r for r in found if not r.failed and r.seed < table.seeds]
 
-    def others(c: Cells, name: str = table.reference) -> list[Result]:
-        return [] if c.row.name == name else of(name)
-
-    columns: list[_Column] = [
-        ("map_all", lambda c: f"{mean(_map_all(c.measured)):.3f}"),
-        ("of pairs", lambda c: _spread(_map_all(c.measured))),
-        *((name, _metric(name)) for name in ("map_all_macro", *benchmark.metrics)),
+    columns = [
+        _Column("row", lambda c: f"`{c.row.name}`", always=True),
+        _Column("map_all", _mean_map_all, always=True),
+        _Column("of teacher pairs", lambda c: _spread(_map_all(c.measured))),
+        *(_Column(name, _metric(name)) for name in ("map_all_macro", *benchmark.metrics)),
     ]
     for group in table.groups:
         columns += _group_columns(group, table.reference, others)
     if table.shows_pairs:
-        columns += [(title, _logged(name)) for name, title in _PAIRS.items()]
+        columns += [_Column(title, _logged(name)) for name, title in _PAIRS.items()]
+    columns += [_difference_to(name, others) for name in (table.reference, *table.also)]
     columns += [
-        (f"difference to `{table.reference}`", lambda c: _difference(c.measured, others(c))),
-        ("of classes", lambda c: _bounds(compared(paired_bootstrap, c.measured, others(c), of_classes=True))),
-        ("of pairs", lambda c: _spread(seed_differences(c.measured, others(c)), "+")),
+        _Column("difference to its counterpart", lambda c: _to_counterpart(c, others(c.row.against, c))),
+        _Column("teacher pairs", lambda c: f"{len(c.measured)}{f', {len(c.failed)} failed' if c.failed else ''}"),
+        _Column("validation: step 0, end", _training),
+        _Column("commit", lambda c: _commits(c.measured)),
+        _Column(f"paper: {' / '.join(table.paper)}", _paper(table.paper), always=True),
     ]
-    columns += [(f"difference to `{name}`", _difference_to(name, others)) for name in table.also]
-    if any(row.against for row in table.rows):
-        columns.append(("difference to its counterpart", lambda c: _to_counterpart(c, of(c.row.against))))
-    columns += [
-        ("pairs", lambda c: f"{len(c.measured)}, {len(c.failed)} failed" if c.failed else str(len(c.measured))),
-        ("validation: step 0, end", lambda c: _training(c.measured)),
-        ("commit", lambda c: _commits(c.measured)),
-    ]
-    if table.paper:
-        columns.append((table.paper, lambda c: c.row.paper))
     return columns
+
+
+def _mean_map_all(c: Cells) -> str:
+    if not c.measured:
+        return "failed" if c.failed else "not measured"
+    return f"{mean(_map_all(c.measured)):.3f}"
 
 
 def _metric(name: str) -> _Cell:
@@ -175,11 +186,21 @@ def _logged(name: str) -> _Cell:
     return cell
 
 
-def _difference_to(name: str, others: Callable[[Cells, str], list[Result]]) -> _Cell:
-    return lambda c: _difference(c.measured, others(c, name))
+def _paper(data_sets: Sequence[str]) -> _Cell:
+    return lambda c: " / ".join(f"{c.row.paper[name]:.3f}" for name in data_sets if name in c.row.paper)
 
 
-def _group_columns(group: str, reference: str, others: Callable[[Cells], list[Result]]) -> list[_Column]:
+def _posterior(results: Sequence[Result]) -> str:
+    """Form and temperature that posterior matching was given, teacher pair by teacher pair."""
+    found = [f"{r.posterior['form']} at {r.posterior['temperature']:g}" for r in results if r.posterior]
+    return f" ({', '.join(found)})" if found else ""
+
+
+def _difference_to(name: str, others: _Others) -> _Column:
+    return _Column(f"difference to `{name}`", lambda c: _difference(c.measured, others(name, c)))
+
+
+def _group_columns(group: str, reference: str, others: _Others) -> list[_Column]:
     """Mean over the queries of a group of classes, and how many times that the reference reaches."""
 
     def value(c: Cells) -> str:
@@ -187,13 +208,13 @@ def _group_columns(group: str, reference: str, others: Callable[[Cells], list[Re
         return f"{float(average_precisions(c.measured, found).nanmean()):.3f}" if found else ""
 
     def ratio(c: Cells) -> str:
-        found = c.row.groups.get(group)
-        if not found or (of_queries := compared(paired_ratio, others(c), c.measured, found)) is None:
+        found, theirs = c.row.groups.get(group), others(reference, c)
+        if not found or (of_queries := compared(paired_ratio, theirs, c.measured, found)) is None:
             return ""
-        of_classes = compared(paired_ratio, others(c), c.measured, found, of_classes=True)
-        return f"{of_queries.estimate:.2f} {_bounds(of_queries, '.2f')}, of classes {_bounds(of_classes, '.2f')}"
+        of_classes = compared(paired_ratio, theirs, c.measured, found, of_classes=True)
+        return f"{of_queries.estimate:.2f} {_bounds(of_queries, '.2f')}, classes {_bounds(of_classes, '.2f')}"
 
-    return [(group, value), (f"`{reference}` is times that", ratio)]
+    return [_Column(group, value), _Column(f"{group}: `{reference}` over this row", ratio)]
 
 
 def seed_differences(results: Sequence[Result], others: Sequence[Result]) -> list[float]:
@@ -210,12 +231,17 @@ def _spread(values: Sequence[float], sign: str = "") -> str:
     return f"{min(values):{sign}.3f} to {max(values):{sign}.3f}" if len(values) > 1 else ""
 
 
-def _training(results: Sequence[Result]) -> str:
-    """What rows reach on validation before and after they are trained; those that start well owe it to their start."""
-    curves = [r.curve for r in results if r.curve]
-    starts = [curve[0][1] for curve in curves if curve[0][0] == 0]
-    ends = [curve[-1][1] for curve in curves]
-    return ", ".join(f"{mean(values):.3f}" if values else "?" for values in (starts, ends)) if curves else ""
+def _training(c: Cells) -> str:
+    """What a fit reaches on validation before and after it; rows that start well owe it to their start.
+
+    Empty for rows that measure a fit in another way than its validation did.
+    """
+    curves = [r.curve for r in c.measured if r.curve]
+    if not curves or c.row.measured:
+        return ""
+    whole = [curve for curve in curves if curve[0][0] == 0]  # both figures are of the same fits
+    end = f"{mean(curve[-1][1] for curve in whole or curves):.3f}"
+    return f"{mean(curve[0][1] for curve in whole):.3f}, {end}" if whole else f"?, {end}"
 
 
 def _commits(results: Sequence[Result]) -> str:
@@ -226,12 +252,18 @@ def _commits(results: Sequence[Result]) -> str:
 
 def _to_counterpart(c: Cells, others: Sequence[Result]) -> str:
     found = _difference(c.measured, others)
-    return f"{found} to `{c.row.against}`" if found else ""
+    return f"to `{c.row.against}`: {found}" if found else ""
 
 
 def _difference(results: Sequence[Result], others: Sequence[Result]) -> str:
+    """The difference with its interval, that of other classes, and the spread over teacher pairs."""
     found = compared(paired_bootstrap, results, others)
-    return "" if found is None else f"{found.estimate:+.3f} {_bounds(found)}"
+    if found is None:
+        return ""
+    of_classes = compared(paired_bootstrap, results, others, of_classes=True)
+    text = f"{found.estimate:+.3f} {_bounds(found)}, classes {_bounds(of_classes)}"
+    spread = _spread(seed_differences(results, others), "+")
+    return f"{text}, pairs {spread}" if spread else text
 
 
 def _bounds(interval: Interval | None, form: str = "+.3f") -> str:

@@ -40,7 +40,7 @@ class Row:
         groups: Name of a group of classes to the classes: their queries are also averaged apart.
         against: Name of the row that it is but for one thing, where tables show the difference to that one, too.
         overlap: Share of a teacher's classes that the other knows, in %, of a row that is a point of the overlap curve.
-        paper: mAP@all that the paper prints for it, on other data and with other teachers, as the table is to show it.
+        paper: Data set -> mAP@all that the paper prints for it, on other images and with other teachers.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Row:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     against: str = ""
     overlap: float | None = None
-    paper: str = ""
+    paper: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Table:
         groups: Groups of queries with columns of their own.
         shows_pairs: Whether there are columns on how good the synthetic pairs were.
         pictures: Pictures of it on the page of results: bars, curves, precision-recall, retrieval, pairs.
-        paper: Heading of the column with the paper's figures; empty for none.
+        paper: Data sets whose figures of the paper it shows beside its own.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Table:
     groups: tuple[str, ...] = ()
     shows_pairs: bool = False
     pictures: tuple[str, ...] = ()
-    paper: str = ""
+    paper: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

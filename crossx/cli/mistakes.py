@@ -8,21 +8,24 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import is_dataclass
+from typing import get_type_hints
 
 from crossx.errors import InputError
 
 _KEY = re.compile(r'Parser key "([^"]+)"')
 _CLASS = re.compile(r"Problem with given class_path '([^']+)'")
-_UNKNOWN_IN_GROUP = re.compile(r"Group '(\w+)' does not accept option '(\w+)'")
 _UNKNOWN_CLASS = "Expected a dot import path string: "
-_UNKNOWN_OPTION = re.compile(r"Option '\S+' is not accepted|unrecognized arguments")
+_UNKNOWN_OPTION = re.compile(r"(?:Group '(?P<group>\S+)' does not accept option|Option) '(?P<option>[^']+)'")
+_UNRECOGNIZED = "unrecognized arguments: "
 
 
-def explain(error: BaseException) -> str:
+def explain(error: BaseException, verb: str = "fit") -> str:
     """Say where a config is wrong, what is wrong, and what is legal.
 
     Args:
         error: What the parser raised, with its causes.
+        verb: The command, whose `--help` has what is legal.
 
     Returns:
         One line, such as `model.schedule.warmup: Expected int. Got value: x`.
@@ -46,11 +49,11 @@ def explain(error: BaseException) -> str:
     if message.startswith(_UNKNOWN_CLASS):
         name = message.removeprefix(_UNKNOWN_CLASS)
         message = f"class {name!r} is not known; legal are the names of crossx's classes, and full paths of others"
-    elif unknown := _UNKNOWN_IN_GROUP.match(message):
-        message = f"'{unknown[1]}.{unknown[2]}' is not an option; {_listed(keys, owner)}"
-    elif _UNKNOWN_OPTION.search(message):
-        legal = f"legal for {_name(owner)}: {', '.join(_options(owner))}" if owner else _listed(keys, owner)
-        message += f"; {legal}"
+    elif unknown := _unknown_options(message):
+        legal = _legal(unknown[0], owner) if owner else f"`crossx {verb} --help` lists the legal ones"
+        message = (
+            f"{' and '.join(map(repr, unknown))} {'are not options' if unknown[1:] else 'is not an option'}; {legal}"
+        )
     return ": ".join([".".join(keys), message] if keys else [message])
 
 
@@ -66,15 +69,22 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__
 
 
-def _listed(keys: list[str], owner: str) -> str:
-    asked = f"--{'.'.join(keys)}.help {_name(owner)}" if owner else "--help"
-    return f"`crossx fit {asked}` lists the legal ones"
+def _unknown_options(message: str) -> list[str]:
+    if unknown := _UNKNOWN_OPTION.match(message):
+        return [".".join(filter(None, [unknown["group"], unknown["option"]]))]
+    if message.startswith(_UNRECOGNIZED):
+        words = message.removeprefix(_UNRECOGNIZED).split()
+        return [word.removeprefix("--").partition("=")[0] for word in words if word.startswith("--")] or words
+    return []
 
 
-def _name(class_path: str) -> str:
-    return class_path.rpartition(".")[2]
-
-
-def _options(class_path: str) -> list[str]:
+def _legal(option: str, class_path: str) -> str:
+    """The names that may stand in the place of an option's last part."""
     module, _, name = class_path.rpartition(".")
-    return list(inspect.signature(getattr(sys.modules[module], name)).parameters)
+    owner = getattr(sys.modules[module], name)
+    for group in option.split(".")[:-1]:
+        inner = get_type_hints(owner.__init__).get(group)
+        if not (isinstance(inner, type) and is_dataclass(inner)):
+            break
+        owner = inner
+    return f"legal for {owner.__name__}: {', '.join(inspect.signature(owner).parameters)}"

@@ -268,7 +268,7 @@ def train(words: Sequence[str], command: type[CrossxCLI] = CrossxCLI) -> CrossxC
                 args=arguments,
             )
     except ArgumentError as error:
-        raise InputError(explain(error)) from error
+        raise InputError(explain(error, words[0])) from error
     except MisconfigurationException as error:  # a verb or a setting that Lightning cannot serve with this model
         raise InputError(str(error)) from error
     except ValueError as error:

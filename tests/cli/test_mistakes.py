@@ -42,7 +42,7 @@ def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
         (
             "model.schedule.warmp",
             3,
-            r"^model: .*warmp' is not an option; `crossx fit --model\.help CoTrainingModule`",
+            r"^model: 'schedule\.warmp' is not an option; legal for Schedule: warmup, generator_steps, encoder_steps$",
         ),
         ("model.schedule.warmup", "x", r"^model\.schedule\.warmup: Expected int\. Got value: x$"),
         ("model.schedule.warmup", -1, r"^schedule\.warmup: -1 is not legal; at least 0$"),
@@ -88,11 +88,20 @@ def test_one_clear_message(
 
 def test_unknown_option(refuse: Refuse, teachers: Teachers, tmp_path: Path) -> None:
     content = joint_config(teachers, tmp_path / "runs")
-    assert refuse(content, "--model.schedul.warmup", "3").startswith(
-        "model: unrecognized arguments: --schedul.warmup=3"
-    )
+    legal = "is not an option; legal for CoTrainingModule: reconstruction, encoding, schedule, pairs"
+    assert refuse(content, "--model.schedul.warmup", "3") == f"model: 'schedul.warmup' {legal}"
+    legal = "is not an option; legal for Schedule: warmup, generator_steps, encoder_steps"
+    assert refuse(content, "--model.schedule.warmp=3") == f"model: 'schedule.warmp' {legal}"
     listed = "`crossx fit --help` lists the legal ones"
-    assert refuse(content, "--foo", "3") == f"unrecognized arguments: --foo 3; {listed}"
+    assert refuse(content, "--foo", "3", "--bar=4") == f"'foo' and 'bar' are not options; {listed}"
+    edit(content, "model.schedule", {"warm": {"up": 3}})
+    assert refuse(content) == f"model: 'schedule.warm.up' {legal}"
+
+
+def test_an_unknown_option_of_another_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["test", "--config", "quickstart.yaml", "--trainer.max_step=3"]) == 2
+    message = "'trainer.max_step' is not an option; `crossx test --help` lists the legal ones"
+    assert message in capsys.readouterr().err
 
 
 def test_config_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

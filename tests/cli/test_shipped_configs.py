@@ -1,5 +1,6 @@
 """Every shipped config is found from an empty folder, parses, instantiates, and trains and validates two batches."""
 
+import inspect
 import json
 import os
 from pathlib import Path
@@ -135,6 +136,7 @@ def test_config_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
     monkeypatch.setattr(Collage.__init__, "__defaults__", (0.5, 64))  # a whole stock takes ten seconds
+    assert inspect.signature(Collage).parameters["stock"].default == 64
     torch.manual_seed(0)
     words = [word for config in configs for word in ("--config", config)]
     verb = "validate" if name in UNTRAINED else "fit"

@@ -8,7 +8,7 @@ from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
 
 
 def one_sided_divergence(photo_logits: Tensor, sketch_logits: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of the photos' softmax distributions from the sketches', row by row.
+    """KL(sketch || photo) of the softmax distributions, row by row: the sum over classes of s log(s / p).
 
     Args:
         photo_logits: (B, S).

@@ -28,8 +28,8 @@ def sleepers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "Popen", popen)
 
 
-def started(log: Path) -> list[str]:
-    for _ in range(200):
+def started(log: Path, seconds: int = 10) -> list[str]:
+    for _ in range(seconds * 20):
         if log.is_file() and (words := log.read_text().split()):
             return words
         time.sleep(0.05)
@@ -87,20 +87,15 @@ def test_nothing_outlives_a_command_that_is_killed(tmp_path: Path, how: signal.S
     with subprocess.Popen(
         [*command, "--output", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as parent:
-        log = tmp_path / "teachers" / "cifar-tuberlin" / "photo-0.log"
-        for _ in range(600):
-            if log.is_file() and log.read_text():
-                break
-            time.sleep(0.1)
-        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
-        children += [
-            child
-            for task in Path(f"/proc/{parent.pid}/task").iterdir()
-            for child in (task / "children").read_text().split()
-        ]
-        assert children
-        parent.send_signal(how)
-        assert parent.wait(30) == (130 if how == signal.SIGTERM else -signal.SIGKILL)
+        try:
+            started(tmp_path / "teachers" / "cifar-tuberlin" / "photo-0.log", seconds=60)
+            tasks = Path(f"/proc/{parent.pid}/task").iterdir()
+            children = [child for task in tasks for child in (task / "children").read_text().split()]
+            assert children
+            parent.send_signal(how)
+            assert parent.wait(30) == (130 if how == signal.SIGTERM else -signal.SIGKILL)
+        finally:
+            parent.kill()  # where something of this failed; or it would be waited for
     for _ in range(100):
         if not any(is_alive(int(child)) for child in children):
             break

@@ -41,9 +41,9 @@ def test_the_page_shows_what_fits(results: Path, monkeypatch: pytest.MonkeyPatch
     text = (results / "docs" / "results.md").read_text()
     assert text.startswith("# Results\n\nMade by `python -m benchmarks.quality.publish`")
     assert "## shapes" in text
-    assert "| crossx | 0.500 | 0.500 to 0.500 |" in text
-    assert "| Absent | not measured |" in text
-    assert "| Broken | not measured |" in text
+    assert "| crossx | `crossx` | 0.500 | 0.500 to 0.500 |" in text
+    assert "| Absent | `absent` | not measured |" in text
+    assert "| Broken | `broken` | not measured |" in text
     assert "Measured with torch 2.15." in text
     assert "| 1234567; 89abcde |" in text
     assert "![Baselines: bars](images/results/shapes-published-bars.png)" in text
@@ -107,7 +107,7 @@ def test_what_holds_is_taken_over(results: Path, monkeypatch: pytest.MonkeyPatch
     assert {(r.row, r.seed) for r in found} == {("crossx", 0), ("crossx", 1), ("other", 0)}
     assert (results / "docs/images/results/shapes-published-retrieval.png").read_bytes() == b"a picture"
     text = (results / "docs" / "results.md").read_text()
-    assert "| crossx | 0.700 | 0.500 to 0.900 |" in text
+    assert "| crossx | `crossx` | 0.700 | 0.500 to 0.900 |" in text
     assert "images/results/shapes-published-retrieval.png" in text
 
 
@@ -138,3 +138,10 @@ def test_a_stale_page_and_a_result_that_does_not_fit_are_told(
     replace(RESULT, row="absent", split="test", config="of an earlier config").write(results / "results")
     assert publishing("--check") == 1
     assert "1 committed results do not fit" in capsys.readouterr().err
+    (results / "results" / "others").mkdir()
+    (results / "results" / "others" / "r.json").write_text("{}")
+    assert publishing("--check") == 1
+    assert "left out: others is no benchmark" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        publishing("--check", "--take", str(results))
+    assert "not allowed with argument --check" in capsys.readouterr().err

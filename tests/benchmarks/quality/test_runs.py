@@ -149,7 +149,7 @@ def test_measures_what_is_missing_and_shows_it_in_pictures(
     assert not features.curve
     assert not features.fitted_with
     shown = capsys.readouterr().out
-    assert f"| crossx | {found.metrics['map_all']:.3f} |" in shown
+    assert f"| crossx | `crossx` | {found.metrics['map_all']:.3f} |" in shown
     assert "[3/3] crossx, seed 0: mAP@all" in shown
     assert "time left not known yet" in shown
     written = tmp_path / "out/results"
@@ -184,7 +184,7 @@ def test_one_fit_is_measured_in_many_ways(
     assert more.curve == crossx.curve
     text = (tmp_path / "out/results/shapes-validation.md").read_text()
     first = [ap for ap, label in zip(more.ap_all, more.labels, strict=True) if more.classes[label] == CLASSES[0]]
-    assert f"| {sum(ap for ap in first if ap is not None) / len(first):.3f} |  |" in text.split("| other images |")[1]
+    assert f"| {sum(ap for ap in first if ap is not None) / len(first):.3f} | 1 |" in text.split("| other images |")[1]
     calls.clear()
     assert measure("--rows", "crossx", "--seeds", "0", "--split", "test") == 0
     assert calls == ["test"]
@@ -273,7 +273,7 @@ def test_a_row_that_fails_stops_nothing(
     assert "crossx: error: " in log.read_text()
     assert "nothing" in result(tmp_path, "bad").failed
     assert result(tmp_path, "classifier_only").metrics
-    assert "| Broken | failed |" in capsys.readouterr().out
+    assert "| Broken | `broken` | failed |" in capsys.readouterr().out
     calls.clear()
     assert measure("--rows", "broken", "--seeds", "0") == 1
     assert calls == ["fit"]  # tried again
@@ -288,7 +288,7 @@ def test_a_row_that_diverges_is_a_failure_with_its_log(
     assert found.failed.startswith("the fit ended with status ")
     assert "the encoder has diverged" in Path(found.failed.partition("see ")[2]).read_text()
     assert result(tmp_path, "classifier_only").metrics
-    assert "| Diverging | failed |" in capsys.readouterr().out
+    assert "| Diverging | `diverging` | failed |" in capsys.readouterr().out
 
 
 def test_teachers_that_cannot_be_made_fail_their_rows(

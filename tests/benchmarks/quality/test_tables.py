@@ -103,35 +103,61 @@ def test_differences_are_also_told_by_seed() -> None:
         return [replace(RESULT, row=row, seed=s, metrics={**metrics, "map_all": v}) for s, v in values.items()]
 
     results = {"crossx": of("crossx", {0: 0.5, 1: 0.7}), "other": of("other", {1: 0.5, 0: 0.4})}
-    assert "| -0.200 to -0.100 |" in markdown(BENCHMARK, TABLE, results)
+    assert ", pairs -0.200 to -0.100 |" in markdown(BENCHMARK, TABLE, results)
+
+
+def shown(text: str) -> list[dict[str, str]]:
+    """Heading to cell, row by row of a table."""
+    head, _, *rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    return [dict(zip(["title", *head], (cell.strip() for cell in row), strict=False)) for row in rows]
 
 
 def test_table_says_what_there_is_and_what_not() -> None:
     text = markdown(BENCHMARK, TABLE, RESULTS)
     assert text.startswith("## Baselines\n\nAbout.\n\n|")
-    lines = text.splitlines()[4:]
-    shown = [dict(zip(lines[0].split(" | ")[1:], row.split(" | ")[1:], strict=True)) for row in (lines[2], lines[3])]
-    crossx, other = ({name: cell for name, cell in row.items() if cell} for row in shown)
-    assert lines[2].startswith("| crossx | 0.600 | 0.500 to 0.700 | 0.450 | 0.250 | 0.250 |  |  |  |  |")
+    crossx, other, broken, absent = shown(text)
+    assert list(crossx.values())[:7] == ["crossx", "`crossx`", "0.600", "0.500 to 0.700", "0.450", "0.250", "0.250"]
+    assert other["title"] == r"Other \*"
+    assert other["cats: `crossx` over this row"] == "1.67 [1.67, 1.67], classes [1.67, 1.67]"
     bounds = "[-0.100, -0.100]"
-    assert lines[3].startswith(r"| Other \* | 0.500 |  | 0.450 | 0.250 | 0.150 | 1.67 [1.67, 1.67], of classes")
-    assert (other["difference to `crossx`"], other["of classes"]) == (f"-0.100 {bounds}", bounds)
-    assert crossx["difference to `other`"] == "+0.100 [+0.100, +0.100]"
-    assert other["difference to its counterpart"] == "+0.000 [-0.100, +0.100] to `elsewhere`"
-    assert [row["pairs"] for row in (crossx, other)] == ["2, 1 failed", "1"]
-    assert [row["commit |"] for row in (crossx, other)] == ["1234567; 89abcde |", "89abcde |"]
+    assert other["difference to `crossx`"] == f"-0.100 {bounds}, classes {bounds}"
+    assert crossx["difference to `other`"] == "+0.100 [+0.100, +0.100], classes [+0.100, +0.100]"
+    assert other["difference to its counterpart"].startswith("to `elsewhere`: +0.000 [-0.100, +0.100], classes")
+    assert [row["teacher pairs"] for row in (crossx, other)] == ["2, 1 failed", "1"]
+    assert [row["commit"] for row in (crossx, other)] == ["1234567; 89abcde", "89abcde"]
     assert [row["validation: step 0, end"] for row in (crossx, other)] == ["0.100, 0.400", "?, 0.400"]
-    assert lines[4].startswith("| Broken | failed |")
-    assert lines[5].startswith("| Absent | not measured |")
+    assert [row["map_all"] for row in (broken, absent)] == ["failed", "not measured"]
+    assert "paper" not in text  # a column without a figure
     assert text.endswith("\n\\* not data-free: real images.\n")
     assert not markdown(BENCHMARK, TABLE, {})
 
 
+def test_validation_is_of_fits_that_have_both_ends() -> None:
+    late = replace(RESULT, seed=1, curve=[(10, 0.9)])
+    (crossx, *_) = shown(markdown(BENCHMARK, TABLE, {"crossx": [RESULT, late]}))
+    assert crossx["validation: step 0, end"] == "0.100, 0.400"
+    measured = replace(TABLE, rows=(replace(ROWS[0], measured=("other.yaml",)), *ROWS[1:]))
+    assert "validation: " not in markdown(BENCHMARK, measured, {"crossx": [RESULT]})  # that is the fit's own, of others
+
+
+def test_the_paper_s_figures_stand_beside_all_rows() -> None:
+    rows = [replace(row, paper={"Sketchy": 0.5, "QuickDraw": 0.25}) for row in ROWS]
+    table = replace(TABLE, rows=(ROWS[0], *rows[1:]), paper=("Sketchy", "TU-Berlin", "QuickDraw"))
+    crossx, *others = shown(markdown(BENCHMARK, table, RESULTS))
+    assert "0.500 / 0.250" not in crossx.values()
+    assert {row["paper: Sketchy / TU-Berlin / QuickDraw"] for row in others} == {"0.500 / 0.250"}
+
+
+def test_posterior_matching_says_what_it_was_given() -> None:
+    found = [replace(RESULT, seed=s, posterior={"form": "dot", "temperature": t}) for s, t in enumerate((1.0, 0.5))]
+    assert "| crossx (dot at 1, dot at 0.5) |" in markdown(BENCHMARK, TABLE, {"crossx": found})
+
+
 def test_ablations_show_their_pairs() -> None:
-    assert "pairs agree" not in markdown(BENCHMARK, TABLE, RESULTS)
+    assert "synthetic pairs agree" not in markdown(BENCHMARK, TABLE, RESULTS)
     text = markdown(BENCHMARK, replace(TABLE, shows_pairs=True), RESULTS)
-    assert "| pairs agree | photo diversity | sketch diversity |" in text
-    assert "| 0.88 |  |  |" in text
+    assert "| synthetic pairs agree | difference to" in text  # and no column of what was not logged
+    assert "| 0.88 |" in text
 
 
 def test_a_table_counts_its_own_seeds() -> None:
