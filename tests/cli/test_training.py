@@ -74,7 +74,7 @@ def test_checkpoint_is_named_on_the_command_line_only(
 
 def test_options_have_no_abbreviations(joint_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", "--ckpt", str(joint_run / "checkpoints/last.ckpt")]) == 2
-    assert "--ckpt" in capsys.readouterr().err
+    assert "'ckpt' is not an option" in capsys.readouterr().err
 
 
 def test_verb_that_a_module_does_not_have(

@@ -79,7 +79,7 @@ def test_rows_are_measured_where_the_data_are(
         assert result.split == "test"
         assert 0 < result.metrics["map_all"] < 1
     (page,) = (tmp_path / "out" / "results").glob(f"{name}-test-*.md")  # with overrides: a page of its own
-    assert "| posterior matching |" in page.read_text()
+    assert "| posterior matching | `posterior_matching` |" in page.read_text()
 
 
 def _in_this_process(self: Processes, words: Sequence[str], log: Path) -> int:  # noqa: ARG001 - a method
