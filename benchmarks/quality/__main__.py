@@ -159,7 +159,7 @@ def make_teachers(wanted: Sequence[Measurement], processes: Processes, jobs: int
 
     for number, trained in enumerate(each(make, missing, jobs), start=1):
         state = failures.get(trained.path, "made")
-        _tell(f"[{number}/{len(missing)}] teacher {trained.path.stem}: {state}; {clock.left()}")
+        _tell(f"[{number}/{len(missing)}] teacher {trained.path.stem}: {state}; {clock.left()}, then the rows")
     for path in sorted(recorded - failures.keys()):
         try:
             teachers[path].make_record()

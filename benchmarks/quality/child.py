@@ -12,7 +12,9 @@ if __name__ == "__main__":
     # Elsewhere a parent that is killed leaves its children to finish, and the folder locked.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-        if os.getppid() != int(sys.argv[1]):  # it has ended before it could be watched
+        # It has ended before it could be watched. On several devices Lightning starts this module again, from the first
+        # of these processes, whose number that is not.
+        if "LOCAL_RANK" not in os.environ and os.getppid() != int(sys.argv[1]):
             sys.exit(1)
     from crossx.cli import main
 

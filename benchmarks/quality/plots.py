@@ -1,4 +1,4 @@
-"""Results to pictures: bars with intervals, precision over recall, and how rows got better while they trained."""
+"""Results to pictures: bars and differences with intervals, precision over recall, mAP over steps and over overlap."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,10 +7,12 @@ import matplotlib as mpl
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 
-from benchmarks.quality.tables import Cells, average_precisions
+from benchmarks.quality.store import Result
+from benchmarks.quality.tables import Cells, average_precisions, compared
 from crossx.evaluation.functional import RECALLS
-from crossx.evaluation.results import paired_bootstrap
+from crossx.evaluation.results import Interval, paired_bootstrap
 from crossx.files import atomic_path
 
 mpl.use("Agg")  # a benchmark runs where there is no screen
@@ -18,6 +20,8 @@ mpl.use("Agg")  # a benchmark runs where there is no screen
 _DASHES = ("-", "--")
 """There are ten colours."""
 _DATA_FREE, _WITH_DATA = "tab:blue", "tab:orange"
+_DIFFERENCES = (-0.5, -0.1, -0.02, -0.01, 0, 0.01, 0.02, 0.1, 0.5)
+"""Ticks that stay apart on an axis that is linear in the middle."""
 
 
 def bars(shown: Sequence[Cells], title: str, path: Path) -> None:
@@ -46,6 +50,45 @@ def bars(shown: Sequence[Cells], title: str, path: Path) -> None:
     axes.set_title(title)
     axes.margins(x=0.12)
     _save(figure, path)
+
+
+def differences(shown: Sequence[Cells], reference: str, title: str, path: Path) -> None:
+    """A point for each row that has a teacher pair in common with the reference: the paired difference in mAP@all.
+
+    Args:
+        shown: Rows with their results, from top to bottom.
+        reference: Name of the row that the others are compared with.
+        title: One line.
+        path: PNG to write.
+    """
+    others = next((c.measured for c in shown if c.row.name == reference), ())
+    rows = [(c, found) for c in shown if c.row.name != reference if (found := _both_intervals(c, others)) is not None]
+    figure = Figure(figsize=(10, 1.7 + 0.32 * len(rows)), layout="constrained")
+    axes = figure.add_subplot()
+    for place, (c, (of_queries, of_classes)) in enumerate(rows):
+        axes.plot([of_classes.low, of_classes.high], [place, place], color="0.7", linewidth=1)
+        axes.plot([of_queries.low, of_queries.high], [place, place], color=_DATA_FREE, linewidth=4)
+        axes.plot(of_queries.estimate, place, "o", color="0.1", markersize=4)
+        pairs = len({r.seed for r in c.measured} & {r.seed for r in others})
+        text = f"{of_queries.estimate:+.3f}, {pairs} pair{'s' * (pairs > 1)}"
+        axes.annotate(text, (of_queries.estimate, place), (0, 6), textcoords="offset points", fontsize=7, ha="center")
+    axes.axvline(0, color="0.3", linewidth=0.8)
+    axes.set_xscale("symlog", linthresh=0.02, linscale=2)  # some rows fall apart, others lose a thousandth
+    axes.xaxis.set_major_locator(FixedLocator(_DIFFERENCES))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.margins(x=0.12)
+    axes.set_yticks(range(len(rows)), [c.row.title for c, _ in rows])
+    axes.invert_yaxis()
+    about = "thick: 95 % of resampled queries\nthin: of resampled classes\nlinear up to 0.02, then logarithmic"
+    axes.set_xlabel(f"mAP@all minus that of {reference}\n{about}", fontsize=8)
+    figure.suptitle(title)
+    _save(figure, path)
+
+
+def _both_intervals(c: Cells, others: Sequence[Result]) -> tuple[Interval, Interval] | None:
+    of_queries = compared(paired_bootstrap, c.measured, others)
+    of_classes = compared(paired_bootstrap, c.measured, others, of_classes=True)
+    return None if of_queries is None or of_classes is None else (of_queries, of_classes)
 
 
 def curves(shown: Sequence[Cells], title: str, path: Path) -> None:
@@ -83,24 +126,40 @@ def precision_recall(shown: Sequence[Cells], title: str, path: Path) -> None:
 
 
 def overlap_curve(
-    points: Mapping[str, Mapping[float, float]], paper: Mapping[str, Sequence[float]], title: str, path: Path
+    points: Mapping[str, Mapping[str, Mapping[float, Interval]]],
+    paper: Mapping[str, Sequence[float]],
+    title: str,
+    path: Path,
 ) -> None:
-    """Lines over the share of classes that both teachers know, and the paper's beside them.
+    """Lines over the share of classes that both teachers know, a panel a group of queries, the paper's in the first.
 
     Args:
-        points: Row's title -> share of the classes in % -> mAP@all.
+        points: Group of queries -> row's title -> share of the classes in % -> mAP@all with its interval.
         paper: Data set -> the paper's mAP@all at 10, 20, ..., 100 %.
         title: One line.
         path: PNG to write.
     """
-    figure, axes = _lines("classes that both teachers know, % of a teacher's", "mAP@all over the union", title)
-    for i, (name, values) in enumerate(points.items()):
-        shares = sorted(values)
-        _line(axes, i, name, shares, [[values[s] for s in shares]], marker="o")
+    figure = Figure(figsize=(12, 6), layout="constrained")
+    panels = figure.subplots(1, len(points), squeeze=False)[0]
+    names = list(dict.fromkeys(name for rows in points.values() for name in rows))
+    for axes, (group, rows) in zip(panels, points.items(), strict=True):
+        for name, values in rows.items():
+            shares = sorted(values)
+            number = names.index(name)
+            _line(axes, number, name, shares, [[values[s].estimate for s in shares]], marker="o")
+            bounds = [values[s].low for s in shares], [values[s].high for s in shares]
+            axes.fill_between(shares, *bounds, color=f"C{number}", alpha=0.15, linewidth=0)
+        axes.set_title(group, fontsize=10)
+        axes.set_xlabel("classes that both teachers know, % of a teacher's", fontsize=8)
+        axes.grid(alpha=0.3)
     for style, (name, figures) in zip(("--", ":"), paper.items(), strict=False):
-        axes.plot(range(10, 101, 10), figures, style, color="0.6", label=f"paper, {name}")
-    axes.set_ylim(bottom=0)
-    _finish(figure, axes, path)
+        panels[0].plot(range(10, 101, 10), figures, style, color="0.6", label=f"paper, {name}")
+    panels[0].set_ylabel("mAP@all over the union\nbands: 95 % of resampled queries")
+    for axes in panels:
+        axes.set_ylim(bottom=0)
+    figure.suptitle(title)
+    figure.legend(*panels[0].get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=2)
+    _save(figure, path)
 
 
 def _lines(x: str, y: str, title: str) -> tuple[Figure, Axes]:

@@ -4,18 +4,18 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import mean
 
 from benchmarks.quality.identity import digest
-from benchmarks.quality.plots import bars, curves, overlap_curve, precision_recall
+from benchmarks.quality.plots import bars, curves, differences, overlap_curve, precision_recall
 from benchmarks.quality.resolve import evaluation_images
-from benchmarks.quality.rows.overlap import PAPER
+from benchmarks.quality.rows.overlap import GROUPS, PAPER
 from benchmarks.quality.run import Measurement
 from benchmarks.quality.sheets import retrieval_sheet, stacked
 from benchmarks.quality.store import Result
-from benchmarks.quality.tables import Results, cells, markdown
+from benchmarks.quality.tables import Results, average_precisions, cells, markdown
 from benchmarks.quality.types import Benchmark, Row, Table
 from crossx.errors import InputError
+from crossx.evaluation.results import Interval, paired_bootstrap
 from crossx.files import write_text
 from crossx.types import Split
 
@@ -25,7 +25,7 @@ _QUERIES = 3
 
 
 def draw(benchmark: Benchmark, split: Split, results: Results, folder: Path, prefix: str) -> None:
-    """Write the pictures that need no images: bars, precision over recall, curves, and mAP over overlap.
+    """Write the pictures that need no images: bars, differences, precision over recall, curves, and mAP over overlap.
 
     Args:
         benchmark: The benchmark.
@@ -39,6 +39,7 @@ def draw(benchmark: Benchmark, split: Split, results: Results, folder: Path, pre
         if any(c.measured for c in shown):
             title = f"{benchmark.name}, {split} split: {table.title}"
             bars(shown, title, folder / f"{prefix}-{table.name}-bars.png")
+            differences(shown, table.reference, title, folder / f"{prefix}-{table.name}-differences.png")
             precision_recall(shown, title, folder / f"{prefix}-{table.name}-precision-recall.png")
             training = f"{benchmark.name}: {table.title}, while they train"
             curves(shown, training, folder / f"{prefix}-{table.name}-curves.png")
@@ -48,13 +49,21 @@ def draw(benchmark: Benchmark, split: Split, results: Results, folder: Path, pre
         overlap_curve(points, PAPER, title, folder / f"{prefix}-overlap.png")
 
 
-def overlap_points(benchmark: Benchmark, results: Results) -> dict[str, dict[float, float]]:
-    """Row's title -> share of the classes that both teachers know, in % -> mAP@all."""
-    points: dict[str, dict[float, float]] = {}
+def overlap_points(benchmark: Benchmark, results: Results) -> dict[str, dict[str, dict[float, Interval]]]:
+    """Group of queries -> row's title -> share of the classes that both teachers know, in % -> mAP@all.
+
+    Intervals are those of resampled queries. Of groups of queries all, shared and half-known ones count.
+    """
+    points: dict[str, dict[str, dict[float, Interval]]] = {}
     for name, row in benchmark.rows.items():
         measured = [r for r in results.get(name, []) if not r.failed]
-        if row.overlap is not None and measured:
-            points.setdefault(row.title, {})[row.overlap] = mean(r.metrics["map_all"] for r in measured)
+        if row.overlap is None or not measured:
+            continue
+        for group, classes in {"all queries": (), **{group: row.groups.get(group) for group in GROUPS}}.items():
+            if classes is not None:
+                ap = average_precisions(measured, classes)
+                found = paired_bootstrap(ap, ap * 0)
+                points.setdefault(group, {}).setdefault(row.title, {})[row.overlap] = found
     return points
 
 
@@ -113,9 +122,9 @@ class Report:
         return results
 
     def _sheets(self, table: Table, results: Results, stem: Path) -> None:
-        """Pictures of the first teacher pair that was measured, of rows whose run folders are still there."""
+        """Pictures of the teacher pair that most rows have, of those whose run folders are still there."""
         measured = {row.name: {r.seed for r in results.get(row.name, []) if not r.failed} for row in table.rows}
-        seed = min(set().union(*measured.values()), default=0)
+        seed = max(range(table.seeds), key=lambda s: sum(s in seeds for seeds in measured.values()))
         lists: list[tuple[str, Path]] = []
         pairs: list[tuple[str, Path]] = []
         images: Measurement | None = None

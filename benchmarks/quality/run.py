@@ -247,7 +247,14 @@ def environment() -> dict[str, str]:
         "threads": os.environ.get("OMP_NUM_THREADS", "1"),
         "machine": platform.machine(),
         "cpu": _cpu(),
+        **_gpus(),
     }
+
+
+def _gpus() -> dict[str, str]:
+    """The accelerators, where there are any: configs take all of them, so their number decides how large a batch is."""
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {"gpus": ", ".join(f"{names.count(name)} x {name}" for name in dict.fromkeys(names))} if names else {}
 
 
 def _cpu() -> str:

@@ -76,7 +76,7 @@ class Table:
         also: Further rows that each is compared with, a column each.
         groups: Groups of queries with columns of their own.
         shows_pairs: Whether there are columns on how good the synthetic pairs were.
-        pictures: Pictures of it on the page of results: bars, curves, precision-recall, retrieval, pairs.
+        pictures: Pictures of it on the page of results: bars, differences, curves, precision-recall, retrieval, pairs.
         paper: Data sets whose figures of the paper it shows beside its own.
     """
 

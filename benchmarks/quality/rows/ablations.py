@@ -26,6 +26,7 @@ ABLATIONS = Table(
     "ablations",
     "Ablations",
     "`heads` with one part taken away, or two that do alike: a negative difference says that they help. The "
+    "row with another seed says what a fit's chance makes of the same teachers. The "
     "adversary's weight in `heads` is small; one row raises it instead of taking it away, so there a negative "
     "difference says that more of it hurts. InfoNCE, which the published "
     "objective has too, takes each pair for a positive; the other objectives ask what the teachers say of each image. "
@@ -33,6 +34,7 @@ ABLATIONS = Table(
     "last logged batches: the share that both teachers call the same, and how diverse images are beside real ones.",
     (
         HEADS,
+        Row("heads_again", "nothing: the same with another seed", HEADS.configs, ("--seed_everything=100",)),
         _without("semantics", "semantic consistency", *_weightless("one_hot", "entropy", "activation")),
         _without("alignment", "class alignment and the preference for agreed classes", *_MISMATCHED),
         _INFO_NCE,
@@ -68,5 +70,5 @@ ABLATIONS = Table(
     reference="heads",
     seeds=2,
     shows_pairs=True,
-    pictures=("bars", "pairs"),
+    pictures=("differences", "pairs"),
 )

@@ -18,7 +18,7 @@ _LONGER = (f"--trainer.max_steps={_STEPS}", f"--model.scheduler.init_args.T_max=
 
 _BUDGETS = (
     f"Heads, and the Gaussian prior's, are trained for {_STEPS:,} steps; crossx is `sketchy.yaml`, whole networks, "
-    "and its own number of steps."
+    "and its own number of steps. Precision at 200 is at most the number of a class's photos in the gallery over 200."
 )
 
 _ROWS = (
@@ -57,7 +57,9 @@ def _benchmark(name: str, data: str, paper: str, about: str) -> Benchmark:
         paper=(paper,),
     )
     photo, sketch = _teacher("photo", data), _teacher("sketch", data)
-    return Benchmark(name, ("sketchy.yaml", f"data/{data}.yaml"), photo, sketch, None, ("prec_at_200",), (table,))
+    return Benchmark(
+        name, ("sketchy.yaml", f"data/{data}.yaml"), photo, sketch, None, ("map_at_200", "prec_at_200"), (table,)
+    )
 
 
 _HELD_OUT = (

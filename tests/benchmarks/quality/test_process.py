@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import part, write
 
 from benchmarks.quality.process import Processes, locked
 from crossx.errors import InputError
@@ -47,6 +48,25 @@ def test_a_command_ends_with_its_status(tmp_path: Path) -> None:
     with locked(tmp_path) as processes:
         assert processes.crossx(["fit", "--config", "nothing.yaml"], tmp_path / "log") == 2
     assert "crossx: error: " in (tmp_path / "log").read_text()
+
+
+def test_a_run_on_two_devices(tmp_path: Path) -> None:
+    """Lightning starts the second process from the first one, with the command of that."""
+    content = {
+        "model": part("ClassifierModule", output="out.safetensors", input_size=32, arguments={"widths": [8, 8]}),
+        "data": part(
+            "LabelledImagesDataModule",
+            dataset=part("ShapesDataset", size=32, train=2, validation=2, test=2),
+            modality="photo",
+            batch_size=8,
+        ),
+        "trainer": {"accelerator": "cpu", "devices": 2, "max_steps": 2, "max_epochs": -1},
+    }
+    words = ["fit", "--config", write(tmp_path / "teacher.yaml", content), "--trainer.enable_progress_bar=false"]
+    with locked(tmp_path) as processes:
+        assert processes.crossx([*words, "--model.output", str(tmp_path / "photo.safetensors")], tmp_path / "log") == 0
+    assert "All distributed processes registered. Starting with 2 processes" in (tmp_path / "log").read_text()
+    assert (tmp_path / "photo.safetensors").is_file()
 
 
 @pytest.mark.usefixtures("sleepers")

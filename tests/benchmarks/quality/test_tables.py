@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.quality.curve import last_mean, validation_curve
-from benchmarks.quality.plots import bars, curves, overlap_curve, precision_recall
+from benchmarks.quality.plots import bars, curves, differences, overlap_curve, precision_recall
 from benchmarks.quality.registry import BENCHMARKS
 from benchmarks.quality.report import overlap_points
 from benchmarks.quality.store import Result, stored
@@ -188,19 +188,41 @@ def test_curve_is_of_validations(tmp_path: Path) -> None:
     assert last_mean(path, ("recon/agreement", "recon/nothing"), 2) == {"recon/agreement": pytest.approx(0.7)}
 
 
+def test_differences_stand_beside_zero(tmp_path: Path) -> None:
+    """Those of rows that share a teacher pair with the reference, and of no other."""
+    table = replace(TABLE, reference="crossx")
+    other = replace(RESULT, row="other", ap_all=[0.0, None, 0.0])
+    sizes = []
+    for number, results in enumerate(({"crossx": [RESULT]}, {"crossx": [RESULT], "other": [other]})):
+        differences(cells(table, results), "crossx", "title", tmp_path / f"{number}.png")
+        with Image.open(tmp_path / f"{number}.png") as picture:
+            sizes.append(picture.size)
+    (width, none), (same, one) = sizes
+    assert width == same == 1200
+    assert one > none
+
+
 def test_the_overlap_curve_has_a_point_for_each_table(tmp_path: Path) -> None:
     benchmark = BENCHMARKS["tinyimagenet-tuberlin"]
-    results = {
-        f"overlap{shared}_{name}": [replace(RESULT, metrics={"map_all": shared / 100})]
-        for shared in (6, 32)
-        for name in ("crossx", "all_known", "posterior_matching")
-        if f"overlap{shared}_{name}" in benchmark.rows
-    }
+    results: dict[str, list[Result]] = {}
+    for shared, ap in ((6, 0.25), (32, 0.5)):
+        groups = benchmark.rows[f"overlap{shared}_crossx"].groups
+        classes = [groups["shared"][0], groups.get("half-known", groups["shared"])[-1]]
+        found = replace(RESULT, classes=classes, labels=[0, 1], ap_all=[ap, 0.125])
+        for name in ("crossx", "all_known", "posterior_matching"):
+            if f"overlap{shared}_{name}" in benchmark.rows:
+                results[f"overlap{shared}_{name}"] = [found]
     points = overlap_points(benchmark, results)
-    assert points == {
-        "crossx": {18.75: 0.06, 100.0: 0.32},
-        "posterior matching": {18.75: 0.06, 100.0: 0.32},
+    assert {group: set(rows) for group, rows in points.items()} == {
+        group: {"crossx", "posterior matching", "crossx, teachers that know all classes"}
+        for group in ("all queries", "shared", "half-known")
+    }
+    estimates = {group: {s: i.estimate for s, i in rows["crossx"].items()} for group, rows in points.items()}
+    assert estimates == {
+        "all queries": {18.75: 0.1875, 100.0: 0.3125},
+        "shared": {18.75: 0.25, 100.0: 0.3125},
+        "half-known": {18.75: 0.125},
     }
     overlap_curve(points, {"Sketchy": (0.1,) * 10}, "title", tmp_path / "overlap.png")
     with Image.open(tmp_path / "overlap.png") as picture:
-        assert picture.width == 960
+        assert picture.width == 1440
