@@ -37,8 +37,10 @@ mean over classes. Means over one teacher pair and over two do not compare; diff
 query, over the teacher pairs that both rows have. The interval behind it covers 95 % of resampled queries, *with these
 teachers and these fits*. That behind *classes* covers 95 % of resampled query classes with all their queries, in the
 same gallery; with fewer than some twenty classes it is too narrow. Behind *pairs* stand the smallest and the largest
-of the teacher pairs, which is what was seen, and no interval. Ratios are those of means over the same queries. The
-column *commit* has that of the fit, where there is one, and that of the measurement.
+of the teacher pairs, which is what was seen, and no interval. None of these covers what chance makes of a fit: rows
+have the same seed, but those with generators draw other random numbers before their heads start, and `heads_again`
+among the ablations says what another seed does. Ratios are those of means over the same queries. The column *commit*
+has that of the fit, where there is one, and that of the measurement.
 """
 
 
