@@ -60,7 +60,7 @@ def test_a_run_on_two_devices(tmp_path: Path) -> None:
             modality="photo",
             batch_size=8,
         ),
-        "trainer": {"accelerator": "cpu", "devices": 2, "max_steps": 2, "max_epochs": -1},
+        "trainer": {"accelerator": "cpu", "devices": 2, "max_steps": 2, "max_epochs": -1, "logger": False},
     }
     words = ["fit", "--config", write(tmp_path / "teacher.yaml", content), "--trainer.enable_progress_bar=false"]
     with locked(tmp_path) as processes:
