@@ -138,7 +138,7 @@ class Report:
                 if row.measured == images.row.measured:
                     lists.append((row.title, measurement.retrieved()))
             sheets = sorted((measurement.fit_folder() / "fit" / "pairs").glob("*.png"))
-            if sheets:
+            if sheets and not row.measured:  # the pairs of a fit once, however often it is measured
                 pairs.append((row.title, sheets[-1]))
         if pairs:
             stacked(pairs, f"teacher pair {seed}", stem.with_name(f"{stem.name}-pairs.png"))

@@ -125,6 +125,6 @@ PUBLISHED = Table(
     reference="crossx",
     seeds=3,
     also=("heads",),
-    pictures=("bars", "precision-recall", "retrieval"),
+    pictures=("bars", "precision-recall", "retrieval", "pairs"),
     paper=PAPER,
 )
