@@ -15,8 +15,9 @@ from benchmarks.quality.process import Processes, locked
 from benchmarks.quality.registry import BENCHMARKS, chosen
 from benchmarks.quality.report import Report
 from benchmarks.quality.run import Measurement
-from benchmarks.quality.store import Result
+from benchmarks.quality.store import Result, stored
 from benchmarks.quality.teachers import Trained
+from benchmarks.quality.types import Row
 from crossx.errors import InputError
 from crossx.types import MODALITIES
 
@@ -89,10 +90,10 @@ def measure(wanted: Sequence[Measurement], jobs: int, processes: Processes) -> i
             m.digest()
     failures = make_teachers(wanted, processes, jobs)
     found = {m: result for m in wanted if (result := m.stored()) is not None}
-    _tell(f"{len(found)} of {len(wanted)} runs have been measured")
     groups = [(_kind(group), group) for group in grouped([m for m in wanted if m not in found], failures)]
     report = Report(first.benchmark, first.split, first.folder, first.overrides)
-    clock = Clock(jobs, [kind for kind, _ in groups])
+    clock = Clock(jobs, [kind for kind, _ in groups], seconds_of_fits(first))
+    _tell(f"{len(found)} of {len(wanted)} runs have been measured; {clock.left()}")
     done, failed = len(found), 0
 
     def run(job: tuple[str, list[Measurement]]) -> list[Result]:
@@ -126,8 +127,23 @@ def _tell(line: str) -> None:
 def _kind(group: Sequence[Measurement]) -> str:
     """What decides how long a job takes."""
     with suppress(InputError):  # a config that cannot be read, or a teacher that is missing: its run says so
-        return "measurement" if group[0].has_fit() else "fit"
-    return "fit"
+        if group[0].has_fit():
+            return "measurement"
+    return _fit(group[0].row)
+
+
+def _fit(row: Row) -> str:
+    return " ".join(("fit", *row.configs))
+
+
+def seconds_of_fits(m: Measurement) -> dict[str, list[float]]:
+    """Kind of fit -> seconds, of all results of a measurement's benchmark that lie in its folder."""
+    seconds: dict[str, list[float]] = {}
+    with suppress(InputError):  # a file that is no result is the concern of who asks for that row
+        for result in stored(m.folder / "results", m.benchmark.name):
+            if result.seconds and (row := m.benchmark.rows.get(result.row)) is not None:
+                seconds.setdefault(_fit(row), []).append(result.seconds)
+    return seconds
 
 
 def make_teachers(wanted: Sequence[Measurement], processes: Processes, jobs: int) -> dict[Path, str]:

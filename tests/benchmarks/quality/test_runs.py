@@ -151,7 +151,7 @@ def test_measures_what_is_missing_and_shows_it_in_pictures(
     shown = capsys.readouterr().out
     assert f"| crossx | `crossx` | {found.metrics['map_all']:.3f} |" in shown
     assert "[3/3] crossx, seed 0: mAP@all" in shown
-    assert "time left not known yet" in shown
+    assert "0 of 3 runs have been measured; time left not known yet" in shown
     written = tmp_path / "out/results"
     assert (written / "shapes-validation.md").read_text() in shown
     for picture in ("bars", "curves", "precision-recall", "retrieval", "pairs"):
