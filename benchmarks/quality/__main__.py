@@ -12,6 +12,7 @@ import torch
 
 from benchmarks.quality.clock import Clock
 from benchmarks.quality.process import Processes, locked
+from benchmarks.quality.progress import tell
 from benchmarks.quality.registry import BENCHMARKS, chosen
 from benchmarks.quality.report import Report
 from benchmarks.quality.run import Measurement
@@ -31,8 +32,8 @@ def main() -> int:
     """Measure, print and write."""
     parser = argparse.ArgumentParser("python -m benchmarks.quality", description=__doc__, allow_abbrev=False)
     parser.add_argument("--benchmark", required=True, help=f"one of {', '.join(BENCHMARKS)}")
-    parser.add_argument("--rows", nargs="*", default=[], metavar="ROW", help="(default: all)")
-    parser.add_argument("--tables", nargs="*", default=[], metavar="TABLE", help="all rows of a table (default: all)")
+    parser.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="(default: all)")
+    parser.add_argument("--tables", nargs="+", default=[], metavar="TABLE", help="all rows of a table (default: all)")
     parser.add_argument(
         "--seeds", nargs="+", type=int, default=[], metavar="SEED", help="(default: as many as a table wants, from 0)"
     )
@@ -84,7 +85,7 @@ def chosen_measurements(arguments: argparse.Namespace, overrides: tuple[str, ...
 def measure(wanted: Sequence[Measurement], jobs: int, processes: Processes) -> int:
     """Measure what is missing of this, and report; 1 when a row failed."""
     first = wanted[0]
-    _tell(f"reading the configs of {len(wanted)} runs ...")
+    tell(f"reading the configs of {len(wanted)} run{'s' * (len(wanted) > 1)} ...")
     for m in wanted:  # before hours of training: a typing error in an override is one in all of them
         with nullcontext() if first.overrides else suppress(InputError):
             m.digest()
@@ -93,7 +94,7 @@ def measure(wanted: Sequence[Measurement], jobs: int, processes: Processes) -> i
     groups = [(_kind(group), group) for group in grouped([m for m in wanted if m not in found], failures)]
     report = Report(first.benchmark, first.split, first.folder, first.overrides)
     clock = Clock(jobs, [kind for kind, _ in groups], seconds_of_fits(first))
-    _tell(f"{len(found)} of {len(wanted)} runs have been measured; {clock.left()}")
+    tell(f"{len(found)} of {len(wanted)} runs have been measured; {clock.left()}")
     done, failed = len(found), 0
 
     def run(job: tuple[str, list[Measurement]]) -> list[Result]:
@@ -106,7 +107,7 @@ def measure(wanted: Sequence[Measurement], jobs: int, processes: Processes) -> i
             done += 1
             failed += bool(result.failed)
             value = result.failed or f"mAP@all {result.metrics['map_all']:.3f}"
-            _tell(f"[{done}/{len(wanted)}] {result.row}, seed {result.seed}: {value}; {clock.left()}")
+            tell(f"[{done}/{len(wanted)}] {result.row}, seed {result.seed}: {value}; {clock.left()}")
         report.write_sometimes()
     text = report.write()
     print(f"\n{text}\n{first.folder / 'results'}")
@@ -114,14 +115,9 @@ def measure(wanted: Sequence[Measurement], jobs: int, processes: Processes) -> i
 
 
 def _run(m: Measurement, processes: Processes, failures: Mapping[Path, str]) -> Result:
-    _tell(f"    {m.row.name}, seed {m.seed} ...")
+    tell(f"    {m.name} ...")
     reason = next((failures[path] for path in m.inputs.values() if path in failures), None)
     return m.run(processes) if reason is None else m.fail(reason)
-
-
-def _tell(line: str) -> None:
-    """Print a line in one piece: several threads tell what they do."""
-    print(f"{line}\n", end="", flush=True)
 
 
 def _kind(group: Sequence[Measurement]) -> str:
@@ -165,7 +161,7 @@ def make_teachers(wanted: Sequence[Measurement], processes: Processes, jobs: int
     clock = Clock(jobs, ["teacher"] * len(missing))
 
     def make(trained: Trained) -> Trained:
-        _tell(f"    teacher {trained.path.stem} ...")
+        tell(f"    teacher {trained.path.stem} ...")
         with clock.measure("teacher"):
             try:
                 trained.make(processes)
@@ -175,7 +171,7 @@ def make_teachers(wanted: Sequence[Measurement], processes: Processes, jobs: int
 
     for number, trained in enumerate(each(make, missing, jobs), start=1):
         state = failures.get(trained.path, "made")
-        _tell(f"[{number}/{len(missing)}] teacher {trained.path.stem}: {state}; {clock.left()}, then the rows")
+        tell(f"[{number}/{len(missing)}] teacher {trained.path.stem}: {state}; {clock.left()}, then the rows")
     for path in sorted(recorded - failures.keys()):
         try:
             teachers[path].make_record()

@@ -22,6 +22,17 @@ def validation_curve(metrics: Path, steps: int, at_start: float | None = None) -
     return curve if at_start is None else [(0, at_start), *curve]
 
 
+def steps_done(metrics: Path) -> int:
+    """Training steps that have been logged.
+
+    Args:
+        metrics: The `metrics.csv` of a run, which may be at work on it.
+    """
+    with metrics.open(newline="") as file:
+        steps = [int(step) for row in csv.DictReader(file) if (step := row.get("step") or "").isdigit()]
+    return max(steps, default=-1) + 1
+
+
 def last_mean(metrics: Path, columns: Sequence[str], count: int = 5) -> dict[str, float]:
     """The mean of the last logged values of each column that has one.
 

@@ -82,6 +82,15 @@ class Processes:
                 process.wait()
 
 
+def failure(what: str, status: int, log: Path) -> InputError:
+    """That a command ended badly, with the last error of its log, where it tells one."""
+    start = "crossx: error: "
+    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+    errors = [line.removeprefix(start) for line in lines if line.startswith(start)]
+    because = f": {errors[-1].rstrip('.')}" if errors else ""
+    return InputError(f"{what} ended with status {status}{because}; see {log}")
+
+
 def _signal(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
     """Signal a process and those that it has started, such as a loader's workers."""
     with suppress(ProcessLookupError):

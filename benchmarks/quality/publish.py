@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.quality.registry import BENCHMARKS
 from benchmarks.quality.report import Report, draw
+from benchmarks.quality.rows.overlap import ABOUT_CURVE
 from benchmarks.quality.run import Measurement
 from benchmarks.quality.store import Result, stored
 from benchmarks.quality.tables import markdown
@@ -31,16 +32,27 @@ Made by `python -m benchmarks.quality.publish` from the results in `benchmarks/r
 `python -m benchmarks.quality --benchmark NAME` has measured. Do not edit this page.
 
 All figures are of the **test** split but for the column on validation, which says what encoders reach there at step 0
-and at the end of a fit: rows that start well owe it to their start. `map_all` is the mean over queries of the average
-precision, and the mean over teacher pairs, with the smallest and the largest of these behind it; `map_all_macro` is the
-mean over classes. Means over one teacher pair and over two do not compare; differences do. A difference is paired by
-query, over the teacher pairs that both rows have. The interval behind it covers 95 % of resampled queries, *with these
-teachers and these fits*. That behind *classes* covers 95 % of resampled query classes with all their queries, in the
-same gallery; with fewer than some twenty classes it is too narrow. Behind *pairs* stand the smallest and the largest
-of the teacher pairs, which is what was seen, and no interval. None of these covers what chance makes of a fit: rows
-have the same seed, but those with generators draw other random numbers before their heads start, and `heads_again`
-among the ablations says what another seed does. Ratios are those of means over the same queries. The column *commit*
-has that of the fit, where there is one, and that of the measurement.
+and at the end of a fit: rows that start well owe it to their start. Teacher pairs are numbered by their seed, from 0;
+texts call pair 0 the first. What the columns hold:
+
+- `map_all` is the mean over queries of the average precision over the whole gallery, and the mean over teacher pairs,
+  with the smallest and the largest of these behind it; `map_all_macro` is the mean over classes, and `prec_at_N` the
+  share of right photos among the first N ([metrics](metrics.md)). Means over one teacher pair and over two do not
+  compare; differences do.
+- *difference to X* is the row's `map_all` less that of X, so below 0 the row is worse than X. It is paired by query,
+  over the teacher pairs that both rows have. The interval behind it covers 95 % of resampled queries, *with these
+  teachers and these fits*. That behind *classes* covers 95 % of resampled query classes with all their queries, in the
+  same gallery; with fewer than some twenty classes it is too narrow. Behind *pairs* stand the smallest and the largest
+  of the teacher pairs, which is what was seen, and no interval. None of these covers what chance makes of a fit: rows
+  have the same seed, but those with generators draw other random numbers before their heads start, and `heads_again`
+  among the ablations says what another seed does.
+- *X over this row* is the ratio of the means over the same queries.
+- *posterior matching (dot at 0.5, dot at 1)* is the dot product of the teachers' class probabilities, at the
+  temperature that was chosen on validation, pair by pair.
+- *commit* has those of the fits, where there are any, and behind a semicolon those of the measurements.
+
+Pictures of what rows retrieve leave posterior matching out: a run keeps the lists of its encoders, and not those of
+what it compares them with.
 """
 
 
@@ -209,6 +221,8 @@ def page(results: Mapping[str, Mapping[str, Sequence[Result]]]) -> str:
             continue
         parts.append(f"## {name}\n\n```console\npython -m benchmarks.quality --benchmark {name}\n```\n")
         parts.append(_environments([result for rows in found.values() for result in rows]))
+        if missing := _missing(benchmark, found):
+            parts.append(f"**Not measured yet:** {', '.join(missing)}.\n")
         overlap = False
         for table in benchmark.tables:
             text = markdown(benchmark, table, found)
@@ -221,8 +235,19 @@ def page(results: Mapping[str, Mapping[str, Sequence[Result]]]) -> str:
                     parts.append(f"![{table.title}: {picture}](images/results/{file})\n")
             overlap = overlap or any(row.overlap is not None for row in table.rows)
         if overlap and (PICTURES / f"{name}-overlap.png").is_file():
-            parts.append(f"### Partial overlap: all points\n\n![mAP over overlap](images/results/{name}-overlap.png)\n")
+            picture = f"![mAP over overlap](images/results/{name}-overlap.png)"
+            parts.append(f"### Partial overlap: all points\n\n{ABOUT_CURVE}\n\n{picture}\n")
     return "\n".join(parts)
+
+
+def _missing(benchmark: Benchmark, results: Mapping[str, Sequence[Result]]) -> list[str]:
+    """Rows that have fewer teacher pairs than their tables want."""
+    missing = []
+    for name, row in benchmark.rows.items():
+        measured, wanted = len(results.get(name, ())), benchmark.seeds(row)
+        if measured < wanted:
+            missing.append(f"`{name}` ({measured} of {wanted} teacher pairs)")
+    return missing
 
 
 def _environments(results: Sequence[Result]) -> str:

@@ -140,11 +140,13 @@ class Report:
             sheets = sorted((measurement.fit_folder() / "fit" / "pairs").glob("*.png"))
             if sheets and not row.measured:  # the pairs of a fit once, however often it is measured
                 pairs.append((row.title, sheets[-1]))
+        name = self.benchmark.name
         if pairs:
-            stacked(pairs, f"teacher pair {seed}", stem.with_name(f"{stem.name}-pairs.png"))
+            title = f"{name}, seed {seed}: pairs at the end of training"
+            stacked(pairs, title, stem.with_name(f"{stem.name}-pairs.png"))
         if images is not None:
             with suppress(InputError):  # the data are not here any more; figures can be shown without them
                 gallery, queries = evaluation_images(images.measured_words, self.split)
-                title = f"teacher pair {seed}: a sketch and its first photos, row by row"
+                title = f"{name}, {self.split} split, seed {seed}: a sketch and its first photos, row by row"
                 path = stem.with_name(f"{stem.name}-retrieval.png")
                 retrieval_sheet(lists, gallery, queries, _QUERIES, title, path)

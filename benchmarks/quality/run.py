@@ -14,7 +14,8 @@ import torch
 
 from benchmarks.quality.curve import last_mean, validation_curve
 from benchmarks.quality.identity import check_unchanged, digest, file_digest, words_digest
-from benchmarks.quality.process import Processes
+from benchmarks.quality.process import Processes, failure
+from benchmarks.quality.progress import watched
 from benchmarks.quality.store import Result
 from benchmarks.quality.teachers import Trained, inputs_of, into, teachers_of
 from benchmarks.quality.types import Benchmark, Row
@@ -46,6 +47,11 @@ class Measurement:
     split: Split
     folder: Path
     overrides: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What it is called where progress is told."""
+        return f"{self.row.name}, seed {self.seed}"
 
     @property
     def teachers(self) -> dict[str, Trained]:
@@ -196,7 +202,7 @@ class Measurement:
         place = folder / f"{self.row.name}-{self.split}"
         shutil.rmtree(place, ignore_errors=True)
         if status := processes.crossx([verb, *self.measured_words, *weights, *into(place)], log):
-            raise InputError(f"crossx {verb} ended with status {status}; see {log}")
+            raise failure(f"crossx {verb}", status, log)
         check_unchanged(self._identity_words("validate" if self.row.measured else "fit"))
         found = json.loads((place / "results.json").read_text())
         metrics, ap_all, at_recall = found["metrics"], found["ap_all"], found["precision_at_recall"]
@@ -224,8 +230,10 @@ class Measurement:
         log = fit.with_suffix(".log")
         log.unlink(missing_ok=True)
         fitted_with = environment()
-        if status := processes.crossx(["fit", *self.words, *into(fit)], log):
-            raise InputError(f"the fit ended with status {status}; see {log}")
+        with watched(self.name, fit):
+            status = processes.crossx(["fit", *self.words, *into(fit)], log)
+        if status:
+            raise failure("the fit", status, log)
         check_unchanged(self._identity_words("fit"))
         write_text(self._done, json.dumps(fitted_with) + "\n")
 

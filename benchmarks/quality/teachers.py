@@ -9,7 +9,8 @@ from pathlib import Path
 from torch.utils.data import DataLoader
 
 from benchmarks.quality.identity import check_unchanged, digest, file_digest, words_digest
-from benchmarks.quality.process import Processes
+from benchmarks.quality.process import Processes, failure
+from benchmarks.quality.progress import watched
 from benchmarks.quality.resolve import teacher_data
 from benchmarks.quality.types import Benchmark, Row, Teacher
 from crossx.baselines.meta_data import TEACHER, record_activations
@@ -45,6 +46,11 @@ class Trained:
 
     def _words(self, seed: int) -> list[str]:
         return ["--config", self.teacher.config, "--seed_everything", str(seed), *self.teacher.words]
+
+    @property
+    def folder(self) -> Path:
+        """Of its run."""
+        return self.path.with_suffix("")
 
     @property
     def log(self) -> Path:
@@ -89,13 +95,14 @@ class Trained:
         Raises:
             InputError: When its training fails.
         """
-        folder = self.path.with_suffix("")
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
         for file in (self.path.with_suffix(".json"), self.record, self.log):
             file.unlink(missing_ok=True)
-        words = ["fit", *self.words, f"--model.output={self.path.resolve()}", *into(folder)]
-        if status := processes.crossx(words, self.log):
-            raise InputError(f"the teacher {self.path.stem} was not made (status {status}); see {self.log}")
+        words = ["fit", *self.words, f"--model.output={self.path.resolve()}", *into(self.folder)]
+        with watched(f"teacher {self.path.stem}", self.folder):
+            status = processes.crossx(words, self.log)
+        if status:
+            raise failure(f"the training of teacher {self.path.stem}", status, self.log)
         check_unchanged(self._identity_words)
         self.adopt()
 

@@ -13,6 +13,11 @@ from crossx.data.classmap import read_class_map
 from crossx.paths import package_file
 from crossx.types import MODALITIES
 
+ABOUT_CURVE = (
+    "The paper's lines are read off the bars of its figure (within 0.005). They are of other data, other teachers and "
+    "full-size networks, so their shape compares, and their height does not. No row stands at a point where it was not "
+    "measured."
+)
 KNOWN = 32
 GROUPS = ("shared", "half-known")
 """Queries of classes that both teachers know, and of those that one of them knows."""
@@ -102,7 +107,7 @@ def _table(shared: int) -> Table:
     )
     return Table(
         f"overlap{shared}",
-        f"Partial overlap: {shared} of {KNOWN} classes shared ({100 * shared / KNOWN:.0f} %)",
+        f"Partial overlap: {shared} of {KNOWN} classes shared ({100 * shared / KNOWN:.0f}%)",
         f"Each teacher knows {KNOWN} classes, {shared} of them the other knows, too. Gallery and queries are of the "
         f"{len(_GROUPS[union])} classes of the union; {guesses if half_known else 'there is nothing to guess.'} "
         "Posterior matching's form and temperature are the best over all validation queries.",

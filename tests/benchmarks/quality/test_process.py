@@ -12,6 +12,7 @@ import pytest
 from commands import part, write
 
 from benchmarks.quality.process import Processes, locked
+from benchmarks.quality.teachers import into
 from crossx.errors import InputError
 
 _SLEEPER = "import os, sys, time; print(os.getpid(), os.environ['OMP_NUM_THREADS'], flush=True); time.sleep(60)"
@@ -60,9 +61,9 @@ def test_a_run_on_two_devices(tmp_path: Path) -> None:
             modality="photo",
             batch_size=8,
         ),
-        "trainer": {"accelerator": "cpu", "devices": 2, "max_steps": 2, "max_epochs": -1, "logger": False},
+        "trainer": {"accelerator": "cpu", "devices": 2, "max_steps": 2, "max_epochs": -1},
     }
-    words = ["fit", "--config", write(tmp_path / "teacher.yaml", content), "--trainer.enable_progress_bar=false"]
+    words = ["fit", "--config", write(tmp_path / "teacher.yaml", content), *into(tmp_path / "run")]
     with locked(tmp_path) as processes:
         assert processes.crossx([*words, "--model.output", str(tmp_path / "photo.safetensors")], tmp_path / "log") == 0
     assert "All distributed processes registered. Starting with 2 processes" in (tmp_path / "log").read_text()

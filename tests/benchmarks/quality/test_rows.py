@@ -87,5 +87,5 @@ def test_rows_are_chosen_by_name_and_table() -> None:
     assert len(chosen(["crossx"], ["ablations"], benchmark)) == len(ablations) + 1
     with pytest.raises(InputError, match=r"--rows: 'nothing' is not legal; one of classifier_only, "):
         chosen(["crossx", "nothing"], [], benchmark)
-    with pytest.raises(InputError, match=r"--tables: 'nothing' is not legal; one of published, objectives, ablations"):
+    with pytest.raises(InputError, match=r"--tables: 'nothing' is not legal; one of published, float32, objectives, "):
         chosen([], ["nothing"], benchmark)

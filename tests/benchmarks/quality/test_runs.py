@@ -227,7 +227,7 @@ def test_a_failure_leaves_an_earlier_figure(
         assert measure(*rows) == 1
     good, bad = sorted(results(tmp_path, "classifier_only"), key=lambda r: r.failed)
     assert good == first
-    assert bad.failed.startswith("the teacher photo-1 was not made (status 1); see ")
+    assert bad.failed.startswith("the training of teacher photo-1 ended with status 1; see ")
     calls.clear()
     assert measure(*rows) == 0
     assert calls == ["fit"]  # the teacher, which is as it was: its figures hold
@@ -268,9 +268,9 @@ def test_a_row_that_fails_stops_nothing(
     assert measure("--rows", "broken", "bad", "classifier_only", "--seeds", "0") == 1
     found = result(tmp_path, "broken")
     assert not found.metrics
-    assert found.failed.startswith("the fit ended with status 2; see ")
-    log = Path(found.failed.partition("see ")[2])
-    assert "crossx: error: " in log.read_text()
+    reason, _, log = found.failed.rpartition("; see ")
+    assert reason.startswith("the fit ended with status 2: ")
+    assert f"crossx: error: {reason.partition(': ')[2]}" in Path(log).read_text()
     assert "nothing" in result(tmp_path, "bad").failed
     assert result(tmp_path, "classifier_only").metrics
     assert "| Broken | `broken` | failed |" in capsys.readouterr().out
@@ -286,7 +286,7 @@ def test_a_row_that_diverges_is_a_failure_with_its_log(
     found = result(tmp_path, "diverging")
     assert not found.metrics
     assert found.failed.startswith("the fit ended with status ")
-    assert "the encoder has diverged" in Path(found.failed.partition("see ")[2]).read_text()
+    assert "the encoder has diverged" in Path(found.failed.rpartition("; see ")[2]).read_text()
     assert result(tmp_path, "classifier_only").metrics
     assert "| Diverging | `diverging` | failed |" in capsys.readouterr().out
 
@@ -306,7 +306,7 @@ def test_teachers_that_cannot_be_made_fail_their_rows(
     assert calls == ["fit"]  # the second photo teacher
     good, bad = results(tmp_path, "crossx")
     assert good.metrics
-    assert bad.failed.startswith("the teacher sketch-1 was not made (status 1); see ")
+    assert bad.failed.startswith("the training of teacher sketch-1 ended with status 1; see ")
     assert "| 1, 1 failed |" in (tmp_path / "out/results/shapes-validation.md").read_text()
 
 
