@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,28 @@ def tuberlin_photos(root: Path, folders: dict[str, int], folder: str = "ImageRes
     for name, count in folders.items():
         for i in range(count):
             save_photo(root / folder / name / f"n0{i:04d}_{i}.JPEG", i)
+
+
+MISSPELT = {
+    "chandelier": "chandeler",
+    "diamond": "diamod",
+    "giraffe": "griaffe",
+    "mouse (animal)": "mouse",
+    "pipe (for smoking)": "pipe",
+    "space shuttle": "spacesshuttle",
+    "spider": "spidar",
+    "trombone": "tromobone",
+    "wrist-watch": "wristwatching",
+}
+"""Class -> folder of photos, as the release of extended TU-Berlin calls it."""
+
+
+def tuberlin_extended(root: Path, classes: Sequence[str], photos: int) -> list[str]:
+    """Photos in folders as the release calls them, which are returned, and the real sketches."""
+    folders = [MISSPELT.get(name, "".join(c for c in name if c not in " ()-")) for name in classes]
+    tuberlin_photos(root, dict.fromkeys(folders, photos))
+    (root / "png").symlink_to(real_data() / "tuberlin" / "png")
+    return folders
 
 
 def quickdraw_extended(root: Path, classes: dict[str, int]) -> None:

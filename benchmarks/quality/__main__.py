@@ -165,7 +165,7 @@ def make_teachers(wanted: Sequence[Measurement], processes: Processes, jobs: int
         with clock.measure("teacher"):
             try:
                 trained.make(processes)
-            except InputError as error:
+            except (InputError, OSError) as error:
                 failures[trained.path] = str(error)
         return trained
 

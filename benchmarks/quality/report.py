@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.quality.identity import digest
 from benchmarks.quality.plots import bars, curves, differences, overlap_curve, precision_recall
+from benchmarks.quality.progress import tell
 from benchmarks.quality.resolve import evaluation_images
 from benchmarks.quality.rows.overlap import GROUPS, PAPER
 from benchmarks.quality.run import Measurement
@@ -91,9 +92,12 @@ class Report:
         return f"{name}-{digest(self.overrides)[:8]}" if self.overrides else name
 
     def write_sometimes(self) -> None:
-        """Write it, unless that has just been done."""
+        """Write it while rows are being measured, unless that has just been done. A failure is told, and stops none."""
         if time.monotonic() - self._written > _EVERY:
-            self.write()
+            try:
+                self.write()
+            except (OSError, ValueError) as error:  # a full disk, a damaged picture, a file that is no result
+                tell(f"tables cannot be written now: {error}")
 
     def write(self) -> str:
         """Write tables and pictures, and return the tables."""

@@ -119,7 +119,10 @@ def markdown(benchmark: Benchmark, table: Table, results: Results) -> str:
         lines.append([title, *(line[i] for i in kept)])
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     footnotes = "".join(f"\n\n{mark.replace('*', chr(92) + '*')} not data-free: {why}." for why, mark in notes.items())
-    return f"## {table.title}\n\n{table.about}\n\n{text}{footnotes}\n"
+    failures = "".join(
+        f"\n\n`{c.row.name}`, seed {r.seed}, has failed: {' '.join(r.failed.split())}" for c in shown for r in c.failed
+    )
+    return f"## {table.title}\n\n{table.about}\n\n{text}{footnotes}{failures}\n"
 
 
 _Cell = Callable[[Cells], str]

@@ -1,7 +1,8 @@
-"""The baselines of the published table, a file each, and what they are made of.
+"""The baselines of the published table, the published method and posterior matching, a file each.
 
-The paper (CrossX-DFL, arXiv 2303.07775) gives their names and figures and not their definitions: what is here is our
-reading of the names. Each is chosen in YAML like anything else; `configs/baselines/` holds a config for each.
+The paper (CrossX-DFL, arXiv 2303.07775) gives the baselines' names and figures and not their definitions: what is here
+is our reading of the names. Each is chosen in YAML like anything else, but for posterior matching, which is measured
+beside every encoder; `configs/baselines/` holds a config for each.
 """
 
 from crossx.baselines.alternative_data import AlternativePairs

@@ -11,7 +11,9 @@ class ClassifierOnly(FrozenTeacherEncoder):
     """The baseline "Classifier Only" (arXiv 2303.07775) as we read it: cosine of the teachers' pooled features.
 
     Nothing is trained, so it is measured with `crossx validate` and `crossx test`. Two networks' features have
-    something to do with one another only when both started from the same weights, such as those of ImageNet.
+    something to do with one another only when both started from the same weights, such as those of ImageNet. Where the
+    last layers started alike, too, class i of one is tied to class i of the other, which helps far more than a common
+    body does: `docs/experiments.md`, "What teachers' common start is worth".
     """
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,10 +31,13 @@ _SMALL_TEACHER = (
     "--data.workers=0",
     *_SMALL_DATA,
 )
+_UNTRAINED = ("classifier_only", "posterior_matching", "averaging_weights")
 _SMALL_RUN = (
     "--trainer.accelerator=cpu",
     "--data.workers=0",
     "--data.eval_batch_size=256",
+    "--data.batch_size=16",
+    "--trainer.max_steps=1",
     *_SMALL_DATA,
 )
 
@@ -46,19 +49,32 @@ def sketchy_extended(root: Path) -> None:
     layouts.sketchy_extension(root / "sketchy", {name: [f"{found[0]}x"] for name, found in ids.items()})
 
 
+def tuberlin_extended(root: Path) -> None:
+    names = list(read_class_map(package_file("data/splits/tuberlin.json")).folders)
+    layouts.tuberlin_extended(root / "tuberlin", names, photos=4)
+
+
 def quickdraw_extended(root: Path) -> None:
     names = read_class_map(package_file("data/splits/quickdraw_extended.json")).folders
-    layouts.quickdraw_extended(root / "QuickDraw", dict.fromkeys(names, 3))
+    layouts.quickdraw_extended(root / "QuickDraw", dict.fromkeys(names, 10))
 
 
 @pytest.mark.parametrize(
-    ("name", "lay_out", "classes"),
-    [("sketchy-extended", sketchy_extended, 125), ("quickdraw-extended", quickdraw_extended, 110)],
+    ("name", "lay_out", "classes", "rows"),
+    [
+        ("sketchy-extended", sketchy_extended, 125, _UNTRAINED),
+        ("tuberlin-extended", tuberlin_extended, 250, _UNTRAINED[1:2]),  # each row reads 7,500 sketches
+        ("quickdraw-extended", quickdraw_extended, 110, (*_UNTRAINED, "heads_with_data")),
+    ],
 )
 def test_rows_are_measured_where_the_data_are(
-    name: str, lay_out: object, classes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    lay_out: Callable[[Path], None],
+    classes: int,
+    rows: Sequence[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert callable(lay_out)
     lay_out(tmp_path)
     monkeypatch.setenv("CROSSX_DATA", str(tmp_path))
     monkeypatch.setattr(report, "draw", lambda *_: None)
@@ -70,11 +86,13 @@ def test_rows_are_measured_where_the_data_are(
         return replace(teacher, words=(*teacher.words, *_SMALL_TEACHER))
 
     monkeypatch.setitem(BENCHMARKS, name, replace(full, photo=small(full.photo), sketch=small(full.sketch)))
-    words = ["--benchmark", name, "--rows", "classifier_only", "posterior_matching", "averaging_weights"]
+    words = ["--benchmark", name, "--rows", *rows]
     monkeypatch.setattr(sys, "argv", ["quality", *words, "--output", str(tmp_path / "out"), "--jobs", "1", *_SMALL_RUN])
     assert command.main() == 0
     found: dict[str, Result] = {result.row: result for result in stored(tmp_path / "out" / "results", name)}
-    assert set(found) == {"classifier_only", "posterior_matching", "averaging_weights"}
+    assert set(found) == set(rows)
+    if "heads_with_data" in found:
+        assert found["heads_with_data"].curve[-1][0] == 1  # a step has been trained
     for result in found.values():
         assert len(result.classes) == classes
         assert result.split == "test"

@@ -288,7 +288,9 @@ def test_a_row_that_diverges_is_a_failure_with_its_log(
     assert found.failed.startswith("the fit ended with status ")
     assert "the encoder has diverged" in Path(found.failed.rpartition("; see ")[2]).read_text()
     assert result(tmp_path, "classifier_only").metrics
-    assert "| Diverging | `diverging` | failed |" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "| Diverging | `diverging` | failed |" in printed
+    assert f"`diverging`, seed 0, has failed: {found.failed}\n" in printed
 
 
 def test_teachers_that_cannot_be_made_fail_their_rows(
@@ -308,6 +310,31 @@ def test_teachers_that_cannot_be_made_fail_their_rows(
     assert good.metrics
     assert bad.failed.startswith("the training of teacher sketch-1 ended with status 1; see ")
     assert "| 1, 1 failed |" in (tmp_path / "out/results/shapes-validation.md").read_text()
+
+
+def test_a_full_disk_ends_neither_teachers_nor_rows(
+    measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make, write = Trained.make, report.Report.write
+
+    def make_one(self: Trained, processes: Processes) -> None:
+        if self.path.stem == "photo-1":
+            raise OSError(28, "no space left")
+        make(self, processes)
+
+    def write_at_last(self: report.Report) -> str:
+        if len(results(tmp_path, "classifier_only")) < 2:
+            raise OSError(28, "no space left")
+        return write(self)
+
+    monkeypatch.setattr(Trained, "make", make_one)
+    monkeypatch.setattr(report.Report, "write", write_at_last)
+    monkeypatch.setattr(report, "_EVERY", -1.0)
+    assert measure("--rows", "classifier_only") == 1
+    good, bad = sorted(results(tmp_path, "classifier_only"), key=lambda r: r.failed)
+    assert good.metrics
+    assert bad.failed == "[Errno 28] no space left"
+    assert "tables cannot be written now: [Errno 28] no space left\n" in capsys.readouterr().out
 
 
 def test_records_that_cannot_be_made_fail_their_rows(

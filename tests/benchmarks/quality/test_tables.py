@@ -128,7 +128,12 @@ def test_table_says_what_there_is_and_what_not() -> None:
     assert [row["validation: step 0, end"] for row in (crossx, other)] == ["0.100, 0.400", "?, 0.400"]
     assert [row["map_all"] for row in (broken, absent)] == ["failed", "not measured"]
     assert "paper" not in text  # a column without a figure
-    assert text.endswith("\n\\* not data-free: real images.\n")
+    footnotes = text.rpartition("|\n\n")[2].splitlines()[::2]
+    assert footnotes == [
+        r"\* not data-free: real images.",
+        "`crossx`, seed 0, has failed: ended with status 1",
+        "`broken`, seed 0, has failed: ended with status 1",
+    ]
     assert not markdown(BENCHMARK, TABLE, {})
 
 
