@@ -37,9 +37,8 @@ class UniModalDistillationLoss(EncodingLoss):
 
     Each encoder has a linear classifier of its own over its unit vectors, both from one start, which follows its
     teacher's posterior by a KL divergence ("Distilling the Knowledge in a Neural Network", arXiv 1503.02531). What ties
-    photos to sketches is the start alone: that of the heads, of the classifiers, whose rows for a class are equal, and
-    of the teachers where they have one. Whether both modalities' images come from one latent or from two makes no
-    difference.
+    photos to sketches is the start alone: that of the heads, and that of the classifiers, whose rows for a class are
+    equal. Whether both modalities' images come from one latent or from two makes no difference.
 
     Args:
         scale: Logits are the classifier's, times this: unit vectors alone cannot be sure of a class.
