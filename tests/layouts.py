@@ -71,7 +71,7 @@ def tuberlin_photos(root: Path, folders: dict[str, int], folder: str = "ImageRes
             save_photo(root / folder / name / f"n0{i:04d}_{i}.JPEG", i)
 
 
-MISSPELT = {
+_MISSPELT = {
     "chandelier": "chandeler",
     "diamond": "diamod",
     "giraffe": "griaffe",
@@ -82,12 +82,12 @@ MISSPELT = {
     "trombone": "tromobone",
     "wrist-watch": "wristwatching",
 }
-"""Class -> folder of photos, as the release of extended TU-Berlin calls it."""
+"""Class -> folder of photos, as extended TU-Berlin calls it: a list of its own, because it checks the reader's."""
 
 
 def tuberlin_extended(root: Path, classes: Sequence[str], photos: int) -> list[str]:
     """Photos in folders as the release calls them, which are returned, and the real sketches."""
-    folders = [MISSPELT.get(name, "".join(c for c in name if c not in " ()-")) for name in classes]
+    folders = [_MISSPELT.get(name, "".join(c for c in name if c not in " ()-")) for name in classes]
     tuberlin_photos(root, dict.fromkeys(folders, photos))
     (root / "png").symlink_to(real_data() / "tuberlin" / "png")
     return folders

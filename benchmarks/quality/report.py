@@ -83,7 +83,7 @@ class Report:
     split: Split
     folder: Path
     overrides: tuple[str, ...] = ()
-    _written: float = field(default_factory=time.monotonic)
+    _tried: float = field(default_factory=time.monotonic)
 
     @property
     def stem(self) -> str:
@@ -92,12 +92,13 @@ class Report:
         return f"{name}-{digest(self.overrides)[:8]}" if self.overrides else name
 
     def write_sometimes(self) -> None:
-        """Write it while rows are being measured, unless that has just been done. A failure is told, and stops none."""
-        if time.monotonic() - self._written > _EVERY:
+        """Write it while rows are measured, unless that has just been tried. A failure is told, and stops none."""
+        if time.monotonic() - self._tried > _EVERY:
             try:
                 self.write()
             except (OSError, ValueError) as error:  # a full disk, a damaged picture, a file that is no result
                 tell(f"tables cannot be written now: {error}")
+            self._tried = time.monotonic()  # after a failure, too: the next try would take as long
 
     def write(self) -> str:
         """Write tables and pictures, and return the tables."""
@@ -109,7 +110,6 @@ class Report:
         draw(self.benchmark, self.split, results, folder, name)
         for table in self.benchmark.tables:
             self._sheets(table, results, folder / f"{name}-{table.name}")
-        self._written = time.monotonic()
         return text
 
     def _measurement(self, row: Row, seed: int) -> Measurement:

@@ -63,7 +63,7 @@ def quickdraw_extended(root: Path) -> None:
     ("name", "lay_out", "classes", "rows"),
     [
         ("sketchy-extended", sketchy_extended, 125, _UNTRAINED),
-        ("tuberlin-extended", tuberlin_extended, 250, _UNTRAINED[1:2]),  # each row reads 7,500 sketches
+        ("tuberlin-extended", tuberlin_extended, 250, ("posterior_matching",)),  # each row reads 7,500 sketches
         ("quickdraw-extended", quickdraw_extended, 110, (*_UNTRAINED, "heads_with_data")),
     ],
 )

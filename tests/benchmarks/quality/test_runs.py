@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from threading import Lock
 
@@ -335,6 +336,20 @@ def test_a_full_disk_ends_neither_teachers_nor_rows(
     assert good.metrics
     assert bad.failed == "[Errno 28] no space left"
     assert "tables cannot be written now: [Errno 28] no space left\n" in capsys.readouterr().out
+
+
+def test_tables_that_cannot_be_written_are_not_tried_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "results").write_text("a file where the folder should be")
+    teacher = Teacher("photo", "teachers/shapes_photo.yaml")
+    tables = report.Report(Benchmark("shapes", (), teacher, teacher, None, (), ()), "validation", tmp_path)
+    for _ in range(2):
+        tables.write_sometimes()  # has just begun
+    monkeypatch.setattr(tables, "_tried", -inf)
+    for _ in range(2):
+        tables.write_sometimes()
+    assert capsys.readouterr().out.count("tables cannot be written now: ") == 1
 
 
 def test_records_that_cannot_be_made_fail_their_rows(
