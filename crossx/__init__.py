@@ -9,25 +9,25 @@ Importing this package imports nothing heavy: the public names below are loaded 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from crossx.core.version import __version__
 
 if TYPE_CHECKING:
+    from crossx.classification.module import ClassifierModule
     from crossx.cotraining.module import CoTrainingModule
-    from crossx.data.synthetic import SyntheticPairsDataModule
     from crossx.encoding.module import EncoderModule
+    from crossx.pairs.datamodule import SyntheticPairsDataModule
     from crossx.reconstruction.module import ReconstructionModule
     from crossx.teachers.card import TeacherCard
-    from crossx.teachers.module import ClassifierModule
     from crossx.teachers.teacher import FrozenTeacher
     from crossx.teachers.vocabulary import Vocabulary
 
 _HOME = {
-    "ClassifierModule": "crossx.teachers.module",
+    "ClassifierModule": "crossx.classification.module",
     "CoTrainingModule": "crossx.cotraining.module",
     "EncoderModule": "crossx.encoding.module",
     "FrozenTeacher": "crossx.teachers.teacher",
     "ReconstructionModule": "crossx.reconstruction.module",
-    "SyntheticPairsDataModule": "crossx.data.synthetic",
+    "SyntheticPairsDataModule": "crossx.pairs.datamodule",
     "TeacherCard": "crossx.teachers.card",
     "Vocabulary": "crossx.teachers.vocabulary",
 }

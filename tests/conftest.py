@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import joint_config, run
-from runs import Teachers, save_teachers
+from support.commands import joint_config, run
+from support.runs import Teachers, save_teachers
 
 
 @pytest.fixture(scope="session", autouse=True)

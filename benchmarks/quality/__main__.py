@@ -19,7 +19,7 @@ from benchmarks.quality.run import Measurement
 from benchmarks.quality.store import Result, stored
 from benchmarks.quality.teachers import Trained
 from benchmarks.quality.types import Row
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.types import MODALITIES
 
 _Item = TypeVar("_Item")

@@ -8,9 +8,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from benchmarks.quality.resolve import ONE_AT_A_TIME, resolved_config
-from crossx import __version__
-from crossx.errors import InputError
-from crossx.paths import resolve
+from crossx.core.errors import InputError
+from crossx.core.paths import resolve
+from crossx.core.version import __version__
 
 _PLACES = ("trainer.logger", "trainer.default_root_dir", "ckpt_path", "model.init_args.output")
 """Fields that say where something is put, and not what it is."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 
 _MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**34)}
 """The C library gives large blocks back and asks for them again, which costs a generator step a sixth of its time."""

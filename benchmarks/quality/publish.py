@@ -14,8 +14,8 @@ from benchmarks.quality.run import Measurement
 from benchmarks.quality.store import Result, stored
 from benchmarks.quality.tables import markdown
 from benchmarks.quality.types import Benchmark
-from crossx.errors import InputError
-from crossx.files import write_text
+from crossx.core.errors import InputError
+from crossx.core.tensor_files import write_text
 from crossx.types import Split
 
 SPLIT: Split = "test"

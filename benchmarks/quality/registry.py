@@ -10,7 +10,7 @@ from benchmarks.quality.rows.objectives import OBJECTIVES
 from benchmarks.quality.rows.overlap import OVERLAP
 from benchmarks.quality.rows.published import PRECISION, PUBLISHED
 from benchmarks.quality.types import Benchmark, Row, Teacher
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 
 _CIFAR = Benchmark(
     "cifar-tuberlin",

@@ -15,9 +15,9 @@ from benchmarks.quality.sheets import retrieval_sheet, stacked
 from benchmarks.quality.store import Result
 from benchmarks.quality.tables import Results, average_precisions, cells, markdown
 from benchmarks.quality.types import Benchmark, Row, Table
-from crossx.errors import InputError
+from crossx.core.errors import InputError
+from crossx.core.tensor_files import write_text
 from crossx.evaluation.results import Interval, paired_bootstrap
-from crossx.files import write_text
 from crossx.types import Split
 
 _EVERY = 600.0

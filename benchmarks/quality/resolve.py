@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from crossx.classification.data import LabelledImagesDataModule
 from crossx.cli.training import CrossxCLI, train
+from crossx.core.errors import InputError
 from crossx.data.base import LabelledImages
-from crossx.data.labelled import LabelledImagesDataModule
-from crossx.data.synthetic import SyntheticPairsDataModule
-from crossx.errors import InputError
+from crossx.pairs.datamodule import SyntheticPairsDataModule
 from crossx.types import Split
 
 ONE_AT_A_TIME = threading.RLock()

@@ -19,9 +19,9 @@ from benchmarks.quality.progress import watched
 from benchmarks.quality.store import Result
 from benchmarks.quality.teachers import Trained, inputs_of, into, teachers_of
 from benchmarks.quality.types import Benchmark, Row
-from crossx import __version__
-from crossx.errors import InputError
-from crossx.files import write_text
+from crossx.core.errors import InputError
+from crossx.core.tensor_files import write_text
+from crossx.core.version import __version__
 from crossx.types import MODALITIES, Split
 
 _PAIRS = ("recon/agreement", "recon/photo_diversity", "recon/sketch_diversity")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from crossx.callbacks.sheets import NEUTRAL, RIGHT, WRONG, Sheet
+from crossx.core.tensor_files import atomic_path
 from crossx.data.base import LabelledImages
-from crossx.files import atomic_path
+from crossx.reports.pictures.sheets import NEUTRAL, RIGHT, WRONG, Sheet
 
 _PHOTOS = 8
 _TITLE_LINES = 6

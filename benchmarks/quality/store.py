@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from crossx.errors import InputError
-from crossx.files import write_text
+from crossx.core.errors import InputError
+from crossx.core.tensor_files import write_text
 
 _FAILED = "-failed"
 _DIGITS = 6

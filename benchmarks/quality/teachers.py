@@ -14,9 +14,9 @@ from benchmarks.quality.progress import watched
 from benchmarks.quality.resolve import teacher_data
 from benchmarks.quality.types import Benchmark, Row, Teacher
 from crossx.baselines.meta_data import TEACHER, record_activations
+from crossx.core.errors import InputError
+from crossx.core.tensor_files import read_safetensors, write_text
 from crossx.data.base import collate_images
-from crossx.errors import InputError
-from crossx.files import read_safetensors, write_text
 from crossx.teachers.teacher import load_teacher
 from crossx.types import MODALITIES
 

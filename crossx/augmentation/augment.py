@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from crossx.augmentation.base import Augmentation
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 
 
 class Augment(Augmentation):

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 
 
 class Augmentation(ABC):

@@ -5,8 +5,8 @@ from torch import Tensor
 
 from crossx.augmentation.base import Augmentation
 from crossx.augmentation.canvases import Canvas
-from crossx.errors import InputError
-from crossx.seeding import philox, run_seed
+from crossx.core.errors import InputError
+from crossx.core.seeding import philox, run_seed
 
 
 class Collage(Augmentation):

@@ -3,11 +3,11 @@
 import torch
 from torch.utils.data import Dataset
 
+from crossx.core.errors import InputError
+from crossx.core.seeding import philox
 from crossx.data.base import RetrievalData
-from crossx.data.latents import LatentDataset
-from crossx.data.sources import Pairs
-from crossx.errors import InputError
-from crossx.seeding import philox
+from crossx.pairs.latents import LatentDataset
+from crossx.pairs.sources import Pairs
 from crossx.teachers.pair import TeacherPair
 from crossx.types import LatentBatch, PairBatch, PairSource
 

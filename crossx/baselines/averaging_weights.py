@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor
 
-from crossx.backbones import Network, build_network
+from crossx.core.errors import InputError
 from crossx.encoding.encoders.base import Encoder
-from crossx.errors import InputError
-from crossx.preprocessing import Preprocessing
+from crossx.networks.base import Network
+from crossx.networks.build import build_network
+from crossx.networks.preprocessing import Preprocessing
 from crossx.teachers.pair import TeacherPair
 from crossx.types import Modality, TeacherOutput
 

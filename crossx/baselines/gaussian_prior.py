@@ -2,9 +2,9 @@
 
 import torch
 
-from crossx.data.sources import Pairs
-from crossx.errors import InputError
-from crossx.seeding import philox, run_seed
+from crossx.core.errors import InputError
+from crossx.core.seeding import philox, run_seed
+from crossx.pairs.sources import Pairs
 from crossx.teachers.pair import TeacherPair
 from crossx.types import LatentBatch, PairBatch, PairSource
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from crossx.errors import InputError
-from crossx.files import read_safetensors, write_safetensors
-from crossx.objective import full_precision
-from crossx.paths import resolve
+from crossx.core.errors import InputError
+from crossx.core.paths import resolve
+from crossx.core.precision import full_precision
+from crossx.core.tensor_files import read_safetensors, write_safetensors
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import FrozenTeacher

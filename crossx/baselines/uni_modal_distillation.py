@@ -5,11 +5,11 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from crossx.core.precision import full_precision
+from crossx.core.seeding import run_seed
 from crossx.encoding.encoders.teacher import TeacherHeadEncoder
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
 from crossx.encoding.losses.distillation import divergence
-from crossx.objective import full_precision
-from crossx.seeding import run_seed
 from crossx.teachers.pair import TeacherPair
 from crossx.types import MODALITIES, Modality
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from crossx import __version__
+from crossx.core.version import __version__
 
 TRAINER_VERBS = {
     "fit": "train: crossx fit --config sketchy.yaml",
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("command", choices=["quickstart", *TRAINER_VERBS], help=argparse.SUPPRESS)
     command = parser.parse_args(words[:1] or ["--help"]).command
 
-    from crossx.errors import InputError, TrainingError
+    from crossx.core.errors import InputError, TrainingError
 
     try:
         if command == "quickstart":

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 import crossx
-from crossx.checkpoints import read_as_config, read_checkpoint, refuse_imports, texts
-from crossx.errors import InputError
+from crossx.core.errors import InputError
+from crossx.core.untrusted import read_as_config, read_checkpoint, refuse_imports, texts
 
 
 def shipped_configs() -> Path:

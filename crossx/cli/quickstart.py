@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from crossx.errors import InputError
-from crossx.evaluation.summary import print_table, read_results
-from crossx.seeding import check_seed
+from crossx.core.errors import InputError
+from crossx.core.seeding import check_seed
+from crossx.reports.run.summary import print_table, read_results
 
 RUNS = {"data-free": "quickstart.yaml", "with data": "quickstart_with_data.yaml"}
 

@@ -3,8 +3,8 @@
 import lightning.pytorch as pl
 from lightning.pytorch.cli import SaveConfigCallback
 
-from crossx.files import write_text
-from crossx.trainer import run_folder
+from crossx.core.tensor_files import write_text
+from crossx.training.lightning_state import run_folder
 
 
 class SavedConfig(SaveConfigCallback):

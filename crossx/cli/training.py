@@ -12,31 +12,31 @@ from jsonargparse import ArgumentError, Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
-import crossx.components  # noqa: F401 - makes every class of crossx known, so that configs may use short names
-from crossx.base import INSTANTIATOR, CrossxModule
-from crossx.callbacks.baselines import TeacherBaselines
-from crossx.callbacks.checkpoint import LastCheckpoint
-from crossx.callbacks.diversity import Diversity
-from crossx.callbacks.embeddings import EmbeddingWriter
-from crossx.callbacks.export import EncoderExport
-from crossx.callbacks.filmstrip import Filmstrip
-from crossx.callbacks.hardest import HardestPairs
-from crossx.callbacks.health import HealthMonitor
-from crossx.callbacks.histograms import ClassHistograms
-from crossx.callbacks.media import PairSheets, RetrievalSheets
-from crossx.callbacks.progress import ProgressBar
-from crossx.callbacks.report import RunReport
-from crossx.callbacks.scalars import ScalarTable
-from crossx.callbacks.wandb import WandbDashboard, connect, finish
+import crossx.cli.components  # noqa: F401 - makes every class of crossx known, so that configs may use short names
 from crossx.cli import TRAINER_VERBS
 from crossx.cli.configs import checkpoints_named, with_checkpoint_config, with_shipped_configs
 from crossx.cli.mistakes import explain, input_error_behind
 from crossx.cli.quiet import hush_expected
 from crossx.cli.saved_config import SavedConfig
-from crossx.cotraining.limits import check_strategy, joint_ddp
+from crossx.core.errors import InputError
+from crossx.core.seeding import check_seed, run_seed
 from crossx.cotraining.module import CoTrainingModule
-from crossx.errors import InputError
-from crossx.seeding import check_seed, run_seed
+from crossx.reports.health.diversity import Diversity
+from crossx.reports.health.monitor import HealthMonitor
+from crossx.reports.pictures.filmstrip import Filmstrip
+from crossx.reports.pictures.hardest import HardestPairs
+from crossx.reports.pictures.histograms import ClassHistograms
+from crossx.reports.pictures.media import PairSheets, RetrievalSheets
+from crossx.reports.run.baselines import TeacherBaselines
+from crossx.reports.run.checkpoint import LastCheckpoint
+from crossx.reports.run.embeddings import EmbeddingWriter
+from crossx.reports.run.export import EncoderExport
+from crossx.reports.run.progress import ProgressBar
+from crossx.reports.run.report import RunReport
+from crossx.reports.run.scalars import ScalarTable
+from crossx.reports.wandb import WandbDashboard, connect, finish
+from crossx.training.limits import check_strategy, joint_ddp
+from crossx.training.module import INSTANTIATOR, CrossxModule
 
 _PLACES = ("model.init_args", "model.init_args.reconstruction.init_args", "model.init_args.encoding.init_args")
 _FILLED = ("photo_teacher", "sketch_teacher", "aliases")

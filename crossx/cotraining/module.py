@@ -6,22 +6,23 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor
+from torch import Tensor, nn
 
-from crossx.base import CrossxModule, RetrievalModule
-from crossx.batchnorm import eval_mode
-from crossx.cotraining.limits import check_trainer
-from crossx.cotraining.schedule import Schedule
-from crossx.data.sources import LivePairs, Pairs
+from crossx.core.errors import InputError
 from crossx.encoding.module import EncoderModule
-from crossx.errors import InputError
+from crossx.networks.batch_norm import eval_mode
+from crossx.pairs.sources import LivePairs, Pairs
 from crossx.reconstruction.module import ReconstructionModule
 from crossx.teachers.pair import TeacherPair
-from crossx.trainer import batches_done, is_fast_dev_run
+from crossx.training.guided import GuidedRetrievalModule
+from crossx.training.lightning_state import batches_done, is_fast_dev_run
+from crossx.training.limits import check_trainer
+from crossx.training.module import CrossxModule
+from crossx.training.schedule import Schedule
 from crossx.types import Criticism, LatentBatch, Modality, PairBatch
 
 
-class CoTrainingModule(RetrievalModule):
+class CoTrainingModule(GuidedRetrievalModule):
     """Joint training, the published method ("Data-Free Sketch-Based Image Retrieval", arXiv 2303.07775).
 
     One batch is one phase, one backward and one optimiser step: a `LatentBatch` trains the generators, a `PairBatch`
@@ -82,6 +83,11 @@ class CoTrainingModule(RetrievalModule):
     def pair_source(self) -> Pairs:
         """Where the encoders' pairs come from."""
         return self._pairs
+
+    @property
+    def encoders(self) -> dict[Modality, nn.Module]:
+        """The encoders' side's encoders, by modality."""
+        return self.encoding.encoders
 
     def wants_pairs(self, batches_done: int) -> bool:
         """Whether the coming batch trains the encoders."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.types import ImageBatch, Modality, Split
 
 

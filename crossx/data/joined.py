@@ -7,12 +7,12 @@ from pathlib import PurePosixPath
 
 from torch import Tensor
 
+from crossx.core.errors import InputError
+from crossx.core.paths import resolve
 from crossx.data.base import LabelledImages, RetrievalData
-from crossx.data.classmap import read_class_map
+from crossx.data.class_map import read_class_map
 from crossx.data.reader import ImageReader
-from crossx.data.splitfile import read_split
-from crossx.errors import InputError
-from crossx.paths import resolve
+from crossx.data.split_file import read_split
 from crossx.types import MODALITIES, Modality, Split
 
 
@@ -25,8 +25,8 @@ class JoinedData(RetrievalData):
         name: Short name for tables and run folders.
         photos: Reader of the photos.
         sketches: Reader of the sketches.
-        class_map: JSON file (`crossx.data.classmap`): which folders of each reader are a class.
-        split: Table (`crossx.data.splitfile`): which images of each folder are in which part.
+        class_map: JSON file (`crossx.data.class_map`): which folders of each reader are a class.
+        split: Table (`crossx.data.split_file`): which images of each folder are in which part.
         size: Side of the square images in pixels.
         classes: Use a part of the class map only: the name of one of its groups, or a list of class names.
         cache: Keep decoded images in memory as uint8; for small images only.

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from PIL import Image
 from torch import Tensor
 
+from crossx.core.errors import InputError
 from crossx.data.images import fit_sketch, repeat_grey
 from crossx.data.reader import ImageReader
-from crossx.errors import InputError
 from crossx.strokes.raster import rasterise
 from crossx.strokes.sequence import Strokes, check_strokes, fit_unit_square
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from crossx.errors import InputError
-from crossx.paths import resolve
+from crossx.core.errors import InputError
+from crossx.core.paths import resolve
 from crossx.types import Modality
 
 

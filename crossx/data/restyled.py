@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
+from crossx.core.errors import InputError
 from crossx.data.reader import ImageReader
-from crossx.errors import InputError
 
 _FINER = 4
 """How much finer than the result a drawing is worked on."""

@@ -6,10 +6,10 @@ from pathlib import PurePosixPath
 
 from torch import Tensor
 
+from crossx.core.errors import InputError
 from crossx.data.folders import ImageFolder
 from crossx.data.images import load_image
 from crossx.data.reader import ImageReader
-from crossx.errors import InputError
 from crossx.types import Modality
 
 _PHOTOS = "256x256/photo/tx_000000000000"

@@ -3,8 +3,8 @@
 import re
 from pathlib import PurePath
 
+from crossx.core.errors import InputError
 from crossx.data.folders import ImageFolder
-from crossx.errors import InputError
 
 _MISSPELT = {
     "chandelier": "chandeler",

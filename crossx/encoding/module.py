@@ -8,19 +8,19 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from crossx.augmentation import Augmentation
-from crossx.base import RetrievalModule
-from crossx.data.sources import Pairs
+from crossx.core.errors import InputError
 from crossx.encoding.critics import DistanceCritic, PairCritic
 from crossx.encoding.encoders import Encoder
 from crossx.encoding.losses.base import EncodingTerm, Hint, PairEmbeddings
-from crossx.errors import InputError
-from crossx.objective import WeightedObjective
+from crossx.pairs.sources import Pairs
 from crossx.teachers.pair import TeacherPair
-from crossx.trainer import batches_done
+from crossx.training.guided import GuidedRetrievalModule
+from crossx.training.lightning_state import batches_done
+from crossx.training.objective import WeightedObjective
 from crossx.types import Criticism, Modality, PairBatch, StepOutput, TeacherOutput
 
 
-class EncoderModule(RetrievalModule):
+class EncoderModule(GuidedRetrievalModule):
     """Trains a photo and a sketch encoder on pairs; alone (stage-wise or with data) or inside a joint run.
 
     A new objective is a subclass that overrides `objective_of`, or a new `EncodingLoss` among the terms.
@@ -130,6 +130,11 @@ class EncoderModule(RetrievalModule):
         if self.pairs is None:
             raise InputError("model.pairs: none is named; SavedPairs (data-free) or RealPairs (with data)")
         return self.pairs
+
+    @property
+    def encoders(self) -> dict[Modality, nn.Module]:
+        """Both encoders, by modality."""
+        return {"photo": self.photo_encoder, "sketch": self.sketch_encoder}
 
     def wants_pairs(self, batches_done: int) -> bool:
         """Always: this module learns from pairs."""

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 
 
 class KeyQueue:

@@ -31,7 +31,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 
 ScoreFunction = Callable[[Tensor], Tensor]
 """Positions of some queries, (B,) int64 on the CPU, to their scores against the whole gallery, (B, G); higher is more

@@ -8,7 +8,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.evaluation.functional import ACC_AT, CHUNK_SIZE, PREC_AT, RetrievalScores, embedding_scores
 from crossx.types import MODALITIES, Modality
 

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.evaluation.functional import ScoreFunction, check_labels, cosine_scores, retrieval_scores
 
 PosteriorForm = Literal["dot", "bhattacharyya", "logit_cosine"]

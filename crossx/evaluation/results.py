@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
+from crossx.core.tensor_files import atomic_path
 from crossx.evaluation.functional import CHUNK_SIZE, average_precision, check_labels, cosine_scores, rank
-from crossx.files import atomic_path
 
 
 @dataclass(frozen=True, eq=False)

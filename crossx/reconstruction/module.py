@@ -8,19 +8,20 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from crossx.augmentation import Augmentation, check_same_content, view_of
-from crossx.base import CrossxModule
-from crossx.errors import InputError
-from crossx.objective import WeightedObjective
+from crossx.core.errors import InputError
 from crossx.reconstruction.averages import GeneratorAverage
 from crossx.reconstruction.generators import Generator, GeneratorPair, make_images, sample_pairs, save_generators
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionTerm
 from crossx.reconstruction.restarts import check_first_layers, draw_anew, reset_optimizer
 from crossx.teachers.pair import TeacherPair
-from crossx.trainer import batches_done, run_folder
+from crossx.training.guided import TeacherGuided
+from crossx.training.lightning_state import batches_done, run_folder
+from crossx.training.module import CrossxModule
+from crossx.training.objective import WeightedObjective
 from crossx.types import Critic, LatentBatch, PairBatch, StepOutput
 
 
-class ReconstructionModule(CrossxModule):
+class ReconstructionModule(TeacherGuided, CrossxModule):
     """Trains a photo and a sketch generator against the teachers; alone (stage-wise) or inside a joint run.
 
     Alone, it writes `generators.safetensors` into the run folder, which `SavedPairs` reads.

@@ -22,9 +22,9 @@ import torch
 from lightning.pytorch.cli import OptimizerCallable
 from torch import nn
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
+from crossx.core.seeding import philox, run_seed
 from crossx.reconstruction.generators import Generator, GeneratorPair
-from crossx.seeding import philox, run_seed
 
 _STREAM = 3
 """Latents, images and replay draw from the streams 0 to 2."""

@@ -1,7 +1,7 @@
 """Pairs from the generators of an earlier run."""
 
-from crossx.data.sources import Pairs
-from crossx.errors import InputError
+from crossx.core.errors import InputError
+from crossx.pairs.sources import Pairs
 from crossx.reconstruction.generators import load_generators, sample_pairs
 from crossx.teachers.pair import TeacherPair
 from crossx.types import LatentBatch, PairBatch, PairSource

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from crossx.distributed import moments_over_processes
-from crossx.objective import full_precision
+from crossx.core.distributed import moments_over_processes
+from crossx.core.precision import full_precision
 from crossx.teachers.teacher import FrozenTeacher
 from crossx.types import LayerStatistics, Reduce
 

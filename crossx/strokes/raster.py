@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.strokes.sequence import Strokes, check_strokes
 
 SUPERSAMPLING = 4

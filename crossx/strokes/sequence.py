@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 
 Strokes = list[npt.NDArray[np.float32]]
 """One drawing: its strokes in drawing order, each the pen's points (N, 2) as (x, y) with N >= 1, x to the right and y

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 
 TeacherModality = Literal["photo", "sketch", "modality"]
 """`photo` and `sketch`: classifies images of that modality. `modality`: tells photos (class 0) from sketches (1)."""

@@ -16,10 +16,12 @@ from safetensors.torch import load_file
 from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
 from torch import Tensor
 
-from crossx.backbones import TIMM_PREFIX, Network, TimmNetwork, build_network
-from crossx.errors import InputError
-from crossx.files import write_safetensors
-from crossx.paths import resolve
+from crossx.core.errors import InputError
+from crossx.core.paths import resolve
+from crossx.core.tensor_files import write_safetensors
+from crossx.networks.base import Network
+from crossx.networks.build import build_network
+from crossx.networks.timm_network import TIMM_PREFIX, TimmNetwork
 from crossx.teachers.card import TeacherCard
 
 CARD_KEY = "crossx_card"

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from crossx.backbones import TIMM_PREFIX
-from crossx.errors import InputError
+from crossx.core.errors import InputError
+from crossx.networks.timm_network import TIMM_PREFIX
 from crossx.teachers.teacher import FrozenTeacher, load_teacher
 from crossx.teachers.vocabulary import Vocabulary
 from crossx.types import Modality, PairBatch, TeacherOutput

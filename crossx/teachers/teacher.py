@@ -1,29 +1,25 @@
 """Frozen teachers: how they are read, what they answer, and why nothing can change them."""
 
-import hashlib
 import os
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from crossx.backbones import Network
-from crossx.preprocessing import Preprocessing
+from crossx.networks.base import Network
+from crossx.networks.channel_statistics import channel_statistics
+from crossx.networks.frozen import Frozen
+from crossx.networks.preprocessing import Preprocessing
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.files import open_teacher, save_teacher
-from crossx.teachers.statistics import channel_statistics
 from crossx.types import LayerStatistics, TeacherOutput
 
 
-class FrozenTeacher(nn.Module):
+class FrozenTeacher(Frozen):
     """A classifier that is used and never trained.
-
-    Its parameters have no gradients, it stays in eval mode, and it is in no state dict, whoever holds it: its weights
-    belong to its own file. A copy of a module that holds it holds the same teacher.
 
     Args:
         network: The classifier; it becomes the teacher's own.
@@ -39,11 +35,16 @@ class FrozenTeacher(nn.Module):
         self.card = card
         self.network = network
         self.preprocessing = Preprocessing(card.input_size, card.mean, card.std)
-        self.requires_grad_(False).eval()
-        self.register_state_dict_post_hook(_leave_out)  # type: ignore[no-untyped-call]
-        self.register_load_state_dict_post_hook(_forgive_missing)  # type: ignore[no-untyped-call]
-        self._prefix = ""
-        self.hash = self.fingerprint()
+        self.freeze(card.to_json())
+
+    @property
+    def title(self) -> str:
+        """The card's name."""
+        return self.card.name
+
+    def hashed_tensors(self) -> dict[str, Tensor]:
+        """The network's own tensors, by the names that its file gives them."""
+        return self.network.state_dict()
 
     def forward(self, x: Tensor, statistics: bool = False) -> TeacherOutput:
         """Judge images.
@@ -58,57 +59,6 @@ class FrozenTeacher(nn.Module):
         with _batch_norm_statistics(self.network, statistics) as layers:
             features = self.network.pooled(self.preprocessing(x))
             return TeacherOutput(self.network.classify(features), features, layers)
-
-    def fingerprint(self) -> str:
-        """SHA-256 (hex) of card and tensors as they are now; it equals `hash` as long as nothing has moved."""
-        digest = hashlib.sha256(self.card.to_json().encode())
-        for name, tensor in sorted(self.network.state_dict().items()):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-        return digest.hexdigest()
-
-    def train(self, mode: bool = True) -> "FrozenTeacher":
-        """Stay in eval mode."""
-        return super().train(False)
-
-    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - refused whatever comes
-        """Refused.
-
-        Raises:
-            RuntimeError: Always.
-        """
-        raise RuntimeError("a FrozenTeacher is read from its own file (load_teacher), never from a state dict")
-
-    def _load_from_state_dict(
-        self,
-        state_dict: dict[str, Any],
-        prefix: str,
-        local_metadata: dict[str, Any],
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
-        # `state_dict` is torch's own copy of the part below `prefix`. What somebody put there for us is reported and
-        # dropped before the network, which is loaded next, can take it.
-        self._prefix = prefix
-        for key in [key for key in state_dict if key.startswith(prefix)]:
-            if strict:
-                unexpected_keys.append(key)
-            del state_dict[key]
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "FrozenTeacher":
-        """The same object: one copy a process, also inside an averaged copy of its holder."""
-        return self
-
-
-def _leave_out(module: nn.Module, state_dict: dict[str, Any], prefix: str, local_metadata: object) -> None:  # noqa: ARG001
-    for key in [key for key in state_dict if key.startswith(prefix)]:
-        del state_dict[key]
-
-
-def _forgive_missing(module: FrozenTeacher, incompatible: Any) -> None:  # noqa: ANN401 - torch's private named tuple
-    incompatible.missing_keys[:] = [key for key in incompatible.missing_keys if not key.startswith(module._prefix)]
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import BoolTensor, Tensor
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.types import MODALITIES, Modality
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from crossx.augmentation import Augment
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 
 
 def blob(x: float, y: float, side: int = 32) -> Tensor:

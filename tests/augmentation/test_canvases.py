@@ -7,7 +7,7 @@ import torch
 
 from crossx.augmentation import Canvas, DeadLeaves, Scribbles
 from crossx.augmentation.canvases import _distance
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 
 CANVASES: list[Canvas] = [DeadLeaves(), Scribbles()]
 

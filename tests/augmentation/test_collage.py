@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from crossx.augmentation import Augment, Canvas, Collage, Compose, DeadLeaves, Scribbles
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 
 
 class Numbered(Canvas):

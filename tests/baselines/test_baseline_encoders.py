@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from runs import CLASSES, SIZE, Teachers, save_teachers
+from support.runs import CLASSES, SIZE, Teachers, save_teachers
 
-from crossx.backbones import build_network
 from crossx.baselines import AveragedWeights, ClassifierOnly
+from crossx.core.errors import InputError
 from crossx.encoding.losses import SupConLoss
 from crossx.encoding.losses.base import EncodingTerm
 from crossx.encoding.module import EncoderModule
-from crossx.errors import InputError
+from crossx.networks.build import build_network
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import save_teacher
 from crossx.types import MODALITIES

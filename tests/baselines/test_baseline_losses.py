@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from runs import SIZE, Teachers, reconstruction
+from support.runs import SIZE, Teachers, reconstruction
 
 from crossx.baselines import ActivationMomentsLoss, UniModalDistillationLoss, record_activations
 from crossx.baselines.meta_data import moments_distance
-from crossx.data.batches import stack
-from crossx.data.latents import LatentDataset
+from crossx.core.batches import stack
+from crossx.core.errors import InputError
+from crossx.core.tensor_files import read_safetensors, write_safetensors
 from crossx.encoding.losses.base import PairEmbeddings
-from crossx.errors import InputError
-from crossx.files import read_safetensors, write_safetensors
+from crossx.pairs.latents import LatentDataset
 from crossx.reconstruction.losses.base import Reconstruction
 from crossx.teachers.pair import TeacherPair
 from crossx.types import MODALITIES

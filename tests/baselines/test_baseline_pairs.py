@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from runs import CLASSES, SIZE, Teachers, reconstruction, save_teachers
+from support.runs import CLASSES, SIZE, Teachers, reconstruction, save_teachers
 from torch import Tensor
 
 from crossx.baselines import AlternativePairs, GaussianPairs
+from crossx.core.batches import stack
+from crossx.core.errors import InputError
 from crossx.data.base import LabelledImages, RetrievalData
-from crossx.data.batches import stack
-from crossx.data.latents import LatentDataset
-from crossx.errors import InputError
+from crossx.pairs.latents import LatentDataset
 from crossx.reconstruction.module import ReconstructionModule
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import load_teacher, save_teacher

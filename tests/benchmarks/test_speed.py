@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import joint_config, write
-from runs import Teachers
+from support.commands import joint_config, write
+from support.runs import Teachers
 
 import crossx
 from benchmarks.speed import SKIPPED, main

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from commands import Config, config, edit, joint_config, part, run, write
-from pixels import save_discriminator
-from runs import Teachers
+from support.commands import Config, config, edit, joint_config, part, run, write
+from support.pixels import save_discriminator
+from support.runs import Teachers
 from torch import Tensor
 
 from crossx.cli import main
+from crossx.core.specs import loaded_subclasses
 from crossx.cotraining.module import CoTrainingModule
 from crossx.reconstruction.losses import ReconstructionLoss
-from crossx.subclasses import loaded_subclasses
 
 TERMS = "model.reconstruction.terms"
 

@@ -12,16 +12,16 @@ import lightning.pytorch as pl
 import pytest
 import torch
 import yaml
-from commands import joint_config, write
 from lightning.pytorch.callbacks import Callback
-from runs import Teachers
+from support.commands import joint_config, write
+from support.runs import Teachers
 from torch import Tensor
 
 from crossx.cli import main
 from crossx.cli.configs import checkpoint_config
 from crossx.cli.training import train
+from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
-from crossx.errors import InputError
 
 
 def last(folder: Path) -> Path:

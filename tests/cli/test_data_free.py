@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from commands import ENCODING, Config, config, edit, folder_dataset, joint_config, part, write
-from runs import Teachers
+from support.commands import ENCODING, Config, config, edit, folder_dataset, joint_config, part, write
+from support.runs import Teachers
 
 
 def watched(content: Config, dataset: Config) -> Config:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import yaml
-from commands import edit, joint_config, run
-from runs import Teachers
+from support.commands import edit, joint_config, run
+from support.runs import Teachers
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/generators.md"
 SNIPPETS: list[dict[str, Any]] = [

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import Config, config, edit, folder_dataset, joint_config, part, write
-from runs import CLASSES, Teachers, save_teachers
+from support.commands import Config, config, edit, folder_dataset, joint_config, part, write
+from support.runs import CLASSES, Teachers, save_teachers
 
 from crossx.cli import main
 from crossx.cli.mistakes import explain
 from crossx.cli.training import train
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 
 Refuse = Callable[..., str]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from commands import Config, edit, joint_config, part, run, write
-from runs import CLASSES, save_teachers
+from support.commands import Config, edit, joint_config, part, run, write
+from support.runs import CLASSES, save_teachers
 
 from crossx.cli import main
 

@@ -16,8 +16,8 @@ import torch
 
 from crossx.cli import main
 from crossx.cli.training import train
-from crossx.data.shapes import ShapesDataset
-from crossx.paths import package_file
+from crossx.core.paths import package_file
+from crossx.data.shapes.dataset import ShapesDataset
 from crossx.teachers.teacher import load_teacher, read_card
 from crossx.types import Modality
 

@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from commands import Config
-from pixels import save_discriminator
-from runs import CLASSES
+from support.commands import Config
+from support.pixels import save_discriminator
+from support.runs import CLASSES
 
 from crossx.augmentation import Collage
-from crossx.backbones import build_network
 from crossx.baselines import record_activations
 from crossx.cli.configs import find_config, shipped_configs
 from crossx.cli.training import train
+from crossx.core.errors import InputError
+from crossx.core.paths import resolve
 from crossx.cotraining.module import CoTrainingModule
-from crossx.data.sources import LivePairs
 from crossx.encoding.critics import LastLayerCritic
 from crossx.encoding.encoders import NetworkEncoder
 from crossx.encoding.losses import InfoNCELoss
-from crossx.errors import InputError
-from crossx.paths import resolve
+from crossx.networks.build import build_network
+from crossx.pairs.sources import LivePairs
 from crossx.reconstruction.generators import GeneratorPair, UpsamplingGenerator, save_generators
 from crossx.reconstruction.losses import AdversarialLoss, BatchNormStatisticsLoss, OneSidedAlignmentLoss
 from crossx.teachers.card import TeacherCard

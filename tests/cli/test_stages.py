@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from commands import ENCODING, RECONSTRUCTION, config, edit, part, run
-from runs import MODALITIES, SIZE, Teachers
+from support.commands import ENCODING, RECONSTRUCTION, config, edit, part, run
+from support.runs import MODALITIES, SIZE, Teachers
 
-from crossx.data.shapes import ShapesDataset
+from crossx.core.tensor_files import read_safetensors
+from crossx.data.shapes.dataset import ShapesDataset
 from crossx.encoding.module import EncoderModule
-from crossx.files import read_safetensors
 from crossx.reconstruction.module import ReconstructionModule
 from crossx.reconstruction.saved import SavedPairs
 

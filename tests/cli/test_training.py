@@ -6,15 +6,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from commands import RECONSTRUCTION, config, edit, joint_config, part, run, write
 from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.loggers.logger import DummyLogger
-from runs import Teachers
+from support.commands import RECONSTRUCTION, config, edit, joint_config, part, run, write
+from support.runs import Teachers
 
-from crossx.callbacks.progress import ProgressBar as OurBar
 from crossx.cli import main
 from crossx.cli.training import CrossxCLI, train
-from crossx.cotraining.limits import joint_ddp
+from crossx.reports.run.progress import ProgressBar as OurBar
+from crossx.training.limits import joint_ddp
 
 
 def wants_ddp(**settings: Any) -> bool:  # noqa: ANN401 - any setting of the trainer

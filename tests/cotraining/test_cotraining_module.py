@@ -5,15 +5,26 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from runs import CLASSES, Teachers, changed, data, encoding, joint, reconstruction, save_teachers, trainer, weights
+from support.runs import (
+    CLASSES,
+    Teachers,
+    changed,
+    data,
+    encoding,
+    joint,
+    reconstruction,
+    save_teachers,
+    trainer,
+    weights,
+)
 from torch import Tensor
 
+from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
-from crossx.cotraining.schedule import Schedule
-from crossx.errors import InputError
 from crossx.reconstruction.generators import save_generators
 from crossx.reconstruction.saved import SavedPairs
 from crossx.teachers.teacher import FrozenTeacher
+from crossx.training.schedule import Schedule
 from crossx.types import LatentBatch, PairBatch
 
 

@@ -5,18 +5,18 @@ import os
 from collections import Counter
 from pathlib import Path
 
-import layouts
 import pytest
+from support import layouts
 
+from crossx.core.paths import package_file
+from crossx.core.seeding import philox
 from crossx.data.base import RetrievalData
-from crossx.data.classmap import read_class_map
+from crossx.data.class_map import read_class_map
 from crossx.data.folders import ImageFolder
 from crossx.data.joined import JoinedData
 from crossx.data.quickdraw import QuickDrawBitmaps, QuickDrawStrokes
 from crossx.data.sketchy import Sketchy
 from crossx.data.tuberlin import TUBerlin
-from crossx.paths import package_file
-from crossx.seeding import philox
 from crossx.types import Modality, Split
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")

@@ -1,10 +1,10 @@
 from pathlib import Path
 
-import layouts
 import pytest
+from support import layouts
 
+from crossx.core.errors import InputError
 from crossx.data.folders import ImageFolder
-from crossx.errors import InputError
 
 
 def test_names_are_sorted_and_other_files_ignored(tmp_path: Path) -> None:

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-import layouts
 import pytest
+from support import layouts
 
 from crossx.cli.training import CrossxCLI, train
+from crossx.core.errors import InputError
+from crossx.core.paths import package_file
 from crossx.data.base import RetrievalData
-from crossx.data.classmap import read_class_map
-from crossx.data.splitfile import SPLITS
-from crossx.errors import InputError
-from crossx.paths import package_file
+from crossx.data.class_map import read_class_map
+from crossx.data.split_file import SPLITS
 from crossx.types import MODALITIES, Modality
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
+from crossx.core.errors import InputError
 from crossx.data.images import fit_photo, fit_sketch, load_image, open_rgb
-from crossx.errors import InputError
 
 
 def saved(tmp_path: Path, image: Image.Image, name: str, **options: Any) -> Path:  # noqa: ANN401 - what the format takes

@@ -2,18 +2,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import layouts
 import pytest
 import torch
 from jsonargparse import ArgumentParser
+from support import layouts
 
+from crossx.core.errors import InputError
 from crossx.data.base import RetrievalData, collate_images
 from crossx.data.folders import ImageFolder
 from crossx.data.joined import JoinedData
 from crossx.data.reader import ImageReader
 from crossx.data.sketchy import Sketchy
 from crossx.data.tuberlin import TUBerlin
-from crossx.errors import InputError
 
 CLASSES = {
     "car": {"photo": ["train/automobile", "test/automobile"], "sketch": ["suv", "car (sedan)"]},

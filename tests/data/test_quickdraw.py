@@ -2,12 +2,12 @@ import json
 import pickle
 from pathlib import Path
 
-import layouts
 import numpy as np
 import pytest
+from support import layouts
 
+from crossx.core.errors import InputError
 from crossx.data.quickdraw import QuickDrawBitmaps, QuickDrawStrokes
-from crossx.errors import InputError
 
 
 def test_strokes_are_drawn_black_on_white(tmp_path: Path) -> None:

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-import layouts
 import pytest
 import torch
 from PIL import Image
+from support import layouts
 from torch import Tensor
 
+from crossx.core.errors import InputError
 from crossx.data.folders import ImageFolder
 from crossx.data.quickdraw import QuickDrawStrokes
 from crossx.data.restyled import Restyled
 from crossx.data.sketchy import Sketchy
-from crossx.errors import InputError
 
 SIZE = 32
 

@@ -1,10 +1,10 @@
 from pathlib import Path
 
-import layouts
 import pytest
+from support import layouts
 
+from crossx.core.errors import InputError
 from crossx.data.sketchy import Sketchy, SketchyExtended
-from crossx.errors import InputError
 
 
 def test_sketches_belong_to_photos(tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
 from pathlib import Path
 
-import layouts
 import pytest
+from support import layouts
 
+from crossx.core.errors import InputError
 from crossx.data.tuberlin import TUBerlin, TUBerlinPhotos
-from crossx.errors import InputError
 
 
 def test_sketches_are_sorted_by_number(tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from processes import run_processes
-from runs import Teachers, changed, data, encoding, reconstruction, trainer, weights
+from support.processes import run_processes
+from support.runs import Teachers, changed, data, encoding, reconstruction, trainer, weights
 from torch import Tensor
 
-from crossx.cotraining.limits import joint_ddp
+from crossx.core.distributed import world_size
 from crossx.cotraining.module import CoTrainingModule
-from crossx.cotraining.schedule import Schedule
-from crossx.distributed import world_size
+from crossx.training.limits import joint_ddp
+from crossx.training.schedule import Schedule
 
 BATCH = 8
 RUNS: dict[str, tuple[bool, dict[str, Any]]] = {

@@ -4,15 +4,15 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from pixels import guided, save_discriminator
-from processes import run_processes
-from runs import Teachers, data, encoding, trainer, weights
+from support.pixels import guided, save_discriminator
+from support.processes import run_processes
+from support.runs import Teachers, data, encoding, trainer, weights
 from torch import Tensor
 
-from crossx.cotraining.limits import joint_ddp
+from crossx.core.distributed import world_size
 from crossx.cotraining.module import CoTrainingModule
-from crossx.cotraining.schedule import Schedule
-from crossx.distributed import world_size
+from crossx.training.limits import joint_ddp
+from crossx.training.schedule import Schedule
 
 
 def joint_run(teachers: Teachers, discriminator: str, folder: Path) -> dict[str, Tensor]:

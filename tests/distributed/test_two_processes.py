@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from processes import run_processes
-from runs import CLASSES, Teachers, data, encoding, joint, reconstruction, trainer, weights
+from support.processes import run_processes
+from support.runs import CLASSES, Teachers, data, encoding, joint, reconstruction, trainer, weights
 from torch import Tensor
 
-from crossx.batchnorm import average_running_statistics, batch_norms
-from crossx.cotraining.limits import joint_ddp
+from crossx.core.distributed import world_size
 from crossx.cotraining.module import CoTrainingModule
-from crossx.cotraining.schedule import Schedule
-from crossx.distributed import world_size
 from crossx.encoding.module import EncoderModule
+from crossx.networks.batch_norm import average_running_statistics, batch_norms
 from crossx.reconstruction.generators import save_generators
 from crossx.reconstruction.saved import SavedPairs
+from crossx.training.limits import joint_ddp
+from crossx.training.schedule import Schedule
 
 STEPS, BATCH = 8, 8
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from processes import run_processes
-from runs import CLASSES, SIZE, save_teachers
+from support.processes import run_processes
+from support.runs import CLASSES, SIZE, save_teachers
 from torch import Tensor, nn
 
-from crossx.backbones import last_layer
+from crossx.core.errors import InputError
 from crossx.encoding.encoders import CompletedPosteriorEncoder, PosteriorEncoder
-from crossx.errors import InputError
+from crossx.networks.base import last_layer
 from crossx.teachers.pair import TeacherPair
 from crossx.types import MODALITIES
 

@@ -12,17 +12,15 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from embedded import rows
 from lightning.pytorch.callbacks import ModelCheckpoint
-from processes import run_processes
-from runs import CLASSES, SGD, SIZE, Teachers, data, encoding, reconstruction, save_teachers, trainer, weights
+from support.embedded import rows
+from support.processes import run_processes
+from support.runs import CLASSES, SGD, SIZE, Teachers, data, encoding, reconstruction, save_teachers, trainer, weights
 from torch import Tensor, nn
 
-from crossx.backbones import SmallResNet, last_layer
-from crossx.batchnorm import eval_mode
+from crossx.core.batches import stack
+from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
-from crossx.data.batches import stack
-from crossx.data.latents import LatentDataset
 from crossx.encoding.critics import (
     DistanceCritic,
     LastLayerCritic,
@@ -39,7 +37,10 @@ from crossx.encoding.critics.proxy import posterior_divergence, proxy_log_poster
 from crossx.encoding.encoders import NetworkEncoder
 from crossx.encoding.losses import EncodingTerm, PairEmbeddings, SupConLoss
 from crossx.encoding.module import EncoderModule
-from crossx.errors import InputError
+from crossx.networks.base import last_layer
+from crossx.networks.batch_norm import eval_mode
+from crossx.networks.small_resnet import SmallResNet
+from crossx.pairs.latents import LatentDataset
 from crossx.reconstruction.losses import AdversarialLoss
 from crossx.reconstruction.losses.adversarial import adversarial
 from crossx.reconstruction.losses.base import ReconstructionTerm

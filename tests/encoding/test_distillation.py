@@ -4,13 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from embedded import Array, array, check_gradient, gap, learn, random_embeddings, started, sure_embeddings
-from runs import CLASSES, Teachers, save_teachers
+from support.embedded import Array, array, check_gradient, gap, learn, random_embeddings, started, sure_embeddings
+from support.runs import CLASSES, Teachers, save_teachers
 
+from crossx.core.errors import InputError
 from crossx.encoding.losses import DistillationLoss
 from crossx.encoding.losses.distillation import Follow
 from crossx.encoding.losses.proxies import ProxyStart
-from crossx.errors import InputError
 
 each_follow = pytest.mark.parametrize("follow", ["geometry", "classes"])
 

@@ -4,20 +4,20 @@ from typing import get_args
 import pytest
 import torch
 import torch.nn.functional as F
-from runs import CLASSES, SGD, SIZE, Kind, Teachers, encoder, encoding, joint
+from support.runs import CLASSES, SGD, SIZE, Kind, Teachers, encoder, encoding, joint
 from torch import Tensor
 
 from crossx.augmentation import Augment
-from crossx.batchnorm import eval_mode
-from crossx.data.batches import stack
-from crossx.data.latents import LatentDataset
-from crossx.data.sources import RealPairs
+from crossx.core.batches import stack
+from crossx.core.errors import InputError
 from crossx.encoding.critics import DistanceCritic
 from crossx.encoding.encoders import Encoder, PosteriorEncoder, TeacherEncoder
 from crossx.encoding.losses import SupConLoss
 from crossx.encoding.losses.base import EncodingLoss, EncodingTerm, PairEmbeddings
 from crossx.encoding.module import EncoderModule
-from crossx.errors import InputError
+from crossx.networks.batch_norm import eval_mode
+from crossx.pairs.latents import LatentDataset
+from crossx.pairs.sources import RealPairs
 from crossx.types import PairBatch, TeacherOutput
 
 

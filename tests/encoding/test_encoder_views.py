@@ -4,16 +4,16 @@ from typing import get_args
 
 import pytest
 import torch
-from runs import SGD, Kind, Teachers, encoder, reconstruction
+from support.runs import SGD, Kind, Teachers, encoder, reconstruction
 from torch import Tensor
 
 from crossx.augmentation import Augment, Augmentation, Collage, Compose, Scribbles
-from crossx.data.batches import stack
-from crossx.data.latents import LatentDataset
+from crossx.core.batches import stack
+from crossx.core.errors import InputError
 from crossx.encoding.losses import SupConLoss
 from crossx.encoding.losses.base import EncodingTerm
 from crossx.encoding.module import EncoderModule
-from crossx.errors import InputError
+from crossx.pairs.latents import LatentDataset
 from crossx.types import PairBatch
 
 KINDS: tuple[Kind, ...] = get_args(Kind)

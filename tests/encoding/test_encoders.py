@@ -2,10 +2,10 @@ from typing import get_args
 
 import pytest
 import torch
-from runs import MODALITIES, SIZE, Kind, Teachers, encoder
+from support.runs import MODALITIES, SIZE, Kind, Teachers, encoder
 from torch import Tensor
 
-from crossx.backbones import SmallResNet
+from crossx.core.errors import InputError
 from crossx.encoding.encoders import (
     EmbeddingHead,
     Encoder,
@@ -15,7 +15,7 @@ from crossx.encoding.encoders import (
     TeacherHeadEncoder,
 )
 from crossx.encoding.encoders.posterior import posterior_vector
-from crossx.errors import InputError
+from crossx.networks.small_resnet import SmallResNet
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import FrozenTeacher
 from crossx.types import TeacherOutput

@@ -9,14 +9,14 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from processes import run_processes
+from support.processes import run_processes
 from torch import Tensor
 
+from crossx.core.errors import InputError
 from crossx.encoding.losses import EncodingLoss, InfoNCELoss, PairEmbeddings, PosteriorMatchingLoss, SupConLoss
 from crossx.encoding.losses.info_nce import info_nce
 from crossx.encoding.losses.posterior_matching import posterior_matching
 from crossx.encoding.losses.sup_con import sup_con
-from crossx.errors import InputError
 
 Array = npt.NDArray[np.float64]
 

@@ -2,11 +2,11 @@ import math
 
 import pytest
 import torch
-from embedded import Array, array, check_gradient, gap, learn, random_embeddings, sure_embeddings
+from support.embedded import Array, array, check_gradient, gap, learn, random_embeddings, sure_embeddings
 
+from crossx.core.errors import InputError
 from crossx.encoding.losses import IntraModalLoss
 from crossx.encoding.losses.matrices import without_self
-from crossx.errors import InputError
 
 
 def numpy_intra_modal(vectors: Array, posterior: Array, temperature: float, sharpness: float) -> float:

@@ -8,22 +8,22 @@ from typing import Any, TypeVar
 import lightning.pytorch as pl
 import pytest
 import torch
-from commands import edit, joint_config, part, run
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger
-from runs import SIZE, Teachers, changed, trainer, weights
+from support.commands import edit, joint_config, part, run
+from support.runs import SIZE, Teachers, changed, trainer, weights
 from torch import Tensor
 
+from crossx.core.batches import stack
+from crossx.core.errors import InputError
+from crossx.core.specs import loaded_subclasses
 from crossx.cotraining.module import CoTrainingModule
-from crossx.cotraining.schedule import Schedule
-from crossx.data.batches import stack
-from crossx.data.latents import LatentDataset
 from crossx.encoding.critics import DistanceCritic, LastLayerCritic, MarginCritic, PairCritic, ProxyCritic
 from crossx.encoding.losses import EncodingLoss
-from crossx.errors import InputError
+from crossx.pairs.latents import LatentDataset
 from crossx.reconstruction.generators import make_pairs
 from crossx.reconstruction.losses import AdversarialLoss, Reconstruction
-from crossx.subclasses import loaded_subclasses
+from crossx.training.schedule import Schedule
 from crossx.types import LatentBatch
 
 T = TypeVar("T")

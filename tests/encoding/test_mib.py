@@ -3,13 +3,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from embedded import Array, array, check_gradient, learn, random_embeddings, rows, started, sure_embeddings
-from runs import Teachers
+from support.embedded import Array, array, check_gradient, learn, random_embeddings, rows, started, sure_embeddings
+from support.runs import Teachers
 from torch.distributions import Normal, kl_divergence
 
+from crossx.core.errors import InputError
 from crossx.encoding.losses import MIBLoss
 from crossx.encoding.losses.mib import Estimate, symmetric_divergence
-from crossx.errors import InputError
 
 each_estimate = pytest.mark.parametrize("estimate", ["info_nce", "jensen_shannon"])
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from embedded import random_embeddings, rows, started
-from runs import Teachers, encoder, weights
+from support.embedded import random_embeddings, rows, started
+from support.runs import Teachers, encoder, weights
 
 from crossx.encoding.losses import (
     DistillationLoss,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import ENCODING, Config, config, edit, joint_config, part, run, write
-from runs import SIZE, Teachers
+from support.commands import ENCODING, Config, config, edit, joint_config, part, run, write
+from support.runs import SIZE, Teachers
 from torch import Tensor
 
 from crossx.cli import main

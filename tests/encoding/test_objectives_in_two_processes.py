@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-from embedded import random_embeddings, rows, started
-from processes import run_processes
-from runs import CLASSES, SGD, Kind, Teachers, data, encoder, reconstruction, trainer, weights
+from support.embedded import random_embeddings, rows, started
+from support.processes import run_processes
+from support.runs import CLASSES, SGD, Kind, Teachers, data, encoder, reconstruction, trainer, weights
 from torch import Tensor
 
-from crossx.distributed import rank, world_size
+from crossx.core.distributed import rank, world_size
 from crossx.encoding.losses import (
     DistillationLoss,
     EncodingLoss,

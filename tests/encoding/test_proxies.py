@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from embedded import array
-from runs import CLASSES, MODALITIES, SIZE, Teachers, save_teachers
+from support.embedded import array
+from support.runs import CLASSES, MODALITIES, SIZE, Teachers, save_teachers
 from torch import Tensor
 
-from crossx.backbones import SmallResNet
+from crossx.core.errors import InputError
 from crossx.encoding.losses.proxies import class_geometry, class_rows, start_proxies
-from crossx.errors import InputError
+from crossx.networks.small_resnet import SmallResNet
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import FrozenTeacher

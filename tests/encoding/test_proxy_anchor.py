@@ -3,12 +3,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from embedded import Array, array, check_gradient, gap, learn, random_embeddings, started, sure_embeddings
-from runs import CLASSES, Teachers
+from support.embedded import Array, array, check_gradient, gap, learn, random_embeddings, started, sure_embeddings
+from support.runs import CLASSES, Teachers
 
+from crossx.core.errors import InputError
 from crossx.encoding.losses import ProxyAnchorLoss
 from crossx.encoding.losses.proxies import ProxyStart, start_proxies
-from crossx.errors import InputError
 from crossx.teachers.pair import TeacherPair
 
 

@@ -3,8 +3,8 @@ from collections import deque
 import pytest
 import torch
 
+from crossx.core.errors import InputError
 from crossx.encoding.queue import KeyQueue
-from crossx.errors import InputError
 
 
 def rows(first: int, count: int) -> torch.Tensor:

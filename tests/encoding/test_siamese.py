@@ -2,10 +2,10 @@ import math
 
 import pytest
 import torch
-from embedded import array, check_gradient, learn, random_embeddings, sure_embeddings
+from support.embedded import array, check_gradient, learn, random_embeddings, sure_embeddings
 
+from crossx.core.errors import InputError
 from crossx.encoding.losses import SiameseLoss
-from crossx.errors import InputError
 
 
 @pytest.mark.parametrize("margin", [0.2, 1.0, 2.0])

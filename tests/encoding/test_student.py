@@ -5,20 +5,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import Config, edit, joint_config, part, run, write
-from embedded import random_embeddings
-from runs import MODALITIES, SIZE, Teachers, joint
+from support.commands import Config, edit, joint_config, part, run, write
+from support.embedded import random_embeddings
+from support.runs import MODALITIES, SIZE, Teachers, joint
 from torch import Tensor
 
-from crossx.backbones import SmallResNet
 from crossx.cli import main
-from crossx.data.batches import stack
-from crossx.data.latents import LatentDataset
+from crossx.core.batches import stack
+from crossx.core.errors import InputError
 from crossx.encoding.encoders import StudentEncoder
 from crossx.encoding.losses import FeatureDistillationLoss, PosteriorMatchingLoss
 from crossx.encoding.losses.base import EncodingTerm, Hint
 from crossx.encoding.module import EncoderModule
-from crossx.errors import InputError
+from crossx.networks.small_resnet import SmallResNet
+from crossx.pairs.latents import LatentDataset
 from crossx.teachers.pair import TeacherPair
 from crossx.types import Modality, PairBatch
 

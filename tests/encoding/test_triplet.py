@@ -2,11 +2,11 @@ import math
 
 import numpy as np
 import pytest
-from embedded import Array, array, check_gradient, gap, learn, random_embeddings, sure_embeddings
+from support.embedded import Array, array, check_gradient, gap, learn, random_embeddings, sure_embeddings
 
+from crossx.core.errors import InputError
 from crossx.encoding.losses import TripletLoss
 from crossx.encoding.losses.triplet import Mining
-from crossx.errors import InputError
 
 MININGS: tuple[Mining, ...] = ("all", "semi_hard", "hard")
 each_mining = pytest.mark.parametrize("mining", MININGS)

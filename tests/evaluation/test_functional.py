@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from sklearn.metrics import average_precision_score
 from torch import Tensor
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.evaluation.functional import (
     RetrievalScores,
     ScoreFunction,

@@ -1,10 +1,10 @@
 import pytest
 import torch
 import torch.distributed as dist
-from processes import run_processes
+from support.processes import run_processes
 from torch import Tensor
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.evaluation.functional import embedding_scores
 from crossx.evaluation.metric import RetrievalMetric
 from crossx.types import Modality

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.evaluation.functional import retrieval_scores
 from crossx.evaluation.posterior import (
     PosteriorChoice,

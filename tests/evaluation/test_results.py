@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.evaluation.functional import embedding_scores
 from crossx.evaluation.results import RetrievalResults, paired_bootstrap, paired_ratio
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from crossx.distributed import gather
+from crossx.core.distributed import gather
 from crossx.encoding.losses import PairEmbeddings
 from crossx.encoding.module import EncoderModule
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import ENCODING, RECONSTRUCTION, Config, config, edit, joint_config, part, run, write
 from margin_objective import MarginEncoderModule
-from runs import Teachers
+from support.commands import ENCODING, RECONSTRUCTION, Config, config, edit, joint_config, part, run, write
+from support.runs import Teachers
 
 from crossx.cotraining.module import CoTrainingModule
 

@@ -8,16 +8,16 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger
-from runs import Teachers, changed, data, encoding, reconstruction, trainer, weights
+from support.runs import Teachers, changed, data, encoding, reconstruction, trainer, weights
 from torch import Tensor
 
+from crossx.core.batches import stack
+from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
-from crossx.cotraining.schedule import Schedule
-from crossx.data.batches import stack
-from crossx.data.latents import LatentDataset
-from crossx.errors import InputError
+from crossx.pairs.latents import LatentDataset
 from crossx.reconstruction.generators import load_generators, sample_pairs
 from crossx.reconstruction.module import ReconstructionModule
+from crossx.training.schedule import Schedule
 from crossx.types import LatentBatch
 
 DECAY = 0.7

@@ -6,12 +6,12 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
-from runs import Norm, Teachers
+from support.runs import Norm, Teachers
 from torch import nn
 
-from crossx.data.batches import stack
-from crossx.data.latents import LatentDataset
-from crossx.errors import InputError
+from crossx.core.batches import stack
+from crossx.core.errors import InputError
+from crossx.pairs.latents import LatentDataset
 from crossx.reconstruction.generators import DeepUpsamplingGenerator, Generator, GeneratorPair, UpsamplingGenerator
 from crossx.reconstruction.generators.base import conditioned
 from crossx.reconstruction.losses import OneHotLoss

@@ -4,11 +4,11 @@ from typing import Literal
 
 import pytest
 import torch
-from runs import CLASSES, SIZE, Norm, Teachers, changed, reconstruction, weights
+from support.runs import CLASSES, SIZE, Norm, Teachers, changed, reconstruction, weights
 
-from crossx.data.batches import stack
-from crossx.data.latents import LatentDataset
-from crossx.errors import InputError
+from crossx.core.batches import stack
+from crossx.core.errors import InputError
+from crossx.pairs.latents import LatentDataset
 from crossx.reconstruction.generators import (
     Generator,
     GeneratorPair,

@@ -8,14 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from pixels import SHAPES, Pixels, real_images, save_discriminator, train
-from runs import MODALITIES, SIZE, Teachers, reconstruction, save_teachers
+from support.pixels import SHAPES, Pixels, real_images, save_discriminator, train
+from support.runs import MODALITIES, SIZE, Teachers, reconstruction, save_teachers
 from torch import Tensor
 
-from crossx.base import CrossxModule, frozen_hashes, teacher_hashes
-from crossx.data.batches import stack
-from crossx.data.latents import LatentDataset
-from crossx.errors import InputError
+from crossx.core.batches import stack
+from crossx.core.errors import InputError
+from crossx.pairs.latents import LatentDataset
 from crossx.reconstruction.generators import UpsamplingGenerator
 from crossx.reconstruction.losses import (
     BatchNormStatisticsLoss,
@@ -28,6 +27,7 @@ from crossx.reconstruction.losses.base import ReconstructionTerm
 from crossx.reconstruction.losses.statistics_guidance import bhattacharyya, misfit
 from crossx.reconstruction.module import ReconstructionModule
 from crossx.teachers.pair import TeacherPair
+from crossx.training.module import CrossxModule, frozen_hashes, teacher_hashes
 from crossx.types import LayerStatistics
 
 Array = npt.NDArray[np.float64]

@@ -8,10 +8,10 @@ import numpy.typing as npt
 import pytest
 import torch
 import torch.distributed as dist
-from processes import run_processes
+from support.processes import run_processes
 from torch import Tensor
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.reconstruction.losses import (
     ActivationLoss,
     AdversarialLoss,

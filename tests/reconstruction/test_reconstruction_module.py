@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
-from runs import SIZE, Teachers, data, reconstruction, trainer, weights
+from support.runs import SIZE, Teachers, data, reconstruction, trainer, weights
 from torch import nn
 
-from crossx.data.batches import stack
-from crossx.data.latents import LatentDataset
-from crossx.errors import InputError
+from crossx.core.batches import stack
+from crossx.core.errors import InputError
+from crossx.pairs.latents import LatentDataset
 from crossx.reconstruction.generators import UpsamplingGenerator, load_generators
 from crossx.reconstruction.losses import AdversarialLoss, OneHotLoss
 from crossx.reconstruction.losses.base import ReconstructionTerm

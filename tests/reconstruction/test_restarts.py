@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
-from runs import SIZE, Teachers, changed, data, encoding, reconstruction, trainer, weights
+from support.runs import SIZE, Teachers, changed, data, encoding, reconstruction, trainer, weights
 from torch import Tensor, nn
 
+from crossx.core.batches import stack
+from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
-from crossx.cotraining.schedule import Schedule
-from crossx.data.batches import stack
-from crossx.data.latents import LatentDataset
-from crossx.errors import InputError
+from crossx.pairs.latents import LatentDataset
 from crossx.reconstruction.generators import DeepUpsamplingGenerator, Generator, GeneratorPair, UpsamplingGenerator
 from crossx.reconstruction.losses import OneHotLoss
 from crossx.reconstruction.losses.base import ReconstructionTerm
 from crossx.reconstruction.module import ReconstructionModule
 from crossx.reconstruction.restarts import draw_anew, reset_optimizer
+from crossx.training.schedule import Schedule
 from crossx.types import LatentBatch
 
 STEPS = 7

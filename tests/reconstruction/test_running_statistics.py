@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from pixels import SHAPES, Pixels, guided, real_images, save_discriminator, train
-from runs import MODALITIES, Teachers, data, trainer, weights
+from support.pixels import SHAPES, Pixels, guided, real_images, save_discriminator, train
+from support.runs import MODALITIES, Teachers, data, trainer, weights
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
+from crossx.networks.running_statistics import RunningStatistics
 from crossx.reconstruction.losses import (
     BatchNormStatisticsLoss,
     Reconstruction,
@@ -17,7 +18,6 @@ from crossx.reconstruction.losses import (
 from crossx.reconstruction.losses.batch_norm_statistics import statistics_distance
 from crossx.reconstruction.module import ReconstructionModule
 from crossx.reconstruction.statistics import batch_norm_channels
-from crossx.running import RunningStatistics
 from crossx.teachers.pair import TeacherPair
 
 BUFFERS = {f"{modality}.{name}" for modality in MODALITIES for name in ("mean", "var", "batches")}

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
-from pixels import Pixels, train
-from runs import Teachers
+from support.pixels import Pixels, train
+from support.runs import Teachers
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.reconstruction.losses import Reconstruction, TotalVariationLoss
 from crossx.reconstruction.losses.total_variation import total_variation
 from crossx.teachers.vocabulary import Vocabulary

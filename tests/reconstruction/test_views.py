@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-from runs import Teachers, data, reconstruction, trainer
+from support.runs import Teachers, data, reconstruction, trainer
 from torch import Tensor
 
 from crossx.augmentation import Augment, Collage, Compose, DeadLeaves, view_of
-from crossx.data.batches import stack
-from crossx.data.latents import LatentDataset
-from crossx.errors import InputError
+from crossx.core.batches import stack
+from crossx.core.errors import InputError
+from crossx.pairs.latents import LatentDataset
 from crossx.reconstruction.generators import make_pairs
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss, ReconstructionTerm
 from crossx.reconstruction.module import ReconstructionModule

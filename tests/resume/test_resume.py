@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from runs import (
+from support.runs import (
     CLASSES,
     MODALITIES,
     SGD,
@@ -21,13 +21,13 @@ from runs import (
 )
 from torch import Tensor
 
+from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
-from crossx.data.replay import Replay
-from crossx.data.sources import LivePairs
 from crossx.encoding.losses.base import EncodingTerm
 from crossx.encoding.losses.info_nce import InfoNCELoss
 from crossx.encoding.module import EncoderModule
-from crossx.errors import InputError
+from crossx.pairs.replay import Replay
+from crossx.pairs.sources import LivePairs
 from crossx.reconstruction.generators import save_generators
 from crossx.reconstruction.module import ReconstructionModule
 from crossx.reconstruction.saved import SavedPairs

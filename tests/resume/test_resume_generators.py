@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 import torch
-from commands import config, edit, encoders, generators, joint_config, part, run, terms
 from lightning.pytorch.callbacks import ModelCheckpoint
-from runs import Teachers, changed, data, encoding, reconstruction, trainer
+from support.commands import config, edit, encoders, generators, joint_config, part, run, terms
+from support.runs import Teachers, changed, data, encoding, reconstruction, trainer
 
 from crossx.augmentation import Augment
+from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
-from crossx.cotraining.schedule import Schedule
-from crossx.errors import InputError
 from crossx.reconstruction.generators import load_generators
+from crossx.training.schedule import Schedule
 
 STEPS = 12
 KINDS: dict[str, dict[str, Any]] = {

@@ -2,7 +2,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.strokes.raster import rasterise
 
 LINE = np.array([[0.25, 0.5], [0.75, 0.5]], dtype=np.float32)

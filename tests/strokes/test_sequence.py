@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.strokes.sequence import fit_unit_square, simplify
 
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.teachers.card import TeacherCard
 
 VALUES: dict[str, Any] = {

@@ -5,7 +5,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from crossx.backbones import Network, SmallResNet, build_network
+from crossx.networks.base import Network
+from crossx.networks.build import build_network
+from crossx.networks.small_resnet import SmallResNet
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.teacher import FrozenTeacher, load_teacher, save_teacher
 

@@ -12,8 +12,10 @@ import yaml
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from crossx.backbones import Network, SmallResNet, build_network
-from crossx.errors import InputError
+from crossx.core.errors import InputError
+from crossx.networks.base import Network
+from crossx.networks.build import build_network
+from crossx.networks.small_resnet import SmallResNet
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.files import CARD_KEY
 from crossx.teachers.teacher import load_teacher, read_card, save_teacher
@@ -217,7 +219,7 @@ def test_save_is_atomic_and_checks_first(tmp_path: Path, monkeypatch: pytest.Mon
         Path(str(args[1])).write_bytes(b"half of it")
         raise OSError("disk full")
 
-    monkeypatch.setattr("crossx.files.save_file", full_disk)
+    monkeypatch.setattr("crossx.core.tensor_files.save_file", full_disk)
     with pytest.raises(OSError, match="disk full"):
         save_teacher(path, SmallResNet(3, (4, 6)), card)
     assert path.read_bytes() == before

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.teachers.vocabulary import Vocabulary
 
 PHOTO = ["cat", "automobile", "dog"]

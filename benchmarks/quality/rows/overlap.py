@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from benchmarks.quality.rows.published import CLASSIFIER_ONLY, CROSSX, POSTERIOR
 from benchmarks.quality.types import Row, Table, Teacher
-from crossx.data.classmap import read_class_map
-from crossx.paths import package_file
+from crossx.core.paths import package_file
+from crossx.data.class_map import read_class_map
 from crossx.types import MODALITIES
 
 ABOUT_CURVE = (

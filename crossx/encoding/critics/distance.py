@@ -2,9 +2,9 @@
 
 from torch import Tensor
 
+from crossx.core.precision import full_precision
 from crossx.encoding.critics.base import PairCritic
 from crossx.encoding.losses.base import PairEmbeddings
-from crossx.objective import full_precision
 from crossx.types import Criticism
 
 

@@ -2,12 +2,12 @@
 
 from torch import Tensor
 
-from crossx.distributed import gather
+from crossx.core.distributed import gather
+from crossx.core.precision import full_precision
 from crossx.encoding.critics.base import PairCritic
 from crossx.encoding.critics.distance import relative_distance
 from crossx.encoding.losses.base import PairEmbeddings
 from crossx.encoding.losses.matrices import products
-from crossx.objective import full_precision
 from crossx.types import Criticism, Reduce
 
 

@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from crossx.core.errors import InputError
+from crossx.core.precision import full_precision
 from crossx.encoding.critics.base import PairCritic
 from crossx.encoding.critics.proxies import Prototypes, Proxies
 from crossx.encoding.losses.base import PairEmbeddings
-from crossx.errors import InputError
-from crossx.objective import full_precision
 from crossx.teachers.pair import TeacherPair
 from crossx.types import Criticism
 

@@ -5,9 +5,9 @@ from abc import ABC, abstractmethod
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from crossx.backbones import Network
-from crossx.errors import InputError
-from crossx.preprocessing import Preprocessing
+from crossx.core.errors import InputError
+from crossx.networks.base import Network
+from crossx.networks.preprocessing import Preprocessing
 from crossx.teachers.pair import TeacherPair
 from crossx.types import Modality, TeacherOutput
 

@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crossx.backbones import last_layer
-from crossx.distributed import moments_over_processes
+from crossx.core.distributed import moments_over_processes
+from crossx.core.errors import InputError
+from crossx.core.precision import full_precision
 from crossx.encoding.encoders.base import Encoder
 from crossx.encoding.encoders.posterior import PosteriorEncoder
-from crossx.errors import InputError
-from crossx.objective import full_precision
-from crossx.running import RunningStatistics
+from crossx.networks.base import last_layer
+from crossx.networks.running_statistics import RunningStatistics
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import FrozenTeacher
 from crossx.types import Modality, TeacherOutput

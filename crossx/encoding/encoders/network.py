@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from crossx.backbones import Network
 from crossx.encoding.encoders.base import BackboneEncoder, EmbeddingHead
+from crossx.networks.base import Network
 from crossx.types import TeacherOutput
 
 

@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from crossx.core.errors import InputError
+from crossx.core.precision import full_precision
 from crossx.encoding.encoders.base import Encoder
 from crossx.encoding.encoders.teacher import TeacherHeadEncoder
-from crossx.errors import InputError
-from crossx.objective import full_precision
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.vocabulary import Vocabulary
 from crossx.types import MODALITIES, Modality, TeacherOutput

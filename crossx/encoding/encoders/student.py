@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from crossx.backbones import Network
+from crossx.core.precision import full_precision
 from crossx.encoding.encoders.base import BackboneEncoder
 from crossx.encoding.encoders.posterior import posterior_dim, posterior_vector
-from crossx.objective import full_precision
+from crossx.networks.base import Network
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import FrozenTeacher
 from crossx.teachers.vocabulary import Vocabulary

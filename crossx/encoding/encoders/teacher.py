@@ -4,11 +4,12 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from crossx.backbones import Network, build_network
-from crossx.batchnorm import batch_norms
+from crossx.core.errors import InputError
 from crossx.encoding.encoders.base import EmbeddingHead, Encoder
-from crossx.errors import InputError
-from crossx.preprocessing import Preprocessing
+from crossx.networks.base import Network
+from crossx.networks.batch_norm import batch_norms
+from crossx.networks.build import build_network
+from crossx.networks.preprocessing import Preprocessing
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import FrozenTeacher
 from crossx.types import Modality, TeacherOutput

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from crossx.distributed import gather
-from crossx.objective import WeightedTerm
+from crossx.core.distributed import gather
 from crossx.teachers.pair import TeacherPair
+from crossx.training.objective import WeightedTerm
 from crossx.types import Reduce
 
 

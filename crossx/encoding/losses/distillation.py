@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from crossx.core.errors import InputError
+from crossx.core.precision import full_precision
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
 from crossx.encoding.losses.matrices import products, without_self
 from crossx.encoding.losses.proxies import ProxyStart, check_start, start_proxies
-from crossx.errors import InputError
-from crossx.objective import full_precision
 from crossx.teachers.pair import TeacherPair
 from crossx.types import Modality, Reduce
 

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from crossx.distributed import mean_over_processes
+from crossx.core.distributed import mean_over_processes
+from crossx.core.precision import full_precision
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
-from crossx.objective import full_precision
 from crossx.types import Reduce
 
 

@@ -4,11 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crossx.distributed import gather
+from crossx.core.distributed import gather
+from crossx.core.errors import InputError
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
 from crossx.encoding.losses.matrices import products
 from crossx.encoding.queue import KeyQueue
-from crossx.errors import InputError
 from crossx.types import Reduce
 
 

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from crossx.core.errors import InputError
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
 from crossx.encoding.losses.matrices import products, without_self
-from crossx.errors import InputError
 from crossx.types import Reduce
 
 

@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from crossx.distributed import gather
+from crossx.core.distributed import gather
+from crossx.core.errors import InputError
+from crossx.core.precision import full_precision
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
 from crossx.encoding.losses.matrices import products, weighted_mean
-from crossx.errors import InputError
-from crossx.objective import full_precision
 from crossx.teachers.pair import TeacherPair
 from crossx.types import Reduce
 

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crossx.backbones import last_layer
-from crossx.errors import InputError
+from crossx.core.errors import InputError
+from crossx.networks.base import last_layer
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import FrozenTeacher
 from crossx.types import MODALITIES

@@ -6,10 +6,10 @@ import torch
 from pytorch_metric_learning import losses
 from torch import Tensor
 
+from crossx.core.errors import InputError
+from crossx.core.precision import full_precision
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
 from crossx.encoding.losses.proxies import ProxyStart, check_start, start_proxies
-from crossx.errors import InputError
-from crossx.objective import full_precision
 from crossx.teachers.pair import TeacherPair
 from crossx.types import Reduce
 

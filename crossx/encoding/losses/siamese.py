@@ -2,9 +2,9 @@
 
 from torch import Tensor
 
+from crossx.core.errors import InputError
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
 from crossx.encoding.losses.matrices import products, weighted_mean
-from crossx.errors import InputError
 from crossx.types import Reduce
 
 

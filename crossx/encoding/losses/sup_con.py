@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from crossx.distributed import gather
+from crossx.core.distributed import gather
+from crossx.core.errors import InputError
+from crossx.core.precision import full_precision
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
 from crossx.encoding.losses.matrices import products
-from crossx.errors import InputError
-from crossx.objective import full_precision
 from crossx.types import Reduce
 
 

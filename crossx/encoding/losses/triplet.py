@@ -9,9 +9,9 @@ from pytorch_metric_learning.miners import BatchHardMiner, TripletMarginMiner
 from pytorch_metric_learning.reducers import MeanReducer
 from torch import Tensor
 
+from crossx.core.errors import InputError
+from crossx.core.precision import full_precision
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
-from crossx.errors import InputError
-from crossx.objective import full_precision
 from crossx.types import Reduce
 
 Mining = Literal["all", "semi_hard", "hard"]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 
 
 class Generator(nn.Module, ABC):

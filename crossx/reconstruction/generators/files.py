@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from crossx.errors import InputError
-from crossx.files import read_safetensors, write_safetensors
-from crossx.paths import resolve
+from crossx.core.errors import InputError
+from crossx.core.paths import resolve
+from crossx.core.specs import loaded_subclasses
+from crossx.core.tensor_files import read_safetensors, write_safetensors
 from crossx.reconstruction.generators.base import Generator
 from crossx.reconstruction.generators.pair import GeneratorPair
-from crossx.subclasses import loaded_subclasses
 
 _METADATA = "crossx_generators"
 

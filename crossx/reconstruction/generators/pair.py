@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from crossx.batchnorm import batch_statistics_only
-from crossx.errors import InputError
+from crossx.core.errors import InputError
+from crossx.networks.batch_norm import batch_statistics_only
 from crossx.reconstruction.generators.base import Generator
 from crossx.teachers.pair import TeacherPair
 from crossx.types import LatentBatch, PairBatch

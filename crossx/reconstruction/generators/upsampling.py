@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.reconstruction.generators.base import Generator, conditioned
 
 Norm = Literal["batch", "group", "none"]

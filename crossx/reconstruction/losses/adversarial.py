@@ -5,9 +5,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from crossx.distributed import mean_over_processes
-from crossx.errors import InputError
-from crossx.objective import full_precision
+from crossx.core.distributed import mean_over_processes
+from crossx.core.errors import InputError
+from crossx.core.precision import full_precision
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
 from crossx.types import Reduce
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from crossx.objective import WeightedTerm
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.vocabulary import Vocabulary
+from crossx.training.objective import WeightedTerm
 from crossx.types import Modality, PairBatch, TeacherOutput
 
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
+from crossx.networks.running_statistics import RunningStatistics
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
 from crossx.reconstruction.statistics import batch_norm_channels, joined_statistics
-from crossx.running import RunningStatistics
 from crossx.teachers.pair import TeacherPair
 from crossx.types import MODALITIES, LayerStatistics, Modality, Reduce, TeacherOutput
 

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from crossx.objective import full_precision
+from crossx.core.precision import full_precision
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
 
 

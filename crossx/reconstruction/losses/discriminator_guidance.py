@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
 from crossx.reconstruction.losses.one_hot import one_hot
 from crossx.teachers.teacher import load_teacher

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from crossx.distributed import mean_over_processes
-from crossx.objective import full_precision
+from crossx.core.distributed import mean_over_processes
+from crossx.core.precision import full_precision
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
 from crossx.types import Reduce
 

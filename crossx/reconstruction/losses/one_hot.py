@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crossx.errors import InputError
-from crossx.objective import full_precision
+from crossx.core.errors import InputError
+from crossx.core.precision import full_precision
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
 from crossx.types import Modality
 

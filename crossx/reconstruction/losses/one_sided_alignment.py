@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from crossx.objective import full_precision
+from crossx.core.precision import full_precision
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
 from crossx.reconstruction.statistics import batch_norm_channels, joined_statistics
 from crossx.teachers.pair import TeacherPair

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from crossx.errors import InputError
-from crossx.objective import full_precision
+from crossx.core.errors import InputError
+from crossx.core.precision import full_precision
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
 from crossx.types import MODALITIES, Modality
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import layouts
 import pytest
+from support import layouts
 
 from benchmarks.quality import __main__ as command
 from benchmarks.quality import report
@@ -16,8 +16,8 @@ from benchmarks.quality.registry import BENCHMARKS
 from benchmarks.quality.store import Result, stored
 from benchmarks.quality.types import Benchmark, Teacher
 from crossx.cli.training import train
-from crossx.data.classmap import read_class_map
-from crossx.paths import package_file
+from crossx.core.paths import package_file
+from crossx.data.class_map import read_class_map
 
 _SMALL_DATA = ("--data.dataset.init_args.size=16",)
 _SMALL_TEACHER = (

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from benchmarks.quality.identity import config_digest, file_digest
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 
 
 def data(folder: Path, root: str = "cifar10", workers: int = 0) -> dict[str, Any]:

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-from commands import part, write
+from support.commands import part, write
 
 from benchmarks.quality.process import Processes, locked
 from benchmarks.quality.teachers import into
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 
 _SLEEPER = "import os, sys, time; print(os.getpid(), os.environ['OMP_NUM_THREADS'], flush=True); time.sleep(60)"
 

@@ -9,7 +9,7 @@ from benchmarks.quality.__main__ import grouped
 from benchmarks.quality.registry import BENCHMARKS, chosen
 from benchmarks.quality.run import Measurement
 from benchmarks.quality.types import Benchmark, Row
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS.values(), ids=lambda b: b.name)

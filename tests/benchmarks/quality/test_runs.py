@@ -9,8 +9,8 @@ from pathlib import Path
 from threading import Lock
 
 import pytest
-from commands import edit, joint_config, part, write
-from runs import CLASSES, SIZE, Teachers
+from support.commands import edit, joint_config, part, write
+from support.runs import CLASSES, SIZE, Teachers
 
 from benchmarks.quality import __main__ as command
 from benchmarks.quality import report
@@ -20,7 +20,7 @@ from benchmarks.quality.store import Result, stored
 from benchmarks.quality.teachers import Trained
 from benchmarks.quality.types import Benchmark, Row, Table, Teacher
 from crossx.cli import main
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 
 CLASSIFIER_ONLY = ("baselines/classifier_only.yaml",)
 CROSSX = Row("crossx", "crossx")

@@ -14,7 +14,7 @@ from benchmarks.quality.report import overlap_points
 from benchmarks.quality.store import Result, stored
 from benchmarks.quality.tables import cells, compared, markdown
 from benchmarks.quality.types import Benchmark, Row, Table, Teacher
-from crossx.errors import InputError
+from crossx.core.errors import InputError
 from crossx.evaluation.results import paired_bootstrap
 
 RESULT = Result(

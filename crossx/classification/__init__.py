@@ -1,0 +1,1 @@
+"""Training of a teacher: an ordinary classifier, written to a file."""

@@ -1,0 +1,233 @@
+"""Training of a teacher: an ordinary classifier, written to a file that crossx and others can use."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
+from torch import Tensor
+from torchmetrics.classification import MulticlassAccuracy
+
+from crossx.augmentation import Augmentation, check_same_content
+from crossx.classification.data import LabelledImagesDataModule
+from crossx.core.errors import InputError
+from crossx.networks.build import build_network
+from crossx.networks.preprocessing import Preprocessing
+from crossx.teachers.card import TeacherCard
+from crossx.teachers.files import save_teacher
+from crossx.training.lightning_state import is_fast_dev_run
+from crossx.training.module import CrossxModule
+from crossx.types import ImageBatch, Split
+
+
+class ClassifierModule(CrossxModule):
+    """Trains a classifier with cross-entropy and writes the epoch that was best on validation as a teacher file.
+
+    It is trained with a `LabelledImagesDataModule`, which knows the classes. The file appears when fit ends; it is not
+    written by a fit that is interrupted or by `fast_dev_run`. Tests measure the best epoch too.
+
+    Args:
+        output: Teacher file to write, `.safetensors`.
+        input_size: Side of the network's input in pixels.
+        network: Name of a loaded subclass of `Network`, or `timm:<model name>`.
+        arguments: Its arguments, without the number of classes.
+        pretrained: Start from timm's weights, where the network is one of timm's.
+        mean: Subtracted from each channel of an image in [0, 1].
+        std: Divides each channel then.
+        augmentation: Random views of the training images.
+        label_smoothing: Share of the target that is spread over all classes (arXiv 1512.00567), from 0 to below 1.
+        optimizer: Makes the optimiser from the parameters.
+        scheduler: Makes the learning-rate schedule, stepped after every step.
+        clip_norm: Largest norm of the gradient; None does not clip.
+        half: Write the file's parameters as float16.
+
+    Raises:
+        InputError: When a value is not legal.
+    """
+
+    def __init__(
+        self,
+        output: str,
+        input_size: int,
+        network: str = "SmallResNet",
+        arguments: dict[str, Any] | None = None,
+        pretrained: bool = False,
+        mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
+        std: tuple[float, float, float] = (0.5, 0.5, 0.5),
+        augmentation: Augmentation | None = None,
+        label_smoothing: float = 0.0,
+        optimizer: OptimizerCallable = torch.optim.AdamW,
+        scheduler: LRSchedulerCallable | None = None,
+        clip_norm: float | None = None,
+        half: bool = False,
+    ) -> None:
+        super().__init__(optimizer, scheduler, clip_norm)
+        if Path(output).suffix != ".safetensors":
+            raise InputError(f"output: {output!r} is not legal; the file's name ends in .safetensors")
+        if not 0 <= label_smoothing < 1:
+            raise InputError(f"label_smoothing: {label_smoothing} is not legal; from 0 to below 1")
+        check_same_content(augmentation, "augmentation")
+        self.output = output
+        self.half_file = half
+        self.augmentation = augmentation
+        self.label_smoothing = label_smoothing
+        self.network_name = network
+        self.mean, self.std = mean, std
+        self.arguments = dict(arguments or {})
+        self.pretrained = pretrained
+        self.preprocessing = Preprocessing(input_size, mean, std)
+        self.card: TeacherCard | None = None
+        self.best: dict[str, Any] | None = None
+
+    def configure_model(self) -> None:
+        """Build the network for the classes of the data.
+
+        Raises:
+            InputError: When the data are not from a `LabelledImagesDataModule`, or the network cannot be built.
+        """
+        if self.card is not None or self._trainer is None:
+            return
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, LabelledImagesDataModule):
+            raise InputError(
+                f"data: {type(data).__name__} is not legal; ClassifierModule needs LabelledImagesDataModule"
+            )
+        name, digest = data.dataset.name, data.dataset.split_hash
+        self._build(
+            TeacherCard(
+                modality=data.modality,
+                network=self.network_name,
+                classes=data.classes,
+                input_size=self.preprocessing.size,
+                mean=self.mean,
+                std=self.std,
+                arguments=self.arguments,
+                name=f"{name}-{data.modality}",
+                split=f"{name}: trained on train, chosen on validation; sha256 {digest}",
+            ),
+            self.pretrained,
+        )
+
+    def _build(self, card: TeacherCard, pretrained: bool = False) -> None:
+        self.card = card
+        # On CPUs and on GPUs with bf16, convolutions are faster in this layout, and they pass it on.
+        network = build_network(card.network, card.arguments, len(card.classes), pretrained)
+        self.network = network.to(memory_format=torch.channels_last)
+        self.accuracy = MulticlassAccuracy(len(card.classes), average="micro")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images in [0, 1], (B, 3, H, W), to logits, (B, K)."""
+        logits: Tensor = self.network(self.preprocessing(images))
+        return logits
+
+    def training_step(self, batch: ImageBatch) -> Tensor:
+        """Cross-entropy of one batch."""
+        images = batch.image if self.augmentation is None else self.augmentation(batch.image)
+        loss = F.cross_entropy(self(images).float(), batch.label, label_smoothing=self.label_smoothing)
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.label))
+        return loss
+
+    def validation_step(self, batch: ImageBatch) -> None:
+        """Count what is right."""
+        self.accuracy.update(self(batch.image), batch.label)
+
+    test_step = validation_step
+
+    def on_validation_start(self) -> None:
+        """Outside of fit, measure the best epoch."""
+        super().on_validation_start()
+        if self.trainer.state.fn != TrainerFn.FITTING:
+            self._restore_best()
+
+    def on_test_start(self) -> None:
+        """Measure the best epoch."""
+        super().on_test_start()
+        self._restore_best()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log `val/accuracy` and keep the weights of the best epoch."""
+        # Before `on_validation_end`, where checkpoints are written: they hold the best epoch so far.
+        accuracy = self._log_accuracy("val")
+        if self.trainer.state.fn != TrainerFn.FITTING or self.trainer.sanity_checking:
+            return
+        if self.best is None or accuracy > self.best["accuracy"]:
+            weights = {name: tensor.cpu().clone() for name, tensor in self.network.state_dict().items()}
+            self.best = {"accuracy": accuracy, "epoch": self.current_epoch, "weights": weights}
+
+    def on_test_epoch_end(self) -> None:
+        """Log `test/accuracy`."""
+        self._log_accuracy("test")
+
+    def _log_accuracy(self, stage: str) -> float:
+        accuracy = self.accuracy.compute()
+        self.accuracy.reset()
+        self.log(f"{stage}/accuracy", accuracy, prog_bar=True, rank_zero_only=True)  # compute() joined all processes
+        return float(accuracy)
+
+    def _restore_best(self) -> None:
+        if self.best is not None:
+            self.network.load_state_dict(self.best["weights"])
+
+    def fit_summary(self, logged: dict[str, float]) -> tuple[Split | None, dict[str, float]]:
+        """Accuracy of the epoch whose weights are written, on the validation part."""
+        if self.best is None:
+            return super().fit_summary(logged)
+        return "validation", {"accuracy": self.best["accuracy"], "best_epoch": float(self.best["epoch"])}
+
+    def on_fit_start(self) -> None:
+        """Find out now, and not after the training, whether the file can be written.
+
+        Raises:
+            InputError: When it cannot.
+        """
+        super().on_fit_start()
+        if is_fast_dev_run(self.trainer):  # leaves nothing behind, not even a folder
+            return
+        folder = Path(self.output).absolute().parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"output: {self.output!r} cannot be written: {error.filename}: {error.strerror}"
+            ) from error
+        if not os.access(folder, os.W_OK) or Path(self.output).is_dir():
+            raise InputError(f"output: {self.output!r} cannot be written; name a file in a folder that can be")
+
+    def on_fit_end(self) -> None:
+        """Write the best epoch as a teacher file; without validation, the last one."""
+        if self.card is None or is_fast_dev_run(self.trainer):
+            return
+        self._restore_best()
+        if self.trainer.is_global_zero:
+            accuracy = None if self.best is None else self.best["accuracy"]
+            save_teacher(self.output, self.network, replace(self.card, accuracy=accuracy), self.half_file)
+            print(f"teacher: {Path(self.output).resolve()}", flush=True)  # noqa: T201 - what the user looks for
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the best epoch and the classes, which a resumed run needs."""
+        super().on_save_checkpoint(checkpoint)
+        if self.card is not None:
+            checkpoint["classifier"] = {"card": self.card.to_json(), "best": self.best}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the best epoch; without data at hand, build the network for the checkpoint's classes.
+
+        Raises:
+            InputError: When the data have other classes than the checkpoint.
+        """
+        if "classifier" not in checkpoint:
+            raise InputError("--ckpt_path: this checkpoint is not one of a ClassifierModule")
+        stored = checkpoint["classifier"]
+        card = TeacherCard.from_json(stored["card"], "checkpoint")
+        if self.card is None:
+            self._build(card)
+        elif self.card.classes != card.classes:
+            raise InputError(
+                f"this checkpoint has the classes {list(card.classes)}, the data have {list(self.card.classes)}"
+            )
+        self.best = stored["best"]
+        super().on_load_checkpoint(checkpoint)

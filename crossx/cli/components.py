@@ -1,0 +1,9 @@
+"""Every class that a config may name by its short name, imported in one place.
+
+A class of another package is named by its full path (`class_path: mypackage.MyModule`) and needs no entry here.
+"""
+
+import crossx.augmentation
+import crossx.baselines
+import crossx.classification.data
+import crossx.classification.module  # noqa: F401

@@ -1,0 +1,1 @@
+"""Ground that everything stands on: errors, files, paths, seeds, processes, precision."""

@@ -1,0 +1,95 @@
+"""Checkpoints are files from strangers: what may be read out of them, and what they may not bring about."""
+
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator, Set
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from crossx.core.errors import InputError
+
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+_DEEPEST = 50
+
+
+def read_checkpoint(path: Path, field: str) -> dict[str, Any]:
+    """Read a checkpoint as tensors and plain values, on the CPU.
+
+    Args:
+        path: The checkpoint.
+        field: Where the user named it, for messages.
+
+    Raises:
+        InputError: When it does not exist, or is anything else.
+    """
+    if not path.is_file():
+        raise InputError(f"{field}: {str(path)!r} is not a file")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a hostile or damaged file can fail in any way inside the unpickler
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{field}: {path} is not a checkpoint that can be read safely ({reason})") from error
+    return checkpoint if isinstance(checkpoint, dict) else {}
+
+
+def refuse_imports(config: object, where: str, named: Set[str] = frozenset()) -> None:
+    """Refuse values out of a checkpoint from which a parser would import something that is not loaded.
+
+    Args:
+        config: Nested values.
+        where: The checkpoint, for the message.
+        named: Names that the user gives too: those are not the checkpoint's choice.
+
+    Raises:
+        InputError: Naming what is not loaded.
+    """
+    for name in texts(config):
+        if _DOTTED.fullmatch(name) and name not in named and not _is_trusted(name):
+            raise InputError(
+                f"{where} names {name!r}, which is not loaded; a checkpoint cannot import anything. Give the config "
+                "that names it with --config, or import it first"
+            )
+
+
+def texts(value: object, depth: int = 0) -> Iterator[str]:
+    """All texts in nested values, also in those that the parser would read out of a text or the file that it names.
+
+    Raises:
+        InputError: When files name each other in a circle.
+    """
+    if depth > _DEEPEST:
+        raise InputError("the checkpoint's config is nested too deeply")
+    parts: list[object] = []
+    if isinstance(value, str):
+        yield value
+        inner = read_as_config(value)
+        parts = [] if inner == value else [inner]
+    elif isinstance(value, dict):
+        parts = [*value, *value.values()]
+    elif isinstance(value, list | tuple):
+        parts = list(value)
+    for part in parts:
+        yield from texts(part, depth + 1)
+
+
+def read_as_config(text: str) -> object:
+    """What jsonargparse makes of a text where it expects an object."""
+    try:
+        file = Path(text)
+        return yaml.safe_load(file.read_text() if file.is_file() else text)
+    except (OSError, ValueError, yaml.YAMLError):  # not text, not YAML, or no name that a file can have
+        return None
+
+
+def _is_trusted(name: str) -> bool:
+    module, _, attribute = name.rpartition(".")
+    loaded = getattr(sys.modules.get(module), attribute, None)
+    if isinstance(loaded, type):
+        return name.startswith("torch.optim.") or any(base.__module__.startswith("crossx.") for base in loaded.__mro__)
+    # Not a class: harmless if it can name nothing, such as the file `photo.safetensors`.
+    package = name.partition(".")[0]
+    return package not in sys.modules and importlib.util.find_spec(package) is None

@@ -1,0 +1,146 @@
+"""Shapes: ten everyday objects, drawn by programs as photo-like images and as hand-like sketches.
+
+The data set that quickstart, tests and demos use: nothing is downloaded and no file is opened. A photo fills an
+object's parts (colour, texture, light, shadow, clutter, viewpoint, camera); a sketch draws their outlines with an
+imprecise hand that leaves parts out. Nothing but shape tells the class: colours, textures, backgrounds, line widths,
+viewpoints and scales come from the same distributions for all.
+"""
+
+import hashlib
+import json
+from typing import get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crossx.core.errors import InputError
+from crossx.data.base import LabelledImages, RetrievalData
+from crossx.data.shapes.objects import PROGRAMS, Part, draw_object
+from crossx.data.shapes.photo import render_photo
+from crossx.data.shapes.sketch import draw_sketch
+from crossx.strokes.raster import rasterise
+from crossx.strokes.sequence import Strokes
+from crossx.types import Modality, Split
+
+FORMAT = 1
+"""Raised whenever the same arguments give other images."""
+
+_SPLITS: tuple[Split, ...] = get_args(Split)
+_OBJECT, _PHOTO, _SKETCH, _PEN = range(4)
+
+
+class ShapesDataset(RetrievalData):
+    """Photos and sketches of ten objects; see the module's description.
+
+    An image is a pure function of (seed, split, class, instance): other counts leave it as it is, and another size
+    shows the same scene. A photo and the sketches of one instance show an object of the same proportions.
+
+    Args:
+        size: Side of the images in pixels, at least 16.
+        seed: Another seed is another data set of the same kind, in [0, 2^64).
+        train: Instances per class for training.
+        validation: Instances per class for validation.
+        test: Instances per class for test.
+        sketches: Sketches per instance, at least 1.
+        cache: Keep drawn images in memory; the default 8,000 at 32 px take 25 MB.
+
+    Raises:
+        InputError: When an argument is out of its range.
+    """
+
+    name = "shapes"
+    classes = tuple(PROGRAMS)
+
+    def __init__(
+        self,
+        size: int = 32,
+        seed: int = 0,
+        train: int = 300,
+        validation: int = 40,
+        test: int = 60,
+        sketches: int = 1,
+        cache: bool = True,
+    ) -> None:
+        counts: dict[Split, int] = {"train": train, "validation": validation, "test": test}
+        for field, value, least in [
+            ("size", size, 16),
+            ("seed", seed, 0),
+            ("sketches", sketches, 1),
+            *((split, count, 0) for split, count in counts.items()),
+        ]:
+            if not least <= value < 2**64:
+                raise InputError(f"{field}: {value} must be at least {least} and below 2^64")
+        self.size = size
+        self.seed = seed
+        self.counts = counts
+        self.sketches = sketches
+        self.cache = cache
+
+    def images(self, modality: Modality, split: Split) -> "ShapesImages":
+        """The photos or sketches of a split, ordered by class, instance and sketch.
+
+        Raises:
+            InputError: When the split has no instances.
+        """
+        return ShapesImages(self, modality, split)
+
+    def strokes(self, split: Split, i: int) -> Strokes:
+        """The strokes of sketch i of a split, in drawing order, in [0, 1].
+
+        Raises:
+            InputError: When the split has no sketch i.
+        """
+        total = len(self.classes) * self.counts[split] * self.sketches
+        if not 0 <= i < total:
+            raise InputError(f"i: {i} is not the index of one of the {total} {split} sketches")
+        instance, copy = divmod(i, self.sketches)
+        return draw_sketch(self._object(split, instance), self._random(split, instance, _SKETCH, copy))
+
+    @property
+    def split_hash(self) -> str:
+        """SHA-256 (hex) of format version, seed, counts and classes."""
+        content = [FORMAT, self.seed, self.counts, self.sketches, self.classes]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def _object(self, split: Split, instance: int) -> list[Part]:
+        name = self.classes[instance // self.counts[split]]
+        return draw_object(name, self._random(split, instance, _OBJECT))
+
+    def _random(self, split: Split, instance: int, purpose: int, copy: int = 0) -> np.random.Generator:
+        """Random numbers that depend on nothing but the arguments, `instance` counting over all classes of a split."""
+        label, number = divmod(instance, self.counts[split])
+        # Philox is counter-based: each of these counters starts a stream of 2^64 blocks of its own.
+        counter = [0, number, label * len(_SPLITS) + _SPLITS.index(split), copy * 4 + purpose]
+        return np.random.Generator(np.random.Philox(key=self.seed, counter=counter))
+
+
+class ShapesImages(LabelledImages):
+    """Photos or sketches of one split of a `ShapesDataset`."""
+
+    def __init__(self, data: ShapesDataset, modality: Modality, split: Split) -> None:
+        self.data = data
+        self.split: Split = split
+        self.copies = data.sketches if modality == "sketch" else 1
+        count = data.counts[split]
+        instances = [f"{split}/{name}/{number:04d}" for name in data.classes for number in range(count)]
+        super().__init__(
+            modality,
+            data.classes,
+            labels=np.arange(len(data.classes)).repeat(count * self.copies),
+            names=[f"{modality}/{instance}-{copy}" for instance in instances for copy in range(self.copies)],
+            instances=[instance for instance in instances for _ in range(self.copies)],
+            cache=data.cache,
+        )
+
+    def read(self, i: int) -> Tensor:
+        """Draw image i: uint8 RGB, (3, S, S)."""
+        data, size = self.data, self.data.size
+        instance, copy = divmod(i, self.copies)
+        if self.modality == "photo":
+            photo = render_photo(data._object(self.split, instance), size, data._random(self.split, instance, _PHOTO))
+            return torch.tensor(photo).permute(2, 0, 1).contiguous()
+        # Wide enough to be seen at 32 px, and finer in proportion on larger images.
+        width = data._random(self.split, instance, _PEN, copy).uniform(1.2, 2.0) * max(1.0, (size / 32) ** 0.5)
+        sketch = rasterise(data.strokes(self.split, i), size, width)
+        return torch.tensor(sketch).expand(3, -1, -1).clone()

@@ -1,0 +1,8 @@
+"""Networks seen in two parts, features and classifier, and what every network needs around it."""
+
+from crossx.networks.base import Network, last_layer
+from crossx.networks.build import build_network
+from crossx.networks.small_resnet import SmallResNet
+from crossx.networks.timm_network import TimmNetwork
+
+__all__ = ["Network", "SmallResNet", "TimmNetwork", "build_network", "last_layer"]

@@ -1,0 +1,98 @@
+"""Networks that are used and never trained: how nothing can change them, and why no checkpoint holds them."""
+
+import hashlib
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Frozen(nn.Module):
+    """A network that is used and never trained; base class of frozen teachers and of other frozen networks.
+
+    Its parameters have no gradients, it stays in eval mode, and it is in no state dict, whoever holds it: its weights
+    belong to its own file. A copy of a module that holds it holds the same object.
+
+    A subclass builds its layers and calls `freeze` at the end of its constructor.
+
+    Attributes:
+        hash: SHA-256 (hex) of the description and all tensors, taken by `freeze`.
+    """
+
+    hash: str
+
+    def freeze(self, description: str) -> None:
+        """Freeze everything that the module holds.
+
+        Args:
+            description: What else tells this network from another one, such as its card; part of the hash.
+        """
+        self.requires_grad_(False).eval()
+        self.register_state_dict_post_hook(_leave_out)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_forgive_missing)  # type: ignore[no-untyped-call]
+        self._prefix = ""
+        self._description = description
+        self.hash = self.fingerprint()
+
+    @property
+    def title(self) -> str:
+        """Short name for messages."""
+        return type(self).__name__
+
+    def hashed_tensors(self) -> dict[str, Tensor]:
+        """Tensors that make the fingerprint, by name: all persistent ones by default."""
+        tensors: dict[str, Tensor] = {}
+        for name, child in self.named_children():
+            tensors.update(child.state_dict(prefix=f"{name}."))
+        return tensors
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of description and tensors as they are now; it equals `hash` as long as nothing has moved."""
+        digest = hashlib.sha256(self._description.encode())
+        for name, tensor in sorted(self.hashed_tensors().items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
+    def train(self, mode: bool = True) -> "Frozen":
+        """Stay in eval mode."""
+        return super().train(False)
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - refused whatever comes
+        """Refused.
+
+        Raises:
+            RuntimeError: Always.
+        """
+        raise RuntimeError("a frozen network is read from its own file, never from a state dict")
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        # `state_dict` is torch's own copy of the part below `prefix`. What somebody put there for us is reported and
+        # dropped before the network, which is loaded next, can take it.
+        self._prefix = prefix
+        for key in [key for key in state_dict if key.startswith(prefix)]:
+            if strict:
+                unexpected_keys.append(key)
+            del state_dict[key]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Frozen":
+        """The same object: one copy a process, also inside an averaged copy of its holder."""
+        return self
+
+
+def _leave_out(module: nn.Module, state_dict: dict[str, Any], prefix: str, local_metadata: object) -> None:  # noqa: ARG001
+    for key in [key for key in state_dict if key.startswith(prefix)]:
+        del state_dict[key]
+
+
+def _forgive_missing(module: Frozen, incompatible: Any) -> None:  # noqa: ANN401 - torch's private named tuple
+    incompatible.missing_keys[:] = [key for key in incompatible.missing_keys if not key.startswith(module._prefix)]

@@ -1,0 +1,172 @@
+"""The data module of all three ways to train: latents for training, real images for validation and test."""
+
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch.utils.data import DataLoader, DistributedSampler
+
+from crossx.core.batches import stack
+from crossx.core.errors import InputError
+from crossx.core.seeding import run_seed
+from crossx.data.base import LabelledImages, RetrievalData, collate_images
+from crossx.pairs.latents import LatentDataset, LatentSampler
+from crossx.teachers.teacher import read_card
+from crossx.teachers.vocabulary import Vocabulary
+from crossx.training.lightning_state import batches_done
+from crossx.types import ImageBatch, LatentBatch, Modality, Split
+
+
+class SyntheticPairsDataModule(pl.LightningDataModule):
+    """Serves latents, turns them into photo-sketch pairs on the device, and serves real images for evaluation only.
+
+    The loader's workers carry numbers. When the root module wants pairs for the coming batch, the transfer hook makes
+    them with the root's pair source, on the device, without gradient and in the run's precision; it passes
+    everything else through. What kind of pairs (live, saved or real ones) is the module's choice.
+
+    Args:
+        dataset: Real images for validation and test; None for a run that is never evaluated (reconstruction alone).
+        batch_size: B of one process, in latents.
+        batches_per_epoch: Training batches between two chances to validate and save.
+        eval_batch_size: Images a batch in validation and test.
+        workers: Loader processes for training and evaluation each.
+        photo_teacher: The photo teacher's file, whose class names the data set's classes must be among; filled in by
+            the command line from `teachers.photo`.
+        sketch_teacher: The same for sketches.
+        aliases: Other spellings of class names, from `teachers.aliases` in the same way.
+        unknown_classes: Whether the data set may have classes that a teacher does not know: to measure retrieval of
+            unseen or half-known classes. Otherwise such a class is taken for a mistake.
+
+    Raises:
+        InputError: When a number is out of range, or a class of the data set is not known to both teachers and
+            `unknown_classes` does not allow it.
+    """
+
+    def __init__(
+        self,
+        dataset: RetrievalData | None = None,
+        batch_size: int = 128,
+        batches_per_epoch: int = 100,
+        eval_batch_size: int = 256,
+        workers: int = 0,
+        photo_teacher: str | None = None,
+        sketch_teacher: str | None = None,
+        aliases: dict[str, str] | None = None,
+        unknown_classes: bool = False,
+    ) -> None:
+        super().__init__()
+        for name, value in (
+            ("batch_size", batch_size),
+            ("batches_per_epoch", batches_per_epoch),
+            ("eval_batch_size", eval_batch_size),
+        ):
+            if value < 1:
+                raise InputError(f"data.{name}: {value} is not legal; at least 1")
+        if workers < 0:
+            raise InputError(f"data.workers: {workers} is not legal; 0 (none) or more")
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.batches_per_epoch = batches_per_epoch
+        self.eval_batch_size = eval_batch_size
+        self.workers = workers
+        # Kept open, so that decoded images stay in memory between validations.
+        self._opened: dict[Split, tuple[LabelledImages, LabelledImages]] = {}
+        if dataset is not None and photo_teacher is not None and sketch_teacher is not None and not unknown_classes:
+            cards = (read_card(photo_teacher, "teachers.photo"), read_card(sketch_teacher, "teachers.sketch"))
+            check_classes(dataset.classes, Vocabulary(cards[0].classes, cards[1].classes, aliases))
+
+    def _root(self) -> Any:  # noqa: ANN401 - any module with the four attributes below
+        return self._trainer.lightning_module
+
+    @property
+    def _trainer(self) -> pl.Trainer:
+        if self.trainer is None:
+            raise RuntimeError("the data module is used by a Trainer only")
+        return self.trainer
+
+    def train_dataloader(self) -> DataLoader[LatentBatch]:
+        """Latents, and for training with data the images that belong to them."""
+        trainer, root = self._trainer, self._root()
+        length = self.batch_size * self.batches_per_epoch * trainer.world_size
+        latents = LatentDataset(run_seed(), root.latent_dim, length)
+        source = root.pair_source
+        progress = trainer.fit_loop.epoch_loop.batch_progress
+        return DataLoader(
+            latents if source is None else source.loaded(latents, self.dataset),
+            self.batch_size,
+            sampler=LatentSampler(
+                latents, trainer.world_size, trainer.global_rank, self.batch_size, lambda: progress.total.ready
+            ),
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,  # they keep decoded images
+            collate_fn=stack,
+            drop_last=True,
+        )
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:  # noqa: ANN401 - Lightning's signature
+        """Make pairs where they are wanted."""
+        trainer, root = self._trainer, self._root()
+        if not (trainer.training and isinstance(batch, LatentBatch) and root.wants_pairs(batches_done(trainer))):
+            return batch
+        with torch.no_grad(), trainer.precision_plugin.forward_context():
+            pairs = root.pair_source.sample(batch)
+        pairs.photo, pairs.sketch = pairs.photo.float(), pairs.sketch.float()
+        return pairs
+
+    def images(self, split: Split) -> tuple[LabelledImages, LabelledImages]:
+        """Gallery and queries of a split.
+
+        Raises:
+            InputError: When the run has no data set to evaluate on.
+        """
+        if self.dataset is None:
+            raise InputError("data.dataset: none is named, and this run is to be evaluated; name one")
+        if split not in self._opened:
+            self._opened[split] = (self.dataset.images("photo", split), self.dataset.images("sketch", split))
+        return self._opened[split]
+
+    def evaluation_loaders(self, split: Split) -> list[DataLoader[ImageBatch]]:
+        """Loaders of the gallery (photos) and the queries (sketches) of a split."""
+        return [self._loader(images) for images in self.images(split)]
+
+    def _loader(self, images: LabelledImages) -> DataLoader[ImageBatch]:
+        trainer = self._trainer
+        sampler: DistributedSampler[ImageBatch] | None = None
+        if trainer.world_size > 1:  # our own, so that Lightning does not warn: the metric drops the padded duplicates
+            sampler = DistributedSampler(images, trainer.world_size, trainer.global_rank, shuffle=False)
+        return DataLoader(
+            images,
+            batch_size=self.eval_batch_size,  # by name: Lightning makes loaders anew for `predict`, with its own value
+            sampler=sampler,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            collate_fn=collate_images,
+        )
+
+    def val_dataloader(self) -> list[DataLoader[ImageBatch]]:
+        """Gallery and queries of the validation split; nothing where the run is not evaluated."""
+        return [] if self.dataset is None else self.evaluation_loaders("validation")
+
+    def test_dataloader(self) -> list[DataLoader[ImageBatch]]:
+        """Gallery and queries of the test split."""
+        return self.evaluation_loaders("test")
+
+    predict_dataloader = test_dataloader
+
+
+def check_classes(classes: tuple[str, ...], vocabulary: Vocabulary) -> None:
+    """Refuse a data set with classes that a teacher does not know.
+
+    Raises:
+        InputError: Naming the classes and what is legal.
+    """
+    sides: tuple[Modality, Modality] = ("photo", "sketch")
+    for side in sides:
+        known = [name for name, yes in zip(vocabulary.union, vocabulary.known(side).tolist(), strict=True) if yes]
+        unknown = [name for name in classes if vocabulary.canonical(name) not in known]
+        if unknown:
+            raise InputError(
+                f"data.dataset: the {side} teacher does not know {', '.join(map(repr, unknown[:5]))}"
+                f"{' and more' if len(unknown) > 5 else ''}; its classes are {', '.join(known)} "
+                "(teachers.aliases joins different spellings; data.unknown_classes: true measures what is unknown)"
+            )

@@ -1,0 +1,136 @@
+"""A bounded pool of earlier pairs, mixed into the new ones."""
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from crossx.core.batches import concatenate, take
+from crossx.core.errors import InputError
+from crossx.core.seeding import philox, run_seed
+from crossx.data.base import RetrievalData
+from crossx.pairs.latents import LatentDataset
+from crossx.pairs.sources import Pairs
+from crossx.teachers.pair import TeacherPair
+from crossx.types import LatentBatch, PairBatch, PairSource, TeacherOutput
+
+
+class Replay(Pairs):
+    """Fill a share of every batch with pairs of earlier batches.
+
+    Generators drift while they learn; encoders that see only the newest images forget the older ones (forgetting is
+    what replay cures in data-free distillation, arXiv 2108.05698). The pool is class-balanced: its places are divided
+    equally among the classes of the union, each class (a pair's `target`) has a ring of its own, and a replayed pair
+    is drawn by class first. Images are kept as uint8 beside
+    the teachers' outputs on them.
+
+    The pool is no `nn.Module` buffer, because DDP broadcasts buffers; every process has its own. It is not part of
+    the checkpoint: a resumed run starts with an empty pool, and until it holds a batch's share, batches are all new.
+    Only the new part of a batch is sampled, so generators with BatchNorm normalise by that part.
+
+    Args:
+        source: Where new pairs come from.
+        share: Part of each batch that is replayed, in (0, 1).
+        size: Pairs in the pool of one process.
+
+    Raises:
+        InputError: When `share` or `size` is out of range, or a batch's share is larger than the pool.
+    """
+
+    def __init__(self, source: Pairs, share: float = 0.5, size: int = 4096) -> None:
+        if not 0 < share < 1:
+            raise InputError(f"share: {share} is not legal; a number above 0 and below 1")
+        if size < 1:
+            raise InputError(f"size: {size} is not legal; at least 1 pair")
+        self.source = source
+        self.real, self.true_labels = source.real, source.true_labels
+        self.share = share
+        self.size = size
+        self._pool: PairBatch | None = None
+        self._written = torch.zeros(0, dtype=torch.int64)  # pairs ever written, by class
+
+    @property
+    def latent_dim(self) -> int:
+        """Z of the source."""
+        return self.source.latent_dim
+
+    def attach(self, teachers: TeacherPair, live: PairSource | None) -> None:
+        """Hand everything on to the source."""
+        classes = len(teachers.vocabulary.union)
+        if self.size < classes:
+            raise InputError(f"size: {self.size} is not legal; at least one pair for each of the {classes} classes")
+        self.source.attach(teachers, live)
+        self._pool = None
+        self._written = torch.zeros(classes, dtype=torch.int64)
+
+    def loaded(self, latents: LatentDataset, data: RetrievalData | None) -> Dataset[LatentBatch]:
+        """What the source reads."""
+        return self.source.loaded(latents, data)
+
+    def __len__(self) -> int:
+        """Pairs in the pool now."""
+        return int(self._filled.sum())
+
+    def sample(self, latents: LatentBatch) -> PairBatch:
+        """New pairs for the first latents, earlier ones in the place of the rest."""
+        count = len(latents.noise)
+        replayed = min(round(self.share * count), count - 1)  # the generators are always asked for something new
+        if replayed > self._places * len(self._written):
+            raise InputError(f"size: {self.size} is not legal; a batch of {count} replays {replayed} pairs, name more")
+        if replayed == 0 or len(self) < replayed:
+            new = self.source.sample(latents)
+            self._remember(new)
+            return new
+        new = self.source.sample(take(latents, slice(count - replayed)))
+        old = self._recall(replayed, place=int(latents.index[0]))
+        self._remember(new)
+        return concatenate([new, old])
+
+    @property
+    def _places(self) -> int:
+        """Places a class has in the pool."""
+        return self.size // max(len(self._written), 1)
+
+    @property
+    def _filled(self) -> Tensor:
+        """Pairs in the pool now, by class."""
+        return self._written.clamp(max=self._places)
+
+    def _recall(self, count: int, place: int) -> PairBatch:
+        if self._pool is None:
+            raise RuntimeError("nothing has been remembered yet")
+        draw = philox(run_seed(), place, stream=2)
+        present = self._filled.nonzero().flatten().numpy()
+        classes = torch.from_numpy(present[draw.integers(len(present), size=count)])
+        offsets = torch.from_numpy(draw.integers(self._filled[classes].numpy()))
+        rows = (classes * self._places + offsets).to(self._pool.photo.device)
+        old = take(self._pool, rows)
+        old.photo, old.sketch = old.photo.float().div_(255.0), old.sketch.float().div_(255.0)
+        return old
+
+    def _remember(self, pairs: PairBatch) -> None:
+        pool = self._pool = self._pool or _empty_like(pairs, self._places * len(self._written))
+        rows = []
+        for label in pairs.target.tolist():
+            rows.append(label * self._places + int(self._written[label]) % self._places)
+            self._written[label] += 1
+        # Later rows of one batch win over earlier ones in the same place, in a fixed order.
+        last = {row: i for i, row in enumerate(rows)}
+        into, chosen = torch.tensor(list(last)), torch.tensor(list(last.values()))
+        kept = take(_quantised(pairs), chosen.to(pairs.photo.device))
+        for place, value in zip(_tensors(pool), _tensors(kept), strict=True):
+            place[into.to(place.device)] = value
+
+
+def _quantised(pairs: PairBatch) -> PairBatch:
+    """Images as uint8, everything else as it is."""
+    photo, sketch = (x.mul(255).round_().to(torch.uint8) for x in (pairs.photo, pairs.sketch))
+    return PairBatch(photo, sketch, pairs.photo_teacher, pairs.sketch_teacher, pairs.target)
+
+
+def _tensors(pairs: PairBatch) -> list[Tensor]:
+    outputs: tuple[TeacherOutput, TeacherOutput] = (pairs.photo_teacher, pairs.sketch_teacher)
+    return [pairs.photo, pairs.sketch, pairs.target, *(t for o in outputs for t in (o.logits, o.features))]
+
+
+def _empty_like(pairs: PairBatch, size: int) -> PairBatch:
+    return take(_quantised(pairs), torch.zeros(size, dtype=torch.int64))

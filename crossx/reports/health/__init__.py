@@ -1,0 +1,1 @@
+"""Health of a training: measures, findings, diversity."""

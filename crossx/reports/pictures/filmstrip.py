@@ -1,0 +1,133 @@
+"""How the pictures of fixed latents change while a run learns, beside its retrieval."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from PIL import Image
+from torch import Tensor
+
+from crossx.core.batches import take
+from crossx.core.errors import InputError
+from crossx.core.tensor_files import atomic_path
+from crossx.reports.pictures.charts import curve_chart
+from crossx.reports.pictures.fixed import sample_fixed
+from crossx.reports.pictures.sheets import RIGHT, WRONG, Sheet, to_picture
+from crossx.reports.pictures.validations import AfterValidation
+
+_SIDE = 56
+_CURVE = 360
+_METRIC = "val/map_all"
+
+
+class Filmstrip(AfterValidation):
+    """Writes `filmstrip.png`: photo over sketch of fixed latents, a column a time, beside the curve of `val/map_all`.
+
+    Below each image stands the class that its teacher sees; green frames are pairs to which both teachers give the same
+    class. The strip is kept in checkpoints, so that a resumed run goes on with it. Only modules with generators have
+    one.
+
+    Args:
+        latents: Latents shown.
+        columns: Times shown at most. When a strip is full, every other time is dropped, and from then on every other
+            one is kept; the first and the newest one are always there.
+
+    Raises:
+        InputError: When a number is out of range.
+    """
+
+    def __init__(self, latents: int = 4, columns: int = 12) -> None:
+        super().__init__()
+        if latents < 1 or columns < 2:
+            raise InputError(
+                f"filmstrip.latents {latents} and columns {columns} are not legal; latents from 1, columns from 2"
+            )
+        self.latents = latents
+        self.columns = columns
+        self._times = 0
+        self._every = 1
+        self._frames: list[dict[str, Any]] = []
+        self._curve: list[tuple[int, float]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """The strip so far, as plain values and uint8 images."""
+        return {"times": self._times, "every": self._every, "frames": self._frames, "curve": self._curve}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the strip of the run that is resumed, unless it shows another number of latents."""
+        if any(len(frame["photo_classes"]) != self.latents for frame in state_dict["frames"]):
+            return
+        self._times, self._every = state_dict["times"], state_dict["every"]
+        self._frames, self._curve = list(state_dict["frames"]), [(s, v) for s, v in state_dict["curve"]]
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Show; the value of a full sanity check is where the curve starts."""
+        if trainer.sanity_checking and trainer.num_sanity_val_steps == float("inf") and trainer.global_step == 0:
+            self._show(trainer, pl_module)
+        super().on_validation_end(trainer, pl_module)
+
+    def show(self, trainer: pl.Trainer, module: pl.LightningModule, folder: Path) -> None:
+        """Add a time, and write the picture anew."""
+        if not hasattr(module, "sample"):
+            return
+        step, measured = trainer.global_step, trainer.callback_metrics.get(_METRIC)
+        if measured is not None:
+            self._curve = [*(point for point in self._curve if point[0] != step), (step, float(measured))]
+        self._add(self._frame(module, step, getattr(getattr(trainer, "datamodule", None), "batch_size", self.latents)))
+        with atomic_path(folder / "filmstrip.png") as temporary:
+            self._draw().save(temporary, format="PNG")
+
+    def _frame(self, module: Any, step: int, batch_size: int) -> dict[str, Any]:  # noqa: ANN401 - modules with generators
+        pairs = take(sample_fixed(module, max(batch_size, self.latents)), slice(self.latents))
+        vocabulary = module.teachers.vocabulary
+        photo = vocabulary.union_posterior(pairs.photo_teacher.logits, "photo").argmax(1).tolist()
+        sketch = vocabulary.union_posterior(pairs.sketch_teacher.logits, "sketch").argmax(1).tolist()
+        return {
+            "step": step,
+            "photo": _small(pairs.photo),
+            "sketch": _small(pairs.sketch),
+            "photo_classes": [vocabulary.union[c] for c in photo],
+            "sketch_classes": [vocabulary.union[c] for c in sketch],
+        }
+
+    def _add(self, frame: dict[str, Any]) -> None:
+        if self._frames and self._frames[-1]["step"] == frame["step"]:
+            self._frames[-1] = frame
+            return
+        # The newest frame is provisional unless its turn has come: it gives its place to the next one.
+        if self._frames and (self._times - 1) % self._every:
+            self._frames.pop()
+        self._frames.append(frame)
+        self._times += 1
+        if len(self._frames) > self.columns:
+            newest = self._frames[-1]
+            self._every *= 2
+            self._frames = self._frames[::2]
+            if self._frames[-1] is not newest:
+                self._frames.append(newest)
+
+    def _draw(self) -> Image.Image:
+        sheet = Sheet(2 * self.latents, len(self._frames), _SIDE, lines=1, title="")
+        for column, frame in enumerate(self._frames):
+            sheet.draw.text((6 + column * sheet.cell[0], 8), str(frame["step"]), fill="black", font=sheet.font)
+            for latent in range(self.latents):
+                names = [frame[f"{side}_classes"][latent] for side in ("photo", "sketch")]
+                colour = RIGHT if names[0] == names[1] else WRONG
+                for row, side in enumerate(("photo", "sketch")):
+                    image = frame[side][latent].float() / 255
+                    sheet.place(2 * latent + row, column, image, colour, [names[row]])
+        strip = sheet.picture
+        value = f" {self._curve[-1][1]:.3f}" if self._curve else ", not measured"
+        title = f"{_METRIC}{value}, step {self._frames[-1]['step']} (left: photo over sketch)"
+        chart = curve_chart(self._curve, _CURVE, min(strip.height, 300), title)
+        picture = Image.new("RGB", (strip.width + _CURVE, strip.height), "white")
+        picture.paste(strip, (0, 0))
+        picture.paste(chart, (strip.width, 0))
+        return picture
+
+
+def _small(images: Tensor) -> Tensor:
+    """Images in [0, 1], (B, 3, S, S), in the size that they are shown in, (B, 3, s, s) uint8 on the CPU."""
+    pictures = [torch.frombuffer(bytearray(to_picture(image, _SIDE).tobytes()), dtype=torch.uint8) for image in images]
+    return torch.stack(pictures).view(len(images), _SIDE, _SIDE, 3).permute(0, 3, 1, 2).contiguous()

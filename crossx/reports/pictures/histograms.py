@@ -1,0 +1,97 @@
+"""How often each teacher sees each class in the pairs, and how often both see the same."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+
+from crossx.core.errors import InputError
+from crossx.core.tensor_files import atomic_path
+from crossx.reports.pictures.charts import bar_chart
+from crossx.reports.pictures.fixed import sample_fixed
+from crossx.reports.pictures.validations import AfterValidation, step_name
+from crossx.reports.run.tables import write_csv
+from crossx.teachers.pair import TeacherPair
+from crossx.types import PairBatch
+
+
+class ClassHistograms(AfterValidation):
+    """Writes `classes/step_<n>.png` and `.csv`: how often each teacher sees each class since the last time.
+
+    Counted are the pairs that the encoders have learned from, replayed ones too, on the first process; their agreement
+    is logged as `encode/pair_agreement`. Where no pairs came (warm-up, generators alone), a batch of fixed latents is
+    counted instead.
+
+    Args:
+        classes: Classes in the picture, the most frequent ones; the table has all.
+
+    Raises:
+        InputError: When `classes` is below 1.
+    """
+
+    def __init__(self, classes: int = 40) -> None:
+        super().__init__()
+        if classes < 1:
+            raise InputError(f"histograms.classes: {classes} is not legal; at least 1")
+        self.classes = classes
+        self._counts: Tensor | None = None
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,  # noqa: ANN401 - Lightning's signature
+        batch: Any,  # noqa: ANN401 - Lightning's signature
+        batch_idx: int,
+    ) -> None:
+        """Count the pairs of a batch, on the device."""
+        teachers = getattr(pl_module, "teachers", None)
+        if trainer.is_global_zero and isinstance(batch, PairBatch) and isinstance(teachers, TeacherPair):
+            counts = count_classes(batch, teachers)
+            self._counts = counts if self._counts is None else self._counts + counts
+
+    def show(self, trainer: pl.Trainer, module: pl.LightningModule, folder: Path) -> None:
+        """Write picture and table, and start to count anew."""
+        teachers = getattr(module, "teachers", None)
+        if not isinstance(teachers, TeacherPair):
+            return
+        counts, learned_from = self._counts, self._counts is not None
+        if counts is None:
+            if not hasattr(module, "sample"):
+                return
+            batch_size = getattr(getattr(trainer, "datamodule", None), "batch_size", 64)
+            counts = count_classes(sample_fixed(module, batch_size), teachers)
+        self._counts = None
+        counts = counts.cpu()
+        total = int(counts[0].sum())
+        agreement = float(counts[2].sum()) / total
+        if learned_from:
+            for logger in trainer.loggers:
+                logger.log_metrics({"encode/pair_agreement": agreement}, trainer.global_step)
+        names = teachers.vocabulary.union
+        columns = list(zip(*counts.tolist(), strict=True))
+        path = folder / "classes" / f"{step_name(trainer)}.csv"
+        write_csv(path, ["class", "photo", "sketch", "both"], ([n, *c] for n, c in zip(names, columns, strict=True)))
+        shown = (counts[0] + counts[1]).argsort(descending=True, stable=True)[: self.classes].tolist()
+        title = (
+            f"step {trainer.global_step}: classes of {total} pairs in per cent, {100 * agreement:.0f} % agree "
+            f"({len(shown)} of {len(names)} classes, the line is their equal share)"
+        )
+        shares = {names[c]: (columns[c][0] / total, columns[c][1] / total) for c in shown}
+        with atomic_path(path.with_suffix(".png")) as temporary:
+            bar_chart(shares, ("photo", "sketch"), 1 / len(names), title).save(temporary, format="PNG")
+
+
+@torch.no_grad()
+def count_classes(pairs: PairBatch, teachers: TeacherPair) -> Tensor:
+    """Pairs in which the photo teacher, the sketch teacher, and both see each class, (3, U) int64."""
+    vocabulary = teachers.vocabulary
+    photo = vocabulary.union_posterior(pairs.photo_teacher.logits, "photo").argmax(1)
+    sketch = vocabulary.union_posterior(pairs.sketch_teacher.logits, "sketch").argmax(1)
+    one = torch.ones_like(photo)
+    counts = photo.new_zeros(3, len(vocabulary.union))
+    for row, classes, weight in ((0, photo, one), (1, sketch, one), (2, photo, (photo == sketch).long())):
+        counts[row].index_add_(0, classes, weight)  # unlike bincount, waits for no device
+    return counts

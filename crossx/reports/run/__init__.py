@@ -1,0 +1,1 @@
+"""The run record: results, baselines, checkpoint, embeddings."""

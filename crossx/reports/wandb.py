@@ -1,0 +1,227 @@
+"""W&B: what a run leaves in its folder, in the browser. The one file that imports wandb, and only for a W&B run."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning.pytorch as pl
+import numpy as np
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import WandbLogger
+
+from crossx.core.errors import InputError
+from crossx.core.paths import resolve
+from crossx.reports.run.export import ENCODERS, encoders_of
+from crossx.teachers.pair import TeacherPair
+from crossx.training.lightning_state import run_folder
+from crossx.training.module import teacher_hashes
+from crossx.training.retrieval import RetrievalModule
+from crossx.types import MODALITIES
+
+if TYPE_CHECKING:
+    import wandb
+
+STEP = "trainer/global_step"
+"""The one step axis; Lightning logs it with every scalar."""
+GROUPS = ("recon", "encode", "val", "test", "media", "classes")
+_STEP_IN_NAME = re.compile(r"_?step_\d+")
+_MOST_BINS = 512
+"""What a histogram of W&B holds."""
+
+
+class WandbDashboard(Callback):
+    """Sends to W&B what the other callbacks have written into the run folder; nothing in a run without a `WandbLogger`.
+
+    - One step axis, `trainer/global_step`, for all groups of scalars and all pictures.
+    - The resolved config, and `run_folder`, in the run's config.
+    - Every new picture as `media/<name>` and the counts of classes as histograms `classes/photo` and `classes/sketch`,
+      after a validation or at the end of an epoch.
+    - Artifacts: the run uses its two teachers, and logs its encoders under the alias `last`, because they are the last
+      weights and no best ones: validation does not steer. Only safetensors files are in them; a teacher that comes in
+      another form is named by its card and hash, without its weights.
+
+    Args:
+        media: Send pictures and histograms. The sheets of retrieval show real images of the validation split.
+        artifacts: Send teachers and encoders.
+        init_timeout: Seconds that the command line waits for W&B before a run; WANDB_INIT_TIMEOUT wins.
+
+    Attributes:
+        config: The resolved config, set by the command line; empty when used from Python.
+
+    Raises:
+        InputError: When `init_timeout` is below 1.
+    """
+
+    def __init__(self, media: bool = True, artifacts: bool = True, init_timeout: int = 60) -> None:
+        if init_timeout < 1:
+            raise InputError(f"wandb.init_timeout: {init_timeout} is not legal; at least 1 second")
+        self.media = media
+        self.artifacts = artifacts
+        self.config: dict[str, Any] = {}
+        self._sent: dict[Path, int] = {}
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Declare the step axis and tell the config."""
+        folder, run = run_folder(trainer), wandb_run(trainer)
+        if run is None or folder is None:
+            return
+        for group in GROUPS:
+            run.define_metric(f"{group}/*", step_metric=STEP)
+        config = {**self.config, "run_folder": str(folder.resolve())}
+        run.config.update(config, allow_val_change=True)  # type: ignore[no-untyped-call]
+        self._sent = {**_files(folder), **self._sent}  # what an earlier run has left there is not of this one
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Name the teachers as what this run uses."""
+        run = wandb_run(trainer)
+        teachers = getattr(pl_module, "teachers", None)
+        if run is None or not self.artifacts or not isinstance(teachers, TeacherPair):
+            return
+        for side, teacher in zip(MODALITIES, (teachers.photo, teachers.sketch), strict=True):
+            metadata = {"hash": teacher.hash, **asdict(teacher.card)}
+            artifact = _artifact(f"teacher-{side}-{teacher.hash[:12]}", "teacher", metadata)
+            path = _teacher_file(self.config, side)
+            if path is not None:
+                artifact.add_file(str(path), name=path.name)
+            # `run.use_artifact` is this and a wait for the upload; it refuses to work offline, where `wandb sync` does
+            # the rest later.
+            run._log_artifact(artifact, is_user_created=True, use_after_commit=True)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Send what has come since the last time."""
+        self._send(trainer)
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Send what has come since the last time."""
+        self._send(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Send what has come since the last time."""
+        self._send(trainer)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Log the encoders, which have just been exported."""
+        folder, run = run_folder(trainer), wandb_run(trainer)
+        if run is None or folder is None or not self.artifacts or encoders_of(pl_module) is None:
+            return
+        metadata = {
+            "step": trainer.global_step,
+            "weights": "last",
+            "data_free": isinstance(pl_module, RetrievalModule) and pl_module.data_free,
+            "teachers": teacher_hashes(pl_module),
+        }
+        artifact = _artifact(f"encoders-{run.id}", "encoders", metadata)
+        artifact.add_file(str(folder / ENCODERS), name=ENCODERS)
+        # A data-free run has no labels to choose by, so the weights that it stands by are the last ones.
+        run.log_artifact(artifact, aliases=["best", "last"])
+
+    def _send(self, trainer: pl.Trainer) -> None:
+        folder, run = run_folder(trainer), wandb_run(trainer)
+        if run is None or folder is None or not self.media:
+            return
+        files = _files(folder)
+        logged: dict[str, Any] = {}
+        for path in sorted(path for path, changed in files.items() if self._sent.get(path) != changed):
+            logged.update(_media(path.relative_to(folder), path))
+        self._sent.update(files)
+        if logged:
+            run.log({**logged, STEP: trainer.global_step})
+
+
+def connect(trainer: pl.Trainer, timeout: int) -> None:
+    """Start the W&B runs of a trainer's loggers, before anything is computed.
+
+    Args:
+        trainer: The trainer.
+        timeout: Seconds to wait for a server; the environment variable WANDB_INIT_TIMEOUT wins.
+
+    Raises:
+        InputError: When W&B does not start: it cannot be reached, there is no key, or its settings are wrong.
+    """
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            try:
+                if logger.save_dir is not None:
+                    Path(logger.save_dir).mkdir(parents=True, exist_ok=True)
+                with _init_timeout(timeout):
+                    _ = logger.experiment
+            except Exception as error:  # whatever W&B says, the run has not begun and can go on without it
+                reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+                raise InputError(
+                    f"trainer.logger: W&B did not start ({reason}); `wandb login`, or go offline with "
+                    "WANDB_MODE=offline and `wandb sync` later, or leave trainer/wandb.yaml out"
+                ) from error
+
+
+@contextmanager
+def _init_timeout(seconds: int) -> Iterator[None]:
+    # Among the logger's arguments it would be one of `settings`, and they replace all that the environment says.
+    key = "WANDB_INIT_TIMEOUT"
+    if key in os.environ:
+        yield
+        return
+    os.environ[key] = str(seconds)
+    try:
+        yield
+    finally:
+        del os.environ[key]
+
+
+def finish(trainer: pl.Trainer) -> None:
+    """End the W&B runs of a trainer's loggers, as far as they have begun."""
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger) and trainer.is_global_zero:
+            logger.experiment.finish()
+
+
+def wandb_run(trainer: pl.Trainer) -> wandb.Run | None:
+    """The W&B run on the first process; None in a run without W&B, and when it is disabled."""
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger) and trainer.is_global_zero:
+            run: wandb.Run = logger.experiment
+            return None if run.disabled else run
+    return None
+
+
+def _files(folder: Path) -> dict[Path, int]:
+    """Pictures and counts of a run folder, with the time of their last change."""
+    found = (*folder.glob("*.png"), *folder.glob("*/*.png"), *folder.glob("classes/*.csv"))
+    return {path: path.stat().st_mtime_ns for path in found}
+
+
+def _media(name: Path, path: Path) -> dict[str, Any]:
+    """What a file of the run folder is in W&B, by key."""
+    import wandb
+
+    if path.suffix == ".png":
+        stem = _STEP_IN_NAME.sub("", name.stem)
+        return {"media/" + "_".join(part for part in (*name.parts[:-1], stem) if part): wandb.Image(str(path))}
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if len(rows) > _MOST_BINS:
+        return {}
+    counts = {side: np.array([int(row[side]) for row in rows]) for side in MODALITIES}
+    edges = np.arange(len(rows) + 1)
+    return {f"classes/{side}": wandb.Histogram(np_histogram=(values, edges)) for side, values in counts.items()}
+
+
+def _artifact(name: str, kind: str, metadata: dict[str, Any]) -> wandb.Artifact:
+    import wandb
+
+    return wandb.Artifact(name, type=kind, metadata=metadata)
+
+
+def _teacher_file(config: dict[str, Any], side: str) -> Path | None:
+    """The safetensors file that a teacher was read from; None for a teacher of another form."""
+    spec = (config.get("teachers") or {}).get(side)
+    if isinstance(spec, str) and spec.endswith(".safetensors"):
+        with suppress(InputError):
+            return resolve(spec, f"teachers.{side}")
+    return None

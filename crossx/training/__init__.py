@@ -1,0 +1,1 @@
+"""What every module that trains shares: optimisers, schedules, objectives, evaluation."""

@@ -1,0 +1,31 @@
+"""What modules share that learn from two frozen classifiers."""
+
+from abc import abstractmethod
+
+from crossx.pairs.sources import Pairs
+from crossx.teachers.pair import TeacherPair
+from crossx.training.retrieval import RetrievalModule
+
+
+class TeacherGuided:
+    """A module that learns from two frozen classifiers.
+
+    Attributes:
+        teachers: The two frozen classifiers and their vocabulary, set by the subclass.
+    """
+
+    teachers: TeacherPair
+
+
+class GuidedRetrievalModule(TeacherGuided, RetrievalModule):
+    """A retrieval module whose encoders learn from pairs that two frozen classifiers judge."""
+
+    @property
+    @abstractmethod
+    def pair_source(self) -> Pairs:
+        """Where the pairs come from."""
+
+    @property
+    def data_free(self) -> bool:
+        """Whether the pairs are synthetic."""
+        return not self.pair_source.real

@@ -1,0 +1,78 @@
+"""Trainer settings that a joint run cannot honour, each with the reason and what to use instead."""
+
+import inspect
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+from torch.nn.parallel import DistributedDataParallel
+
+from crossx.core.errors import InputError
+
+SUPPORTED_PRECISION = ("32-true", "bf16-mixed")
+
+
+def check_trainer(trainer: pl.Trainer) -> None:
+    """Refuse what would train something else than it says.
+
+    Args:
+        trainer: The run's trainer.
+
+    Raises:
+        InputError: Naming the setting, the reason, and what to use instead.
+    """
+    if trainer.gradient_clip_val is not None:
+        raise InputError(
+            "trainer.gradient_clip_val: not in a joint run: its two phases have an optimiser each; use clip_norm of "
+            "model.reconstruction and model.encoding"
+        )
+    if trainer.accumulate_grad_batches != 1:
+        raise InputError(
+            "trainer.accumulate_grad_batches: not in a joint run: every batch is one optimiser step of one phase, "
+            "and the schedule counts on it; use a larger data.batch_size or more devices"
+        )
+    precision = trainer.precision_plugin.precision
+    if precision not in SUPPORTED_PRECISION:
+        raise InputError(
+            f"trainer.precision: {precision} is not legal in a joint run; one of {', '.join(SUPPORTED_PRECISION)} "
+            "(16-mixed has one gradient scaler for both optimisers, and BatchNorm statistics overflow in float16)"
+        )
+    strategy = trainer.strategy
+    if not isinstance(strategy, SingleDeviceStrategy | DDPStrategy):
+        raise _wrong_strategy(type(strategy).__name__)
+    if isinstance(strategy, DDPStrategy):
+        for name, value in _ddp_arguments().items():
+            if strategy._ddp_kwargs.get(name, not value) != value:
+                raise _wrong_strategy(f"DDPStrategy without {name}: {value}")
+
+
+def joint_ddp() -> DDPStrategy:
+    """DDP for two phases that train different parameters, with running statistics that crossx averages itself."""
+    return DDPStrategy(**_ddp_arguments())
+
+
+def _ddp_arguments() -> dict[str, Any]:
+    # torch 2.15 renamed the second one.
+    known = inspect.signature(DistributedDataParallel).parameters
+    no_broadcast = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    return {"find_unused_parameters": True, no_broadcast: False}
+
+
+def check_strategy(strategy: object) -> None:
+    """Refuse the name of a strategy before Lightning asks for the GPUs or packages that it needs.
+
+    Args:
+        strategy: A name, or an object, which `check_trainer` looks at.
+
+    Raises:
+        InputError: With the legal names.
+    """
+    if isinstance(strategy, str) and strategy not in ("auto", "ddp"):
+        raise _wrong_strategy(strategy)
+
+
+def _wrong_strategy(name: str) -> InputError:
+    return InputError(
+        f"trainer.strategy: {name} is not legal in a joint run; auto or ddp (sharding needs one optimiser over all "
+        "parameters, and plain DDP parameters that all take part in every step; crossx sets up its own)"
+    )

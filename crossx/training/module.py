@@ -1,0 +1,242 @@
+"""What every LightningModule of crossx shares: optimisers from YAML, stateless randomness, checkpoints.
+
+The rule that nested modules make necessary: under the Lightning CLI only the root module may call
+`save_hyperparameters`, log, or count on a Lightning hook. Children keep plain attributes and return `StepOutput`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.core.saving import CHECKPOINT_PAST_HPARAMS_KEYS
+from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import nn
+
+from crossx.core.distributed import rank
+from crossx.core.errors import InputError
+from crossx.core.seeding import run_seed
+from crossx.core.untrusted import read_checkpoint, refuse_imports
+from crossx.core.version import __version__
+from crossx.networks.batch_norm import average_running_statistics
+from crossx.networks.frozen import Frozen
+from crossx.teachers.pair import TeacherPair
+from crossx.training.lightning_state import batches_done
+from crossx.types import Split, StepOutput
+
+INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
+"""What builds a module from the arguments in its checkpoint."""
+
+
+class CrossxModule(pl.LightningModule):
+    """Base of all modules that train.
+
+    Args:
+        optimizer: Makes the optimiser from the parameters to train, such as `torch.optim.Adam` in YAML.
+        scheduler: Makes the learning-rate schedule from the optimiser; stepped after every optimiser step. None keeps
+            the rate constant.
+        clip_norm: Largest norm of the gradient; None does not clip.
+
+    Raises:
+        InputError: When `clip_norm` is not positive.
+    """
+
+    def __init__(
+        self,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        scheduler: LRSchedulerCallable | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__()
+        if clip_norm is not None and not clip_norm > 0:
+            raise InputError(f"clip_norm: {clip_norm} is not legal; a positive number, or null for no clipping")
+        self.make_optimizer = optimizer
+        self.make_scheduler = scheduler
+        self.clip_norm = clip_norm
+        self.run_config: dict[str, Any] = {}
+        """The config that the command line resolved, kept in checkpoints; empty when built from Python."""
+
+    def parameters_to_train(self) -> Iterator[nn.Parameter]:
+        """Parameters that the optimiser sees: all that are not frozen."""
+        return (p for p in self.parameters() if p.requires_grad)
+
+    def relative_rates(self) -> list[tuple[nn.Module, float]]:
+        """Submodules that learn at another rate than the rest, each with the factor to the optimiser's rate."""
+        return []
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Optimiser and schedule, stepped per optimiser step.
+
+        Raises:
+            InputError: When nothing trains, or for a schedule that waits for a metric or overrules `relative_rates`.
+        """
+        factors = {p: factor for module, factor in self.relative_rates() for p in module.parameters()}
+        groups: dict[float, list[nn.Parameter]] = {}
+        for p in self.parameters_to_train():
+            groups.setdefault(factors.get(p, 1.0), []).append(p)
+        if not groups:
+            raise InputError(
+                "model: nothing of it trains, so there is nothing to fit; crossx validate and test measure it"
+            )
+        optimizer = self.make_optimizer([{"params": parameters} for parameters in groups.values()])
+        for group, factor in zip(optimizer.param_groups, groups, strict=True):
+            group["lr"] *= factor
+        if self.make_scheduler is None:
+            scheduler: Any = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+        else:
+            scheduler = self.make_scheduler(optimizer)
+        if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            raise InputError(
+                "scheduler: ReduceLROnPlateau is not legal: it waits for a validation metric, and schedules here are "
+                "stepped with the optimiser; any schedule over steps is"
+            )
+        rates = [group["lr"] for group in optimizer.param_groups]
+        wanted = [rates[0] / next(iter(groups)) * factor for factor in groups]
+        if not np.allclose(rates, wanted):
+            raise InputError(
+                f"scheduler: {type(scheduler).__name__} gives all parameters one rate, and a part of the model asks "
+                "for its own share (network_rate); use a schedule that scales the rates, such as CosineAnnealingLR, "
+                "or network_rate: 1"
+            )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def fit_summary(self, logged: dict[str, float]) -> tuple[Split | None, dict[str, float]]:
+        """What a fit that is not measured by retrieval reports: the split it was measured on, and the metrics.
+
+        Args:
+            logged: The last logged values.
+        """
+        return None, logged
+
+    def log_output(self, output: StepOutput) -> None:
+        """Log what a step returned; the terms that matter stand beside the progress bar."""
+        for name, value in output.logs.items():
+            self.log(name, value, prog_bar=name in output.shown)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by `clip_norm`, else as the trainer asks."""
+        if self.clip_norm is not None:
+            gradient_clip_val, gradient_clip_algorithm = self.clip_norm, "norm"
+        self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:  # noqa: ANN401 - Lightning's signature
+        """Seed torch from (seed, batches done, rank), so that a resumed run draws what a straight one draws."""
+        if self._trainer is not None and self.trainer.training:
+            state = np.random.SeedSequence([run_seed(), batches_done(self.trainer), rank()]).generate_state(1)
+            torch.manual_seed(int(state[0]))
+        return batch
+
+    def on_fit_start(self) -> None:
+        """Refuse what would rebuild the layers of frozen teachers.
+
+        Raises:
+            InputError: When the trainer converts BatchNorm layers.
+        """
+        if frozen_hashes(self) and self.trainer._accelerator_connector._layer_sync is not None:
+            raise InputError(
+                "trainer.sync_batchnorm: not in a run with teachers: Lightning would convert the frozen teachers too, "
+                "and lose timm's fused activations; use norm: group, or larger batches a process"
+            )
+
+    def on_fit_end(self) -> None:
+        """Make sure that the frozen networks are what they were.
+
+        Raises:
+            RuntimeError: When the tensors of one have changed, which would be a defect of crossx or of a subclass.
+        """
+        for frozen in self.modules():
+            if isinstance(frozen, Frozen) and frozen.fingerprint() != frozen.hash:
+                raise RuntimeError(f"the frozen network {frozen.title!r} has changed during the fit")
+
+    def on_validation_start(self) -> None:
+        """Make the running statistics of all processes the same before anything is measured."""
+        average_running_statistics(self)
+
+    def on_test_start(self) -> None:
+        """Make the running statistics of all processes the same before anything is measured."""
+        average_running_statistics(self)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the config beside the weights, as plain values, and name the teachers they belong to."""
+        average_running_statistics(self)
+        checkpoint["crossx"] = {
+            "version": __version__,
+            "teachers": frozen_hashes(self),
+            "config": self.run_config,
+        }
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: str | Path, **kwargs: Any) -> Self:  # type: ignore[override]  # noqa: ANN401
+        """Rebuild a module from its checkpoint alone, as Lightning does it, but without importing what that names.
+
+        Args:
+            checkpoint_path: A checkpoint that the command line has written; one from Python needs the arguments, too.
+            kwargs: Lightning's options, and arguments of the module that replace the checkpoint's.
+
+        Raises:
+            InputError: When the file cannot be read safely, or names something that is not loaded.
+        """
+        checkpoint = read_checkpoint(Path(checkpoint_path), "checkpoint_path")
+        for key in (cls.CHECKPOINT_HYPER_PARAMS_KEY, *CHECKPOINT_PAST_HPARAMS_KEYS):
+            refuse_imports(_without_files(checkpoint.get(key)), f"checkpoint_path: {checkpoint_path}", {INSTANTIATOR})
+        return super().load_from_checkpoint(checkpoint_path, **{"weights_only": True, **kwargs})
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint that was trained against other teachers, or holds another model.
+
+        Raises:
+            InputError: When the teachers' hashes differ, or names or shapes of the tensors do.
+        """
+        about = checkpoint.get("crossx", {})
+        seed = about.get("config", {}).get("seed_everything", run_seed())
+        if self._trainer is not None and self.trainer.state.fn == "fit" and seed != run_seed():
+            rank_zero_warn(
+                f"the checkpoint was trained with seed {seed} and goes on with --seed_everything {run_seed()}"
+            )
+        stored, present = about.get("teachers", {}), frozen_hashes(self)
+        wrong = [place for place in stored if place in present and stored[place] != present[place]]
+        if wrong:
+            place = wrong[0]
+            field = f"teachers.{place}" if place in ("photo", "sketch") else place
+            raise InputError(
+                f"{field}: this checkpoint was trained with the teacher {stored[place][:12]}, "
+                f"the run names {present[place][:12]}; name the same teacher file"
+            )
+        saved, own = checkpoint.get("state_dict", {}), self.state_dict()
+        different = [n for n in {*saved, *own} if n not in saved or n not in own or saved[n].shape != own[n].shape]
+        if different:
+            raise InputError(
+                f"--ckpt_path: the checkpoint holds another model than the config names: {len(different)} tensors are "
+                f"missing, too many or of another shape, such as {min(different)!r}"
+            )
+
+
+def _without_files(value: object) -> object:
+    """Nested arguments without the names of the teachers' files, which look like those of classes."""
+    if not isinstance(value, dict):
+        return value
+    return {n: _without_files(v) for n, v in value.items() if n not in ("photo_teacher", "sketch_teacher", "aliases")}
+
+
+def teacher_hashes(module: nn.Module) -> dict[str, str]:
+    """Hash of the photo and the sketch teacher inside a module; empty for a module without teachers."""
+    pairs = [m for m in module.modules() if isinstance(m, TeacherPair)]
+    return {"photo": pairs[0].photo.hash, "sketch": pairs[0].sketch.hash} if pairs else {}
+
+
+def frozen_hashes(module: nn.Module) -> dict[str, str]:
+    """Hash of every frozen network in a module: of both teachers, and of what losses hold, by its place."""
+    hashes = teacher_hashes(module)
+    pairs = [m for m in module.modules() if isinstance(m, TeacherPair)]
+    known = {id(teacher) for pair in pairs for teacher in (pair.photo, pair.sketch)}
+    others = {n: m for n, m in module.named_modules() if isinstance(m, Frozen) and id(m) not in known}
+    return {**hashes, **{place: frozen.hash for place, frozen in others.items()}}

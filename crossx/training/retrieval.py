@@ -1,0 +1,89 @@
+"""Modules that are measured by retrieval."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor, nn
+
+from crossx.core.errors import InputError
+from crossx.evaluation.metric import RetrievalMetric
+from crossx.training.module import CrossxModule
+from crossx.types import ImageBatch, Modality
+
+
+class RetrievalModule(CrossxModule, ABC):
+    """A root module that is validated and tested by retrieval: sketches are queries, photos are the gallery.
+
+    Args:
+        optimizer: See `CrossxModule`.
+        scheduler: See `CrossxModule`.
+        clip_norm: See `CrossxModule`.
+
+    It needs neither teachers nor a source of pairs: a subclass brings what it learns from.
+
+    Attributes:
+        retrieval: The metric that validation and test feed.
+    """
+
+    def __init__(
+        self,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        scheduler: LRSchedulerCallable | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(optimizer, scheduler, clip_norm)
+        self.retrieval = RetrievalMetric()
+
+    @property
+    def data_free(self) -> bool:
+        """Whether no real image may steer the training; validation then observes only."""
+        return False
+
+    @property
+    def encoders(self) -> dict[Modality, nn.Module]:
+        """The encoders that a run exports, by modality; empty exports none."""
+        return {}
+
+    def on_fit_start(self) -> None:
+        """Refuse callbacks that let real labels steer a data-free run.
+
+        Raises:
+            InputError: Naming the callback and what it monitors.
+        """
+        super().on_fit_start()
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
+            monitor = getattr(callback, "monitor", None)
+            if self.data_free and isinstance(monitor, str) and monitor.startswith("val/"):
+                raise InputError(
+                    f"trainer.callbacks: {type(callback).__name__} monitors {monitor!r}, which is measured on real "
+                    "images: validation observes a data-free run and does not steer it; the last weights count"
+                )
+
+    @abstractmethod
+    def encode(self, images: Tensor, modality: Modality) -> Tensor:
+        """Images in [0, 1], (B, 3, H, W), to unit vectors, (B, D)."""
+
+    def validation_step(self, batch: ImageBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Collect embeddings of real photos and sketches."""
+        self.retrieval.update(self.encode(batch.image, batch.modality), batch.label, batch.index, batch.modality)
+
+    test_step = validation_step
+
+    def predict_step(self, batch: ImageBatch, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
+        """Embeddings of a batch, (B, D)."""
+        return self.encode(batch.image, batch.modality)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log `val/<metric>`."""
+        self._log_retrieval("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log `test/<metric>`."""
+        self._log_retrieval("test")
+
+    def _log_retrieval(self, stage: str) -> None:
+        for name, value in self.retrieval.compute().items():
+            # The metric has already gathered all processes: the same value everywhere.
+            self.log(f"{stage}/{name}", value, prog_bar=name == "map_all", rank_zero_only=True)
+        self.retrieval.reset()

@@ -1,0 +1,272 @@
+import json
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from support.runs import CLASSES, Norm, Teachers, data, encoding, reconstruction, trainer, weights
+from torch import Tensor
+
+from crossx.augmentation import Augment
+from crossx.core.batches import stack
+from crossx.core.errors import InputError
+from crossx.core.tensor_files import read_safetensors, write_safetensors
+from crossx.data.base import LabelledImages, RetrievalData
+from crossx.pairs.latents import LatentDataset
+from crossx.pairs.sources import LivePairs, RealPairs
+from crossx.reconstruction.generators import GeneratorPair, UpsamplingGenerator, save_generators
+from crossx.reconstruction.saved import SavedPairs
+from crossx.teachers.pair import TeacherPair
+from crossx.types import LatentBatch, Modality, PairBatch, Split
+
+SIZE = 16
+
+
+class CodedImages(LabelledImages):
+    """Each image is of one colour, which tells its split, modality and class, and its number."""
+
+    def __init__(self, modality: Modality, split: Split, classes: tuple[str, ...], counts: dict[str, int]) -> None:
+        labels = [c for c, name in enumerate(classes) for _ in range(counts.get(name, 3))]
+        self.code = ("train", "validation", "test").index(split) * 2 + (modality == "sketch")
+        super().__init__(modality, classes, labels, [f"{i}" for i in range(len(labels))])
+
+    def read(self, i: int) -> Tensor:
+        colour = torch.tensor([self.code, CLASSES.index(self.classes[self.labels[i]]), i], dtype=torch.uint8)
+        return colour[:, None, None].expand(3, SIZE, SIZE)
+
+
+class CodedData(RetrievalData):
+    """Three images a class, or as many as `counts` says."""
+
+    name, size, split_hash = "coded", SIZE, ""
+
+    def __init__(self, classes: tuple[str, ...], **counts: int) -> None:
+        self.classes = classes
+        self.counts = counts
+
+    def images(self, modality: Modality, split: Split) -> CodedImages:
+        return CodedImages(modality, split, self.classes, self.counts if modality == "sketch" else {})
+
+
+@pytest.fixture
+def pair(teachers: Teachers) -> TeacherPair:
+    return TeacherPair(*teachers)
+
+
+def latents(count: int, dim: int = 8) -> LatentBatch:
+    stream = LatentDataset(0, dim, count)
+    return stack([stream[i] for i in range(count)])
+
+
+def real(pair: TeacherPair, classes: tuple[str, ...], count: int) -> tuple[LatentBatch, PairBatch]:
+    source = RealPairs()
+    source.attach(pair, live=None)
+    items = source.loaded(LatentDataset(0, 1, count), CodedData(classes))
+    read = stack([items[i] for i in range(count)])
+    return read, source.sample(read)
+
+
+def equal(a: PairBatch, b: PairBatch) -> bool:
+    outputs = ((a.photo_teacher, b.photo_teacher), (a.sketch_teacher, b.sketch_teacher))
+    parts = [(a.photo, b.photo), (a.sketch, b.sketch), (a.target, b.target)]
+    parts += [(getattr(x, name), getattr(y, name)) for x, y in outputs for name in ("logits", "features")]
+    return all(torch.equal(x, y) for x, y in parts)
+
+
+def test_live_pairs_are_those_of_the_run(teachers: Teachers) -> None:
+    module = reconstruction(teachers, "batch")
+    source = LivePairs()
+    source.attach(module.teachers, live=module)
+    assert source.latent_dim == 8
+    before = source.sample(latents(6))
+    assert equal(before, module.sample(latents(6)))
+    with torch.no_grad():
+        for p in module.generators.parameters():
+            p.add_(0.1)
+    assert not equal(before, source.sample(latents(6)))
+
+
+def test_live_pairs_need_a_run(pair: TeacherPair) -> None:
+    with pytest.raises(InputError, match=r"^pairs: LivePairs needs generators .* takes SavedPairs .* or RealPairs"):
+        LivePairs().attach(pair, live=None)
+
+
+def test_saved_and_real_pairs_refuse_live_generators(teachers: Teachers, pair: TeacherPair, tmp_path: Path) -> None:
+    module = reconstruction(teachers)
+    with pytest.raises(InputError, match=r"^pairs: RealPairs .* a joint run takes LivePairs"):
+        RealPairs().attach(pair, live=module)
+    save_generators(tmp_path / "g.safetensors", module.generators, CLASSES)
+    with pytest.raises(InputError, match=r"^pairs: SavedPairs .* a joint run takes LivePairs"):
+        SavedPairs(str(tmp_path / "g.safetensors")).attach(pair, live=module)
+
+
+@pytest.mark.parametrize("norm", ["batch", "group", "none"])
+def test_saved_generators_give_the_pairs_of_those_they_were_saved_from(
+    teachers: Teachers, tmp_path: Path, norm: Norm
+) -> None:
+    module = reconstruction(teachers, norm)
+    save_generators(tmp_path / "g.safetensors", module.generators, CLASSES)
+    source = SavedPairs(str(tmp_path / "g.safetensors"))
+    assert source.latent_dim == module.latent_dim
+    source.attach(module.teachers, live=None)
+    for mode in (True, False):
+        module.generators.train(mode)
+        assert equal(source.sample(latents(6)), module.sample(latents(6)))
+    assert not any(p.requires_grad for p in source.generators.parameters())
+
+
+def test_saved_class_conditional_generators_know_their_classes_by_name(pair: TeacherPair, tmp_path: Path) -> None:
+    names = pair.vocabulary.union
+    generators = GeneratorPair(*(UpsamplingGenerator(SIZE, 8, 8, channels, classes=len(names)) for channels in (3, 1)))
+    save_generators(tmp_path / "same.safetensors", generators, names)
+    save_generators(tmp_path / "other.safetensors", generators, names[::-1])
+    SavedPairs(str(tmp_path / "same.safetensors")).attach(pair, live=None)
+    with pytest.raises(InputError, match=rf"^generators: made for the classes {names[-1]}, .*; name the teachers"):
+        SavedPairs(str(tmp_path / "other.safetensors")).attach(pair, live=None)
+
+
+def test_saved_pairs_do_not_learn_with_the_encoders(teachers: Teachers, tmp_path: Path) -> None:
+    save_generators(tmp_path / "g.safetensors", reconstruction(teachers, "batch").generators, CLASSES)
+    source = SavedPairs(str(tmp_path / "g.safetensors"))
+    before, module = weights(source.generators), encoding(teachers, pairs=source)
+    trainer(tmp_path, 3, limit_val_batches=0).fit(module, datamodule=data(teachers))
+    assert all(torch.equal(before[name], tensor) for name, tensor in source.generators.state_dict().items())
+    assert not [name for name in module.state_dict() if "generator" in name]
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        {"photo": {"class": "evil.Generator", "arguments": {}}},
+        {"photo": {"class": "Generator", "arguments": {"latent_dim": 3}}},  # abstract
+        {"photo": {"class": "Linear", "arguments": {"in_features": 3, "out_features": 3}}},
+        {"photo": {"class": ["UpsamplingGenerator"], "arguments": {}}},
+        {"photo": {"class": "UpsamplingGenerator", "arguments": {"size": 7}}},
+        {"photo": {"class": "UpsamplingGenerator", "arguments": {"size": "16"}}},
+        {"photo": {"class": "UpsamplingGenerator", "arguments": {"sise": 16}}},
+        {"photo": {"class": "UpsamplingGenerator", "arguments": {"size": 16, "width": 8}}},  # other weights
+        {"photo": {"class": "UpsamplingGenerator"}},
+        {"photo": "UpsamplingGenerator"},
+        {},
+        [],
+        None,
+    ],
+)
+def test_file_that_does_not_describe_generators(
+    teachers: Teachers,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    specs: Any,  # noqa: ANN401 - any JSON
+) -> None:
+    (tmp_path / "evil.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "g.safetensors"
+    save_generators(path, reconstruction(teachers).generators, CLASSES)
+    tensors, metadata = read_safetensors(path, "generators")
+    if isinstance(specs, dict) and specs:
+        specs = {**json.loads(metadata["crossx_generators"]), **specs}
+    write_safetensors(path, tensors, {"crossx_generators": json.dumps(specs)})
+    with pytest.raises(InputError, match=r"^generators: .*g\.safetensors does not hold two generators"):
+        SavedPairs(str(path))
+    assert "evil" not in sys.modules
+
+
+def test_unknown_generator_class_is_named(tmp_path: Path) -> None:
+    specs = {side: {"class": "Other", "arguments": {}} for side in ("photo", "sketch")}
+    write_safetensors(tmp_path / "g.safetensors", {}, {"crossx_generators": json.dumps(specs)})
+    with pytest.raises(InputError, match=r"class 'Other' is not loaded; known: .*UpsamplingGenerator"):
+        SavedPairs(str(tmp_path / "g.safetensors"))
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "text", "pickle", "cut", "teacher"])
+def test_file_that_is_not_one_of_generators(teachers: Teachers, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "g.safetensors"
+    save_generators(tmp_path / "good.safetensors", reconstruction(teachers).generators, CLASSES)
+    good = (tmp_path / "good.safetensors").read_bytes()
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "text":
+            path.write_text("generators")
+        case "pickle":
+            path.write_bytes(pickle.dumps({"photo": print}))
+        case "cut":
+            path.write_bytes(good[:-100])
+        case "teacher":
+            path.write_bytes(Path(teachers.photo).read_bytes())
+    with pytest.raises(InputError, match=r"^generators: .*g\.safetensors"):
+        SavedPairs(str(path))
+
+
+def test_real_pairs_are_training_images_of_one_class(pair: TeacherPair) -> None:
+    classes = (CLASSES[4], CLASSES[0], CLASSES[7])  # the data set's own order
+    read, pairs = real(pair, classes, 300)
+    photo, sketch = pairs.photo[:, :, 0, 0] * 255, pairs.sketch[:, :, 0, 0] * 255
+    assert set(photo[:, 0].tolist()) == {0}  # training photos
+    assert set(sketch[:, 0].tolist()) == {1}  # training sketches
+    assert torch.equal(photo[:, 1], sketch[:, 1])
+    torch.testing.assert_close(pairs.target.float(), photo[:, 1])  # the union has the teachers' order
+    assert set(pairs.target.tolist()) == {0, 4, 7}
+    assert pairs.target.bincount(minlength=10)[[0, 4, 7]].min() > 65  # 100 each, 4 standard deviations
+    both = {(int(p), int(s)) for p, s in zip(photo[:, 2].round(), sketch[:, 2].round(), strict=True)}
+    assert len(both) == 27  # each of the three photos of a class with each of the three sketches
+    assert read.photo is not None
+    assert torch.equal(pairs.photo, read.photo)
+
+
+def test_teachers_judge_the_views_of_real_pairs(pair: TeacherPair) -> None:
+    source = RealPairs(photo_augmentation=Augment(flip=1.0), sketch_augmentation=lambda x: 1 - x)  # type: ignore[arg-type]
+    source.attach(pair, live=None)
+    items = source.loaded(LatentDataset(0, 1, 5), CodedData(CLASSES[:2]))
+    read = stack([items[i] for i in range(5)])
+    assert read.photo is not None
+    assert read.sketch is not None
+    pairs = source.sample(read)
+    torch.testing.assert_close(pairs.photo, read.photo.flip(3))
+    torch.testing.assert_close(pairs.sketch, 1 - read.sketch)
+    torch.testing.assert_close(pairs.photo_teacher.logits, pair.photo(pairs.photo).logits)
+    torch.testing.assert_close(pairs.sketch_teacher.logits, pair.sketch(pairs.sketch).logits)
+
+
+def test_teachers_judge_real_pairs(pair: TeacherPair) -> None:
+    _, pairs = real(pair, CLASSES[:2], 5)
+    torch.testing.assert_close(pairs.photo_teacher.logits, pair.photo(pairs.photo).logits)
+    torch.testing.assert_close(pairs.sketch_teacher.features, pair.sketch(pairs.sketch).features)
+
+
+def test_real_pairs_are_a_function_of_seed_and_index(pair: TeacherPair) -> None:
+    source = RealPairs()
+    source.attach(pair, live=None)
+    shown = CodedData(CLASSES[:3])
+    first, again, other = (source.loaded(LatentDataset(seed, 1, 8), shown) for seed in (5, 5, 6))
+    codes = [
+        [torch.stack([x[:, 0, 0] for x in (item.photo, item.sketch) if x is not None]) for item in items]
+        for items in (
+            [first[i] for i in range(20)],
+            [again[i] for i in reversed(range(20))],
+            [other[i] for i in range(20)],
+        )
+    ]
+    assert all(torch.equal(a, b) for a, b in zip(codes[0], reversed(codes[1]), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(codes[0], codes[2], strict=True))
+
+
+def test_real_pairs_need_images(pair: TeacherPair) -> None:
+    source, stream = RealPairs(), LatentDataset(0, 1, 4)
+    source.attach(pair, live=None)
+    with pytest.raises(InputError, match=r"^data\.dataset: none is named"):
+        source.loaded(stream, None)
+    with pytest.raises(InputError, match=r"class 'unicorn' is known to no teacher"):
+        source.loaded(stream, CodedData((CLASSES[0], "unicorn")))
+    with pytest.raises(InputError, match=rf"{CLASSES[1]!r} has 3 training photos and 0 training sketches"):
+        source.loaded(stream, CodedData(CLASSES[:2], **{CLASSES[1]: 0}))
+
+
+@pytest.mark.parametrize("kind", ["live", "saved", "real"])
+def test_using_a_source_too_early_is_a_defect(teachers: Teachers, tmp_path: Path, kind: str) -> None:
+    save_generators(tmp_path / "g.safetensors", reconstruction(teachers).generators, CLASSES)
+    sources = {"live": LivePairs(), "saved": SavedPairs(str(tmp_path / "g.safetensors")), "real": RealPairs()}
+    with pytest.raises(RuntimeError, match="before the first use"):
+        sources[kind].sample(latents(2))

@@ -1,0 +1,169 @@
+"""The teachers' own retrieval, against scikit-learn on their outputs."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from sklearn.metrics import average_precision_score
+from support.runs import CLASSES, SIZE, Teachers, data, joint, save_teachers, trainer
+
+from crossx.baselines import ClassifierOnly
+from crossx.data.shapes.dataset import ShapesDataset
+from crossx.encoding.losses import SupConLoss
+from crossx.encoding.losses.base import EncodingTerm
+from crossx.encoding.module import EncoderModule
+from crossx.networks.build import build_network
+from crossx.pairs.datamodule import SyntheticPairsDataModule
+from crossx.reports.run.baselines import TeacherBaselines
+from crossx.teachers.card import TeacherCard
+from crossx.teachers.teacher import load_teacher, save_teacher
+from crossx.types import Modality, Split
+
+Array = npt.NDArray[np.float64]
+SPLITS: tuple[Split, Split] = ("validation", "test")
+
+
+class Side:
+    """A teacher's outputs on all images of a split, in float64, its classes in the data set's order."""
+
+    def __init__(self, path: str, data: SyntheticPairsDataModule, modality: Modality, split: Split) -> None:
+        images = data.images(split)[modality == "sketch"]
+        teacher = load_teacher(path)
+        with torch.no_grad():
+            output = teacher(torch.stack([images[i].image for i in range(len(images))]))
+        order = [teacher.card.classes.index(name) for name in CLASSES]
+        self.logits: Array = output.logits[:, order].double().numpy()
+        self.features: Array = output.features.double().numpy()
+        self.labels = images.labels
+
+    def posterior(self, temperature: float) -> Array:
+        powers = np.exp(self.logits / temperature)
+        result: Array = powers / powers.sum(1, keepdims=True)
+        return result
+
+
+def cosine(a: Array, b: Array) -> Array:
+    result: Array = (a / np.linalg.norm(a, axis=1)[:, None]) @ (b / np.linalg.norm(b, axis=1)[:, None]).T
+    return result
+
+
+def sides(teachers: Teachers, data: SyntheticPairsDataModule, split: Split) -> tuple[Side, Side]:
+    return Side(teachers.sketch, data, "sketch", split), Side(teachers.photo, data, "photo", split)
+
+
+def dot(sketch: Side, photo: Side, temperature: float) -> Array:
+    result: Array = sketch.posterior(temperature) @ photo.posterior(temperature).T
+    return result
+
+
+def bhattacharyya(sketch: Side, photo: Side, temperature: float) -> Array:
+    result: Array = np.sqrt(sketch.posterior(temperature)) @ np.sqrt(photo.posterior(temperature)).T
+    return result
+
+
+def logit_cosine(sketch: Side, photo: Side, temperature: float) -> Array:
+    return cosine(sketch.logits / temperature, photo.logits / temperature)
+
+
+def map_all(scores: Array, sketch: Side, photo: Side) -> float:
+    relevant = sketch.labels[:, None] == photo.labels
+    return float(np.mean([average_precision_score(r, s) for r, s in zip(relevant, scores, strict=True)]))
+
+
+def by_form(sketch: Side, photo: Side) -> dict[tuple[str, float], float]:
+    """mAP of every form and temperature, in the order in which the first of equals wins."""
+    forms = [(form, t) for form in (dot, bhattacharyya) for t in (0.5, 1.0, 2.0, 4.0)] + [(logit_cosine, 1.0)]
+    return {(form.__name__, t): map_all(form(sketch, photo, t), sketch, photo) for form, t in forms}
+
+
+def shapes() -> SyntheticPairsDataModule:
+    # The last batch of 7 is a short one.
+    dataset = ShapesDataset(size=SIZE, train=1, validation=4, test=3)
+    return SyntheticPairsDataModule(dataset, batch_size=4, batches_per_epoch=5, eval_batch_size=7)
+
+
+def measure(verb: str, teachers: Teachers, data: SyntheticPairsDataModule, folder: Path) -> TeacherBaselines:
+    baselines = TeacherBaselines()
+    quiet = trainer(folder, callbacks=[baselines])
+    getattr(quiet, verb)(joint(teachers), datamodule=data, verbose=False)
+    return baselines
+
+
+def test_equal_a_direct_computation(teachers: Teachers, tmp_path: Path) -> None:
+    data = shapes()
+    found = measure("validate", teachers, data, tmp_path)
+    assert list(found.results) == ["validation"]
+    sketch, photo = sides(teachers, data, "validation")
+    forms = by_form(sketch, photo)
+    best = max(forms, key=forms.__getitem__)
+    assert found.choice is not None
+    assert (found.choice.form, found.choice.temperature) == best
+    results = found.results["validation"]
+    assert set(results) == {"features", "posterior"}
+    assert results["posterior"]["map_all"] == pytest.approx(forms[best], abs=1e-6)
+    features = cosine(sketch.features, photo.features)
+    assert results["features"]["map_all"] == pytest.approx(map_all(features, sketch, photo), abs=1e-6)
+    first = photo.labels[features.argmax(1)] == sketch.labels
+    assert results["features"]["acc_at_1"] == pytest.approx(first.mean())
+
+
+def test_form_comes_from_validation_images_also_at_test(teachers: Teachers, tmp_path: Path) -> None:
+    data = shapes()
+    found = measure("test", teachers, data, tmp_path)
+    validation, test = (by_form(*sides(teachers, data, split)) for split in SPLITS)
+    best, best_at_test = (max(forms, key=forms.__getitem__) for forms in (validation, test))
+    assert test[best] < test[best_at_test] - 1e-4, "choose data on which the choice matters"
+    assert found.choice is not None
+    assert (found.choice.form, found.choice.temperature) == best
+    assert found.results["test"]["posterior"]["map_all"] == pytest.approx(test[best], abs=1e-6)
+    assert found.results["validation"]["posterior"]["map_all"] == pytest.approx(validation[best], abs=1e-6)
+
+
+def test_classes_are_matched_by_name(tmp_path: Path) -> None:
+    """The sketch teacher has another order and a class more."""
+    teachers = save_teachers(tmp_path, classes={"photo": CLASSES, "sketch": ("zebra", *reversed(CLASSES))})
+    data = shapes()
+    found = measure("validate", teachers, data, tmp_path)
+    forms = by_form(*sides(teachers, data, "validation"))
+    assert found.results["validation"]["posterior"]["map_all"] == pytest.approx(max(forms.values()), abs=1e-6)
+
+
+def test_no_features_where_widths_differ(teachers: Teachers, tmp_path: Path) -> None:
+    arguments = {"widths": [8, 16]}
+    card = TeacherCard("sketch", "SmallResNet", CLASSES, SIZE, (0.5,) * 3, (0.5,) * 3, arguments)
+    save_teacher(tmp_path / "wide.safetensors", build_network("SmallResNet", arguments, len(CLASSES)), card)
+    wide = Teachers(teachers.photo, str(tmp_path / "wide.safetensors"))
+    found = measure("validate", wide, shapes(), tmp_path)
+    assert set(found.results["validation"]) == {"posterior"}
+
+
+def test_are_computed_once_and_not_in_a_sanity_check(teachers: Teachers, tmp_path: Path) -> None:
+    seen: list[object] = []
+
+    class Watch(TeacherBaselines):
+        def on_validation_epoch_end(self, *args: object) -> None:
+            super().on_validation_epoch_end(*args)  # type: ignore[arg-type]
+            seen.append(self.results.get("validation"))
+
+    quiet = trainer(tmp_path, max_steps=10, callbacks=[Watch()], num_sanity_val_steps=-1)
+    quiet.fit(joint(teachers), datamodule=data(teachers, evaluated=True))
+    assert seen[0] is None
+    assert seen[1] is not None
+    assert seen[1] is seen[2]
+
+
+def test_baselines_have_the_precision_of_the_encoders(teachers: Teachers, tmp_path: Path) -> None:
+    """Features as encoders and as a baseline are the same figures; in float32 they would be others."""
+    dataset = ShapesDataset(size=SIZE, train=1, validation=24, test=1)
+    data = SyntheticPairsDataModule(dataset, batch_size=4, batches_per_epoch=5, eval_batch_size=7)
+    found = {}
+    for precision in ("32-true", "bf16-mixed"):
+        baselines = TeacherBaselines()
+        quiet = trainer(tmp_path, callbacks=[baselines], precision=precision)
+        encoders = EncoderModule(*teachers, ClassifierOnly(), ClassifierOnly(), {"term": EncodingTerm(SupConLoss())})
+        quiet.validate(encoders, datamodule=data, verbose=False)
+        found[precision] = baselines.results["validation"]["features"]["map_all"]
+        assert found[precision] == pytest.approx(float(quiet.callback_metrics["val/map_all"]), abs=1e-7)
+    assert found["32-true"] != pytest.approx(found["bf16-mixed"], abs=1e-6)

@@ -1,0 +1,181 @@
+"""Teachers, modules and runs that are small enough for a test."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor, nn
+
+from crossx.cotraining.module import CoTrainingModule
+from crossx.data.shapes.dataset import ShapesDataset
+from crossx.encoding.encoders import (
+    Encoder,
+    NetworkEncoder,
+    PosteriorEncoder,
+    StudentEncoder,
+    TeacherEncoder,
+    TeacherHeadEncoder,
+)
+from crossx.encoding.losses import InfoNCELoss, SupConLoss
+from crossx.encoding.losses.base import EncodingTerm
+from crossx.encoding.module import EncoderModule
+from crossx.networks.build import build_network
+from crossx.networks.small_resnet import SmallResNet
+from crossx.pairs.datamodule import SyntheticPairsDataModule
+from crossx.reconstruction.generators import UpsamplingGenerator
+from crossx.reconstruction.losses import (
+    AdversarialLoss,
+    BatchNormStatisticsLoss,
+    ClassAlignmentLoss,
+    InformationEntropyLoss,
+    OneHotLoss,
+)
+from crossx.reconstruction.losses.base import ReconstructionTerm
+from crossx.reconstruction.module import ReconstructionModule
+from crossx.teachers.card import TeacherCard
+from crossx.teachers.teacher import save_teacher
+from crossx.training.schedule import Schedule
+from crossx.types import Modality
+
+SIZE = 16
+CLASSES = ShapesDataset.classes
+MODALITIES: tuple[Modality, Modality] = ("photo", "sketch")
+
+Norm = Literal["batch", "group", "none"]
+Kind = Literal["network", "teacher", "head", "posterior", "student"]
+
+SGD = partial(torch.optim.SGD, lr=0.01, momentum=0.5)
+
+
+class Teachers(NamedTuple):
+    """Paths of two teacher files."""
+
+    photo: str
+    sketch: str
+
+
+def save_teachers(
+    folder: Path, norm: Norm = "batch", classes: Mapping[Modality, Sequence[str]] | None = None
+) -> Teachers:
+    """Two untrained teachers of the Shapes classes, with running statistics that are not 0 and 1."""
+    paths: list[str] = []
+    for seed, modality in enumerate(MODALITIES):
+        names = tuple(CLASSES if classes is None else classes[modality])
+        torch.manual_seed(seed)
+        arguments = {"widths": [8, 8], "norm": norm}
+        network = build_network("SmallResNet", arguments, len(names))
+        for name, tensor in network.state_dict().items():
+            if name.endswith("running_mean"):
+                tensor.normal_(std=0.3)
+            elif name.endswith("running_var"):
+                tensor.uniform_(0.5, 2)
+            elif name == "head.weight":
+                tensor.normal_()  # far apart, so that predictions differ from image to image
+            elif name == "head.bias":
+                tensor[:2] += 2  # two likely classes, so that the two teachers agree now and then
+        card = TeacherCard(modality, "SmallResNet", names, SIZE, (0.5,) * 3, (0.5,) * 3, arguments, modality)
+        paths.append(str(folder / f"{modality}.safetensors"))
+        save_teacher(paths[-1], network, card)
+    return Teachers(*paths)
+
+
+def reconstruction(
+    teachers: Teachers,
+    norm: Norm = "group",
+    **arguments: Any,  # noqa: ANN401 - any argument of the module
+) -> ReconstructionModule:
+    """Generators with one term of each kind."""
+    torch.manual_seed(0)
+    photo, sketch = UpsamplingGenerator(SIZE, 8, 8, 3, norm), UpsamplingGenerator(SIZE, 8, 8, 1, norm)
+    with torch.no_grad():  # images that differ as those of trained generators do, so that teachers agree on some
+        for generator in (photo, sketch):
+            generator.get_parameter("start.0.weight").mul_(4)
+            generator.get_parameter("body.9.weight").mul_(8)
+    terms = {
+        "one_hot": ReconstructionTerm(OneHotLoss()),
+        "entropy": ReconstructionTerm(InformationEntropyLoss()),
+        "alignment": ReconstructionTerm(ClassAlignmentLoss()),
+        "statistics": ReconstructionTerm(BatchNormStatisticsLoss()),
+        "adversarial": ReconstructionTerm(AdversarialLoss()),
+    }
+    return ReconstructionModule(*teachers, photo, sketch, terms, **{"optimizer": SGD, **arguments})
+
+
+def encoder(kind: Kind, norm: Norm = "group") -> Encoder:
+    """An encoder whose embedding head, where it has one, gives 4 numbers."""
+    if kind == "posterior":
+        return PosteriorEncoder(0.5, dim=4, hidden=0)
+    if kind == "network":
+        return NetworkEncoder(SmallResNet(0, (8, 8), norm=norm), SIZE, dim=4)
+    if kind == "student":
+        return StudentEncoder(SmallResNet(0, (8, 8), norm=norm), SIZE)
+    return TeacherEncoder(4, 0) if kind == "teacher" else TeacherHeadEncoder(4, 0)
+
+
+def encoding(
+    teachers: Teachers,
+    norm: Norm = "group",
+    kind: Kind = "network",
+    **arguments: Any,  # noqa: ANN401 - any argument of the module
+) -> EncoderModule:
+    """Encoders with both contrastive terms."""
+    torch.manual_seed(1)
+    terms = {"nce": EncodingTerm(InfoNCELoss(0.2, queue_size=0)), "sup_con": EncodingTerm(SupConLoss(0.2))}
+    return EncoderModule(*teachers, encoder(kind, norm), encoder(kind, norm), terms, **{"optimizer": SGD, **arguments})
+
+
+def joint(
+    teachers: Teachers,
+    norm: Norm = "group",
+    kind: Kind = "network",
+    schedule: Schedule = Schedule(warmup=2),  # noqa: B008 - frozen
+    **arguments: Any,  # noqa: ANN401 - any argument of the module
+) -> CoTrainingModule:
+    """Both sides with the same norm."""
+    return CoTrainingModule(reconstruction(teachers, norm), encoding(teachers, norm, kind), schedule, **arguments)
+
+
+def data(
+    teachers: Teachers | None = None,
+    evaluated: bool = False,
+    **arguments: Any,  # noqa: ANN401 - any argument of the data module
+) -> SyntheticPairsDataModule:
+    """Batches of 4 latents, 5 an epoch; evaluated on 20 photos and 20 sketches."""
+    dataset = ShapesDataset(size=SIZE, train=2, validation=2, test=2) if evaluated else None
+    paths = {} if teachers is None else {"photo_teacher": teachers.photo, "sketch_teacher": teachers.sketch}
+    arguments = {"batch_size": 4, "batches_per_epoch": 5, **paths, **arguments}
+    return SyntheticPairsDataModule(dataset, **arguments)
+
+
+def trainer(
+    folder: Path,
+    max_steps: int = 6,
+    callbacks: Sequence[Callback] = (),
+    **arguments: Any,  # noqa: ANN401 - any argument of the trainer
+) -> pl.Trainer:
+    """A quiet trainer on the CPU that writes nothing but what its callbacks write."""
+    arguments = {"accelerator": "cpu", "devices": 1, "enable_checkpointing": False, "logger": False, **arguments}
+    return pl.Trainer(
+        max_steps=max_steps,
+        max_epochs=-1,
+        callbacks=list(callbacks),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=1,
+        default_root_dir=folder,
+        **arguments,
+    )
+
+
+def weights(module: nn.Module) -> dict[str, Tensor]:
+    """A copy of everything that a module keeps in a checkpoint."""
+    return {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+
+
+def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
+    """Names of what differs."""
+    return {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}

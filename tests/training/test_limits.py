@@ -1,0 +1,67 @@
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, SingleDeviceStrategy
+from support.runs import Teachers, data, joint, trainer
+
+from crossx.core.errors import InputError
+from crossx.training.limits import check_trainer, joint_ddp
+
+
+def pretend(**settings: Any) -> Any:  # noqa: ANN401 - stands for a Trainer, of which only these attributes are read
+    """A trainer of a machine that we do not have."""
+    return SimpleNamespace(
+        **{
+            "strategy": joint_ddp(),
+            "_accelerator_connector": SimpleNamespace(_layer_sync=None),
+            "gradient_clip_val": None,
+            "accumulate_grad_batches": 1,
+            "precision_plugin": SimpleNamespace(precision="32-true"),
+            **settings,
+        }
+    )
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("strategy", [SingleDeviceStrategy(), joint_ddp()])
+def test_what_is_supported_passes(strategy: object, precision: str) -> None:
+    check_trainer(pretend(strategy=strategy, precision_plugin=SimpleNamespace(precision=precision)))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"gradient_clip_val": 1.0}, {"accumulate_grad_batches": 2}],
+)
+def test_flags_are_refused_with_what_to_use_instead(
+    teachers: Teachers, tmp_path: Path, setting: dict[str, Any]
+) -> None:
+    run = trainer(tmp_path, **setting)
+    with pytest.raises(InputError, match=rf"trainer\.{next(iter(setting))}: not in a joint run: .*; use "):
+        run.fit(joint(teachers), datamodule=data(teachers))
+
+
+@pytest.mark.parametrize("precision", ["16-mixed", "16-true", "bf16-true", "64-true"])
+def test_other_precisions_are_refused(precision: str) -> None:
+    with pytest.raises(InputError, match=rf"trainer\.precision: {precision} .* 32-true, bf16-mixed"):
+        check_trainer(pretend(precision_plugin=SimpleNamespace(precision=precision)))
+
+
+def test_sharding_is_refused() -> None:
+    with pytest.raises(InputError, match=r"trainer\.strategy: FSDPStrategy .* auto or ddp"):
+        check_trainer(pretend(strategy=FSDPStrategy()))
+
+
+def test_sides_that_train_alone_are_left_alone(teachers: Teachers, tmp_path: Path) -> None:
+    module = joint(teachers).reconstruction
+    trainer(tmp_path, max_steps=1, gradient_clip_val=1.0, limit_val_batches=0).fit(module, datamodule=data(teachers))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "missing"),
+    [(DDPStrategy(), "find_unused_parameters: True"), (DDPStrategy(find_unused_parameters=True), "buffers: False")],
+)
+def test_other_ddp_is_refused(strategy: DDPStrategy, missing: str) -> None:
+    with pytest.raises(InputError, match=rf"^trainer\.strategy: DDPStrategy without \w*{missing} is not legal"):
+        check_trainer(pretend(strategy=strategy))

@@ -1,0 +1,161 @@
+import math
+from argparse import ArgumentError
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from jsonargparse import ArgumentParser
+from torch import Tensor, nn
+
+from crossx.core.errors import InputError
+from crossx.core.precision import full_precision
+from crossx.reconstruction.losses import InformationEntropyLoss, OneHotLoss, ReconstructionTerm
+from crossx.training.objective import WeightedObjective, WeightedTerm
+
+
+class Power(nn.Module):
+    """x^exponent, counting its calls."""
+
+    def __init__(self, exponent: float) -> None:
+        super().__init__()
+        self.exponent = exponent
+        self.calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return x**self.exponent
+
+
+def test_weighted_sum_and_raw_detached_values() -> None:
+    objective = WeightedObjective({"square": WeightedTerm(Power(2), 0.5), "cube": WeightedTerm(Power(3), 2)})
+    x = torch.tensor(3.0, requires_grad=True)
+    loss, values = objective(x, batches_done=0)
+    loss.backward()
+    assert loss.item() == pytest.approx(0.5 * 9 + 2 * 27)
+    assert x.grad is not None
+    assert x.grad.item() == pytest.approx(0.5 * 6 + 2 * 27)
+    assert {name: value.item() for name, value in values.items()} == {"square": 9.0, "cube": 27.0}
+    assert not any(value.requires_grad for value in values.values())
+
+
+@pytest.mark.parametrize(("batches", "weight"), [(0, 0), (10, 0), (11, 0.2), (15, 1), (20, 2), (10**6, 2)])
+def test_ramp_rises_linearly_from_start_to_end(batches: int, weight: float) -> None:
+    assert WeightedTerm(Power(1), 2, (10, 20)).weight_at(batches) == pytest.approx(weight)
+
+
+def test_terms_without_weight_are_not_evaluated() -> None:
+    off, later, on = Power(1), Power(1), Power(2)
+    objective = WeightedObjective(
+        {"off": WeightedTerm(off, 0), "later": WeightedTerm(later, 1, (5, 6)), "on": WeightedTerm(on)}
+    )
+    _, values = objective(torch.tensor(2.0), 5)
+    assert (off.calls, later.calls, on.calls) == (0, 0, 1)
+    assert set(values) == {"on"}
+    _, values = objective(torch.tensor(2.0), 6)
+    assert set(values) == {"later", "on"}
+
+
+def test_a_sum_without_weights_yet_still_goes_backward() -> None:
+    objective = WeightedObjective({"later": WeightedTerm(Power(2), 1, (5, 6))})
+    x = torch.tensor(3.0, requires_grad=True)
+    loss, _ = objective(x, 0)
+    loss.backward()
+    assert x.grad is not None
+    assert (loss.item(), x.grad.item()) == (0, 0)
+
+
+def test_a_loss_with_parameters_is_trained_and_saved_with_the_objective() -> None:
+    objective = WeightedObjective({"bilinear": WeightedTerm(nn.Linear(2, 1))})
+    assert set(objective.state_dict()) == {"losses.bilinear.weight", "losses.bilinear.bias"}
+
+
+def test_parameters_of_a_term_without_weight_have_a_gradient_of_zero() -> None:
+    """DDP would wait for them."""
+    linear = nn.Linear(2, 1)
+    terms: dict[str, WeightedTerm[nn.Module]] = {"on": WeightedTerm(Power(2)), "later": WeightedTerm(linear, 1, (5, 6))}
+    objective = WeightedObjective(terms)
+    x = torch.tensor([3.0, 0.0], requires_grad=True).norm()
+    loss, values = objective(x, 0)
+    loss.backward()
+    assert (loss.item(), set(values)) == (9, {"on"})
+    assert [p.grad is not None and bool((p.grad == 0).all()) for p in linear.parameters()] == [True, True]
+
+
+@pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf])
+def test_illegal_weights_name_the_term(weight: float) -> None:
+    with pytest.raises(InputError, match=rf"terms\.bad\.weight: {weight}"):
+        WeightedObjective({"good": WeightedTerm(Power(1)), "bad": WeightedTerm(Power(1), weight)})
+
+
+@pytest.mark.parametrize("ramp", [(5, 5), (6, 5), (-1, 5)])
+def test_illegal_ramps_name_the_term(ramp: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match=r"terms\.bad\.ramp"):
+        WeightedObjective({"bad": WeightedTerm(Power(1), 1, ramp)})
+
+
+def test_an_objective_needs_something_to_learn() -> None:
+    for terms in ({}, {"off": WeightedTerm(Power(1), 0)}):
+        with pytest.raises(InputError, match="nothing to learn"):
+            WeightedObjective(terms)
+
+
+@pytest.mark.parametrize("name", ["", "a.b", "items"])
+def test_a_term_name_must_be_able_to_name_a_submodule(name: str) -> None:
+    with pytest.raises(InputError, match="cannot be used"):
+        WeightedObjective({name: WeightedTerm(Power(1))})
+
+
+def test_full_precision_raises_half_types_only() -> None:
+    for before, after in ((torch.bfloat16, torch.float32), (torch.float32, torch.float32), (torch.float64,) * 2):
+        assert full_precision(torch.ones(1, dtype=before)).dtype == after
+
+
+class Owner:
+    """Takes terms as a module does."""
+
+    def __init__(self, terms: dict[str, ReconstructionTerm]) -> None:
+        self.objective = WeightedObjective(terms)
+
+
+TERMS = {
+    "one_hot": {"loss": {"class_path": "crossx.reconstruction.losses.OneHotLoss", "init_args": {"labels": "agreed"}}},
+    "entropy": {"loss": "InformationEntropyLoss", "weight": 5, "ramp": [0, 10]},
+}
+
+
+def from_config(folder: Path, *arguments: str) -> WeightedObjective:
+    config = folder / "config.yaml"
+    config.write_text(yaml.safe_dump({"model": {"class_path": f"{__name__}.Owner", "init_args": {"terms": TERMS}}}))
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--config", action="config")
+    parser.add_subclass_arguments(Owner, "model")
+    owner: Owner = parser.instantiate(parser.parse_args(["--config", str(config), *arguments])).model
+    return owner.objective
+
+
+def test_terms_come_from_yaml(tmp_path: Path) -> None:
+    terms = from_config(tmp_path).terms
+    one_hot, entropy = terms["one_hot"], terms["entropy"]
+    assert isinstance(one_hot.loss, OneHotLoss)
+    assert (one_hot.loss.labels, one_hot.weight, one_hot.ramp) == ("agreed", 1.0, None)
+    assert isinstance(entropy.loss, InformationEntropyLoss)
+    assert (entropy.weight, entropy.ramp) == (5.0, (0, 10))
+
+
+def test_the_command_line_changes_one_number_and_adds_a_term(tmp_path: Path) -> None:
+    terms = from_config(
+        tmp_path,
+        "--model.terms.entropy.weight=2",
+        "--model.terms.one_hot.loss.labels=target",
+        "--model.terms.activation.loss=crossx.reconstruction.losses.ActivationLoss",
+        "--model.terms.activation.weight=0.1",
+    ).terms
+    assert {name: term.weight for name, term in terms.items()} == {"one_hot": 1, "entropy": 2, "activation": 0.1}
+    assert terms["entropy"].ramp == (0, 10)
+    assert terms["one_hot"].loss.labels == "target"
+
+
+def test_a_loss_of_the_other_side_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="ReconstructionLoss"):
+        from_config(tmp_path, "--model.terms.entropy.loss=crossx.encoding.losses.SupConLoss")
