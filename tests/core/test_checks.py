@@ -1,0 +1,36 @@
+"""Messages about arguments."""
+
+import pytest
+
+from crossx.core.checks import must_be_in, must_be_one_of
+from crossx.core.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("interval", "inside", "outside", "legal"),
+    [
+        ("(0, 1]", (1e-9, 1), (0, 1.1, -1, float("nan"), float("inf")), r"must be in \(0, 1\]"),
+        ("[0, 1)", (0, 0.999), (-1e-9, 1), r"must be in \[0, 1\)"),
+        ("(0, inf)", (1e-9, 1e9), (0, -3, float("nan")), "must be above 0"),
+        ("[1, inf)", (1, 7), (0, -1), "must be at least 1"),
+    ],
+)
+def test_bounds(interval: str, inside: tuple[float, ...], outside: tuple[float, ...], legal: str) -> None:
+    for value in inside:
+        must_be_in("share", value, interval)
+    for value in outside:
+        with pytest.raises(InputError, match=rf"^share: {legal}, got {value}$"):
+            must_be_in("share", value, interval)
+
+
+def test_infinity_is_not_below_infinity() -> None:
+    with pytest.raises(InputError, match="must be above 0 and finite, got inf"):
+        must_be_in("rate", float("inf"), "(0, inf)")
+
+
+def test_choices_name_the_nearest() -> None:
+    must_be_one_of("mining", "hard", ("all", "hard"))
+    with pytest.raises(InputError, match=r"^mining: must be one of all, hard; got 'hrd' \(did you mean 'hard'\?\)$"):
+        must_be_one_of("mining", "hrd", ("all", "hard"))
+    with pytest.raises(InputError, match="got 'xyz'$"):
+        must_be_one_of("mining", "xyz", ("all", "hard"))
