@@ -36,10 +36,10 @@ class Cosine(CosineAnnealingLR, RateSchedule):
         same = state_dict["T_max"] == self.T_max
         super().load_state_dict({**state_dict, "T_max": self.T_max})
         if not same:
-            rates: list[float] = self._get_closed_form_lr()  # type: ignore[no-untyped-call]
+            rates = self._get_closed_form_lr()
             for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate
-            self._last_lr = rates
+            self._last_lr = list(rates)
 
 
 class OneCycle(OneCycleLR, RateSchedule):
