@@ -64,7 +64,8 @@ class StatisticsGuidanceLoss(ReconstructionLoss):
     CrossX-DFL (arXiv 2303.07775) asks a classifier of photos and sketches, which has to be trained on data of both.
     The BatchNorm layers of the two teachers hold statistics of photos and of sketches, which is enough to tell them
     apart: a batch's `statistics_misfit` to its own teacher, as a share of the sum of its misfits to both, is below 1/2
-    where the batch looks more like its own modality. The share is the logistic function of the difference of the misfits' logarithms.
+    where the batch looks more like its own modality. The share is the logistic function of the difference of the
+    misfits' logarithms.
 
     It takes one further pass of each teacher, over the other modality's images.
 
