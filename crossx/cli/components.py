@@ -2,13 +2,14 @@
 
 A class of another package is named by its full path (`class_path: mypackage.MyModule`) and needs no entry here.
 """
+# ruff: noqa: F401 - imported for the classes that they define
 
 import crossx.augmentation
 import crossx.baselines
 import crossx.classification.data
 import crossx.classification.module
-import crossx.cotraining.module
+import crossx.cotraining.module  # with all generators, encoders, critics and losses
 import crossx.data
 import crossx.pairs.datamodule
 import crossx.pairs.replay
-import crossx.reconstruction.saved  # noqa: F401
+import crossx.reconstruction.saved
