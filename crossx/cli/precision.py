@@ -8,7 +8,7 @@ _OPTION = "--trainer.precision"
 
 
 def computes_bfloat16() -> bool:
-    """Whether convolutions in bfloat16 are fast on this CPU (AVX-512 or AMX); elsewhere they are about ten times slower."""
+    """Whether this CPU computes in bfloat16 (AVX-512 or AMX); others emulate it, about ten times slower."""
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
