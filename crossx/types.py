@@ -11,7 +11,7 @@ frozen ones.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -152,6 +152,20 @@ class PairSource(Protocol):
 
     def sample(self, latents: LatentBatch) -> PairBatch:
         """Return one pair a latent."""
+        ...
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """A module with generators, as the reports see it."""
+
+    @property
+    def latent_dim(self) -> int:
+        """Z of the generators."""
+        ...
+
+    def sample(self, latents: LatentBatch) -> PairBatch:
+        """Return one generated pair a latent, without gradient, on the latents' device."""
         ...
 
 

@@ -20,10 +20,13 @@ class PairCritic(nn.Module, ABC):
 
     Attributes:
         scores_classes: Whether it gives `Criticism.surprise`.
+        bounded_cosine: Whether the hardness of a pair is its cosine distance as a share of the largest one; health then
+            measures the gradient that is left near the bounds.
         raw: Whether `forward` is given embeddings as they are before they are brought to unit length.
     """
 
     scores_classes = False
+    bounded_cosine = False
     raw = False
 
     def start_from(self, teachers: TeacherPair, dim: int) -> None:

@@ -26,6 +26,8 @@ def relative_distance(cosine: Tensor, least_cosine: float) -> Tensor:
 class DistanceCritic(PairCritic):
     """The distance between the photo and the sketch of a pair; it needs no classes."""
 
+    bounded_cosine = True
+
     def forward(self, embeddings: PairEmbeddings) -> Criticism:
         """Return the `relative_distance` of each pair."""
         cosine = (full_precision(embeddings.photo) * full_precision(embeddings.sketch)).sum(dim=1)
