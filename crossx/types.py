@@ -18,9 +18,6 @@ from torch import Tensor
 Modality = Literal["photo", "sketch"]
 MODALITIES: tuple[Modality, Modality] = ("photo", "sketch")
 Split = Literal["train", "validation", "test"]
-Reduce = Literal["local", "global"]
-"""`local`: a batch-level loss sees its own process's batch. `global`: it sees the batches of all processes together, so
-that two processes give the gradients of one process with the double batch."""
 
 
 @dataclass
@@ -30,7 +27,7 @@ class LatentBatch:
     Attributes:
         index: Place of each latent in the endless stream, (B,) int64.
         noise: Standard normal noise, (B, Z) float32.
-        uniform: Uniform number in [0, 1) that becomes a target class, (B,) float32.
+        uniform: Uniform number in [0, 1) that becomes the class of a real pair, (B,) float32.
         photo: Real photos in [0, 1] for training with data, (B, 3, H, W); None when training is data-free.
         sketch: Real sketches of the same classes, (B, 3, H, W); None when training is data-free.
         target: Classes of the real pairs as indices into the dataset's class names, (B,) int64; None when data-free.
@@ -85,7 +82,8 @@ class PairBatch:
         sketch: (B, 3, H, W) float32 in [0, 1]; black strokes on white, the one channel repeated.
         photo_teacher: The photo teacher's output on `photo`.
         sketch_teacher: The sketch teacher's output on `sketch`.
-        target: Wanted (or, with data, true) class as an index into the union of both class lists, (B,) int64.
+        target: Class that both teachers together find most likely (or, with data, the true class), as an index into the
+            union of both class lists, (B,) int64.
     """
 
     photo: Tensor

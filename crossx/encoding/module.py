@@ -91,7 +91,7 @@ class EncoderModule(GuidedRetrievalModule):
         if self.critic.raw and photo_encoder.learned_dim != photo_encoder.dim:
             raise InputError(
                 f"critic: {type(self.critic).__name__} is not legal beside {type(photo_encoder).__name__}, of whose "
-                "embedding training moves a part; DistanceCritic, MarginCritic or ProxyCritic"
+                "embedding training moves a part; DistanceCritic"
             )
         self.critic.start_from(self.teachers, photo_encoder.learned_dim)
         self.temperature = temperature
@@ -222,7 +222,6 @@ class EncoderModule(GuidedRetrievalModule):
         """
         embeddings = self.embed(pairs, augmented=True)
         loss, values = self.objective_of(embeddings, batches_done)
-        self.critic.observe(self.learned(embeddings))
         distance = 1 - (embeddings.photo * embeddings.sketch).sum(1).mean()
         logs = {f"encode/{name}": value for name, value in values.items()}
         logs = {"encode/loss": loss.detach(), "encode/pair_distance": distance.detach(), **logs}
@@ -240,11 +239,6 @@ class EncoderModule(GuidedRetrievalModule):
         embeddings = self._judged(photo, sketch, pairs.photo_teacher, pairs.sketch_teacher, pairs.target)
         criticism: Criticism = self.critic(embeddings)
         return criticism
-
-    def learned(self, embeddings: PairEmbeddings) -> PairEmbeddings:
-        """The same pairs with what training can move of their embeddings."""
-        photo, sketch = self.photo_encoder.learned(embeddings.photo), self.sketch_encoder.learned(embeddings.sketch)
-        return replace(embeddings, photo=photo, sketch=sketch)
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
         """Lightning's hook, when this module is the root."""

@@ -33,8 +33,3 @@ class Schedule:
         if batches_done < self.warmup:
             return False
         return (batches_done - self.warmup) % (self.generator_steps + self.encoder_steps) >= self.generator_steps
-
-    def generator_batches(self, batches_done: int) -> int:
-        """How many of the first so many batches train the generators."""
-        cycles, rest = divmod(max(batches_done - self.warmup, 0), self.generator_steps + self.encoder_steps)
-        return min(batches_done, self.warmup) + cycles * self.generator_steps + min(rest, self.generator_steps)

@@ -146,7 +146,7 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
         """The other teacher's standardised logits of the N unknown classes, (B, N); 0 where none were read before."""
         logits = full_precision(teacher(images).logits)[:, self.read]
         if self.training:
-            moments = moments_over_processes(logits.mean(0), logits.var(0, correction=0), "global")
+            moments = moments_over_processes(logits.mean(0), logits.var(0, correction=0))
             readings(*moments)
         mean, var = full_precision(readings.mean), full_precision(readings.var)
         return (readings.batches > 0) * (logits - mean) / (var + _EPSILON).sqrt()
