@@ -21,19 +21,10 @@ from crossx.cli.saved_config import SavedConfig
 from crossx.core.errors import InputError
 from crossx.core.seeding import check_seed, run_seed
 from crossx.cotraining.module import CoTrainingModule
-from crossx.reports.health.diversity import Diversity
-from crossx.reports.health.monitor import HealthMonitor
-from crossx.reports.pictures.filmstrip import Filmstrip
-from crossx.reports.pictures.hardest import HardestPairs
-from crossx.reports.pictures.histograms import ClassHistograms
-from crossx.reports.pictures.media import PairSheets, RetrievalSheets
-from crossx.reports.run.baselines import TeacherBaselines
-from crossx.reports.run.checkpoint import LastCheckpoint
-from crossx.reports.run.embeddings import EmbeddingWriter
-from crossx.reports.run.export import EncoderExport
+from crossx.reports.lookup import real_images
 from crossx.reports.run.progress import ProgressBar
 from crossx.reports.run.report import RunReport
-from crossx.reports.run.scalars import ScalarTable
+from crossx.reports.settings import Reports, callbacks
 from crossx.reports.wandb import WandbDashboard, connect, finish
 from crossx.training.limits import check_strategy, joint_ddp
 from crossx.training.module import INSTANTIATOR, CrossxModule
@@ -73,25 +64,12 @@ class CrossxCLI(LightningCLI):
         super().__init__(args=self.words, **settings)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add `teachers`, and the callbacks that every run has."""
+        """Add `teachers` and `reports`."""
         parser.add_argument("--teachers", type=Teachers, default=Teachers())
         for place in (*_PLACES, "data.init_args"):  # a class that does not take the argument is passed over
             for source, name in zip(("photo", "sketch", "aliases"), _FILLED, strict=True):
                 parser.link_arguments(f"teachers.{source}", f"{place}.{name}")
-        parser.add_lightning_class_args(ScalarTable, "scalars")
-        parser.add_lightning_class_args(TeacherBaselines, "baselines")
-        parser.add_lightning_class_args(PairSheets, "pair_sheets")
-        parser.add_lightning_class_args(HealthMonitor, "health")
-        parser.add_lightning_class_args(RetrievalSheets, "retrieval_sheets")
-        parser.add_lightning_class_args(ClassHistograms, "histograms")
-        parser.add_lightning_class_args(Diversity, "diversity")
-        parser.add_lightning_class_args(HardestPairs, "hardest")
-        parser.add_lightning_class_args(Filmstrip, "filmstrip")
-        parser.add_lightning_class_args(EncoderExport, "encoders")
-        parser.add_lightning_class_args(EmbeddingWriter, "embeddings")
-        parser.add_lightning_class_args(RunReport, "report")
-        parser.add_lightning_class_args(LastCheckpoint, "checkpoint")
-        parser.add_lightning_class_args(WandbDashboard, "wandb")  # the last one: it sends what the others have written
+        parser.add_argument("--reports", type=Reports, default=Reports())
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:  # noqa: ANN401 - Lightning's signature
         """Fill the parser of the verb that is asked for; each takes a tenth of a second, and Lightning fills four."""
@@ -149,10 +127,12 @@ class CrossxCLI(LightningCLI):
             check_strategy(self.arguments.trainer.strategy)
             if self._wants_ddp():
                 kwargs["strategy"] = joint_ddp()
+        reports = callbacks(self.config_init[self.subcommand].reports)
         named = self.config_init[self.subcommand].trainer.callbacks or []
         own_bar = any(isinstance(c, pl.callbacks.ProgressBar) for c in (named if isinstance(named, list) else [named]))
         if self.arguments.trainer.enable_progress_bar is not False and not own_bar:
-            self.trainer_defaults["callbacks"] = [ProgressBar()]
+            reports = [ProgressBar(), *reports]
+        self.trainer_defaults["callbacks"] = reports
         try:
             trainer = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError, ImportError) as error:
@@ -223,14 +203,14 @@ class CrossxCLI(LightningCLI):
 
     def before_fit(self) -> None:
         """Start what logs elsewhere, while nothing is lost if that fails."""
-        connect(self.trainer, self.arguments.wandb.init_timeout)
+        connect(self.trainer)
 
     before_validate = before_test = before_predict = before_fit
 
     def after_fit(self) -> None:
         """Measure the last weights, where the last validation did not see them, and report."""
         report = next(c for c in self.trainer.callbacks if isinstance(c, RunReport))  # type: ignore[attr-defined]
-        evaluated = getattr(self.datamodule, "dataset", None) is not None
+        evaluated = real_images(self.trainer) is not None
         if self.arguments.trainer.fast_dev_run or not evaluated or not report.is_stale(self.trainer):
             return
         self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-from support.embedded import random_embeddings, rows, started
+from support.embedded import built, random_embeddings, rows
 from support.processes import run_processes
 from support.runs import SGD, Kind, Teachers, data, encoder, reconstruction, trainer, weights
 from torch import Tensor
@@ -48,7 +48,7 @@ def values_and_gradients(teachers: Teachers) -> Results:
     """Of each loss on this process's part of the batch: its value, and the gradients as DDP averages them."""
     results: Results = {}
     for name, loss in losses().items():
-        started(loss, teachers).eval()
+        built(loss, teachers).eval()
         size = 8 // world_size()
         x = rows(random_embeddings(8, seed=5), list(range(8))[rank() * size :][:size])
         shared = torch.linspace(-1, 1, 25, dtype=torch.float64).view(5, 5).sin().requires_grad_()

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from crossx.reports.pictures.fixed import sample_fixed
 from support.runs import CLASSES, Teachers, data, encoding, joint, save_teachers, trainer
 from test_histograms import KeepingLogger
 
@@ -13,7 +14,6 @@ from crossx.core.batches import concatenate
 from crossx.core.errors import InputError
 from crossx.reports.health.diversity import Diversity
 from crossx.reports.health.measures import within_class_distance
-from crossx.reports.pictures.fixed import sample_fixed
 from crossx.reports.run.baselines import TeacherBaselines
 
 

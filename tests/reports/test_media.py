@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from crossx.reports.pictures.media import PairSheets, RetrievalSheets, pair_sheet
 from lightning.pytorch.callbacks import Callback
 from PIL import Image
 from support.runs import CLASSES, SIZE, Teachers, data, joint, reconstruction, trainer
@@ -15,7 +16,6 @@ from support.runs import CLASSES, SIZE, Teachers, data, joint, reconstruction, t
 from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
 from crossx.data.shapes.dataset import ShapesDataset
-from crossx.reports.pictures.media import PairSheets, RetrievalSheets, pair_sheet
 from crossx.reports.pictures.sheets import NEUTRAL, RIGHT, WRONG, Sheet, to_picture
 from crossx.teachers.pair import TeacherPair
 from crossx.types import PairBatch, TeacherOutput

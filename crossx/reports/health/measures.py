@@ -77,7 +77,8 @@ def pair_correlation(photo_logits: Tensor, sketch_logits: Tensor) -> Tensor:
         sketch_logits: The sketch teacher's logits of the same classes, (B, S).
 
     Returns:
-        Scalar in [-1, 1]; 0 in expectation for photos and sketches paired at random, and where a modality does not vary.
+        Scalar in [-1, 1]; 0 in expectation for photos and sketches paired at random, and where a modality does not
+        vary.
     """
     photo, sketch = (torch.log_softmax(full_precision(x), dim=1) for x in (photo_logits, sketch_logits))
     photo, sketch = photo - photo.mean(0), sketch - sketch.mean(0)

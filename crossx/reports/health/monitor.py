@@ -60,7 +60,7 @@ class HealthMonitor(Callback):
         self._waiting: list[Step] = []
         self._phases: dict[str, Phase] = {}
         self._reported: set[str] = set()
-        self._objectives: list[WeightedObjective] = []
+        self._objectives: list[WeightedObjective[Any]] = []
         self._parameters: list[nn.Parameter] = []
         self._bounded_cosine = False
 

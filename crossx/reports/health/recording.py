@@ -32,7 +32,7 @@ class Step:
         self.values: dict[str, Tensor] = {}
         self._handles: list[RemovableHandle] = []
 
-    def attach_hooks(self, objectives: Iterable[WeightedObjective]) -> None:
+    def attach_hooks(self, objectives: Iterable[WeightedObjective[Any]]) -> None:
         """Record inputs and values of the objectives from now on."""
         self._handles = [objective.register_forward_hook(self._record) for objective in objectives]
 
@@ -45,15 +45,16 @@ class Step:
         self.values.update({f"{self.phase}/{name}": value for name, value in output[1].items()})
         if isinstance(objective, WeightedObjective) and isinstance(inputs[0], Reconstruction):
             self.pairs = inputs[0].pairs
-            for name in output[1]:
-                self._record_adversary(objective.terms[name].loss, inputs[0])
+            for name, weight in objective.active(inputs[1]).items():
+                if weight > 0:  # before all ramps have begun, terms are evaluated with a weight of 0
+                    self._record_adversary(objective.losses[name], inputs[0])
 
     def _record_adversary(self, loss: nn.Module, reconstruction: Reconstruction) -> None:
         """Record the critic's output that a loss reads, and the gradient that comes back to it."""
         if not isinstance(loss, ReconstructionLoss) or not loss.needs_critic:
             return
-        published = loss.needs_surprise
-        read = reconstruction.surprise if published else reconstruction.disagreement
+        critic, published = reconstruction.critic, loss.needs_class_nll
+        read = None if critic is None else critic.class_nll if published else critic.hardness
         if read is None:
             return
         known, cosine = read.detach(), self.bounded_cosine and not published

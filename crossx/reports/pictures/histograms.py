@@ -47,9 +47,8 @@ class ClassHistograms(AfterValidation):
         batch_idx: int,
     ) -> None:
         """Count the pairs of a batch, on the device."""
-        teachers = getattr(pl_module, "teachers", None)
-        if trainer.is_global_zero and isinstance(batch, PairBatch) and isinstance(teachers, TeacherPair):
-            counts = count_classes(batch, teachers)
+        if trainer.is_global_zero and isinstance(batch, PairBatch) and isinstance(pl_module, TeacherGuided):
+            counts = count_classes(batch, pl_module.teachers)
             self._counts = counts if self._counts is None else self._counts + counts
 
     def show(self, trainer: pl.Trainer, module: pl.LightningModule, folder: Path) -> None:

@@ -54,9 +54,7 @@ class TeacherBaselines(Callback):
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin to collect, unless the validation split is measured already or this is only a sanity check."""
         wanted = not trainer.sanity_checking and "validation" not in self.results
-        self._collected = (
-            _Outputs(pl_module) if wanted and isinstance(pl_module, GuidedRetrievalModule) else None
-        )
+        self._collected = _Outputs(pl_module) if wanted and isinstance(pl_module, GuidedRetrievalModule) else None
 
     def on_test_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Choose the form of posterior matching on validation images, before test images are measured."""

@@ -22,8 +22,8 @@ class EncoderExport(Callback):
     """Writes `encoders.safetensors` into the run folder when a fit ends: the last weights of both encoders.
 
     The tensors begin with `photo_encoder.` and `sketch_encoder.`; the frozen teachers inside encoders are left out. The
-    header has `version`, `step`, `teachers` (hashes), `classes` and `config` (class and arguments of the encoders, where
-    the command line built them), the last three as JSON.
+    header has `version`, `step`, `teachers` (hashes), `classes` and `config` (class and arguments of the encoders,
+    where the command line built them), the last three as JSON.
     """
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

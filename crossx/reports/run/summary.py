@@ -11,6 +11,7 @@ from rich.table import Table
 from crossx.core.errors import InputError
 from crossx.core.paths import resolve
 
+
 def read_results(path: str | Path, field: str) -> dict[str, Any]:
     """Read the `results.json` of a run.
 
