@@ -70,7 +70,7 @@ class RunResults:
         """Return the content of `results.json`; what no report contributes is there, but empty."""
         own = asdict(self)
         del own["sections"], own["ap_all_at_start"]
-        empty = {
+        empty: dict[str, Any] = {
             "baselines": {},
             "baselines_ap_all": {},
             "baselines_precision_at_recall": {},
