@@ -28,9 +28,9 @@ from crossx.encoding.embeddings import Embedding
 from crossx.encoding.encoders import (
     Encoder,
     EncoderFactory,
+    NetworkEncoder,
     PosteriorEncoder,
     StudentEncoder,
-    TeacherEncoder,
     TeacherHeadEncoder,
 )
 from crossx.encoding.losses import SupConLoss
@@ -64,6 +64,7 @@ from crossx.reports.health.phase import Phase
 from crossx.reports.run.checkpoint import LastCheckpoint
 from crossx.reports.settings import Reports, callbacks
 from crossx.teachers.pair import TeacherPair
+from crossx.teachers.teacher import load_teacher
 from crossx.training.schedule import Schedule
 from crossx.types import MODALITIES, LatentBatch, Modality, PairBatch, TeacherOutput
 
@@ -71,6 +72,9 @@ SHIPPED = Teachers("crossx:assets/shapes_photo.safetensors", "crossx:assets/shap
 CLASSES = len(ShapesDataset.classes)
 SGD = partial(torch.optim.SGD, lr=0.01)
 HEAD = partial(TeacherHeadEncoder, dim=8, hidden=0)
+WIDTH = load_teacher(SHIPPED.photo).network.num_features
+NETWORK = partial(NetworkEncoder, network=partial(SmallResNet, widths=(8,)), dim=WIDTH, hidden=0)
+"""Encoders whose embeddings the teachers' last layers can classify."""
 
 
 @cache
@@ -197,8 +201,7 @@ def detectors(window: int = 6, settle: int = 8, agreement_window: int = 12, **th
     kinds = (CollapseDetector, ImbalanceDetector, AdversaryDetector, GradientDetector)
     own = [{n: v for n, v in thresholds.items() if n in signature(kind).parameters} for kind in kinds]
     found: list[Detector] = [
-        kind(window=window, settle=settle, **values)  # type: ignore[arg-type]  # chosen by name
-        for kind, values in zip(kinds, own, strict=True)
+        kind(window=window, settle=settle, **values) for kind, values in zip(kinds, own, strict=True)
     ]
     return [*found, AgreementDetector(window=agreement_window, settle=2 * agreement_window)]
 
@@ -506,11 +509,9 @@ def test_results_of_a_healthy_fit_and_of_one_that_nobody_watched(
 
 
 def test_reconstruction_alone_is_watched_and_its_table_is_not_wider(teachers: Teachers, tmp_path: Path) -> None:
-    generators = {
-        f"{m}_generator": part("UpsamplingGenerator", size=16, latent_dim=8, width=8) for m in teachers._fields
-    }
+    generator = part("UpsamplingGenerator", size=16, latent_dim=8, width=8)
     objective = {"mine": {"loss": part(f"{__name__}.Undefined", start=100)}}
-    content = config(teachers, tmp_path, part("ReconstructionModule", **generators, terms=objective))
+    content = config(teachers, tmp_path, part("ReconstructionModule", generator=generator, terms=objective))
     edit(content, "trainer.max_steps", 10)
     run("fit", tmp_path / "c.yaml", content)
     assert "health/recon_gradient" in (tmp_path / "run/version_0/metrics.csv").read_text()
@@ -564,20 +565,19 @@ def published() -> dict[str, ReconstructionTerm]:
 
 
 def test_the_published_adversary_is_not_told_to_be_saturated(tmp_path: Path) -> None:
-    encoder = partial(TeacherEncoder, dim=None)
-    monitor = fit(joint(encoder=encoder, objective=published(), critic=LastLayerCritic), tmp_path, steps=40)
+    monitor = fit(joint(encoder=NETWORK, objective=published(), critic=LastLayerCritic), tmp_path, steps=40)
     assert "saturated_adversary" not in names(monitor)
 
 
 @pytest.mark.parametrize(
     ("encoder", "critic", "measured"),
-    [(HEAD, None, True), (SureStudent, None, False), (partial(TeacherEncoder, dim=None), LastLayerCritic, False)],
+    [(HEAD, None, True), (SureStudent, None, False), (NETWORK, LastLayerCritic, False)],
 )
 def test_the_gradient_factor_is_measured_only_where_its_formula_holds(
     tmp_path: Path,
     encoder: EncoderFactory,
     critic: Any,
-    measured: bool,  # noqa: ANN401 - a factory
+    measured: bool,
 ) -> None:
     monitor = fit(joint(encoder=encoder, critic=critic), tmp_path, steps=4)
     phase = monitor._phases["recon"]
@@ -586,13 +586,13 @@ def test_the_gradient_factor_is_measured_only_where_its_formula_holds(
     assert phase.last("hardness", 1) is not None
 
 
-def test_a_critic_that_no_image_moves_is_told_truly(tmp_path: Path) -> None:
+def test_a_critic_that_no_image_moves_is_told_truly() -> None:
     phase = Phase("generators", 10)
     for _ in range(10):
-        phase.add({"hardness": np.float32(0.4), "adversarial_pairs": np.float32(0)})
+        phase.add({"hardness": np.array(0.4), "adversarial_pairs": np.array(0.0)})
     (finding,) = AdversaryDetector(window=5, settle=5).findings(phase)
     assert finding.name == "saturated_adversary"
     assert "the adversarial term has no gradient: the critic's output does not depend on the images" in finding.message
     assert "opposite" not in finding.message
-    phase.add({"hardness": np.float32(0.4), "adversarial_pairs": np.float32(0.1)})
+    phase.add({"hardness": np.array(0.4), "adversarial_pairs": np.array(0.1)})
     assert list(AdversaryDetector(window=5, settle=5).findings(phase)) == []
