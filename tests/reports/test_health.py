@@ -24,6 +24,7 @@ from crossx.core.errors import InputError, TrainingError
 from crossx.cotraining.module import CoTrainingModule
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.encoding.critics import LastLayerCritic
+from crossx.encoding.critics.base import CriticFactory
 from crossx.encoding.embeddings import Embedding
 from crossx.encoding.encoders import (
     Encoder,
@@ -576,7 +577,7 @@ def test_the_published_adversary_is_not_told_to_be_saturated(tmp_path: Path) -> 
 def test_the_gradient_factor_is_measured_only_where_its_formula_holds(
     tmp_path: Path,
     encoder: EncoderFactory,
-    critic: Any,
+    critic: CriticFactory | None,
     measured: bool,
 ) -> None:
     monitor = fit(joint(encoder=encoder, critic=critic), tmp_path, steps=4)
