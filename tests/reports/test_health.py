@@ -505,6 +505,7 @@ def test_results_of_a_healthy_fit_and_of_one_that_nobody_watched(
     run("fit", tmp_path / "c.yaml", joint_config(teachers, tmp_path), "--reports.health", "false")
     assert results(tmp_path)["health"] is None
     words = ["--ckpt_path", str(joint_run / "checkpoints/last.ckpt")]
+    words += ["--trainer.logger.init_args.save_dir", str(tmp_path / "tested")]
     run("test", tmp_path / "d.yaml", joint_config(teachers, tmp_path / "tested"), *words)
     assert results(tmp_path / "tested")["health"] == [], "what the fit has found"
 

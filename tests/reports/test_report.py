@@ -42,7 +42,8 @@ def tested_run(joint_run: Path, teachers: Teachers, tmp_path_factory: pytest.Tem
     """Results of the same run on the test split."""
     folder = tmp_path_factory.mktemp("tested_run")
     last = joint_run / "checkpoints/last.ckpt"
-    run("test", folder / "config.yaml", joint_config(teachers, folder), "--ckpt_path", str(last))
+    words = ["--ckpt_path", str(last), "--trainer.logger.init_args.save_dir", str(folder)]
+    run("test", folder / "config.yaml", joint_config(teachers, folder), *words)
     return folder / "run/version_0"
 
 
@@ -163,6 +164,7 @@ def test_table_names_the_rows_and_the_run_folder(
     joint_run: Path, teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--ckpt_path", str(joint_run / "checkpoints/last.ckpt")]
+    words += ["--trainer.logger.init_args.save_dir", str(tmp_path)]
     run("validate", tmp_path / "config.yaml", joint_config(teachers, tmp_path), *words)
     found, fitted = read(tmp_path / "run/version_0"), read(joint_run)
     assert found["metrics"] == fitted["metrics"], "the same weights"
