@@ -36,7 +36,7 @@ def test_rooms_are_switched_off_by_one_word_each(teachers: Teachers, tmp_path: P
     content["reports"] = {"pictures": False, "health": False, "wandb": False}
     cli = run("fit", tmp_path / "c.yaml", content)
     assert left(tmp_path) == RECORD
-    kinds = {type(callback) for callback in cli.trainer.callbacks}
+    kinds = {type(callback) for callback in cli.trainer.callbacks}  # type: ignore[attr-defined]  # set in its constructor
     assert not kinds & {HealthMonitor, Diversity, PairSheets, Filmstrip, WandbDashboard}
     assert kinds >= {TeacherBaselines, LastCheckpoint, RunReport}
 
