@@ -10,7 +10,7 @@ import yaml
 
 import crossx
 from crossx.cli.merging import Layer
-from crossx.cli.renamed import refuse_old_names, renamed_config
+from crossx.cli.renamed import renamed_config
 from crossx.core.errors import InputError
 
 
@@ -41,7 +41,10 @@ def find_config(name: str, folder: Path = Path(), field: str = "--config") -> Pa
     known = sorted(path.relative_to(shipped).as_posix() for path in shipped.rglob("*.yaml"))
     last = {path: Path(path).name for path in known}
     near = get_close_matches(name, known, n=3, cutoff=0.7) or [
-        path for close in get_close_matches(Path(name).name, last.values(), n=2) for path in known if last[path] == close
+        path
+        for close in get_close_matches(Path(name).name, last.values(), n=2)
+        for path in known
+        if last[path] == close
     ]
     legal = f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else f"the shipped ones are in {shipped}"
     raise InputError(f"{field}: {name!r} is neither a file nor a shipped config; {legal}")

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -18,25 +17,17 @@ import crossx.cli.components  # noqa: F401 - makes every class of crossx known, 
 from crossx.cli.class_help import asked_for_class, print_class_help
 from crossx.cli.composing import Composition, compose
 from crossx.cli.mistakes import explain, input_error_behind
+from crossx.cli.precision import precision_for_cpu
 from crossx.cli.quiet import hush_expected
 from crossx.cli.run_start import RunStart
 from crossx.core.checks import must_be_one_of
 from crossx.core.errors import InputError
 from crossx.core.seeding import check_seed, run_seed
 from crossx.cotraining.module import CoTrainingModule
-from crossx.reports.health.diversity import Diversity
-from crossx.reports.health.monitor import HealthMonitor
-from crossx.reports.pictures.filmstrip import Filmstrip
-from crossx.reports.pictures.hardest import HardestPairs
-from crossx.reports.pictures.histograms import ClassHistograms
-from crossx.reports.pictures.media import PairSheets, RetrievalSheets
-from crossx.reports.run.baselines import TeacherBaselines
-from crossx.reports.run.checkpoint import LastCheckpoint
-from crossx.reports.run.embeddings import EmbeddingWriter
-from crossx.reports.run.export import EncoderExport
+from crossx.reports.lookup import real_images
 from crossx.reports.run.progress import ProgressBar
 from crossx.reports.run.report import RunReport
-from crossx.reports.run.scalars import ScalarTable
+from crossx.reports.settings import Reports, callbacks
 from crossx.reports.wandb import WandbDashboard, connect, finish
 from crossx.training.limits import check_strategy, joint_ddp
 from crossx.training.module import INSTANTIATOR, CrossxModule
@@ -100,7 +91,7 @@ class CrossxCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add `teachers`, and the callbacks that every run has."""
+        """Add `teachers` and `reports`."""
         parser.add_argument(
             "--ckpt_path", type=str | None, help="checkpoint to go on from, or to measure: a file, or last"
         )
@@ -108,20 +99,7 @@ class CrossxCLI(LightningCLI):
         for place in (*_PLACES, "data.init_args"):  # a class that does not take the argument is passed over
             for source, name in zip(("photo", "sketch", "aliases"), _FILLED, strict=True):
                 parser.link_arguments(f"teachers.{source}", f"{place}.{name}")
-        parser.add_lightning_class_args(ScalarTable, "scalars")
-        parser.add_lightning_class_args(TeacherBaselines, "baselines")
-        parser.add_lightning_class_args(PairSheets, "pair_sheets")
-        parser.add_lightning_class_args(HealthMonitor, "health")
-        parser.add_lightning_class_args(RetrievalSheets, "retrieval_sheets")
-        parser.add_lightning_class_args(ClassHistograms, "histograms")
-        parser.add_lightning_class_args(Diversity, "diversity")
-        parser.add_lightning_class_args(HardestPairs, "hardest")
-        parser.add_lightning_class_args(Filmstrip, "filmstrip")
-        parser.add_lightning_class_args(EncoderExport, "encoders")
-        parser.add_lightning_class_args(EmbeddingWriter, "embeddings")
-        parser.add_lightning_class_args(RunReport, "report")
-        parser.add_lightning_class_args(LastCheckpoint, "checkpoint")
-        parser.add_lightning_class_args(WandbDashboard, "wandb")  # the last one: it sends what the others have written
+        parser.add_argument("--reports", type=Reports, default=Reports())
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:  # noqa: ANN401 - Lightning's signature
         """Parse, and check the seed before it is set.
@@ -164,6 +142,8 @@ class CrossxCLI(LightningCLI):
             raise InputError(f"ckpt_path: must be given on the command line, and not in a config; got {checkpoint!r}")
         if trainer.fast_dev_run in (True, 1):
             trainer.fast_dev_run = 2  # one batch for each phase of a joint run
+        on_cpu = trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not torch.cuda.is_available())
+        trainer.precision = precision_for_cpu(trainer.precision, on_cpu, self.words)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:  # noqa: ANN401 - Lightning's signature
         """Choose the right DDP for joint runs, and tell the module and the report the resolved config.
@@ -175,10 +155,12 @@ class CrossxCLI(LightningCLI):
             check_strategy(self.arguments.trainer.strategy)
             if self._wants_ddp():
                 kwargs["strategy"] = joint_ddp()
+        reports = callbacks(self.config_init.reports)
         named = self.config_init.trainer.callbacks or []
         own_bar = any(isinstance(c, pl.callbacks.ProgressBar) for c in (named if isinstance(named, list) else [named]))
         if self.arguments.trainer.enable_progress_bar is not False and not own_bar:
-            self.trainer_defaults["callbacks"] = [ProgressBar()]
+            reports = [ProgressBar(), *reports]
+        self.trainer_defaults["callbacks"] = reports
         try:
             trainer = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError, ImportError) as error:
@@ -246,7 +228,7 @@ class CrossxCLI(LightningCLI):
         elif self.verb == "predict":
             options["return_predictions"] = False  # they are written when it ends
         # What logs elsewhere starts while nothing is lost if that fails.
-        connect(self.trainer, self.arguments.wandb.init_timeout)
+        connect(self.trainer)
         getattr(self.trainer, self.verb)(self.model, **options)
         if self.verb == "fit":
             self.after_fit()
@@ -255,7 +237,7 @@ class CrossxCLI(LightningCLI):
     def after_fit(self) -> None:
         """Measure the last weights, where the last validation did not see them, and report."""
         report = next(c for c in self.trainer.callbacks if isinstance(c, RunReport))  # type: ignore[attr-defined]
-        evaluated = getattr(self.datamodule, "dataset", None) is not None
+        evaluated = real_images(self.trainer) is not None
         if self.arguments.trainer.fast_dev_run or not evaluated or not report.is_stale(self.trainer):
             return
         self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)

@@ -117,13 +117,17 @@ def test_terms_merge_by_name_and_changes_are_told() -> None:
 
 def test_terms_that_say_the_same_are_no_change() -> None:
     full = {"loss": {"class_path": "crossx.InformationEntropyLoss", "init_args": {}}, "weight": 5.0, "ramp": None}
-    found = merged(model(terms={"entropy": full}), model(terms={"entropy": {"loss": "InformationEntropyLoss", "weight": 5}}))
+    found = merged(
+        model(terms={"entropy": full}), model(terms={"entropy": {"loss": "InformationEntropyLoss", "weight": 5}})
+    )
     assert arguments(found)["terms"] == {"entropy": full}
     assert found.changes == []
 
 
 def test_argument_of_a_loss_is_named() -> None:
-    found = merged(BASE, model(terms={"matching": {"loss": {"init_args": {"temperature": 1, "new": True}}, "ramp": [0, 1]}}))
+    found = merged(
+        BASE, model(terms={"matching": {"loss": {"init_args": {"temperature": 1, "new": True}}, "ramp": [0, 1]}})
+    )
     (line,) = found.changes
     assert line == (
         "terms: b.yaml changes matching (loss.temperature 0.2 -> 1, loss.new default -> True, ramp default -> [0, 1])"

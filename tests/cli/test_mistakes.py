@@ -65,7 +65,11 @@ def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
             r"TripletLoss, .*, or the full path of another \(did you mean 'SupConLoss'\?\)$",
         ),
         ("model.pairs", part("Replay", source=part("LivePairs"), size=3), r"^size: 3 is not legal; .* 10 classes"),
-        ("trainer.max_step", 3, r"^'trainer\.max_step' is not an option; `crossx fit --help` lists .* \(did you mean 'trainer\.max_steps'\?\)$"),
+        (
+            "trainer.max_step",
+            3,
+            r"^'trainer\.max_step' is not an option; `crossx fit --help` lists .* \(did you mean 'trainer\.max_steps'\?\)$",
+        ),
         ("trainer.max_epochs", 3, r"^trainer\.max_epochs: 3 is not legal beside trainer\.max_steps: 4"),
         ("trainer.accelerator", "gpuu", r"^trainer: .*gpuu"),
         ("trainer.strategy", "fsdp", r"^trainer\.strategy: fsdp is not legal in a joint run; auto or ddp"),
