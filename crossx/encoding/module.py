@@ -125,7 +125,10 @@ class EncoderModule(GuidedRetrievalModule):
                     "show content that the teachers have not classified"
                 )
         if self.judge_views and not any(augmentations.values()):
-            raise InputError("judge_views: true needs an augmentation, which makes the views; name one")
+            raise InputError(
+                "judge_views: must be false without an augmentation, got true; name photo_augmentation or "
+                "sketch_augmentation, which makes the views"
+            )
         if self.judge_views and self.pairs is not None and self.pairs.true_labels:
             raise InputError("judge_views: must be false beside pairs.true_labels, which use no teacher")
 
