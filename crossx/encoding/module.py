@@ -97,10 +97,12 @@ class EncoderModule(GuidedRetrievalModule):
         self.judge_views = judge_views
         self.pairs: PairSource | None = None
         if pairs is not None:
-            source = pairs(teachers)
-            self.pairs = source if replay is None else replay(source)
+            source = complete("pairs", pairs, PairSource, teachers=teachers)  # type: ignore[type-abstract]  # as above
+            self.pairs = with_replay(source, replay)
         elif replay is not None:
-            raise InputError("model.replay: needs pairs to keep; name model.pairs, or model.replay of CoTrainingModule")
+            raise InputError(
+                "replay: needs pairs to keep; name pairs, or in a joint run the replay of CoTrainingModule"
+            )
         self._check_fit()
 
     def _check_fit(self) -> None:
@@ -110,7 +112,7 @@ class EncoderModule(GuidedRetrievalModule):
                 if self.objective.loss(name).needs_features and not encoder.predicts_features:
                     raise InputError(
                         f"terms.{name}: {type(self.objective.loss(name)).__name__} needs an encoder that predicts "
-                        f"teacher features (StudentEncoder), got {type(encoder).__name__}"
+                        f"teacher features (StudentEncoder), got {type(encoder).__name__} for {encoder.modality}"
                     )
         if self.critic.raw and not self.photo_encoder.trains_wholly:
             raise InputError(
@@ -260,6 +262,13 @@ class EncoderModule(GuidedRetrievalModule):
         output = self.step(batch, progress(self.trainer))
         self.log_output(output)
         return output.loss
+
+
+def with_replay(source: PairSource, replay: ReplayFactory | None) -> PairSource:
+    """Return a pair source, wrapped by `replay` where there is one."""
+    if replay is None:
+        return source
+    return complete("replay", replay, PairSource, source=source)  # type: ignore[type-abstract]  # compared with, never built
 
 
 @dataclass

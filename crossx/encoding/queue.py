@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from crossx.core.errors import InputError
+from crossx.core.checks import must_be_in
 
 
 class KeyQueue:
@@ -27,8 +27,7 @@ class KeyQueue:
     """
 
     def __init__(self, size: int) -> None:
-        if size < 0:
-            raise InputError(f"queue size: {size} is below 0")
+        must_be_in("queue_size", size, "[0, inf)")
         self.size = size
         self.keys: Tensor | None = None
         self.classes: Tensor | None = None

@@ -191,12 +191,12 @@ def test_mistakes_are_named(pair: TeacherPair, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(InputError, match=r"^encoder\.prior_logit: must be finite, got nan$"):
         built(pair, prior_logit=float("nan"))
     plain = PosteriorEncoder(pair, "sketch", 0.7, dim=4, hidden=0)
-    with pytest.raises(InputError, match="must be two CompletedPosteriorEncoders, got a PosteriorEncoder$"):
+    with pytest.raises(InputError, match=r"must be two CompletedPosteriorEncoders, got a PosteriorEncoder$"):
         built(pair).check_partner(plain)
     monkeypatch.setattr("crossx.encoding.encoders.completed.last_layer", lambda network: None)  # noqa: ARG005
     with pytest.raises(
         InputError,
-        match="^photo encoder: CompletedPosteriorEncoder needs a sketch teacher whose classifier is one linear",
+        match=r"^photo encoder: CompletedPosteriorEncoder needs a sketch teacher whose classifier is one linear",
     ):
         built(pair)
 

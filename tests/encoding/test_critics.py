@@ -205,7 +205,7 @@ def test_last_layers_need_equal_widths(teachers: Teachers) -> None:
 
 def test_last_layers_need_an_embedding_that_trains_as_a_whole(tmp_path: Path) -> None:
     wide = save_teachers(tmp_path, classes=dict.fromkeys(MODALITIES, CLASSES[:2]))  # 4 + 2 + 2 are 8, as the features
-    with pytest.raises(InputError, match="critic: LastLayerCritic needs .* trains as a whole, got PosteriorEncoder"):
+    with pytest.raises(InputError, match=r"^critic: LastLayerCritic needs .* as a whole, got PosteriorEncoder"):
         encoding(wide, kind="posterior", critic=LastLayerCritic)
 
 

@@ -120,7 +120,7 @@ def test_both_encoders_embed_into_one_space(teachers: Teachers) -> None:
     terms = {"sup_con": EncodingTerm(SupConLoss())}
     with pytest.raises(
         InputError,
-        match="^encoder, sketch_encoder: .*one space, got NetworkEncoder and Fixed with embeddings of length 4 and 2",
+        match=r"^encoder, sketch_encoder: .*one space, got NetworkEncoder and Fixed with embeddings of length 4 and 2",
     ):
         EncoderModule(*teachers, encoder("network"), terms, Fixed)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from crossx.core.batches import concatenate, take
 from crossx.core.errors import InputError
-from crossx.encoding.prototypes import class_means, proxy_log_posterior
+from crossx.encoding.prototypes import class_means, prototype_log_posterior
 from crossx.networks.batch_norm import eval_mode
 from crossx.reports.pictures.sheets import RIGHT, WRONG, Sheet
 from crossx.reports.pictures.validations import AfterValidation, step_name
@@ -78,7 +78,7 @@ class HardestPairs(AfterValidation):
         teachers = [vocabulary.union_posterior(x, m) for x, m in zip(logits, MODALITIES, strict=True)]
         seen = torch.cat([posterior.argmax(1) for posterior in teachers])
         prototypes, present = class_means(torch.cat(embeddings), seen, len(vocabulary.union))
-        encoders = [proxy_log_posterior(e, prototypes, present, self.temperature).exp() for e in embeddings]
+        encoders = [prototype_log_posterior(e, prototypes, present, self.temperature).exp() for e in embeddings]
 
         disagreement = (1 - (embeddings[0] * embeddings[1]).sum(1)) / 2
         chosen = disagreement.argsort(descending=True)[: self.pairs].tolist()
