@@ -106,7 +106,7 @@ def test_alternative_data_are_other_classes_at_random(pair: TeacherPair, monkeyp
 
 def test_alternative_data_have_no_class_of_a_teacher(pair: TeacherPair) -> None:
     known = f"{CLASSES[3]}, {CLASSES[1]}"
-    with pytest.raises(InputError, match=rf"^pairs\.data: must hold only classes that no teacher knows, got {known}; "):
+    with pytest.raises(InputError, match=rf"^pairs\.data: must hold only classes that no teacher has, got {known}; "):
         AlternativePairs(pair, Other(["moon", CLASSES[3], CLASSES[1]]))
 
 

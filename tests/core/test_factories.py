@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser
 
 from crossx.core.errors import InputError
 from crossx.core.factories import complete, plain_factory
@@ -35,7 +35,7 @@ def parsed(value: object, annotation: object) -> Any:  # noqa: ANN401 - whatever
     """An argument out of a config, as the command line builds it."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--part", type=annotation)
-    return parser.instantiate(parser.parse_object(Namespace(part=value))).part
+    return parser.instantiate(parser.parse_object({"part": value})).part
 
 
 def spec(kind: type[Part], **init_args: Any) -> dict[str, Any]:  # noqa: ANN401 - any argument of the class
@@ -118,7 +118,7 @@ def test_all_missing_arguments_are_named() -> None:
 
 def test_an_argument_that_a_factory_does_not_take_is_named() -> None:
     with pytest.raises(InputError, match=r"^part: must build a Part, got Free \(.*width=2.* incorrect arguments\)$"):
-        complete("part", partial(Free, width=2), Part)
+        complete("part", partial(Free, width=2), Part)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,7 @@ from crossx.core.errors import InputError
 from crossx.encoding.critics import DistanceCritic
 from crossx.encoding.embeddings import Embedding
 from crossx.encoding.encoders import Encoder, EncoderFactory, PosteriorEncoder, TeacherEncoder
-from crossx.encoding.losses import SupConLoss
-from crossx.encoding.losses.base import EncodingLoss, EncodingTerm, PairEmbeddings
+from crossx.encoding.losses import EncodingLoss, EncodingTerm, PairEmbeddings, SupConLoss
 from crossx.encoding.module import EncoderModule
 from crossx.networks.batch_norm import eval_mode
 from crossx.pairs.latents import LatentDataset

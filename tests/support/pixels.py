@@ -62,7 +62,7 @@ def guided(teachers: Teachers, discriminator: str) -> ReconstructionModule:
     torch.manual_seed(0)
     terms = {
         "statistics": ReconstructionTerm(BatchNormStatisticsLoss()),
-        "guidance": ReconstructionTerm(StatisticsGuidanceLoss()),
+        "guidance": ReconstructionTerm(StatisticsGuidanceLoss),
         "discriminator": ReconstructionTerm(DiscriminatorGuidanceLoss(discriminator), 0.5),
     }
     generator = partial(UpsamplingGenerator, size=SIZE, latent_dim=8, width=8, norm="group")
