@@ -57,7 +57,7 @@ SKETCHY = Table(
     "sketchy",
     "Transfer: the Sketchy subset",
     "Photos and sketches of the Sketchy subset, of 31 classes that both teachers know. Its photos are from ImageNet, "
-    "like Tiny-ImageNet's, and some may be training photos. There are 5 photos of each class, so precision at 50 is 0.1 "
+    "like Tiny-ImageNet's, and some may be training photos. Each class has 5 photos, so precision at 50 is 0.1 "
     f"at most. {_STYLE}",
     (
         *_measured("sketchy", ("--config", _SUBSET)),
