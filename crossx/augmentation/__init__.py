@@ -1,7 +1,7 @@
-"""Random views of images: what encoders learn from, and generators may be judged by."""
+"""Random views of images: what encoders and teachers learn from."""
 
 from crossx.augmentation.augment import Augment
-from crossx.augmentation.base import Augmentation, check_same_content, view_of
+from crossx.augmentation.base import Augmentation, check_same_content
 from crossx.augmentation.canvases import Canvas, DeadLeaves, Scribbles
 from crossx.augmentation.collage import Collage
 from crossx.augmentation.compose import Compose
@@ -15,5 +15,4 @@ __all__ = [
     "DeadLeaves",
     "Scribbles",
     "check_same_content",
-    "view_of",
 ]

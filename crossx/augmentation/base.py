@@ -40,8 +40,3 @@ def check_same_content(augmentation: Augmentation | None, field: str) -> None:
             f"{field}: {type(augmentation).__name__} is not legal here: its views may show something else than the "
             "images; it is for encoders, with judge_views: true"
         )
-
-
-def view_of(images: Tensor, augmentation: Augmentation | None) -> Tensor:
-    """A random view of each image, (B, 3, H, W); without an augmentation the images themselves."""
-    return images if augmentation is None else augmentation(images)

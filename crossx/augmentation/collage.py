@@ -6,7 +6,7 @@ from torch import Tensor
 from crossx.augmentation.base import Augmentation
 from crossx.augmentation.canvases import Canvas
 from crossx.core.errors import InputError
-from crossx.core.seeding import philox, run_seed
+from crossx.core.seeding import Stream, philox, run_seed
 
 
 class Collage(Augmentation):
@@ -55,7 +55,7 @@ class Collage(Augmentation):
     def _draw(self, images: Tensor) -> Tensor:
         """The stock for images like these, as uint8."""
         generator = torch.Generator(images.device)
-        generator.manual_seed(int(philox(run_seed(), 0, stream=4).integers(2**63)))
+        generator.manual_seed(int(philox(run_seed(), 0, Stream.BACKGROUNDS).integers(2**63)))
         drawn = torch.empty((self.stock, *images.shape[1:]), dtype=torch.uint8, device=images.device)
         for part in torch.split(drawn, _AT_ONCE):
             canvases = self.canvas.draw(len(part), images.shape[2], images.shape[3], generator)

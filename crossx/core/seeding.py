@@ -1,6 +1,7 @@
 """Stateless randomness: everything drawn in training is a function of (seed, index) or (seed, batches done, rank)."""
 
 import os
+from enum import IntEnum
 
 import numpy as np
 
@@ -26,12 +27,23 @@ def check_seed(seed: object, field: str) -> None:
         raise InputError(f"{field}: {seed} is not legal; from 0 to {2**32 - 1}")
 
 
-def philox(seed: int, index: int, stream: int = 0) -> np.random.Generator:
+class Stream(IntEnum):
+    """Purposes of random draws: draws of different purposes at the same place are independent."""
+
+    LATENTS = 0
+    REAL_PAIRS = 1
+    REPLAY = 2
+    NOISE_PAIRS = 3
+    BACKGROUNDS = 4
+    OTHER_PAIRS = 5
+
+
+def philox(seed: int, index: int, stream: Stream = Stream.LATENTS) -> np.random.Generator:
     """A generator that is a pure function of its arguments (counter-based Philox).
 
     Args:
         seed: The run's seed.
         index: Place in the stream.
-        stream: Draws of different purposes at the same place use different streams and are independent.
+        stream: Purpose of the draws.
     """
     return np.random.Generator(np.random.Philox(key=[seed, index], counter=[0, 0, 0, stream]))

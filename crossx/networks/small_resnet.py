@@ -28,7 +28,7 @@ class SmallResNet(Network):
 
     def __init__(
         self,
-        num_classes: int,
+        num_classes: int = 0,
         widths: Sequence[int] = (32, 64, 128, 256),
         blocks: int = 1,
         norm: Norm = "batch",

@@ -45,8 +45,8 @@ class TeacherPair(nn.Module):
         Args:
             photo: (B, 3, H, W) in [0, 1].
             sketch: (B, 3, H, W) in [0, 1].
-            target: Wanted or true classes, (B,) index into the union; None where nobody asked for any: then it is the
-                class that both teachers together find most likely.
+            target: True classes, (B,) index into the union; None where they are unknown: then a pair's class is the one
+                that both teachers together find most likely.
             statistics: Also read BatchNorm input statistics.
         """
         of_photo, of_sketch = self.photo(photo, statistics), self.sketch(sketch, statistics)
@@ -59,8 +59,8 @@ class TeacherPair(nn.Module):
         teacher: FrozenTeacher = self.photo if modality == "photo" else self.sketch
         return teacher
 
-    def crossed(self, photo: Tensor, sketch: Tensor) -> dict[Modality, TeacherOutput]:
-        """Let each teacher judge the other modality's images, with statistics.
+    def swapped(self, photo: Tensor, sketch: Tensor) -> dict[Modality, TeacherOutput]:
+        """Run each teacher on the other modality's images, with statistics.
 
         Args:
             photo: (B, 3, H, W) in [0, 1].

@@ -24,8 +24,8 @@ from crossx.data.shapes.dataset import ShapesDataset
 from crossx.encoding.encoders import Encoder, PosteriorEncoder, StudentEncoder, TeacherHeadEncoder
 from crossx.encoding.losses import SupConLoss
 from crossx.encoding.losses.base import EncodingTerm
-from crossx.encoding.losses.proxies import class_rows
 from crossx.encoding.module import EncoderModule
+from crossx.networks.base import last_layer
 from crossx.networks.small_resnet import SmallResNet
 from crossx.pairs.sources import LivePairs, Pairs
 from crossx.reconstruction.generators import Generator, UpsamplingGenerator
@@ -61,24 +61,25 @@ def pictures(modality: Modality) -> Tensor:
 
 
 class Album(Generator):
-    """A perfect generator: real images of the wanted class, a little brighter or darker as it learns.
+    """A perfect generator: real images of a class that the latent names, a little brighter or darker as it learns.
 
     Args:
         modality: Whose images.
-        likes: The class that it makes in nine of ten cases; None for the wanted one.
+        likes: The class that it makes in nine of ten cases; None for the one that the latent names.
         copies: Make one image a class.
         moves: Whether its parameter changes anything.
     """
 
     def __init__(self, modality: Modality, likes: int | None = None, copies: bool = False, moves: bool = True) -> None:
-        super().__init__(latent_dim=2, classes=CLASSES)
+        super().__init__(latent_dim=3)
         self.register_buffer("images", pictures(modality).clone())
         self.likes, self.copies, self.moves = likes, copies, moves
         self.light = nn.Parameter(torch.zeros(3))
 
-    def forward(self, noise: Tensor, target: Tensor) -> Tensor:
+    def forward(self, noise: Tensor) -> Tensor:
         images: Tensor = self.get_buffer("images")
         uniform = torch.special.ndtr(noise)
+        target = (uniform[:, 2] * CLASSES).long().clamp(max=CLASSES - 1)
         choice = (uniform[:, 0] * images.shape[1]).long().clamp(max=images.shape[1] - 1)
         if self.copies:
             choice = choice * 0
@@ -135,7 +136,8 @@ class SureStudent(StudentEncoder):
 
     def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
         super().start_from(teachers, modality)
-        rows = class_rows(teachers.of(modality))
+        rows = last_layer(teachers.of(modality).network)
+        assert rows is not None
         with torch.no_grad():
             self.map.weight.zero_()
             self.map.bias.copy_(100 * F.normalize(rows[self.seen] - rows.mean(0), dim=0))
@@ -154,7 +156,7 @@ class Mixed(LivePairs):
 
 def terms(**weights: float) -> dict[str, ReconstructionTerm]:
     losses: dict[str, ReconstructionLoss] = {
-        "one_hot": OneHotLoss("target"),
+        "one_hot": OneHotLoss("agreed"),
         "entropy": InformationEntropyLoss(),
         "adversarial": AdversarialLoss(),
     }

@@ -5,8 +5,8 @@ from torch import Tensor
 
 from crossx.core.distributed import mean_over_processes
 from crossx.core.precision import full_precision
-from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
-from crossx.types import Reduce
+from crossx.encoding.embeddings import PairEmbeddings
+from crossx.encoding.losses.base import EncodingLoss
 
 
 class FeatureDistillationLoss(EncodingLoss):
@@ -14,16 +14,9 @@ class FeatureDistillationLoss(EncodingLoss):
 
     `StudentEncoder` does. A posterior is a few numbers an image, features are hundreds: a network that starts at random
     learns faster from them.
-
-    Args:
-        reduce: `global` takes the features' size from the batches of all processes together.
     """
 
-    needs_guesses = True
-
-    def __init__(self, reduce: Reduce = "global") -> None:
-        super().__init__()
-        self.reduce: Reduce = reduce
+    needs_features = True
 
     def forward(self, embeddings: PairEmbeddings) -> Tensor:
         """Return the mean of both modalities' squared error as a share of the features' mean square, >= 0.
@@ -31,9 +24,9 @@ class FeatureDistillationLoss(EncodingLoss):
         1 is what guessing 0 costs, whatever scale a teacher's features have.
         """
         losses = []
-        for hint in embeddings.hints:
-            wanted = full_precision(hint.features.detach())
-            error = mean_over_processes((full_precision(hint.guess) - wanted).square().mean(), self.reduce)
-            size = mean_over_processes(wanted.square().mean(), self.reduce)
+        for pair in embeddings.features:
+            wanted = full_precision(pair.teacher.detach())
+            error = mean_over_processes((full_precision(pair.predicted) - wanted).square().mean())
+            size = mean_over_processes(wanted.square().mean())
             losses.append(error / size.clamp_min(torch.finfo(size.dtype).tiny))
         return torch.stack(losses).mean()
