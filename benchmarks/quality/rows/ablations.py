@@ -54,7 +54,7 @@ ABLATIONS = Table(
         _without("statistics_term", "BatchNorm statistics", *_weightless("statistics")),
         # The guidance reads the same statistics.
         _without("statistics", "BatchNorm statistics and guidance", *_weightless("statistics", "modality")),
-        _without("replay", "replay", "--model.pairs=LivePairs"),
+        _without("replay", "replay", "--model.init_args.replay=null"),
         # As in the published script for two teachers; the adversary is in the script for a single teacher of both.
         replace(
             PUBLISHED_HEAD,

@@ -17,7 +17,7 @@ _BUDGETS = (
 
 _ROWS = (
     CLASSIFIER_ONLY,
-    replace(GAUSSIAN, argv=("--model.pairs.init_args.size=224", *_LONGER)),
+    replace(GAUSSIAN, argv=("--model.init_args.pairs.init_args.size=224", *_LONGER)),
     AVERAGING,
     POSTERIOR,
     Row(

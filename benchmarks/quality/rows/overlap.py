@@ -46,8 +46,8 @@ def _completed(option: str, **arguments: float) -> str:
 _COMPLETED = replace(
     POSTERIOR_HEAD,
     argv=(
-        _completed(ENCODERS[0], offset=0.5, slope=2.0),
-        _completed(ENCODERS[1], offset=4.0, slope=2.0, reading=1.0),
+        _completed(ENCODERS[0], prior_logit=0.5, similarity_weight=2.0),
+        _completed(ENCODERS[1], prior_logit=4.0, similarity_weight=2.0, other_weight=1.0),
         f"{TERMS}.alignment.weight=0",
         f"{TERMS}.one_hot.loss.init_args.labels=predicted",
     ),
@@ -56,7 +56,7 @@ _NOT_COMPLETED = replace(
     _COMPLETED,
     name="not_completed",
     title=f"{POSTERIOR_HEAD.title}, measured without predictions of unknown classes",
-    measured_argv=tuple(f"{encoder}.init_args.offset={_IMPOSSIBLE}" for encoder in ENCODERS),
+    measured_argv=tuple(f"{encoder}.init_args.prior_logit={_IMPOSSIBLE}" for encoder in ENCODERS),
 )
 
 

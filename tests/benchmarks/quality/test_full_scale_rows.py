@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from benchmarks.quality.process import Processes
 from support import layouts
 
 from benchmarks.quality import __main__ as command
 from benchmarks.quality import report
-from benchmarks.quality.process import Processes
 from benchmarks.quality.registry import BENCHMARKS
 from benchmarks.quality.store import Result, stored
 from benchmarks.quality.types import Benchmark, Teacher

@@ -9,15 +9,15 @@ from pathlib import Path
 from threading import Lock
 
 import pytest
+from benchmarks.quality.process import Processes
+from benchmarks.quality.teachers import Trained
 from support.commands import edit, joint_config, part, write
 from support.runs import CLASSES, SIZE, Teachers
 
 from benchmarks.quality import __main__ as command
 from benchmarks.quality import report
 from benchmarks.quality.identity import words_digest
-from benchmarks.quality.process import Processes
 from benchmarks.quality.store import Result, stored
-from benchmarks.quality.teachers import Trained
 from benchmarks.quality.types import Benchmark, Row, Table, Teacher
 from crossx.cli import main
 from crossx.core.errors import InputError
