@@ -57,7 +57,7 @@ def data_of(config: Mapping[str, Any]) -> RetrievalData | None:
     try:
         parsed = parser.parse_object({"dataset": dict(spec)})
         with ONE_AT_A_TIME:
-            found: RetrievalData = parser.instantiate_classes(parsed).dataset
+            found: RetrievalData = parser.instantiate(parsed).dataset
     except ValueError as error:
         raise InputError(f"dataset: {error}") from error
     return found

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from test_tables import BENCHMARK, RESULT
 
-from benchmarks.quality import publish
+from benchmarks.quality import identity, publish
+from benchmarks.quality.frozen import FROZEN, ROOT, check_frozen
+from benchmarks.quality.identity import file_digest
 from benchmarks.quality.plan import Measurement
 from benchmarks.quality.publish import with_common_teachers
 from benchmarks.quality.report import Report
@@ -145,3 +147,46 @@ def test_a_stale_page_and_a_result_that_does_not_fit_are_told(
     with pytest.raises(SystemExit):
         publishing("--check", "--take", str(results))
     assert "not allowed with argument --check" in capsys.readouterr().err
+
+
+def test_a_result_of_other_code_is_not_current(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The digest of a real config and of the code as it is; then the code changes."""
+    argv = ("fit", "--config", "teachers/shapes_photo.yaml")
+    monkeypatch.setattr(Measurement, "digest", lambda _: identity.run_digest.__wrapped__(argv))
+    files = {"photo": "1", "sketch": "1"}
+    replace(RESULT, split="test", config=identity.run_digest.__wrapped__(argv), files=files).write(results / "other")
+    monkeypatch.setattr(publish, "RESULTS", results / "other")
+    assert [r.row for found in publish.committed(BENCHMARK).values() for r in found] == ["crossx"]
+    monkeypatch.setattr(identity, "known_code_digest", lambda _: "other code")
+    monkeypatch.setattr(sys, "argv", ["publish", "--check"])
+    assert publish.main() == 1
+    assert "left out: shapes, crossx, seed 0, test: it is of other code" in capsys.readouterr().err
+
+
+def test_frozen_files_stay_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "benchmarks/results"
+    result, page = folder / "1.0" / "shapes" / "row.json", tmp_path / "page.md"
+    result.parent.mkdir(parents=True)
+    result.write_text("{}")
+    page.write_text("a page")
+    sums = [f"{file_digest(path)}  {path.relative_to(tmp_path).as_posix()}\n" for path in (result, page)]
+    (folder / "1.0" / "SHA256SUMS").write_text("".join(sums))
+    assert check_frozen(folder, tmp_path) == 0
+    added = result.with_name("added.json")
+    added.write_text("{}")
+    page.write_text("another page")
+    assert check_frozen(folder, tmp_path) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert [line.partition(": ")[0] for line in told] == ["benchmarks/results/1.0/shapes/added.json", "page.md"]
+    result.unlink()
+    assert check_frozen(folder, tmp_path) == 1
+    assert "row.json: is not as " in capsys.readouterr().err
+
+
+def test_the_page_of_0_1_0_is_frozen(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = (FROZEN / "0.1.0" / "SHA256SUMS").read_text()
+    assert "  docs/results.md\n" in listed
+    assert listed.count(".json\n") == 199
+    assert check_frozen(FROZEN, ROOT) == 0, capsys.readouterr().err
