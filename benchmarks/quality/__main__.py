@@ -3,7 +3,7 @@
 import argparse
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -130,7 +130,7 @@ def measured(m: Measurement, runner: Runner, failures: Mapping[Job | Measurement
     return failed(m, reason)
 
 
-def grouped(wanted: Sequence[Measurement], failures: Mapping[Job | Measurement, str]) -> list[list[Measurement]]:
+def grouped(wanted: Sequence[Measurement], failures: Collection[Job | Measurement]) -> list[list[Measurement]]:
     """Measurements of one fit together, because two processes must not fill its folder."""
     groups: dict[Job | Measurement, list[Measurement]] = {}
     for m in wanted:

@@ -77,7 +77,7 @@ known_code_digest = cache(code_digest)
 
 
 @cache
-def run_digest(argv: tuple[str, ...], without: tuple[str, ...] = ()) -> str:
+def run_digest(argv: tuple[str, ...], without: tuple[str, ...]) -> str:
     """Digest of the config that a command line resolves to, of the gallery and of the code; kept, as it takes a second.
 
     Args:
@@ -103,7 +103,7 @@ def config_digest(config: Mapping[str, Any]) -> str:
     return digest({"config": _contents(config), "gallery": None if data is None else data.split_hash})
 
 
-def check_unchanged(argv: tuple[str, ...], without: tuple[str, ...] = ()) -> None:
+def check_unchanged(argv: tuple[str, ...], without: tuple[str, ...]) -> None:
     """Make sure that the config and the code are those from before a run.
 
     Raises:

@@ -167,7 +167,7 @@ class Measurement:
 
     def _digest(self, identity: tuple[str, ...], *more: object) -> str:
         jobs = [*self.teacher_jobs.values(), *self.record_jobs.values()]
-        return digest([run_digest(identity), self.seed, [job.folder.name for job in jobs], *more])[:12]
+        return digest([run_digest(identity, ()), self.seed, [job.folder.name for job in jobs], *more])[:12]
 
     def _identity(self) -> list[str]:
         """Arguments of the fit with roles in place of files, and one seed: equal for all seeds."""
@@ -194,7 +194,7 @@ class Measurement:
     def _record_job(self, modality: str, teacher: Job) -> Job:
         config = self.teachers[modality][0]
         identity = ("fit", "--config", config.config, *config.argv)
-        folder = self._runs / f"record-{digest([run_digest(identity), teacher.folder.name])[:12]}"
+        folder = self._runs / f"record-{digest([run_digest(identity, ()), teacher.folder.name])[:12]}"
         argv = ("record", str(output(teacher)), str(folder / "record.safetensors"), *identity)
         return Job(folder, f"record of {teacher.name}", argv, identity, inputs={"teacher": output(teacher)})
 

@@ -133,14 +133,14 @@ def test_the_gallery_counts(tmp_path: Path) -> None:
 
 def test_a_change_of_the_code_changes_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     argv = ("fit", "--config", "teachers/shapes_photo.yaml")
-    known = run_digest.__wrapped__(argv)
+    known = run_digest.__wrapped__(argv, ())
     monkeypatch.setattr(identity, "known_code_digest", lambda _: "other code")
-    assert run_digest.__wrapped__(argv) != known
+    assert run_digest.__wrapped__(argv, ()) != known
 
 
 def test_code_that_changes_during_a_run_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     argv = ("fit", "--config", "teachers/shapes_photo.yaml")
-    identity.check_unchanged(argv)
+    identity.check_unchanged(argv, ())
     monkeypatch.setattr(identity, "code_digest", lambda _: "other code")
     with pytest.raises(InputError, match="a config or the code has been changed during a run"):
-        identity.check_unchanged(argv)
+        identity.check_unchanged(argv, ())

@@ -154,9 +154,11 @@ def test_a_result_of_other_code_is_not_current(
 ) -> None:
     """The digest of a real config and of the code as it is; then the code changes."""
     argv = ("fit", "--config", "teachers/shapes_photo.yaml")
-    monkeypatch.setattr(Measurement, "digest", lambda _: identity.run_digest.__wrapped__(argv))
+    monkeypatch.setattr(Measurement, "digest", lambda _: identity.run_digest.__wrapped__(argv, ()))
     files = {"photo": "1", "sketch": "1"}
-    replace(RESULT, split="test", config=identity.run_digest.__wrapped__(argv), files=files).write(results / "other")
+    replace(RESULT, split="test", config=identity.run_digest.__wrapped__(argv, ()), files=files).write(
+        results / "other"
+    )
     monkeypatch.setattr(publish, "RESULTS", results / "other")
     assert [r.row for found in publish.committed(BENCHMARK).values() for r in found] == ["crossx"]
     monkeypatch.setattr(identity, "known_code_digest", lambda _: "other code")

@@ -130,7 +130,7 @@ def measure(
 
 def results(tmp_path: Path, row: str, folder: str = "out", split: Split = "validation") -> list[Result]:
     """Current results of a row and its failures, seed by seed."""
-    benchmark = command.BENCHMARKS["shapes"]
+    benchmark = vars(command)["BENCHMARKS"]["shapes"]
     measured = [Measurement(benchmark, benchmark.rows[row], s, split, tmp_path / folder) for s in range(2)]
     return [found for m in measured if (found := outcome(m)) is not None]
 
