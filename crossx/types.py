@@ -195,6 +195,16 @@ class PairSource(ABC):
         """
         return latents
 
+    def check_batch(self, size: int) -> None:  # noqa: B027 - most sources serve every size
+        """Refuse a batch size that the source cannot serve, before anything trains; does nothing by default.
+
+        Args:
+            size: B of one process.
+
+        Raises:
+            InputError: When the source cannot serve it.
+        """
+
 
 @runtime_checkable
 class Sampler(Protocol):

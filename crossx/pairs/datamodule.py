@@ -15,7 +15,7 @@ from crossx.pairs.latents import LatentDataset, LatentSampler
 from crossx.teachers.teacher import read_card
 from crossx.teachers.vocabulary import Vocabulary
 from crossx.training.lightning_state import progress
-from crossx.training.run_length import Length, check_length, in_batches
+from crossx.training.run_length import Length, in_batches
 from crossx.types import ImageBatch, LatentBatch, Modality, PairTrainer, Split
 
 
@@ -61,7 +61,8 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
         must_be_in("data.batch_size", batch_size, "[1, inf)")
         must_be_in("data.eval_batch_size", eval_batch_size, "[1, inf)")
         must_be_in("data.workers", workers, "[0, inf)")
-        check_length("data.batches_per_epoch", batches_per_epoch)
+        least = "(0, 1]" if isinstance(batches_per_epoch, float) else "[1, inf)"
+        must_be_in("data.batches_per_epoch", batches_per_epoch, least)
         self.dataset = dataset
         self.batch_size = batch_size
         self.batches_per_epoch = batches_per_epoch
@@ -91,6 +92,8 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
         length = self.batch_size * batches * trainer.world_size
         latents = LatentDataset(run_seed(), root.latent_dim, length)
         source = root.pair_source
+        if source is not None:
+            source.check_batch(self.batch_size)
         counter = trainer.fit_loop.epoch_loop.batch_progress
         return DataLoader(
             latents if source is None else source.loaded(latents, self.dataset),

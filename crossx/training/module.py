@@ -27,7 +27,8 @@ from crossx.core.version import __version__
 from crossx.networks.batch_norm import average_running_statistics
 from crossx.networks.frozen import Frozen
 from crossx.teachers.pair import TeacherPair
-from crossx.training.lightning_state import batches_done, run_steps
+from crossx.training.lightning_state import batches_done, is_fast_dev_run, run_steps
+from crossx.training.limits import check_beside_frozen
 from crossx.training.rates import RateFactory, make_schedule
 from crossx.types import Split, StepOutput
 
@@ -101,7 +102,8 @@ class CrossxModule(pl.LightningModule):
         if self.make_scheduler is None:
             scheduler: LRScheduler = ConstantLR(optimizer, factor=1.0)
         else:
-            scheduler = make_schedule(self.make_scheduler, optimizer, steps)
+            try_out = self._trainer is not None and is_fast_dev_run(self._trainer)
+            scheduler = make_schedule(self.make_scheduler, optimizer, steps, try_out)
         rates = [group["lr"] for group in optimizer.param_groups]
         wanted = [rates[0] / next(iter(groups)) * factor for factor in groups]
         if not np.allclose(rates, wanted):
@@ -142,17 +144,17 @@ class CrossxModule(pl.LightningModule):
             torch.manual_seed(int(state[0]))
         return batch
 
-    def on_fit_start(self) -> None:
-        """Refuse what would rebuild the layers of frozen teachers.
+    def setup(self, stage: str) -> None:
+        """Refuse what would rebuild or cast frozen networks, before Lightning does it.
+
+        Args:
+            stage: What the trainer is about to do, such as `fit`.
 
         Raises:
-            InputError: When the trainer converts BatchNorm layers.
+            InputError: When the trainer converts BatchNorm layers, or the weights to another precision.
         """
-        if frozen_hashes(self) and self.trainer._accelerator_connector._layer_sync is not None:
-            raise InputError(
-                "trainer.sync_batchnorm: not in a run with teachers: Lightning would convert the frozen teachers too, "
-                "and lose timm's fused activations; use norm: group, or larger batches a process"
-            )
+        if stage == "fit" and any(isinstance(module, Frozen) for module in self.modules()):
+            check_beside_frozen(self.trainer)
 
     def on_fit_end(self) -> None:
         """Make sure that the frozen networks are what they were.

@@ -47,11 +47,19 @@ class WeightedTerm(Generic[LossT]):
     weight: float = 1.0
     ramp: tuple[Length, Length] | None = None
 
-    def weight_at(self, progress: Progress) -> float:
-        """Factor at a place in the run: a pure function, so that a resumed run and every process agree on it."""
+    def weight_at(self, progress: Progress, field: str = "ramp") -> float:
+        """Return the factor at a place in the run: a pure function, so that resumed runs and all processes agree on it.
+
+        Args:
+            progress: Place in the run.
+            field: Where the user set the ramp, for messages.
+
+        Raises:
+            InputError: When the ramp is a share of a run without known length.
+        """
         if self.ramp is None:
             return self.weight
-        start, end = (in_batches("ramp", length, progress.total) for length in self.ramp)
+        start, end = (in_batches(field, length, progress.total) for length in self.ramp)
         if end <= start:  # shares of a very short run
             return self.weight if progress.done >= end else 0.0
         return self.weight * min(max((progress.done - start) / (end - start), 0.0), 1.0)
@@ -108,9 +116,10 @@ class WeightedObjective(nn.Module, Generic[LossT]):
 
     def active(self, progress: Progress) -> dict[str, float]:
         """Return the weights of the terms that are evaluated now, by name."""
-        weights = {name: term.weight_at(progress) for name, term in self.terms.items()}
+        weights = {name: term.weight_at(progress, f"terms.{name}.ramp") for name, term in self.terms.items()}
         # Before every ramp has begun nothing has a weight: the sum is then 0, but still has to have a graph.
-        return {name: weight for name, weight in weights.items() if weight > 0} or weights
+        ramped = {name: weight for name, weight in weights.items() if self.terms[name].weight}
+        return {name: weight for name, weight in weights.items() if weight > 0} or ramped
 
     def forward(self, inputs: object, progress: Progress) -> tuple[Tensor, dict[str, Tensor]]:
         """Evaluate the terms that have a weight now.
