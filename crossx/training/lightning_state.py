@@ -37,6 +37,12 @@ def batches_done(trainer: pl.Trainer) -> int:
     return trainer.fit_loop.epoch_loop.batch_progress.total.completed
 
 
+def make_length_known(trainer: pl.Trainer) -> None:
+    """Read the training data where only they tell the run's length; to be called before optimisers are built."""
+    if trainer.max_steps == -1 and trainer.max_epochs not in (None, -1):
+        trainer.fit_loop.setup_data()
+
+
 def run_steps(trainer: pl.Trainer) -> int | None:
     """Optimiser steps of the whole run; None where the run has no known end, such as one that ends by time."""
     if trainer.max_steps != -1:

@@ -27,7 +27,7 @@ from crossx.core.version import __version__
 from crossx.networks.batch_norm import average_running_statistics
 from crossx.networks.frozen import Frozen
 from crossx.teachers.pair import TeacherPair
-from crossx.training.lightning_state import batches_done, is_fast_dev_run, run_steps
+from crossx.training.lightning_state import batches_done, is_fast_dev_run, make_length_known, run_steps
 from crossx.training.limits import check_beside_frozen
 from crossx.training.rates import RateFactory, make_schedule
 from crossx.types import Split, StepOutput
@@ -74,6 +74,7 @@ class CrossxModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning allows several forms
         """Optimiser and schedule of a module that is the root."""
+        make_length_known(self.trainer)
         return self.optimizer_and_schedule(run_steps(self.trainer))
 
     def optimizer_and_schedule(self, steps: int | None) -> OptimizerLRSchedulerConfig:

@@ -15,8 +15,8 @@ from crossx.core.factories import plain_factory
 class RateSchedule(LRScheduler):
     """A learning-rate schedule over the optimiser steps of its phase.
 
-    A subclass takes `optimizer` and `steps` as its first two arguments; the module fills them in. After a resume with another number of steps it
-    goes on over the new number.
+    A subclass takes `optimizer` and `steps` as its first two arguments; the module fills them in. After a resume with
+    another number of steps it goes on over the new number.
     """
 
 

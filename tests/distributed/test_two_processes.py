@@ -48,7 +48,7 @@ def joint_run_without_norm(teachers: Teachers, folder: Path) -> Weights:
 
 def contrastive_gradient(teachers: Teachers, folder: Path) -> Weights:
     """How one step of gradient descent at rate 1 moves the encoders: the gradient."""
-    pairs = SavedPairs(str(folder / "generators.safetensors"))
+    pairs = partial(SavedPairs, generators=str(folder / "generators.safetensors"))
     module = encoding(teachers, pairs=pairs, optimizer=partial(torch.optim.SGD, lr=1.0))
     before = weights(module)
     after = train(module, teachers, folder, steps=1)
