@@ -15,7 +15,7 @@ from crossx.types import LatentBatch, PairBatch, PairSource, TeacherOutput
 class Replay(PairSource):
     """Fill a share of every batch with pairs of earlier batches.
 
-    Generators drift while they learn; encoders that see only the newest images forget the older ones (forgetting is
+    Generators drift while they learn; encoders trained on the newest images alone forget the older ones (forgetting is
     what replay cures in data-free distillation, arXiv 2108.05698). The pool is class-balanced: its places are divided
     equally among the classes of the union, each class (a pair's `target`) has a ring of its own, and a replayed pair
     is drawn by class first. Images are kept as uint8 beside the teachers' outputs on them.

@@ -20,7 +20,7 @@ class AlternatingModule(CrossxModule):
     """A root module whose players (child modules) train in turn.
 
     One batch is one phase, one backward and one optimiser step of one player, so `global_step` equals batches and
-    `max_steps` means what it says. A subclass names its players, says how they rotate, and runs the step of one.
+    `max_steps` is the number of batches. A subclass names its players, gives their rotation, and runs the step of one.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What crossx asks of Lightning's trainer, in one place."""
+"""All that crossx reads from Lightning's trainer, in one place."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from crossx.types import Progress
 
 
 def is_fast_dev_run(trainer: pl.Trainer) -> bool:
-    """Whether the run only tries a few batches; Lightning sets the attribute without declaring it."""
+    """Whether the run is a try-out of a few batches; Lightning sets the attribute without declaring it."""
     return bool(getattr(trainer, "fast_dev_run", False))
 
 
 def run_folder(trainer: pl.Trainer) -> Path | None:
-    """Where a run keeps its files; None in a fast_dev_run, which leaves nothing behind.
+    """Return the folder of a run's files; None in a fast_dev_run, which writes none.
 
-    Call it on all processes: Lightning asks the first one where the folder is.
+    To be called on all processes: the first one sends the folder to the others.
     """
     if is_fast_dev_run(trainer):
         return None
@@ -54,6 +54,6 @@ def run_steps(trainer: pl.Trainer) -> int | None:
 
 
 def progress(trainer: pl.Trainer) -> Progress:
-    """Where a run stands, in training batches."""
+    """Position in a run, in training batches."""
     steps = run_steps(trainer)
     return Progress(batches_done(trainer), None if steps is None else steps * trainer.accumulate_grad_batches)

@@ -82,13 +82,13 @@ def _ddp_arguments() -> dict[str, Any]:
 
 
 def check_strategy(strategy: object) -> None:
-    """Refuse the name of a strategy before Lightning asks for the GPUs or packages that it needs.
+    """Refuse the name of a strategy before Lightning complains about missing GPUs or packages.
 
     Args:
-        strategy: A name, or an object, which `check_trainer` looks at.
+        strategy: A name, or an object, which `check_trainer` checks.
 
     Raises:
-        InputError: With the legal names.
+        InputError: With the names that are possible.
     """
     if isinstance(strategy, str) and strategy not in ("auto", "ddp"):
         raise _wrong_strategy(strategy)

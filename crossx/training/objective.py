@@ -1,4 +1,4 @@
-"""What is minimised: named losses, each with a weight and, if wanted, a ramp.
+"""The objective that is minimised: named losses, each with a weight and an optional ramp.
 
 A module takes `terms: dict[str, ReconstructionTerm]` or `EncodingTerm` (a `WeightedTerm` of the losses that fit it), so
 that a config reads
@@ -37,7 +37,7 @@ class WeightedTerm(Generic[LossT]):
     """One loss of an objective.
 
     Args:
-        loss: Module that maps the objective's input to a scalar, or a factory of one that wants its context.
+        loss: Module that maps the objective's input to a scalar, or a factory that takes its context.
         weight: Factor of the loss, finite and >= 0; 0 switches the term off.
         ramp: (start, end), numbers of batches or shares of the run: the factor is 0 up to start, rises linearly, and
             is `weight` from end on. None means `weight` from the first batch on.
@@ -75,7 +75,7 @@ def complete_terms(
     Args:
         terms: Terms by name.
         kind: Class of their losses.
-        context: What factories of losses want.
+        context: Arguments of the losses' factories.
 
     Raises:
         InputError: When a weight or a ramp is out of range, or a loss cannot be built.

@@ -24,6 +24,11 @@ from crossx.core.batches import stack
 from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
 from crossx.encoding.critics import LastLayerCritic
+from crossx.encoding.encoders import NetworkEncoder
+from crossx.encoding.losses import SupConLoss
+from crossx.encoding.losses.base import EncodingTerm
+from crossx.encoding.module import EncoderModule
+from crossx.networks.small_resnet import SmallResNet
 from crossx.pairs.latents import LatentDataset
 from crossx.pairs.replay import Replay
 from crossx.pairs.sources import LivePairs, RealPairs
@@ -210,4 +215,6 @@ def test_published_adversary_needs_a_critic_that_scores_classes(teachers: Teache
     )
     with pytest.raises(InputError, match=message):
         CoTrainingModule(generators, encoding(teachers))
-    CoTrainingModule(generators, encoding(teachers, critic=LastLayerCritic))
+    as_long_as_features = partial(NetworkEncoder, network=partial(SmallResNet, widths=(8, 8)), dim=8)
+    objective = {"sup_con": EncodingTerm(SupConLoss())}
+    CoTrainingModule(generators, EncoderModule(*teachers, as_long_as_features, objective, critic=LastLayerCritic))

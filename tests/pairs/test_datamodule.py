@@ -189,7 +189,7 @@ def test_evaluation_sees_every_image_of_its_split_once(teachers: Teachers, tmp_p
 
 def test_without_a_dataset_nothing_is_evaluated() -> None:
     assert data().val_dataloader() == []
-    with pytest.raises(InputError, match=r"^data\.dataset: none is named, and this run is to be evaluated"):
+    with pytest.raises(InputError, match=r"^data\.dataset: must be named in a run that is evaluated, got null$"):
         data().test_dataloader()
 
 

@@ -232,7 +232,7 @@ def test_schedule_keeps_the_share_of_a_rate(teachers: Teachers, schedule: RateFa
         low, high = sorted(group["lr"] for group in optimizer.param_groups)
         assert low == pytest.approx(high / 2)
         optimizer.step()
-        scheduler.step()  # type: ignore[attr-defined]
+        scheduler.step()
 
 
 def rated(teachers: Teachers, schedule: RateFactory) -> EncoderModule:

@@ -163,7 +163,7 @@ TERMS = {
 }
 
 
-def from_config(folder: Path, *arguments: str) -> WeightedObjective:
+def from_config(folder: Path, *arguments: str) -> WeightedObjective[ReconstructionLoss]:
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump({"model": {"class_path": f"{__name__}.Owner", "init_args": {"terms": TERMS}}}))
     parser = ArgumentParser(exit_on_error=False)
@@ -192,7 +192,9 @@ def test_the_command_line_changes_one_number_and_adds_a_term(tmp_path: Path) -> 
     ).terms
     assert {name: term.weight for name, term in terms.items()} == {"one_hot": 1, "entropy": 2, "activation": 0.1}
     assert terms["entropy"].ramp == (0, 10)
-    assert terms["one_hot"].loss.labels == "predicted"
+    one_hot = terms["one_hot"].loss
+    assert isinstance(one_hot, OneHotLoss)
+    assert one_hot.labels == "predicted"
 
 
 def test_a_loss_of_the_other_side_is_refused(tmp_path: Path) -> None:
