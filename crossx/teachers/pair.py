@@ -28,12 +28,16 @@ class TeacherPair(nn.Module):
         super().__init__()
         self.photo = load_teacher(photo_teacher, "teachers.photo")
         self.sketch = load_teacher(sketch_teacher, "teachers.sketch")
-        for side, teacher in (("photo", self.photo), ("sketch", self.sketch)):
-            modality = teacher.card.modality
-            # timm's classifiers know photos only, and a sketch teacher may well be one of them, fine-tuned or not.
-            if modality != side and not teacher.card.network.startswith(TIMM_PREFIX):
+        for side, spec, card in (
+            ("photo", photo_teacher, self.photo.card),
+            ("sketch", sketch_teacher, self.sketch.card),
+        ):
+            # A model straight from timm is a photo classifier and may be tried on sketches too. A file's card has the
+            # modality that its classifier was trained on, also where its architecture is one of timm's.
+            if card.modality != side and not spec.startswith(TIMM_PREFIX):
                 raise InputError(
-                    f"teachers.{side}: {teacher.card.name!r} is a {modality} teacher by its card; name a {side} teacher"
+                    f"teachers.{side}: must be a {side} teacher, got {card.name!r}, by its card a "
+                    f"{card.modality} teacher"
                 )
         self.vocabulary = Vocabulary(self.photo.card.classes, self.sketch.card.classes, aliases)
 

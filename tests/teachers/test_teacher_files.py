@@ -81,7 +81,7 @@ def test_card_is_read_without_the_weights(tmp_path: Path) -> None:
     path = tmp_path / "t.safetensors"
     save_teacher(path, make_network(), TeacherCard.from_mapping({**CARD, "network": "NotLoaded"}, "f"))
     assert read_card(str(path)).classes == ("cat", "dog", "car")
-    with pytest.raises(InputError, match=r"t\.safetensors.*'NotLoaded' is unknown"):
+    with pytest.raises(InputError, match=r"t\.safetensors.*'NotLoaded' is not loaded"):
         load_teacher(path)
 
 
