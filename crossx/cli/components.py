@@ -6,4 +6,9 @@ A class of another package is named by its full path (`class_path: mypackage.MyM
 import crossx.augmentation
 import crossx.baselines
 import crossx.classification.data
-import crossx.classification.module  # noqa: F401
+import crossx.classification.module
+import crossx.cotraining.module
+import crossx.data
+import crossx.pairs.datamodule
+import crossx.pairs.replay
+import crossx.reconstruction.saved  # noqa: F401

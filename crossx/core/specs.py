@@ -8,7 +8,7 @@ Files come from strangers, so a name in a file is only compared with the classes
 import inspect
 import sys
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeGuard, TypeVar, get_args, get_type_hints
 
 from crossx.core.checks import did_you_mean
 from crossx.core.errors import InputError
@@ -102,7 +102,7 @@ def build(spec: object, base: type[T], *given: object) -> T:
         raise InputError(f"{class_name(cls)}: the arguments {arguments} do not fit: {error}") from error
 
 
-def _is_spec(value: Any) -> bool:  # noqa: ANN401 - any value of a file
+def _is_spec(value: object) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(value, Mapping) and isinstance(value.get("class_path"), str) and not value.keys() - _KEYS
 
 

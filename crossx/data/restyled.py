@@ -12,7 +12,7 @@ _FINER = 4
 """How much finer than the result a drawing is worked on."""
 
 
-class Restyled(ImageReader):
+class RestyledSketches(ImageReader):
     """Another reader's sketches, moved and redrawn: cut to the drawing, with lines of another width and darkness.
 
     A sketch classifier knows the pen of its training data as well as its classes: to one that learned from TU-Berlin,
@@ -35,14 +35,14 @@ class Restyled(ImageReader):
         super().__init__(reader.root, "sketch")
         if reader.modality != "sketch":
             raise InputError(
-                f"Restyled.reader: {type(reader).__name__} is not legal, it reads photos; one of sketches is"
+                f"RestyledSketches.reader: {type(reader).__name__} is not legal, it reads photos; one of sketches is"
             )
         if not 0 <= margin < 0.5:
-            raise InputError(f"Restyled.margin: {margin} is not legal; from 0, below 0.5")
+            raise InputError(f"RestyledSketches.margin: {margin} is not legal; from 0, below 0.5")
         if not line_width >= 0:
-            raise InputError(f"Restyled.line_width: {line_width} is not legal; 0 or more")
+            raise InputError(f"RestyledSketches.line_width: {line_width} is not legal; 0 or more")
         if not 0 < darkness <= 1:
-            raise InputError(f"Restyled.darkness: {darkness} is not legal; above 0, at most 1")
+            raise InputError(f"RestyledSketches.darkness: {darkness} is not legal; above 0, at most 1")
         self.reader = reader
         self.margin, self.line_width, self.darkness = margin, line_width, darkness
 

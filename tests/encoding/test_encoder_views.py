@@ -7,7 +7,7 @@ import torch
 from support.runs import SGD, Kind, Teachers, encoder, reconstruction
 from torch import Tensor
 
-from crossx.augmentation import Augment, Augmentation, Collage, Compose, Scribbles
+from crossx.augmentation import Augment, Augmentation, Compose, PasteOnto, Scribbles
 from crossx.core.batches import stack
 from crossx.core.errors import InputError
 from crossx.encoding.losses import SupConLoss
@@ -110,13 +110,13 @@ def test_guesses_are_held_against_the_features_of_the_views(teachers: Teachers) 
 
 
 def test_new_content_needs_a_new_judgement(teachers: Teachers) -> None:
-    collage = Collage(Scribbles(), stock=4)
+    paste = PasteOnto(Scribbles(), num_backgrounds=4)
     message = r"judge_views: false is not legal beside {}_augmentation = {}, whose views show"
-    with pytest.raises(InputError, match=message.format("sketch", "Collage")):
-        module(teachers, "head", None, collage)
+    with pytest.raises(InputError, match=message.format("sketch", "PasteOnto")):
+        module(teachers, "head", None, paste)
     with pytest.raises(InputError, match=message.format("photo", "Compose")):
-        module(teachers, "head", Compose([Augment(flip=0.5), collage]), None)
-    module(teachers, "head", None, collage, judge_views=True)
+        module(teachers, "head", Compose([Augment(flip=0.5), paste]), None)
+    module(teachers, "head", None, paste, judge_views=True)
     with pytest.raises(InputError, match=r"judge_views: true is not legal without an augmentation"):
         module(teachers, "head", None, None, judge_views=True)
 

@@ -86,7 +86,7 @@ def test_timm_network_takes_arguments_and_leaves_the_random_stream_alone() -> No
 
 
 def test_timm_network_with_two_heads_is_refused() -> None:
-    with pytest.raises(InputError, match="does not come apart"):
+    with pytest.raises(InputError, match="cannot be split into features and classifier"):
         TimmNetwork("deit_tiny_distilled_patch16_224", arguments={"depth": 1})
 
 

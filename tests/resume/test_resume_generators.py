@@ -77,16 +77,18 @@ def test_resumed_run_is_the_straight_run(teachers: Teachers, tmp_path: Path, kin
 
 
 def command_line(teachers: Teachers, folder: Path, kind: str, steps: int) -> dict[str, Any]:
-    """A joint run on live pairs with views on both sides, of which the encoders' are collages that are judged."""
+    """A joint run on live pairs with views on both sides, of which the encoders' are pasted and judged."""
     flip, turn = part("Augment", flip=0.5, colour=0.2), part("Augment", rotation=20, padding="white")
     content = joint_config(teachers, folder)
     edit(content, "model.pairs", part("LivePairs"))
     for side in ("reconstruction", "encoding"):
         edit(content, f"model.{side}.photo_augmentation", flip)
         edit(content, f"model.{side}.sketch_augmentation", turn)
-    for side, view, canvas in (("photo", flip, "DeadLeaves"), ("sketch", turn, "Scribbles")):
-        collage = part("Compose", augmentations=[view, part("Collage", canvas=part(canvas), stock=8)])
-        edit(content, f"model.encoding.{side}_augmentation", collage)
+    for side, view, background in (("photo", flip, "DeadLeaves"), ("sketch", turn, "Scribbles")):
+        views = part(
+            "Compose", augmentations=[view, part("PasteOnto", backgrounds=part(background), num_backgrounds=8)]
+        )
+        edit(content, f"model.encoding.{side}_augmentation", views)
     edit(content, "model.encoding.judge_views", True)
     for name, value in KINDS[kind].items():
         edit(content, f"model.reconstruction.{name}", value)
