@@ -1,7 +1,9 @@
-"""The whole coupling of crossx on one screen: the batches, and the two protocols between the two sides.
+"""The whole coupling of crossx on one screen: the batches, and the contracts between the packages.
 
-The reconstruction side makes pairs and may ask a `Critic` how hard they are; the encoding side learns from whatever
-`PairSource` gives it. Neither knows more of the other.
+- Reconstruction and encoding: generators make pairs (`Sampler`) and may ask a `Critic` how hard the pairs are;
+  encoders learn from what a `PairSource` returns. Neither side knows more of the other.
+- Data module and root module: `PairTrainer`.
+- Reports and root module: `Sampler` here, and the base classes of `crossx.training`.
 
 Letters in shapes, everywhere in crossx: B batch, K classes of one teacher, U classes of the union of both teachers,
 Z latent, F teacher feature, D embedding, Q queries, G gallery, CxHxW image.
@@ -10,17 +12,29 @@ Batches are plain (not frozen) dataclasses because Lightning moves them between 
 frozen ones.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
+from torch.utils.data import Dataset
 
 Modality = Literal["photo", "sketch"]
 MODALITIES: tuple[Modality, Modality] = ("photo", "sketch")
 Split = Literal["train", "validation", "test"]
-Reduce = Literal["local", "global"]
-"""`local`: a batch-level loss sees its own process's batch. `global`: it sees the batches of all processes together, so
-that two processes give the gradients of one process with the double batch."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        done: Training batches finished since the very start, also before a resume.
+        total: Batches of the whole run; None where the run has no known end.
+    """
+
+    done: int
+    total: int | None = None
 
 
 @dataclass
@@ -30,10 +44,11 @@ class LatentBatch:
     Attributes:
         index: Place of each latent in the endless stream, (B,) int64.
         noise: Standard normal noise, (B, Z) float32.
-        uniform: Uniform number in [0, 1) that becomes a target class, (B,) float32.
+        uniform: Uniform number in [0, 1) that becomes the class of a real pair, (B,) float32.
         photo: Real photos in [0, 1] for training with data, (B, 3, H, W); None when training is data-free.
         sketch: Real sketches of the same classes, (B, 3, H, W); None when training is data-free.
-        target: Classes of the real pairs as indices into the dataset's class names, (B,) int64; None when data-free.
+        target: Classes of the real pairs as indices into the union of both teachers' classes, (B,) int64; None when
+            data-free.
     """
 
     index: Tensor
@@ -85,7 +100,8 @@ class PairBatch:
         sketch: (B, 3, H, W) float32 in [0, 1]; black strokes on white, the one channel repeated.
         photo_teacher: The photo teacher's output on `photo`.
         sketch_teacher: The sketch teacher's output on `sketch`.
-        target: Wanted (or, with data, true) class as an index into the union of both class lists, (B,) int64.
+        target: Class that both teachers together find most likely (or, with data, the true class), as an index into the
+            union of both class lists, (B,) int64.
     """
 
     photo: Tensor
@@ -142,16 +158,73 @@ class Criticism:
     surprise: Tensor | None = None
 
 
-class PairSource(Protocol):
-    """Turns latents into pairs, without gradient, on the device."""
+class PairSource(ABC):
+    """Where the encoders' pairs come from: turns latents into pairs on the device.
+
+    A plain object and no `nn.Module`: what it holds is neither trained nor saved with the module that uses it.
+
+    Attributes:
+        real: Whether the pairs are real images, so that the run is not data-free.
+        true_labels: Whether encoders learn the classes of the pairs in place of the teachers' posteriors.
+        num_classes: U, the number of classes that a pair's `target` counts.
+    """
+
+    real: bool = False
+    true_labels: bool = False
+    num_classes: int
+
+    @property
+    @abstractmethod
+    def latent_dim(self) -> int:
+        """Z, how much noise the source takes per pair."""
+
+    @abstractmethod
+    def sample(self, latents: LatentBatch) -> PairBatch:
+        """Make one pair a latent, without gradient, on the latents' device."""
+
+    def loaded(
+        self,
+        latents: Dataset[LatentBatch],
+        data: Any,  # noqa: ANN401 - a RetrievalData or None; this file stands below the package that defines it
+    ) -> Dataset[LatentBatch]:
+        """Return what the loader's workers read; a source of real images adds them to the latents here.
+
+        Args:
+            latents: The stream of latents.
+            data: The data module's `RetrievalData`, or None.
+        """
+        return latents
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """A module with generators: what makes pairs, and what reports draw pictures of."""
 
     @property
     def latent_dim(self) -> int:
-        """Z, how much noise it wants per pair."""
+        """Z, how much noise the generators take per pair."""
         ...
 
     def sample(self, latents: LatentBatch) -> PairBatch:
-        """Return one pair a latent."""
+        """Make one pair a latent, without gradient."""
+        ...
+
+
+class PairTrainer(Protocol):
+    """What the data module asks of a root module."""
+
+    @property
+    def latent_dim(self) -> int:
+        """Z, the length of the noise in a `LatentBatch`."""
+        ...
+
+    @property
+    def pair_source(self) -> PairSource | None:
+        """What turns latents into pairs; None for a module that learns from latents alone."""
+        ...
+
+    def wants_pairs(self, progress: Progress) -> bool:
+        """Whether the coming batch is to be made into pairs."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 from crossx.augmentation.augment import Augment
 from crossx.augmentation.backgrounds import BackgroundGenerator, DeadLeaves, Scribbles
-from crossx.augmentation.base import Augmentation, check_same_content, view_of
+from crossx.augmentation.base import Augmentation, check_same_content
 from crossx.augmentation.compose import Compose
 from crossx.augmentation.paste import PasteOnto
 
@@ -15,5 +15,4 @@ __all__ = [
     "PasteOnto",
     "Scribbles",
     "check_same_content",
-    "view_of",
 ]

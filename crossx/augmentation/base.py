@@ -39,8 +39,3 @@ def check_same_content(augmentation: Augmentation | None, field: str) -> None:
             f"{field}: must be an augmentation that keeps the content of images, got {type(augmentation).__name__}, "
             "which is for encoders with judge_views: true"
         )
-
-
-def view_of(images: Tensor, augmentation: Augmentation | None) -> Tensor:
-    """Random views of images, (B, 3, H, W); the images themselves without an augmentation."""
-    return images if augmentation is None else augmentation(images)

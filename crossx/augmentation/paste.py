@@ -7,7 +7,7 @@ from crossx.augmentation.backgrounds import BackgroundGenerator
 from crossx.augmentation.base import Augmentation
 from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
-from crossx.core.seeding import philox, run_seed
+from crossx.core.seeding import Stream, philox, run_seed
 
 
 class PasteOnto(Augmentation):
@@ -55,7 +55,7 @@ class PasteOnto(Augmentation):
     def _draw(self, images: Tensor) -> Tensor:
         """All backgrounds for images of this size, (N, 3, H, W) uint8."""
         generator = torch.Generator(images.device)
-        generator.manual_seed(int(philox(run_seed(), 0, stream=4).integers(2**63)))
+        generator.manual_seed(int(philox(run_seed(), 0, Stream.BACKGROUNDS).integers(2**63)))
         drawn = torch.empty((self.num_backgrounds, *images.shape[1:]), dtype=torch.uint8, device=images.device)
         for part in torch.split(drawn, _AT_ONCE):
             backgrounds = self.backgrounds.draw(len(part), images.shape[2], images.shape[3], generator)

@@ -4,57 +4,45 @@ import torch
 from torch.utils.data import Dataset
 
 from crossx.core.errors import InputError
-from crossx.core.seeding import philox
+from crossx.core.seeding import Stream, philox, run_seed
 from crossx.data.base import RetrievalData
-from crossx.pairs.latents import LatentDataset
-from crossx.pairs.sources import Pairs
 from crossx.teachers.pair import TeacherPair
 from crossx.types import LatentBatch, PairBatch, PairSource
 
 
-class AlternativePairs(Pairs):
+class AlternativePairs(PairSource):
     """The baseline "Alternative Data" (arXiv 2303.07775) as we read it: real images of other classes.
 
     Photos and sketches are drawn independently of each other from the training part of data whose classes the teachers
     do not know, and labelled by the teachers, as in distillation from images in the wild (DFND, CVPR 2021).
 
     Args:
+        teachers: Both teachers, which classify the images.
         data: The other data; none of its classes may be one of a teacher.
+
+    Raises:
+        InputError: When a teacher knows a class of the data.
     """
 
     latent_dim = 1
     real = True
 
-    def __init__(self, data: RetrievalData) -> None:
-        self._data = data
-        self._teachers: TeacherPair | None = None
-
-    def attach(self, teachers: TeacherPair, live: PairSource | None) -> None:
-        """Take the teachers.
-
-        Raises:
-            InputError: Beside generators, or when a teacher knows a class of the data.
-        """
-        if live is not None:
-            raise InputError(
-                "pairs: AlternativePairs has no use for a run's own generators; a joint run takes LivePairs"
-            )
-        known = [c for c in self._data.classes if teachers.vocabulary.canonical(c) in teachers.vocabulary.union]
+    def __init__(self, teachers: TeacherPair, data: RetrievalData) -> None:
+        known = [c for c in data.classes if teachers.vocabulary.canonical(c) in teachers.vocabulary.union]
         if known:
             raise InputError(
-                f"pairs.data: the classes {', '.join(known)} are not legal: a teacher knows them, and alternative data "
-                "are of other classes; name them without"
+                f"pairs.data: must hold only classes that no teacher knows, got {', '.join(known)}; leave them out"
             )
+        self.num_classes = len(teachers.vocabulary)
+        self._data = data
         self._teachers = teachers
 
-    def loaded(self, latents: LatentDataset, data: RetrievalData | None) -> Dataset[LatentBatch]:
-        """Read the images in the loader's workers; the data module's own are of no concern."""
+    def loaded(self, latents: Dataset[LatentBatch], data: RetrievalData | None) -> Dataset[LatentBatch]:
+        """Read the images in the loader's workers, in place of the data module's own."""
         return _OtherImages(self._data, latents)
 
     def sample(self, latents: LatentBatch) -> PairBatch:
         """Let the teachers judge the images that the workers have read."""
-        if self._teachers is None:
-            raise RuntimeError("attach() comes before the first use")
         if latents.photo is None or latents.sketch is None:
             raise RuntimeError("the loader did not read AlternativePairs.loaded")
         pairs: PairBatch = self._teachers(latents.photo, latents.sketch)
@@ -64,18 +52,18 @@ class AlternativePairs(Pairs):
 class _OtherImages(Dataset[LatentBatch]):
     """Latents with a real photo and a real sketch each, of any two classes."""
 
-    def __init__(self, data: RetrievalData, latents: LatentDataset) -> None:
+    def __init__(self, data: RetrievalData, latents: Dataset[LatentBatch]) -> None:
         self.latents = latents
         self.photos = data.images("photo", "train")
         self.sketches = data.images("sketch", "train")
 
     def __len__(self) -> int:
-        return len(self.latents)
+        return len(self.latents)  # type: ignore[arg-type]  # torch's Dataset does not promise a length, latents have one
 
     def __getitem__(self, index: int) -> LatentBatch:
         item = self.latents[index]
-        draw = philox(self.latents.seed, index, stream=1)
+        draw = philox(run_seed(), index, Stream.OTHER_PAIRS)
         item.photo = self.photos[int(draw.integers(len(self.photos)))].image
         item.sketch = self.sketches[int(draw.integers(len(self.sketches)))].image
-        item.target = torch.tensor(0)  # nobody knows it; the teachers say what the pair is
+        item.target = torch.tensor(0)  # unknown: `sample` takes the class that the teachers predict
         return item

@@ -2,14 +2,13 @@
 
 import torch
 
-from crossx.core.errors import InputError
-from crossx.core.seeding import philox, run_seed
-from crossx.pairs.sources import Pairs
+from crossx.core.checks import must_be_in
+from crossx.core.seeding import Stream, philox, run_seed
 from crossx.teachers.pair import TeacherPair
 from crossx.types import LatentBatch, PairBatch, PairSource
 
 
-class GaussianPairs(Pairs):
+class GaussianPairs(PairSource):
     """The baseline "Gaussian Prior" (arXiv 2303.07775) as we read it: images of white noise, labelled by the teachers.
 
     Every pixel is standard normal in the units of its teacher, which normalises images by the mean and the deviation on
@@ -17,6 +16,7 @@ class GaussianPairs(Pairs):
     function of the run's seed and its batch's place in the stream.
 
     Args:
+        teachers: Both teachers, which classify the noise.
         size: Side of the images in pixels.
 
     Raises:
@@ -25,30 +25,18 @@ class GaussianPairs(Pairs):
 
     latent_dim = 1
 
-    def __init__(self, size: int) -> None:
-        if size < 1:
-            raise InputError(f"pairs.size: {size} is not legal; at least 1 pixel")
-        self.size = size
-        self._teachers: TeacherPair | None = None
-
-    def attach(self, teachers: TeacherPair, live: PairSource | None) -> None:
-        """Take the teachers.
-
-        Raises:
-            InputError: Beside generators.
-        """
-        if live is not None:
-            raise InputError("pairs: GaussianPairs has no use for a run's own generators; a joint run takes LivePairs")
+    def __init__(self, teachers: TeacherPair, size: int) -> None:
+        must_be_in("pairs.size", size, "[1, inf)")
+        self.num_classes = len(teachers.vocabulary)
+        self._size = size
         self._teachers = teachers
 
     def sample(self, latents: LatentBatch) -> PairBatch:
-        """Draw noise, and let the teachers judge it."""
-        if self._teachers is None:
-            raise RuntimeError("attach() comes before the first use")
+        """Draw noise, and run the teachers on it."""
         device = latents.noise.device
-        seed = int(philox(run_seed(), int(latents.index[0]), stream=3).integers(2**63))
+        seed = int(philox(run_seed(), int(latents.index[0]), Stream.NOISE_PAIRS).integers(2**63))
         generator = torch.Generator(device).manual_seed(seed)
-        shape = (len(latents.noise), 4, self.size, self.size)
+        shape = (len(latents.noise), 4, self._size, self._size)
         photo, sketch = self._teachers.photo.card, self._teachers.sketch.card
         mean, std = (
             torch.tensor([*of_photo, of_sketch[0]], device=device)[:, None, None]

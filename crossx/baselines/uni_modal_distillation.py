@@ -9,7 +9,7 @@ from crossx.core.precision import full_precision
 from crossx.core.seeding import run_seed
 from crossx.encoding.encoders.teacher import TeacherHeadEncoder
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
-from crossx.encoding.losses.distillation import divergence
+from crossx.encoding.losses.divergence import divergence
 from crossx.teachers.pair import TeacherPair
 from crossx.types import MODALITIES, Modality
 

@@ -9,8 +9,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from crossx.types import Reduce
-
 
 def world_size() -> int:
     """Number of processes of the default group, 1 outside of one."""
@@ -38,30 +36,29 @@ class _AllReduceSum(torch.autograd.Function):
         return total
 
 
-def mean_over_processes(x: Tensor, reduce: Reduce) -> Tensor:
-    """Mean of `x` over all processes with gradient; `x` itself when `reduce` is local or there is one process."""
-    if reduce == "local" or world_size() == 1:
+def mean_over_processes(x: Tensor) -> Tensor:
+    """Mean of `x` over all processes with gradient; `x` itself where there is one process."""
+    if world_size() == 1:
         return x
     total: Tensor = _AllReduceSum.apply(x)
     return total / world_size()
 
 
-def moments_over_processes(mean: Tensor, var: Tensor, reduce: Reduce) -> tuple[Tensor, Tensor]:
+def moments_over_processes(mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and biased variance of the batches of all processes together, with gradient; all need equal B.
 
     Args:
         mean: Of this process's batch.
         var: Of this process's batch, biased.
-        reduce: `local` gives them back as they are.
     """
     # mean(var + mean^2) - mean^2 over processes, written without the difference of two large numbers.
-    global_mean = mean_over_processes(mean, reduce)
-    return global_mean, mean_over_processes(var + (mean - global_mean).square(), reduce)
+    global_mean = mean_over_processes(mean)
+    return global_mean, mean_over_processes(var + (mean - global_mean).square())
 
 
-def gather(x: Tensor, reduce: Reduce) -> Tensor:
+def gather(x: Tensor) -> Tensor:
     """Rows of all processes in rank order with gradient: (B, ...) to (world * B, ...); all processes need equal B."""
-    if reduce == "local" or world_size() == 1:
+    if world_size() == 1:
         return x
     # A sum of zero-padded blocks is a gather whose backward needs no further collective than the one above.
     block = x.new_zeros((world_size(), *x.shape))

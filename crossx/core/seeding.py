@@ -1,6 +1,7 @@
 """Stateless random numbers: each draw in training is a function of (seed, index) or (seed, batches done, rank)."""
 
 import os
+from enum import IntEnum
 
 import numpy as np
 
@@ -26,13 +27,23 @@ def check_seed(seed: object, field: str) -> None:
         must_be_in(field, seed, f"[0, {2**32 - 1}]")
 
 
-def philox(seed: int, index: int, stream: int = 0) -> np.random.Generator:
+class Stream(IntEnum):
+    """Purposes of random draws; draws for different purposes at the same position are independent."""
+
+    LATENTS = 0
+    REAL_PAIRS = 1
+    REPLAY = 2
+    NOISE_PAIRS = 3
+    BACKGROUNDS = 4
+    OTHER_PAIRS = 5
+
+
+def philox(seed: int, index: int, stream: Stream = Stream.LATENTS) -> np.random.Generator:
     """Random generator as a pure function of its arguments (counter-based Philox).
 
     Args:
         seed: Seed of the run.
         index: Position in the stream.
-        stream: Number of the stream; draws for different purposes at the same position use different streams and are
-            independent.
+        stream: Purpose of the draws.
     """
     return np.random.Generator(np.random.Philox(key=[seed, index], counter=[0, 0, 0, stream]))

@@ -76,13 +76,13 @@ def to_spec(cls: type, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"class_path": class_name(cls), "init_args": dict(arguments)}
 
 
-def build(spec: object, base: type[T], *given: object) -> T:
+def build(spec: object, base: type[T], **context: object) -> T:
     """Build the object that a spec describes; specs among its arguments are built too, each to its annotated type.
 
     Args:
         spec: A mapping as `to_spec` returns it.
         base: The class is a concrete subclass of it.
-        given: First arguments of the constructor, which the file does not hold, such as the teachers.
+        context: Further arguments of the constructor, which the file does not hold, such as the teachers.
 
     Raises:
         InputError: When the spec is not such a mapping, a class is not loaded, or the arguments do not fit.
@@ -95,7 +95,7 @@ def build(spec: object, base: type[T], *given: object) -> T:
         if _is_spec(value):
             arguments[name] = build(value, _annotated_class(cls, name))
     try:
-        return cls(*given, **arguments)
+        return cls(**context, **arguments)
     except InputError:
         raise
     except (TypeError, ValueError, RuntimeError) as error:

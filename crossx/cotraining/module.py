@@ -60,7 +60,8 @@ class CoTrainingModule(GuidedRetrievalModule):
             if term.weight and term.loss.needs_surprise and not encoding.critic.scores_classes:
                 raise InputError(
                     f"model.reconstruction.terms.{name}: form: published is not legal beside encoding.critic = "
-                    f"{type(encoding.critic).__name__}, which scores no classes; form: bounded, or critic: ProxyCritic"
+                    f"{type(encoding.critic).__name__}, which scores no classes; form: bounded, or critic: "
+                    "LastLayerCritic"
                 )
         self._pairs = LivePairs() if pairs is None else pairs  # not `or`: an empty Replay has the length 0
         self._pairs.attach(reconstruction.teachers, live=reconstruction)
@@ -125,16 +126,12 @@ class CoTrainingModule(GuidedRetrievalModule):
             if isinstance(batch, PairBatch):
                 output = self.encoding.step(batch, done)
             else:
-                steps = self._present_schedule.generator_batches(done)
-                self.reconstruction.before_step(optimizer.optimizer, steps)
                 output = self.reconstruction.step(batch, done, self._critic)
             optimizer.zero_grad()
             self.manual_backward(output.loss)
         if child.clip_norm is not None:
             self.clip_gradients(optimizer.optimizer, child.clip_norm, "norm")
         optimizer.step()
-        if child is self.reconstruction:
-            self.reconstruction.after_step()
         scheduler.step()  # Lightning steps no schedule in manual optimisation
         self.log_output(output)
 

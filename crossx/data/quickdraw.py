@@ -1,20 +1,16 @@
-"""Quick, Draw! drawings as released, as strokes or as bitmaps: one file a word.
+"""Quick, Draw! drawings as released, as strokes: one file a word.
 
-"A Neural Representation of Sketch Drawings", Ha and Eck, 2017, arXiv 1704.03477. The two releases hold the same
-drawings: training on one and testing on the other is testing on training data.
+"A Neural Representation of Sketch Drawings", Ha and Eck, 2017, arXiv 1704.03477.
 """
 
 import json
 from itertools import accumulate
-from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 from torch import Tensor
 
 from crossx.core.errors import InputError
-from crossx.data.images import fit_sketch, repeat_grey
+from crossx.data.images import repeat_grey
 from crossx.data.reader import ImageReader
 from crossx.strokes.raster import rasterise
 from crossx.strokes.sequence import Strokes, check_strokes, fit_unit_square
@@ -84,43 +80,3 @@ def _parse(line: bytes) -> Strokes:
         strokes.append(np.stack([np.asarray(x, np.float32), np.asarray(y, np.float32)], axis=1))
     check_strokes(strokes)
     return strokes
-
-
-class QuickDrawBitmaps(ImageReader):
-    """Bitmaps, `numpy_bitmap/<word>.npy`, (N, 784) uint8: 28x28 pixels, white on black; read as black on white.
-
-    Image `cat/0` is the first row of `cat.npy`.
-
-    Args:
-        root: Folder that holds `numpy_bitmap`; relative to the data root, or absolute.
-    """
-
-    def __init__(self, root: str = "quickdraw") -> None:
-        super().__init__(f"{root}/numpy_bitmap", "sketch")
-
-    def names(self, folder: str) -> list[str]:
-        """One name a row of the word's file."""
-        return [f"{folder}/{i}" for i in range(len(self._bitmaps(folder)))]
-
-    def read(self, name: str, size: int) -> Tensor:
-        """The bitmap of that name, uint8 RGB, (3, S, S)."""
-        word, _, row = name.rpartition("/")
-        return fit_sketch(Image.fromarray(255 - self._bitmaps(word)[int(row)].reshape(28, 28)), size)
-
-    def _bitmaps(self, word: str) -> npt.NDArray[np.uint8]:
-        path = self.path / f"{word}.npy"
-        if not path.is_file():
-            raise self.missing(path)
-        return _open_bitmaps(path)
-
-
-def _open_bitmaps(path: Path) -> npt.NDArray[np.uint8]:
-    """Map a bitmap file, (N, 784) uint8, without reading it; a pickle inside is never run."""
-    try:
-        bitmaps = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read as an array ({error})") from error
-    if not isinstance(bitmaps, np.ndarray) or bitmaps.dtype != np.uint8 or bitmaps.shape[1:] != (784,):
-        found = f"{bitmaps.shape} {bitmaps.dtype}" if isinstance(bitmaps, np.ndarray) else "an archive"
-        raise InputError(f"{path}: must hold (N, 784) uint8, holds {found}")
-    return bitmaps

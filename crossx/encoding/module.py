@@ -1,53 +1,63 @@
 """Cross-modal encoder training: put a sketch beside the photos of its class."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from crossx.augmentation import Augmentation
+from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
-from crossx.encoding.critics import DistanceCritic, PairCritic
-from crossx.encoding.encoders import Encoder
-from crossx.encoding.losses.base import EncodingTerm, Hint, PairEmbeddings
-from crossx.pairs.sources import Pairs
+from crossx.core.factories import complete
+from crossx.encoding.critics import CriticFactory, DistanceCritic, PairCritic
+from crossx.encoding.embeddings import Embedding, EmbeddingSpace, FeaturePair, PairEmbeddings
+from crossx.encoding.encoders import Encoder, EncoderFactory
+from crossx.encoding.losses.base import EncodingLoss, EncodingTerm
 from crossx.teachers.pair import TeacherPair
 from crossx.training.guided import GuidedRetrievalModule
-from crossx.training.lightning_state import batches_done
-from crossx.training.objective import WeightedObjective
-from crossx.types import Criticism, Modality, PairBatch, StepOutput, TeacherOutput
+from crossx.training.lightning_state import progress
+from crossx.training.objective import WeightedObjective, complete_terms
+from crossx.training.rates import RateFactory
+from crossx.types import CriticOutput, Modality, PairBatch, PairSource, Progress, StepOutput, TeacherOutput
+
+PairSourceFactory = Callable[[TeacherPair], PairSource]
+"""Builds a pair source that the teachers classify, such as `RealPairs` or a partial of it."""
+ReplayFactory = Callable[[PairSource], PairSource]
+"""Wraps a pair source, such as `Replay` or a partial of it."""
 
 
 class EncoderModule(GuidedRetrievalModule):
-    """Trains a photo and a sketch encoder on pairs; alone (stage-wise or with data) or inside a joint run.
+    """Train a photo and a sketch encoder on pairs; alone (stage-wise or with data) or inside a joint run.
 
-    A new objective is a subclass that overrides `objective_of`, or a new `EncodingLoss` among the terms.
+    A new objective is a new `EncodingLoss` among the terms, or a subclass that overrides `objective_of`.
 
     Args:
         photo_teacher: Where the photo teacher is read from; filled in by the command line from `teachers.photo`.
         sketch_teacher: The same for sketches.
-        photo_encoder: Photo to unit vector.
-        sketch_encoder: Sketch to unit vector.
+        encoder: Image to unit vector, for both modalities; each gets an encoder of its own.
         terms: The objective: its terms by name, each with its weight and ramp.
-        pairs: Where pairs come from when this module is the root: `SavedPairs`, `RealPairs`, or one of them in a
-            `Replay`. In a joint run the conductor brings them.
+        sketch_encoder: Another encoder for sketches; None builds it as `encoder` says.
+        pairs: Where pairs come from when this module is the root: `SavedPairs`, `RealPairs`, ... In a joint run the
+            conductor brings them.
+        replay: Pool of earlier pairs that are mixed into the new ones, such as `Replay`; None mixes in none.
         critic: How a joint run measures what is hard for the encoders; None for `DistanceCritic()`.
         temperature: Divides the teachers' logits before they become soft labels, besides an encoder's own temperature;
             above 1 it softens.
-        photo_augmentation: Encoders learn from random views of the photos; None: from the photos as they are.
-        sketch_augmentation: The same for the sketches.
-        judge_views: Whether encoders learn what the teachers say of the views themselves, as a patient and consistent
-            teacher does (arXiv 2106.05237), at the price of one more forward of both teachers a step. Otherwise they
-            learn what the teachers have said of the images before.
+        photo_augmentation: Random views of the photos that encoders learn from; None uses the photos as they are.
+        sketch_augmentation: Random views of the sketches, likewise.
+        judge_views: Whether the soft labels of a view are the teachers' posteriors of the view itself, as a patient and
+            consistent teacher gives them (arXiv 2106.05237), at the price of one more forward of both teachers a step.
+            Otherwise they are the posteriors of the image that the view was made from.
         aliases: Other spellings of class names, from `teachers.aliases`.
-        optimizer: Makes the encoders' optimiser.
-        scheduler: Makes its learning-rate schedule.
+        optimizer: Factory of the encoders' optimiser.
+        scheduler: Factory of its learning-rate schedule.
         clip_norm: Largest norm of the gradient; None does not clip.
 
     Raises:
-        InputError: When the two encoders do not go together, a term or an augmentation asks for what is not there, or a
+        InputError: When the two encoders do not fit each other, a term or an augmentation needs what is not there, or a
             number is out of range.
     """
 
@@ -55,64 +65,72 @@ class EncoderModule(GuidedRetrievalModule):
         self,
         photo_teacher: str,
         sketch_teacher: str,
-        photo_encoder: Encoder,
-        sketch_encoder: Encoder,
+        encoder: EncoderFactory,
         terms: dict[str, EncodingTerm],
-        pairs: Pairs | None = None,
-        critic: PairCritic | None = None,
+        sketch_encoder: EncoderFactory | None = None,
+        pairs: PairSourceFactory | None = None,
+        replay: ReplayFactory | None = None,
+        critic: PairCritic | CriticFactory | None = None,
         temperature: float = 1.0,
         photo_augmentation: Augmentation | None = None,
         sketch_augmentation: Augmentation | None = None,
         judge_views: bool = False,
         aliases: dict[str, str] | None = None,
         optimizer: OptimizerCallable = torch.optim.Adam,
-        scheduler: LRSchedulerCallable | None = None,
+        scheduler: RateFactory | None = None,
         clip_norm: float | None = None,
     ) -> None:
         super().__init__(optimizer, scheduler, clip_norm)
-        if not temperature > 0:
-            raise InputError(f"temperature: {temperature} is not legal; a positive number")
-        self.teachers = TeacherPair(photo_teacher, sketch_teacher, aliases)
-        self.photo_encoder, self.sketch_encoder = photo_encoder, sketch_encoder
-        photo_encoder.start_from(self.teachers, "photo")
-        sketch_encoder.start_from(self.teachers, "sketch")
-        photo_encoder.check_partner(sketch_encoder)
-        sketch_encoder.check_partner(photo_encoder)
-        self.objective = WeightedObjective(terms)
-        for name, term in terms.items():
-            for side, encoder in (("photo", photo_encoder), ("sketch", sketch_encoder)):
-                if term.weight and term.loss.needs_guesses and not encoder.guesses_features:
-                    raise InputError(
-                        f"terms.{name}: {type(term.loss).__name__} is not legal beside {side}_encoder = "
-                        f"{type(encoder).__name__}, which guesses no features; with StudentEncoder it is"
-                    )
-            term.loss.start_from(self.teachers, photo_encoder.dim)
-        self.critic = DistanceCritic() if critic is None else critic
-        if self.critic.raw and photo_encoder.learned_dim != photo_encoder.dim:
-            raise InputError(
-                f"critic: {type(self.critic).__name__} is not legal beside {type(photo_encoder).__name__}, of whose "
-                "embedding training moves a part; DistanceCritic, MarginCritic or ProxyCritic"
-            )
-        self.critic.start_from(self.teachers, photo_encoder.learned_dim)
+        must_be_in("temperature", temperature, "(0, inf)")
+        self.teachers = teachers = TeacherPair(photo_teacher, sketch_teacher, aliases)
+        kind: type[Encoder] = Encoder  # type: ignore[type-abstract]  # compared with, never built
+        self.photo_encoder = complete("encoder", encoder, kind, teachers=teachers, modality="photo")
+        for_sketches = encoder if sketch_encoder is None else sketch_encoder
+        self.sketch_encoder = complete("sketch_encoder", for_sketches, kind, teachers=teachers, modality="sketch")
+        self.photo_encoder.check_partner(self.sketch_encoder)
+        self.sketch_encoder.check_partner(self.photo_encoder)
+        space = EmbeddingSpace(teachers, self.photo_encoder.dim)
+        self.objective = WeightedObjective(complete_terms(terms, EncodingLoss, space=space))  # type: ignore[type-abstract]  # as above
+        self.critic = DistanceCritic() if critic is None else complete("critic", critic, PairCritic, space=space)  # type: ignore[type-abstract]  # as above
         self.temperature = temperature
         self.photo_augmentation, self.sketch_augmentation = photo_augmentation, sketch_augmentation
-        for side, augmentation in (("photo", photo_augmentation), ("sketch", sketch_augmentation)):
-            if augmentation is not None and augmentation.new_content and not judge_views:
-                raise InputError(
-                    f"judge_views: false is not legal beside {side}_augmentation = {type(augmentation).__name__}, "
-                    "whose views show what the teachers have not seen; true"
-                )
-        if judge_views and photo_augmentation is None and sketch_augmentation is None:
-            raise InputError("judge_views: true is not legal without an augmentation: there are no views; name one")
         self.judge_views = judge_views
-        self.pairs = pairs
+        self.pairs: PairSource | None = None
         if pairs is not None:
-            if judge_views and pairs.true_labels:
-                raise InputError("judge_views: true is not legal beside pairs.true_labels, which ask no teacher; false")
-            pairs.attach(self.teachers, live=None)
+            source = pairs(teachers)
+            self.pairs = source if replay is None else replay(source)
+        elif replay is not None:
+            raise InputError("model.replay: needs pairs to keep; name model.pairs, or model.replay of CoTrainingModule")
+        self._check_fit()
+
+    def _check_fit(self) -> None:
+        """Refuse parts that cannot work beside each other."""
+        for name in self.objective.terms:
+            for encoder in (self.photo_encoder, self.sketch_encoder):
+                if self.objective.loss(name).needs_features and not encoder.predicts_features:
+                    raise InputError(
+                        f"terms.{name}: {type(self.objective.loss(name)).__name__} needs an encoder that predicts "
+                        f"teacher features (StudentEncoder), got {type(encoder).__name__}"
+                    )
+        if self.critic.raw and not self.photo_encoder.trains_wholly:
+            raise InputError(
+                f"critic: {type(self.critic).__name__} needs an encoder whose embedding trains as a whole, got "
+                f"{type(self.photo_encoder).__name__}; use DistanceCritic"
+            )
+        augmentations = {"photo": self.photo_augmentation, "sketch": self.sketch_augmentation}
+        for side, augmentation in augmentations.items():
+            if augmentation is not None and augmentation.new_content and not self.judge_views:
+                raise InputError(
+                    f"judge_views: must be true beside {side}_augmentation: {type(augmentation).__name__}, whose views "
+                    "show content that the teachers have not classified"
+                )
+        if self.judge_views and not any(augmentations.values()):
+            raise InputError("judge_views: true needs an augmentation, which makes the views; name one")
+        if self.judge_views and self.pairs is not None and self.pairs.true_labels:
+            raise InputError("judge_views: must be false beside pairs.true_labels, which use no teacher")
 
     def relative_rates(self) -> list[tuple[nn.Module, float]]:
-        """Those of both encoders."""
+        """Return the parts of both encoders that learn at a rate of their own."""
         return [*self.photo_encoder.relative_rates(), *self.sketch_encoder.relative_rates()]
 
     @property
@@ -121,14 +139,14 @@ class EncoderModule(GuidedRetrievalModule):
         return self.pair_source.latent_dim
 
     @property
-    def pair_source(self) -> Pairs:
+    def pair_source(self) -> PairSource:
         """Where the pairs come from.
 
         Raises:
-            InputError: When none is named.
+            InputError: When no source is named.
         """
         if self.pairs is None:
-            raise InputError("model.pairs: none is named; SavedPairs (data-free) or RealPairs (with data)")
+            raise InputError("model.pairs: must be named; SavedPairs (data-free) or RealPairs (with data)")
         return self.pairs
 
     @property
@@ -136,8 +154,8 @@ class EncoderModule(GuidedRetrievalModule):
         """Both encoders, by modality."""
         return {"photo": self.photo_encoder, "sketch": self.sketch_encoder}
 
-    def wants_pairs(self, batches_done: int) -> bool:
-        """Always: this module learns from pairs."""
+    def wants_pairs(self, progress: Progress) -> bool:
+        """Return True: this module always learns from pairs."""
         return True
 
     def encode(self, images: Tensor, modality: Modality) -> Tensor:
@@ -146,108 +164,111 @@ class EncoderModule(GuidedRetrievalModule):
         return embedding
 
     def embed(self, pairs: PairBatch, augmented: bool = False) -> PairEmbeddings:
-        """Both embeddings of each pair, beside what the teachers say of the pair.
+        """Embed both images of each pair, beside the teachers' posteriors.
 
         Args:
             pairs: B pairs.
             augmented: Embed random views of the images, where the module augments.
         """
-        photo, of_photo, told_photo = self._seen(pairs, "photo", augmented)
-        sketch, of_sketch, told_sketch = self._seen(pairs, "sketch", augmented)
-        photo, photo_guess = self.photo_encoder.answer(photo, told_photo)
-        sketch, sketch_guess = self.sketch_encoder.answer(sketch, told_sketch)
-        guesses = ((photo_guess, of_photo), (sketch_guess, of_sketch))
-        hints = tuple(Hint(guess, teacher.features) for guess, teacher in guesses if guess is not None)
-        embeddings = self._judged(photo, sketch, of_photo, of_sketch, pairs.target, hints)
+        photo, sketch = self._view(pairs, "photo", augmented), self._view(pairs, "sketch", augmented)
+        photo_embedding = self.photo_encoder.embed(photo.images, photo.known)
+        sketch_embedding = self.sketch_encoder.embed(sketch.images, sketch.known)
+        features = tuple(
+            FeaturePair(embedding.features, view.labels.features)
+            for embedding, view in ((photo_embedding, photo), (sketch_embedding, sketch))
+            if embedding.features is not None
+        )
+        embeddings = self._beside_posteriors(
+            photo_embedding.unit, sketch_embedding.unit, photo.labels, sketch.labels, pairs.target, features
+        )
         if self.pairs is None or not self.pairs.true_labels:
             return embeddings
         truth = F.one_hot(pairs.target, len(self.teachers.vocabulary)).to(embeddings.photo_posterior.dtype)
         return replace(embeddings, photo_posterior=truth, sketch_posterior=truth)
 
-    def _judged(
+    def _beside_posteriors(
         self,
         photo: Tensor,
         sketch: Tensor,
-        of_photo: TeacherOutput,
-        of_sketch: TeacherOutput,
+        photo_labels: TeacherOutput,
+        sketch_labels: TeacherOutput,
         target: Tensor,
-        hints: tuple[Hint, ...] = (),
+        features: tuple[FeaturePair, ...] = (),
     ) -> PairEmbeddings:
-        """Embeddings beside the posteriors of both teachers."""
         return PairEmbeddings(
             photo=photo,
             sketch=sketch,
-            photo_posterior=self._soft_labels(of_photo, "photo", self.photo_encoder),
-            sketch_posterior=self._soft_labels(of_sketch, "sketch", self.sketch_encoder),
+            photo_posterior=self._soft_labels(photo_labels, self.photo_encoder),
+            sketch_posterior=self._soft_labels(sketch_labels, self.sketch_encoder),
             target=target,
             least_cosine=min(self.photo_encoder.least_cosine, self.sketch_encoder.least_cosine),
-            hints=hints,
+            features=features,
         )
 
-    def _soft_labels(self, output: TeacherOutput, modality: Modality, encoder: Encoder) -> Tensor:
+    def _soft_labels(self, output: TeacherOutput, encoder: Encoder) -> Tensor:
         temperature = self.temperature * encoder.temperature
-        return self.teachers.vocabulary.union_posterior(output.logits, modality, temperature)
+        return self.teachers.vocabulary.union_posterior(output.logits, encoder.modality, temperature)
 
-    def _seen(
-        self, pairs: PairBatch, modality: Modality, augmented: bool
-    ) -> tuple[Tensor, TeacherOutput, TeacherOutput | None]:
-        """What an encoder sees of one modality.
-
-        Returns:
-            Images or views, (B, 3, H, W); what is to be learned of them; what the teacher has said of them, if asked.
-        """
+    def _view(self, pairs: PairBatch, modality: Modality, augmented: bool) -> "_View":
         photo = modality == "photo"
         images, output = (pairs.photo, pairs.photo_teacher) if photo else (pairs.sketch, pairs.sketch_teacher)
         augmentation = self.photo_augmentation if photo else self.sketch_augmentation
         if augmentation is None or not augmented:
-            return images, output, output
+            return _View(images, output, output)
         view = augmentation(images)
         if not self.judge_views:
-            return view, output, None
+            return _View(view, output, None)
         with torch.no_grad():
             judged: TeacherOutput = self.teachers.of(modality)(view)
-        return view, judged, judged
+        return _View(view, judged, judged)
 
-    def objective_of(self, embeddings: PairEmbeddings, batches_done: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of a batch and its parts by name; what a subclass with a new objective overrides."""
-        loss, values = self.objective(embeddings, batches_done)
+    def objective_of(self, embeddings: PairEmbeddings, progress: Progress) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss of a batch and its parts by name; a subclass with a new objective overrides this method."""
+        loss, values = self.objective(embeddings, progress)
         return loss, values
 
-    def step(self, pairs: PairBatch, batches_done: int) -> StepOutput:
-        """One training step on a batch of pairs.
+    def step(self, pairs: PairBatch, progress: Progress) -> StepOutput:
+        """Take one training step on a batch of pairs.
 
         Args:
             pairs: B pairs.
-            batches_done: Training batches before this one; ramps depend on it.
+            progress: Where the run stands before this batch; ramps depend on it.
         """
         embeddings = self.embed(pairs, augmented=True)
-        loss, values = self.objective_of(embeddings, batches_done)
-        self.critic.observe(self.learned(embeddings))
+        loss, values = self.objective_of(embeddings, progress)
         distance = 1 - (embeddings.photo * embeddings.sketch).sum(1).mean()
         logs = {f"encode/{name}": value for name, value in values.items()}
         logs = {"encode/loss": loss.detach(), "encode/pair_distance": distance.detach(), **logs}
         return StepOutput(loss, logs, shown=("encode/loss",))
 
-    def criticise(self, pairs: PairBatch) -> Criticism:
-        """The critic's word on each pair."""
-        photo, sketch = (
-            encoder.embed(images, teacher) if self.critic.raw else encoder.embed_learned(images, teacher)
-            for encoder, images, teacher in (
-                (self.photo_encoder, pairs.photo, pairs.photo_teacher),
-                (self.sketch_encoder, pairs.sketch, pairs.sketch_teacher),
-            )
-        )
-        embeddings = self._judged(photo, sketch, pairs.photo_teacher, pairs.sketch_teacher, pairs.target)
-        criticism: Criticism = self.critic(embeddings)
-        return criticism
+    def criticise(self, pairs: PairBatch) -> CriticOutput:
+        """Return how hard each pair is for the encoders, by the critic."""
+        photo = self._for_critic(self.photo_encoder.embed_for_critic(pairs.photo, pairs.photo_teacher))
+        sketch = self._for_critic(self.sketch_encoder.embed_for_critic(pairs.sketch, pairs.sketch_teacher))
+        embeddings = self._beside_posteriors(photo, sketch, pairs.photo_teacher, pairs.sketch_teacher, pairs.target)
+        output: CriticOutput = self.critic(embeddings)
+        return output
 
-    def learned(self, embeddings: PairEmbeddings) -> PairEmbeddings:
-        """The same pairs with what training can move of their embeddings."""
-        photo, sketch = self.photo_encoder.learned(embeddings.photo), self.sketch_encoder.learned(embeddings.sketch)
-        return replace(embeddings, photo=photo, sketch=sketch)
+    def _for_critic(self, embedding: Embedding) -> Tensor:
+        return embedding.vector if self.critic.raw else embedding.trainable_part
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
-        """Lightning's hook, when this module is the root."""
-        output = self.step(batch, batches_done(self.trainer))
+        """Take a step, when this module is the root."""
+        output = self.step(batch, progress(self.trainer))
         self.log_output(output)
         return output.loss
+
+
+@dataclass
+class _View:
+    """What an encoder learns from in one modality.
+
+    Attributes:
+        images: Images or random views of them, (B, 3, H, W).
+        labels: Output of the teacher that the encoder learns.
+        known: Output of the teacher on these very images, where it is known.
+    """
+
+    images: Tensor
+    labels: TeacherOutput
+    known: TeacherOutput | None

@@ -6,8 +6,7 @@ number of relevant photos among the first k, and P(i) = h_i / i:
 - `map_all`: mean over queries of AP = (1/R) sum over i of P(i) rel(i); not interpolated.
 - `map_at_200`: the same sum over the first 200 places, divided by min(200, R).
 - `prec_at_<k>`: h_k / k, also where the gallery holds fewer than k photos.
-- `acc_at_<k>`: share of queries with a relevant photo among the first k. Where only the photo that a sketch was drawn
-  from counts, see `instance_ranks` and `instance_accuracy`.
+- `acc_at_<k>`: share of queries with a relevant photo among the first k.
 - `map_all_macro`: mean over classes of the mean AP of the class's queries.
 - precision at recall r: the largest P(i) at or behind the place where the share r of the relevant photos has been found
   (interpolated, as the curves of the literature are), at `RECALLS`.
@@ -367,38 +366,3 @@ def embedding_scores(
     """
     check_labels(queries, gallery, query_labels, gallery_labels)
     return retrieval_scores(cosine_scores(queries, gallery), query_labels, gallery_labels, prec_at, acc_at, chunk_size)
-
-
-def instance_ranks(scores: ScoreFunction, own: Tensor, gallery_size: int, chunk_size: int = CHUNK_SIZE) -> Tensor:
-    """Rank of each query's own photo: the number of photos with at least its score, so 1 is best and ties count.
-
-    Args:
-        scores: Scores of a chunk of queries.
-        own: Gallery position of the photo that each sketch was drawn from, (Q,) int64.
-        gallery_size: G.
-        chunk_size: Queries ranked at a time.
-
-    Returns:
-        (Q,) int64 on the CPU, 1 to G.
-
-    Raises:
-        InputError: When a side is empty, a position is not in the gallery, or scores are NaN or have a wrong shape.
-    """
-    outside = own[(own < 0) | (own >= gallery_size)]
-    if len(outside):
-        raise InputError(f"own: {int(outside[0])}, legal are gallery positions 0 to {gallery_size - 1}")
-    ranks = []
-    for rows, chunk in _chunks(scores, len(own), gallery_size, chunk_size):
-        threshold = chunk.gather(1, own[rows.to(own.device)].to(chunk.device)[:, None])
-        ranks.append((chunk >= threshold).sum(dim=1).cpu())
-    return torch.cat(ranks)
-
-
-def instance_accuracy(ranks: Tensor, k: int) -> float:
-    """acc@k at the level of instances: share of sketches whose own photo has rank k or better.
-
-    Args:
-        ranks: Ranks from 1, (Q,) int64.
-        k: Number of first places.
-    """
-    return float((ranks <= k).double().mean())

@@ -30,7 +30,7 @@ def average_running_statistics(module: nn.Module) -> None:
     for layer in batch_norms(module):
         for statistic in (layer.running_mean, layer.running_var):
             if statistic is not None:
-                statistic.copy_(mean_over_processes(statistic, "global"))
+                statistic.copy_(mean_over_processes(statistic))
 
 
 @contextmanager

@@ -85,8 +85,6 @@ def _check_two_parts(name: str, model: Any, arguments: Mapping[str, Any]) -> int
     except (AttributeError, TypeError, RuntimeError, AssertionError) as error:
         raise InputError(f"timm model {name}: it cannot be split into features and classifier: {error}") from error
     if not same or features.ndim != 2:
-        raise InputError(
-            f"timm model {name}: its classifier must give the model's output on the pooled features"
-        )
+        raise InputError(f"timm model {name}: its classifier must give the model's output on the pooled features")
     model.train()
     return features.shape[1]

@@ -1,20 +1,22 @@
 """The data module of all three ways to train: latents for training, real images for validation and test."""
 
-from typing import Any
+from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
 from torch.utils.data import DataLoader, DistributedSampler
 
 from crossx.core.batches import stack
+from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.core.seeding import run_seed
 from crossx.data.base import LabelledImages, RetrievalData, collate_images
 from crossx.pairs.latents import LatentDataset, LatentSampler
 from crossx.teachers.teacher import read_card
 from crossx.teachers.vocabulary import Vocabulary
-from crossx.training.lightning_state import batches_done
-from crossx.types import ImageBatch, LatentBatch, Modality, Split
+from crossx.training.lightning_state import progress
+from crossx.training.run_length import Length, check_length, in_batches
+from crossx.types import ImageBatch, LatentBatch, Modality, PairTrainer, Split
 
 
 class SyntheticPairsDataModule(pl.LightningDataModule):
@@ -27,7 +29,8 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
     Args:
         dataset: Real images for validation and test; None for a run that is never evaluated (reconstruction alone).
         batch_size: B of one process, in latents.
-        batches_per_epoch: Training batches between two chances to validate and save.
+        batches_per_epoch: Training batches between two validations and checkpoints: a number of batches, or a share of
+            the run such as 0.25.
         eval_batch_size: Images a batch in validation and test.
         workers: Loader processes for training and evaluation each.
         photo_teacher: The photo teacher's file, whose class names the data set's classes must be among; filled in by
@@ -46,7 +49,7 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
         self,
         dataset: RetrievalData | None = None,
         batch_size: int = 128,
-        batches_per_epoch: int = 100,
+        batches_per_epoch: Length = 0.25,
         eval_batch_size: int = 256,
         workers: int = 0,
         photo_teacher: str | None = None,
@@ -55,15 +58,10 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
         unknown_classes: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in (
-            ("batch_size", batch_size),
-            ("batches_per_epoch", batches_per_epoch),
-            ("eval_batch_size", eval_batch_size),
-        ):
-            if value < 1:
-                raise InputError(f"data.{name}: {value} is not legal; at least 1")
-        if workers < 0:
-            raise InputError(f"data.workers: {workers} is not legal; 0 (none) or more")
+        must_be_in("data.batch_size", batch_size, "[1, inf)")
+        must_be_in("data.eval_batch_size", eval_batch_size, "[1, inf)")
+        must_be_in("data.workers", workers, "[0, inf)")
+        check_length("data.batches_per_epoch", batches_per_epoch)
         self.dataset = dataset
         self.batch_size = batch_size
         self.batches_per_epoch = batches_per_epoch
@@ -75,8 +73,9 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
             cards = (read_card(photo_teacher, "teachers.photo"), read_card(sketch_teacher, "teachers.sketch"))
             check_classes(dataset.classes, Vocabulary(cards[0].classes, cards[1].classes, aliases))
 
-    def _root(self) -> Any:  # noqa: ANN401 - any module with the four attributes below
-        return self._trainer.lightning_module
+    def _root(self) -> PairTrainer:
+        root: Any = self._trainer.lightning_module  # typed as LightningModule; a `PairTrainer` by the contract
+        return cast(PairTrainer, root)
 
     @property
     def _trainer(self) -> pl.Trainer:
@@ -87,15 +86,17 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[LatentBatch]:
         """Latents, and for training with data the images that belong to them."""
         trainer, root = self._trainer, self._root()
-        length = self.batch_size * self.batches_per_epoch * trainer.world_size
+        total = progress(trainer).total if isinstance(self.batches_per_epoch, float) else None
+        batches = max(in_batches("data.batches_per_epoch", self.batches_per_epoch, total), 1)
+        length = self.batch_size * batches * trainer.world_size
         latents = LatentDataset(run_seed(), root.latent_dim, length)
         source = root.pair_source
-        progress = trainer.fit_loop.epoch_loop.batch_progress
+        counter = trainer.fit_loop.epoch_loop.batch_progress
         return DataLoader(
             latents if source is None else source.loaded(latents, self.dataset),
             self.batch_size,
             sampler=LatentSampler(
-                latents, trainer.world_size, trainer.global_rank, self.batch_size, lambda: progress.total.ready
+                latents, trainer.world_size, trainer.global_rank, self.batch_size, lambda: counter.total.ready
             ),
             num_workers=self.workers,
             persistent_workers=self.workers > 0,  # they keep decoded images
@@ -106,10 +107,13 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:  # noqa: ANN401 - Lightning's signature
         """Make pairs where they are wanted."""
         trainer, root = self._trainer, self._root()
-        if not (trainer.training and isinstance(batch, LatentBatch) and root.wants_pairs(batches_done(trainer))):
+        if not (trainer.training and isinstance(batch, LatentBatch) and root.wants_pairs(progress(trainer))):
             return batch
+        source = root.pair_source
+        if source is None:
+            raise InputError("model: wants pairs and names no source of them")
         with torch.no_grad(), trainer.precision_plugin.forward_context():
-            pairs = root.pair_source.sample(batch)
+            pairs = source.sample(batch)
         pairs.photo, pairs.sketch = pairs.photo.float(), pairs.sketch.float()
         return pairs
 
@@ -151,7 +155,9 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
         """Gallery and queries of the test split."""
         return self.evaluation_loaders("test")
 
-    predict_dataloader = test_dataloader
+    def predict_dataloader(self) -> list[DataLoader[ImageBatch]]:
+        """Gallery and queries of the test split."""
+        return self.test_dataloader()
 
 
 def check_classes(classes: tuple[str, ...], vocabulary: Vocabulary) -> None:

@@ -5,23 +5,20 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from crossx.core.batches import concatenate, take
+from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
-from crossx.core.seeding import philox, run_seed
+from crossx.core.seeding import Stream, philox, run_seed
 from crossx.data.base import RetrievalData
-from crossx.pairs.latents import LatentDataset
-from crossx.pairs.sources import Pairs
-from crossx.teachers.pair import TeacherPair
 from crossx.types import LatentBatch, PairBatch, PairSource, TeacherOutput
 
 
-class Replay(Pairs):
+class Replay(PairSource):
     """Fill a share of every batch with pairs of earlier batches.
 
     Generators drift while they learn; encoders that see only the newest images forget the older ones (forgetting is
     what replay cures in data-free distillation, arXiv 2108.05698). The pool is class-balanced: its places are divided
     equally among the classes of the union, each class (a pair's `target`) has a ring of its own, and a replayed pair
-    is drawn by class first. Images are kept as uint8 beside
-    the teachers' outputs on them.
+    is drawn by class first. Images are kept as uint8 beside the teachers' outputs on them.
 
     The pool is no `nn.Module` buffer, because DDP broadcasts buffers; every process has its own. It is not part of
     the checkpoint: a resumed run starts with an empty pool, and until it holds a batch's share, batches are all new.
@@ -36,34 +33,26 @@ class Replay(Pairs):
         InputError: When `share` or `size` is out of range, or a batch's share is larger than the pool.
     """
 
-    def __init__(self, source: Pairs, share: float = 0.5, size: int = 4096) -> None:
-        if not 0 < share < 1:
-            raise InputError(f"share: {share} is not legal; a number above 0 and below 1")
-        if size < 1:
-            raise InputError(f"size: {size} is not legal; at least 1 pair")
+    def __init__(self, source: PairSource, share: float = 0.5, size: int = 4096) -> None:
+        must_be_in("replay.share", share, "(0, 1)")
+        must_be_in("replay.size", size, "[1, inf)")
+        if size < source.num_classes:
+            raise InputError(f"replay.size: must be at least {source.num_classes}, one pair a class, got {size}")
         self.source = source
+        self.num_classes = source.num_classes
         self.real, self.true_labels = source.real, source.true_labels
         self.share = share
         self.size = size
         self._pool: PairBatch | None = None
-        self._written = torch.zeros(0, dtype=torch.int64)  # pairs ever written, by class
+        self._written = torch.zeros(self.num_classes, dtype=torch.int64)  # pairs ever written, by class
 
     @property
     def latent_dim(self) -> int:
         """Z of the source."""
         return self.source.latent_dim
 
-    def attach(self, teachers: TeacherPair, live: PairSource | None) -> None:
-        """Hand everything on to the source."""
-        classes = len(teachers.vocabulary.union)
-        if self.size < classes:
-            raise InputError(f"size: {self.size} is not legal; at least one pair for each of the {classes} classes")
-        self.source.attach(teachers, live)
-        self._pool = None
-        self._written = torch.zeros(classes, dtype=torch.int64)
-
-    def loaded(self, latents: LatentDataset, data: RetrievalData | None) -> Dataset[LatentBatch]:
-        """What the source reads."""
+    def loaded(self, latents: Dataset[LatentBatch], data: RetrievalData | None) -> Dataset[LatentBatch]:
+        """Return what the source reads."""
         return self.source.loaded(latents, data)
 
     def __len__(self) -> int:
@@ -75,7 +64,9 @@ class Replay(Pairs):
         count = len(latents.noise)
         replayed = min(round(self.share * count), count - 1)  # the generators are always asked for something new
         if replayed > self._places * len(self._written):
-            raise InputError(f"size: {self.size} is not legal; a batch of {count} replays {replayed} pairs, name more")
+            raise InputError(
+                f"replay.size: must hold the {replayed} pairs that a batch of {count} replays, got {self.size}"
+            )
         if replayed == 0 or len(self) < replayed:
             new = self.source.sample(latents)
             self._remember(new)
@@ -98,7 +89,7 @@ class Replay(Pairs):
     def _recall(self, count: int, place: int) -> PairBatch:
         if self._pool is None:
             raise RuntimeError("nothing has been remembered yet")
-        draw = philox(run_seed(), place, stream=2)
+        draw = philox(run_seed(), place, Stream.REPLAY)
         present = self._filled.nonzero().flatten().numpy()
         classes = torch.from_numpy(present[draw.integers(len(present), size=count)])
         offsets = torch.from_numpy(draw.integers(self._filled[classes].numpy()))

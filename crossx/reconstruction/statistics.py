@@ -8,15 +8,14 @@ from torch import Tensor
 from crossx.core.distributed import moments_over_processes
 from crossx.core.precision import full_precision
 from crossx.teachers.teacher import FrozenTeacher
-from crossx.types import LayerStatistics, Reduce
+from crossx.types import LayerStatistics
 
 
-def joined_statistics(statistics: Sequence[LayerStatistics], reduce: Reduce = "local") -> tuple[Tensor, Tensor]:
+def joined_statistics(statistics: Sequence[LayerStatistics]) -> tuple[Tensor, Tensor]:
     """Mean and variance of all layers' channels behind one another.
 
     Args:
         statistics: One entry a layer, at least one.
-        reduce: Whether they are those of this process's batch or of all processes' batches.
 
     Returns:
         Mean (C,) and biased variance (C,), at least float32, C the channels of all layers together.
@@ -24,7 +23,7 @@ def joined_statistics(statistics: Sequence[LayerStatistics], reduce: Reduce = "l
     # All layers in one tensor: two exchanges between processes instead of two a layer.
     mean = torch.cat([full_precision(layer.mean) for layer in statistics])
     var = torch.cat([full_precision(layer.var) for layer in statistics])
-    return moments_over_processes(mean, var, reduce)
+    return moments_over_processes(mean, var)
 
 
 @torch.no_grad()

@@ -49,8 +49,8 @@ class TeacherPair(nn.Module):
         Args:
             photo: (B, 3, H, W) in [0, 1].
             sketch: (B, 3, H, W) in [0, 1].
-            target: Wanted or true classes, (B,) index into the union; None where nobody asked for any: then it is the
-                class that both teachers together find most likely.
+            target: True classes, (B,) index into the union; None where they are unknown: then a pair's class is the one
+                that both teachers together find most likely.
             statistics: Also read BatchNorm input statistics.
         """
         of_photo, of_sketch = self.photo(photo, statistics), self.sketch(sketch, statistics)

@@ -1,7 +1,7 @@
 """Two class lists seen as one: their union, their shared part, and how to get from one to the other.
 
 Classes are names, never indices: two teachers may order the same classes differently, call them differently, or know
-only some of each other's classes. Alignment acts on the shared part, targets are drawn from the union.
+only some of each other's classes. Alignment acts on the shared part, a pair's class is one of the union.
 """
 
 from collections.abc import Mapping, Sequence
@@ -110,11 +110,6 @@ class Vocabulary:
     def shared_logits(self, logits: Tensor, modality: Modality) -> Tensor:
         """Logits of one teacher, (B, K), for the shared classes only, (B, S), in the order of `shared`."""
         return logits.index_select(1, self._shared[modality].to(logits.device))
-
-    def draw(self, uniform: Tensor) -> Tensor:
-        """Turn uniform numbers in [0, 1), (B,), into classes of the union with equal chances, (B,) int64."""
-        # A float32 just below 1 may round up to U when multiplied.
-        return (uniform * len(self.union)).long().clamp(max=len(self.union) - 1)
 
     def known(self, modality: Modality) -> BoolTensor:
         """Which classes of the union the teacher of a modality knows, (U,) bool."""

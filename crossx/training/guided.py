@@ -2,9 +2,9 @@
 
 from abc import abstractmethod
 
-from crossx.pairs.sources import Pairs
 from crossx.teachers.pair import TeacherPair
 from crossx.training.retrieval import RetrievalModule
+from crossx.types import PairSource
 
 
 class TeacherGuided:
@@ -22,7 +22,7 @@ class GuidedRetrievalModule(TeacherGuided, RetrievalModule):
 
     @property
     @abstractmethod
-    def pair_source(self) -> Pairs:
+    def pair_source(self) -> PairSource:
         """Where the pairs come from."""
 
     @property

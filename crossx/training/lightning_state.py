@@ -5,6 +5,8 @@ from pathlib import Path
 import lightning.pytorch as pl
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+from crossx.types import Progress
+
 
 def is_fast_dev_run(trainer: pl.Trainer) -> bool:
     """Whether the run only tries a few batches; Lightning sets the attribute without declaring it."""
@@ -33,3 +35,19 @@ def batches_done(trainer: pl.Trainer) -> int:
     where gradients are accumulated.)
     """
     return trainer.fit_loop.epoch_loop.batch_progress.total.completed
+
+
+def run_steps(trainer: pl.Trainer) -> int | None:
+    """Optimiser steps of the whole run; None where the run has no known end, such as one that ends by time."""
+    if trainer.max_steps != -1:
+        return int(trainer.max_steps)
+    epoch, epochs = trainer.fit_loop.max_batches, trainer.max_epochs
+    if epochs is None or epochs < 1 or not isinstance(epoch, int):
+        return None
+    return epochs * -(-epoch // trainer.accumulate_grad_batches)
+
+
+def progress(trainer: pl.Trainer) -> Progress:
+    """Where a run stands, in training batches."""
+    steps = run_steps(trainer)
+    return Progress(batches_done(trainer), None if steps is None else steps * trainer.accumulate_grad_batches)

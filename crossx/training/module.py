@@ -11,12 +11,14 @@ from typing import Any, Self
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.core.saving import CHECKPOINT_PAST_HPARAMS_KEYS
 from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import nn
+from torch.optim.lr_scheduler import ConstantLR, LRScheduler
 
+from crossx.core.checks import must_be_in
 from crossx.core.distributed import rank
 from crossx.core.errors import InputError
 from crossx.core.seeding import run_seed
@@ -25,7 +27,8 @@ from crossx.core.version import __version__
 from crossx.networks.batch_norm import average_running_statistics
 from crossx.networks.frozen import Frozen
 from crossx.teachers.pair import TeacherPair
-from crossx.training.lightning_state import batches_done
+from crossx.training.lightning_state import batches_done, run_steps
+from crossx.training.rates import RateFactory, make_schedule
 from crossx.types import Split, StepOutput
 
 INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
@@ -48,12 +51,12 @@ class CrossxModule(pl.LightningModule):
     def __init__(
         self,
         optimizer: OptimizerCallable = torch.optim.Adam,
-        scheduler: LRSchedulerCallable | None = None,
+        scheduler: RateFactory | None = None,
         clip_norm: float | None = None,
     ) -> None:
         super().__init__()
-        if clip_norm is not None and not clip_norm > 0:
-            raise InputError(f"clip_norm: {clip_norm} is not legal; a positive number, or null for no clipping")
+        if clip_norm is not None:
+            must_be_in("clip_norm", clip_norm, "(0, inf)")
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler
         self.clip_norm = clip_norm
@@ -68,11 +71,18 @@ class CrossxModule(pl.LightningModule):
         """Submodules that learn at another rate than the rest, each with the factor to the optimiser's rate."""
         return []
 
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Optimiser and schedule, stepped per optimiser step.
+    def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning allows several forms
+        """Optimiser and schedule of a module that is the root."""
+        return self.optimizer_and_schedule(run_steps(self.trainer))
+
+    def optimizer_and_schedule(self, steps: int | None) -> OptimizerLRSchedulerConfig:
+        """Build the optimiser and its schedule, stepped per optimiser step.
+
+        Args:
+            steps: Optimiser steps of this module in the run; None where they are not known.
 
         Raises:
-            InputError: When nothing trains, or for a schedule that waits for a metric or overrules `relative_rates`.
+            InputError: When nothing trains, the optimiser refuses its arguments, or the schedule does not fit.
         """
         factors = {p: factor for module, factor in self.relative_rates() for p in module.parameters()}
         groups: dict[float, list[nn.Parameter]] = {}
@@ -80,27 +90,24 @@ class CrossxModule(pl.LightningModule):
             groups.setdefault(factors.get(p, 1.0), []).append(p)
         if not groups:
             raise InputError(
-                "model: nothing of it trains, so there is nothing to fit; crossx validate and test measure it"
+                "model: has no parameters to train, so there is nothing to fit; measure it with crossx validate or test"
             )
-        optimizer = self.make_optimizer([{"params": parameters} for parameters in groups.values()])
+        try:
+            optimizer = self.make_optimizer([{"params": parameters} for parameters in groups.values()])
+        except (ValueError, TypeError) as error:  # torch's own checks, such as that of a negative rate
+            raise InputError(f"optimizer: {error}") from error
         for group, factor in zip(optimizer.param_groups, groups, strict=True):
             group["lr"] *= factor
         if self.make_scheduler is None:
-            scheduler: Any = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+            scheduler: LRScheduler = ConstantLR(optimizer, factor=1.0)
         else:
-            scheduler = self.make_scheduler(optimizer)
-        if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
-            raise InputError(
-                "scheduler: ReduceLROnPlateau is not legal: it waits for a validation metric, and schedules here are "
-                "stepped with the optimiser; any schedule over steps is"
-            )
+            scheduler = make_schedule(self.make_scheduler, optimizer, steps)
         rates = [group["lr"] for group in optimizer.param_groups]
         wanted = [rates[0] / next(iter(groups)) * factor for factor in groups]
         if not np.allclose(rates, wanted):
             raise InputError(
-                f"scheduler: {type(scheduler).__name__} gives all parameters one rate, and a part of the model asks "
-                "for its own share (network_rate); use a schedule that scales the rates, such as CosineAnnealingLR, "
-                "or network_rate: 1"
+                f"scheduler: must scale the rates of all parts alike where a part has its own share (network_rate), "
+                f"got {type(scheduler).__name__}; use Cosine or OneCycle, or network_rate: 1"
             )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 

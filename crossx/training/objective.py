@@ -16,14 +16,18 @@ names, others by their dotted paths.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
+from crossx.core.factories import complete
+from crossx.training.run_length import Length, check_length, in_batches
+from crossx.types import Progress
 
 LossT = TypeVar("LossT", bound=nn.Module)
 
@@ -33,65 +37,92 @@ class WeightedTerm(Generic[LossT]):
     """One loss of an objective.
 
     Args:
-        loss: Module that maps the objective's input to a scalar.
+        loss: Module that maps the objective's input to a scalar, or a factory of one that wants its context.
         weight: Factor of the loss, finite and >= 0; 0 switches the term off.
-        ramp: (start, end) in batches done: the factor is 0 up to start, rises linearly, and is `weight` from end on.
-            None means `weight` from the first batch on.
+        ramp: (start, end), numbers of batches or shares of the run: the factor is 0 up to start, rises linearly, and
+            is `weight` from end on. None means `weight` from the first batch on.
     """
 
-    loss: LossT
+    loss: LossT | Callable[..., LossT]
     weight: float = 1.0
-    ramp: tuple[int, int] | None = None
+    ramp: tuple[Length, Length] | None = None
 
-    def weight_at(self, batches_done: int) -> float:
-        """The factor after so many batches: a pure function, so a resumed run and every process agree on it."""
+    def weight_at(self, progress: Progress) -> float:
+        """Factor at a place in the run: a pure function, so that a resumed run and every process agree on it."""
         if self.ramp is None:
             return self.weight
-        start, end = self.ramp
-        return self.weight * min(max((batches_done - start) / (end - start), 0.0), 1.0)
+        start, end = (in_batches("ramp", length, progress.total) for length in self.ramp)
+        if end <= start:  # shares of a very short run
+            return self.weight if progress.done >= end else 0.0
+        return self.weight * min(max((progress.done - start) / (end - start), 0.0), 1.0)
 
 
-class WeightedObjective(nn.Module):
-    """Weighted sum of named losses that all see the same input.
+def complete_terms(
+    terms: Mapping[str, WeightedTerm[LossT]],
+    kind: type[LossT],
+    **context: Any,  # noqa: ANN401 - each kind of loss has its own context
+) -> dict[str, WeightedTerm[LossT]]:
+    """Return the terms that have a weight, each with its loss built.
 
     Args:
-        terms: Losses by the names that appear in logs.
+        terms: Terms by name.
+        kind: Class of their losses.
+        context: What factories of losses want.
 
     Raises:
-        InputError: When there is no term, a name cannot name a submodule, a weight is negative or not finite, every
-            weight is 0, or a ramp does not increase.
+        InputError: When a weight or a ramp is out of range, or a loss cannot be built.
+    """
+    for name, term in terms.items():
+        _check(name, term)
+    if not any(term.weight for term in terms.values()):
+        raise InputError(f"terms: must have a term with a weight above 0, got {list(terms)}")
+    return {
+        name: replace(term, loss=complete(f"terms.{name}.loss", term.loss, kind, **context))
+        for name, term in terms.items()
+        if term.weight
+    }
+
+
+class WeightedObjective(nn.Module, Generic[LossT]):
+    """Weighted sum of named losses that all take the same input.
+
+    Args:
+        terms: Terms by the names that appear in logs, with their losses built; see `complete_terms`.
+
+    Raises:
+        InputError: When a name cannot name a submodule.
     """
 
     def __init__(self, terms: Mapping[str, WeightedTerm[LossT]]) -> None:
         super().__init__()
-        for name, term in terms.items():
-            _check(name, term)
-        if not any(term.weight for term in terms.values()):
-            raise InputError(f"terms: no term of {list(terms)} has a weight above 0, so there is nothing to learn")
         self.terms = dict(terms)
         # Registered as submodules too: a loss may have parameters or buffers of its own.
         try:
-            self.losses = nn.ModuleDict({name: term.loss for name, term in terms.items()})
+            self.losses = nn.ModuleDict({name: term.loss for name, term in terms.items()})  # type: ignore[misc]  # built
         except KeyError as error:
             raise InputError(f"terms: a name of {list(terms)} cannot be used: {error.args[0]}") from error
 
-    def active(self, batches_done: int) -> dict[str, float]:
-        """Weights of the terms that are evaluated now, by name."""
-        weights = {name: term.weight_at(batches_done) for name, term in self.terms.items()}
+    def loss(self, name: str) -> LossT:
+        """Return the loss of a term."""
+        return self.losses[name]  # type: ignore[return-value]  # ModuleDict forgets the class
+
+    def active(self, progress: Progress) -> dict[str, float]:
+        """Return the weights of the terms that are evaluated now, by name."""
+        weights = {name: term.weight_at(progress) for name, term in self.terms.items()}
         # Before every ramp has begun nothing has a weight: the sum is then 0, but still has to have a graph.
         return {name: weight for name, weight in weights.items() if weight > 0} or weights
 
-    def forward(self, inputs: object, batches_done: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, inputs: object, progress: Progress) -> tuple[Tensor, dict[str, Tensor]]:
         """Evaluate the terms that have a weight now.
 
         Args:
             inputs: What the losses take.
-            batches_done: Position on the ramps.
+            progress: Place in the run, on which ramps depend.
 
         Returns:
             The weighted sum (scalar, with gradient), and the unweighted, detached value of each evaluated term.
         """
-        active = self.active(batches_done)
+        active = self.active(progress)
         values: dict[str, Tensor] = {name: self.losses[name](inputs) for name in active}
         loss = torch.stack([weight * values[name] for name, weight in active.items()]).sum()
         # DDP waits for a gradient of every parameter, also of those of terms that have no weight now.
@@ -101,7 +132,13 @@ class WeightedObjective(nn.Module):
 
 
 def _check(name: str, term: WeightedTerm[LossT]) -> None:
-    if not (math.isfinite(term.weight) and term.weight >= 0):
-        raise InputError(f"terms.{name}.weight: {term.weight} is not a finite number >= 0")
-    if term.ramp is not None and not 0 <= term.ramp[0] < term.ramp[1]:
-        raise InputError(f"terms.{name}.ramp: {list(term.ramp)} is not [start, end] with 0 <= start < end")
+    must_be_in(f"terms.{name}.weight", term.weight, "[0, inf)")
+    if not math.isfinite(term.weight):
+        raise InputError(f"terms.{name}.weight: must be finite, got {term.weight}")
+    if term.ramp is None:
+        return
+    start, end = term.ramp
+    for length in term.ramp:
+        check_length(f"terms.{name}.ramp", length)
+    if type(start) is type(end) and not start < end:
+        raise InputError(f"terms.{name}.ramp: must end after its start, got {list(term.ramp)}")

@@ -3,12 +3,13 @@
 from abc import ABC, abstractmethod
 
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from crossx.core.errors import InputError
 from crossx.evaluation.metric import RetrievalMetric
 from crossx.training.module import CrossxModule
+from crossx.training.rates import RateFactory
 from crossx.types import ImageBatch, Modality
 
 
@@ -29,7 +30,7 @@ class RetrievalModule(CrossxModule, ABC):
     def __init__(
         self,
         optimizer: OptimizerCallable = torch.optim.Adam,
-        scheduler: LRSchedulerCallable | None = None,
+        scheduler: RateFactory | None = None,
         clip_norm: float | None = None,
     ) -> None:
         super().__init__(optimizer, scheduler, clip_norm)

@@ -1,8 +1,10 @@
-"""Which phase a batch belongs to: a pure function of the batches done, so that processes and resumed runs agree."""
+"""The schedule of a joint run, in the words of a config."""
 
 from dataclasses import dataclass
 
-from crossx.core.errors import InputError
+from crossx.core.checks import must_be_in
+from crossx.training.rotation import Rotation
+from crossx.training.run_length import Length, check_length, in_batches
 
 
 @dataclass(frozen=True)
@@ -10,7 +12,7 @@ class Schedule:
     """Generators alone for a warm-up, then k generator steps and m encoder steps in turn.
 
     Attributes:
-        warmup: Batches for the generators alone.
+        warmup: Batches for the generators alone: a number of batches, or a share of the run such as 0.25.
         generator_steps: k, generator batches in a cycle; 0 leaves the generators as the warm-up made them.
         encoder_steps: m, encoder batches in a cycle.
 
@@ -18,23 +20,23 @@ class Schedule:
         InputError: When a number is negative, or encoders would never train.
     """
 
-    warmup: int = 0
+    warmup: Length = 0
     generator_steps: int = 1
     encoder_steps: int = 1
 
     def __post_init__(self) -> None:
-        for name, least in (("warmup", 0), ("generator_steps", 0), ("encoder_steps", 1)):
-            value = getattr(self, name)
-            if value < least:
-                raise InputError(f"schedule.{name}: {value} is not legal; at least {least}")
+        check_length("schedule.warmup", self.warmup)
+        must_be_in("schedule.generator_steps", self.generator_steps, "[0, inf)")
+        must_be_in("schedule.encoder_steps", self.encoder_steps, "[1, inf)")
 
-    def trains_encoders(self, batches_done: int) -> bool:
-        """Whether the coming batch trains the encoders (and not the generators)."""
-        if batches_done < self.warmup:
-            return False
-        return (batches_done - self.warmup) % (self.generator_steps + self.encoder_steps) >= self.generator_steps
+    def rotation(self, total: int | None) -> Rotation:
+        """Return whose turn each batch of a run is: 0 for the generators, 1 for the encoders.
 
-    def generator_batches(self, batches_done: int) -> int:
-        """How many of the first so many batches train the generators."""
-        cycles, rest = divmod(max(batches_done - self.warmup, 0), self.generator_steps + self.encoder_steps)
-        return min(batches_done, self.warmup) + cycles * self.generator_steps + min(rest, self.generator_steps)
+        Args:
+            total: Batches of the whole run.
+
+        Raises:
+            InputError: When the warm-up is a share of a run without known length.
+        """
+        warmup = in_batches("schedule.warmup", self.warmup, total)
+        return Rotation((self.generator_steps, self.encoder_steps), warmup)

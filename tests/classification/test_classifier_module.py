@@ -199,9 +199,7 @@ def test_the_scheduler_is_stepped_every_step(tmp_path: Path) -> None:
 def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"output: 't\.pt'"):
         ClassifierModule("t.pt", 8)
-    with pytest.raises(
-        InputError, match=r"augmentation: must be an augmentation that keeps .*, got PasteOnto"
-    ):
+    with pytest.raises(InputError, match=r"augmentation: must be an augmentation that keeps .*, got PasteOnto"):
         make_module(tmp_path / "t.safetensors", augmentation=PasteOnto(DeadLeaves()))
     with pytest.raises(InputError, match="label_smoothing: 1"):
         make_module(tmp_path / "t.safetensors", label_smoothing=1.0)

@@ -96,15 +96,13 @@ def replacements(content: Config, folder: Path) -> list[str]:
     for part in parts(content["model"]):
         if part["class_path"].endswith("SavedPairs"):
             sides = [UpsamplingGenerator(size=32, latent_dim=8, width=8, channels=channels) for channels in (3, 1)]
-            save_generators(folder / "generators.safetensors", GeneratorPair(*sides), CLASSES)
+            save_generators(folder / "generators.safetensors", GeneratorPair(*sides))
             wrapped = content["model"]["init_args"]["pairs"] is not part
             place = "--model.pairs.source.generators" if wrapped else "--model.pairs.generators"
             words += [place, str(folder / "generators.safetensors")]
         elif part["class_path"] == "DiscriminatorGuidanceLoss":
             place = "--model.reconstruction.init_args.terms.modality.loss.init_args.discriminator"
             words += [place, save_discriminator(folder / "modality.safetensors")]
-    if "with_data" in content.get("report", {}):
-        words += ["--report.with_data", "null"]
     return words
 
 

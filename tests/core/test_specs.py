@@ -13,10 +13,12 @@ from crossx.networks.timm_network import TimmNetwork
 
 
 class Part:
-    def __init__(self, *given: object, number: int = 1, inner: "Part | None" = None, other: object = None) -> None:
+    def __init__(
+        self, teachers: object = None, number: int = 1, inner: "Part | None" = None, other: object = None
+    ) -> None:
         if number < 0:
             raise InputError("number: negative")
-        self.given, self.number, self.inner, self.other = given, number + 1, inner, other
+        self.teachers, self.number, self.inner, self.other = teachers, number + 1, inner, other
 
 
 class Leaf(Part):
@@ -94,9 +96,9 @@ def test_bare_names_of_crossx_are_unique() -> None:
 
 def test_a_spec_is_built_again_with_the_specs_inside_and_what_the_file_does_not_hold() -> None:
     spec = to_spec(Branch, {"number": 3, "inner": to_spec(Leaf, {"number": 4}), "other": {"class_path": 1}})
-    branch = build(spec, Part, "teachers")
+    branch = build(spec, Part, teachers="both")
     assert type(branch) is Branch
-    assert (branch.given, branch.number, branch.other) == (("teachers",), 4, {"class_path": 1})
+    assert (branch.teachers, branch.number, branch.other) == ("both", 4, {"class_path": 1})
     assert type(branch.inner) is Leaf
     assert branch.inner.number == 5
     assert spec["init_args"]["inner"] == {"class_path": class_name(Leaf), "init_args": {"number": 4}}

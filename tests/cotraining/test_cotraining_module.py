@@ -6,7 +6,6 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from support.runs import (
-    CLASSES,
     Teachers,
     changed,
     data,
@@ -175,6 +174,6 @@ def test_sides_must_share_their_teachers(teachers: Teachers, plain_teachers: Tea
 
 
 def test_saved_pairs_have_no_place_in_a_joint_run(teachers: Teachers, tmp_path: Path) -> None:
-    save_generators(tmp_path / "g.safetensors", reconstruction(teachers).generators, CLASSES)
+    save_generators(tmp_path / "g.safetensors", reconstruction(teachers).generators)
     with pytest.raises(InputError, match="a joint run takes LivePairs"):
         joint(teachers, pairs=SavedPairs(str(tmp_path / "g.safetensors")))

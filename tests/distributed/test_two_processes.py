@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from support.processes import run_processes
-from support.runs import CLASSES, Teachers, data, encoding, joint, reconstruction, trainer, weights
+from support.runs import Teachers, data, encoding, joint, reconstruction, trainer, weights
 from torch import Tensor
 
 from crossx.core.distributed import world_size
@@ -88,7 +88,7 @@ def run_checks(teachers: Teachers, folder: Path) -> dict[str, Weights]:
 def everything(teachers: Teachers, tmp_path_factory: pytest.TempPathFactory) -> Everything:
     """All checks in one launch: starting processes takes longer than the checks."""
     folder = tmp_path_factory.mktemp("two_processes")
-    save_generators(folder / "generators.safetensors", reconstruction(teachers).generators, CLASSES)
+    save_generators(folder / "generators.safetensors", reconstruction(teachers).generators)
     return Everything(run_checks(teachers, folder), run_processes(2, run_checks, teachers, folder), folder)
 
 

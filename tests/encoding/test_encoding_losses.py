@@ -257,14 +257,14 @@ def test_gradients_are_those_of_the_values() -> None:
     assert torch.autograd.gradcheck(lambda q, k: posterior_matching(q, k, weight, 0.5), (query, keys))
 
 
-# --- two processes with reduce=global are one process with the double batch ---
+# --- two processes are one process with the double batch ---
 
 
 def contrastive_losses(inputs: Tensor, posteriors: Tensor) -> list[list[Any]]:
     """Value, process-averaged gradient of a shared weight, and queue of each loss over three batches, each in parts."""
     world, rank = (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
     results = []
-    for loss in (InfoNCELoss(0.2, 11, "global"), SupConLoss(0.2, "global"), PosteriorMatchingLoss(0.2, "global")):
+    for loss in (InfoNCELoss(0.2, 11), SupConLoss(0.2), PosteriorMatchingLoss(0.2)):
         for batch, posterior in zip(inputs, posteriors, strict=True):
             weight = torch.linspace(-1, 1, 20, dtype=torch.float64).view(5, 4).sin().requires_grad_()
             photo, sketch = F.normalize(batch.chunk(world)[rank].view(-1, 2, 5) @ weight, dim=2).unbind(dim=1)

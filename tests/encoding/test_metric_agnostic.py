@@ -18,7 +18,7 @@ from crossx.core.batches import stack
 from crossx.core.errors import InputError
 from crossx.core.specs import loaded_subclasses
 from crossx.cotraining.module import CoTrainingModule
-from crossx.encoding.critics import DistanceCritic, LastLayerCritic, MarginCritic, PairCritic, ProxyCritic
+from crossx.encoding.critics import DistanceCritic, LastLayerCritic, PairCritic
 from crossx.encoding.losses import EncodingLoss
 from crossx.pairs.latents import LatentDataset
 from crossx.reconstruction.generators import make_pairs
@@ -39,7 +39,7 @@ def of_crossx(base: type[T]) -> list[type[T]]:
 
 LOSSES = of_crossx(EncodingLoss)  # type: ignore[type-abstract]  # only its subclasses are made
 CRITICS = of_crossx(PairCritic)  # type: ignore[type-abstract]  # as above
-OTHERS = [c for c in CRITICS if c is not ProxyCritic]
+OTHERS = [c for c in CRITICS if c is not DistanceCritic]
 
 
 class Watch(Callback):
@@ -87,7 +87,7 @@ def adversarial_gradients(module: CoTrainingModule) -> list[float]:
 
 def test_both_kinds_are_found() -> None:
     assert {"InfoNCELoss", "SupConLoss"} <= {loss.__name__ for loss in LOSSES}
-    assert {DistanceCritic, MarginCritic, ProxyCritic} <= set(CRITICS)
+    assert {DistanceCritic, LastLayerCritic} <= set(CRITICS)
 
 
 def check(module: CoTrainingModule, watch: Watch, folder: Path) -> None:
@@ -120,7 +120,7 @@ def test_any_loss_has_any_adversary(tmp_path: Path, loss: type[EncodingLoss]) ->
     edit(content, "model.reconstruction.terms", terms)
     edit(content, "model.reconstruction.optimizer", part("torch.optim.Adam", lr=0.02))
     edit(content, "model.encoding.terms", {"metric": {"loss": part(loss.__name__)}})
-    edit(content, "model.encoding.critic", part("ProxyCritic"))
+    edit(content, "model.encoding.critic", part("DistanceCritic"))
     edit(content, "model.schedule", {"warmup": 6, "generator_steps": 1, "encoder_steps": 1})
     edit(content, "data.dataset", None)
     edit(content, "data.batch_size", 16)
@@ -139,7 +139,7 @@ def test_any_loss_has_any_adversary(tmp_path: Path, loss: type[EncodingLoss]) ->
         dim = module.encoding.photo_encoder.dim
         if critic is LastLayerCritic and dim != module.teachers.photo.network.num_features:
             # The one critic that reads embeddings as the teachers' own features: others are told so, by name.
-            with pytest.raises(InputError, match=f"length {dim} .* name ProxyCritic"):
+            with pytest.raises(InputError, match=f"length {dim} .* name DistanceCritic"):
                 module.encoding.critic.start_from(module.teachers, dim)
             continue
         module.encoding.critic.start_from(module.teachers, dim)

@@ -1,4 +1,4 @@
-"""With reduce: global, two processes are one process with the double batch, also for what a loss learns itself."""
+"""Two processes are one process with the double batch, also for what a loss learns itself."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -9,20 +9,18 @@ import torch
 import torch.distributed as dist
 from support.embedded import random_embeddings, rows, started
 from support.processes import run_processes
-from support.runs import CLASSES, SGD, Kind, Teachers, data, encoder, reconstruction, trainer, weights
+from support.runs import SGD, Kind, Teachers, data, encoder, reconstruction, trainer, weights
 from torch import Tensor
 
+from crossx.baselines import UniModalDistillationLoss
 from crossx.core.distributed import rank, world_size
 from crossx.encoding.losses import (
-    DistillationLoss,
     EncodingLoss,
     EncodingTerm,
     FeatureDistillationLoss,
-    IntraModalLoss,
     MIBLoss,
     PairEmbeddings,
     PosteriorMatchingLoss,
-    ProxyAnchorLoss,
     SiameseLoss,
     TripletLoss,
 )
@@ -43,10 +41,7 @@ def losses() -> dict[str, EncodingLoss]:
         "triplet_hard": TripletLoss(1.0, "hard"),
         "mib_nce": MIBLoss(beta=0.1),
         "mib_js": MIBLoss(beta=0.1, estimate="jensen_shannon"),
-        "proxy_anchor": ProxyAnchorLoss(alpha=4),
-        "distillation": DistillationLoss(),
-        "distillation_geometry": DistillationLoss("geometry"),
-        "intra_modal": IntraModalLoss(),
+        "distillation": UniModalDistillationLoss(),
     }
 
 
@@ -86,10 +81,10 @@ def fit(teachers: Teachers, folder: Path, terms: dict[str, EncodingTerm], kind: 
 
 
 def without_noise(teachers: Teachers, folder: Path) -> Results:
-    """All objectives that draw nothing; the proxies of one of them wait for its ramp."""
+    """All objectives that draw nothing; the classifiers of one of them wait for its ramp."""
     terms = {name: EncodingTerm(loss) for name, loss in losses().items() if not name.startswith("mib")}
-    terms["late"] = EncodingTerm(ProxyAnchorLoss(alpha=4, start="random"), ramp=(1, 2))
-    terms["never"] = EncodingTerm(DistillationLoss(), weight=0)
+    terms["late"] = EncodingTerm(UniModalDistillationLoss(), ramp=(1, 2))
+    terms["never"] = EncodingTerm(UniModalDistillationLoss(), weight=0)
     return fit(teachers, folder, terms)
 
 
@@ -125,7 +120,7 @@ class Everything:
 def everything(teachers: Teachers, tmp_path_factory: pytest.TempPathFactory) -> Everything:
     """All checks in one launch: starting processes takes longer than the checks."""
     folder = tmp_path_factory.mktemp("objectives")
-    save_generators(folder / "generators.safetensors", reconstruction(teachers).generators, CLASSES)
+    save_generators(folder / "generators.safetensors", reconstruction(teachers).generators)
     return Everything(run_checks(teachers, folder), run_processes(2, run_checks, teachers, folder))
 
 
@@ -144,8 +139,8 @@ def test_values_and_gradients(everything: Everything) -> None:
 
 def test_a_fit(everything: Everything) -> None:
     expected = everything.one["without_noise"]
-    # The never weighted term keeps its proxies as they were.
-    assert (expected["own"].item(), expected["moved"].item()) == (6, 5)
+    # The never weighted term keeps its classifiers as they were.
+    assert (expected["own"].item(), expected["moved"].item()) == (12, 8)
     for results in everything.two:
         compare(results["without_noise"], expected, rtol=1e-4, atol=1e-5)
 

@@ -18,8 +18,6 @@ from crossx.evaluation.functional import (
     average_precision,
     cosine_scores,
     embedding_scores,
-    instance_accuracy,
-    instance_ranks,
     precision_at,
     precision_at_recall,
     rank,
@@ -189,6 +187,12 @@ def test_one_embedding_for_all_images_is_worse_than_chance() -> None:
     assert result.over_queries()["acc_at_1"] == 0.0
 
 
+def test_accuracy_counts_ties_against_the_query() -> None:
+    scores = table([[0.9, 0.5, 0.1], [0.5, 0.5, 0.1], [-0.3, -0.2, -0.1]])
+    result = retrieval_scores(scores, torch.zeros(3).long(), torch.tensor([0, 1, 2]), acc_at=(1, 2, 3), chunk_size=2)
+    assert [result.acc_at[k].tolist() for k in (1, 2, 3)] == [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
+
+
 def test_minus_zero_is_zero() -> None:
     result = retrieval_scores(table([[0.0, -0.0]]), torch.tensor([1]), torch.tensor([1, 0]))
     assert float(result.ap_all) == 0.5  # a tie: the wrong photo first
@@ -277,18 +281,6 @@ def test_select_by_mask_gives_the_measures_of_these_queries_alone() -> None:
     assert_same(part, embedding_scores(queries[wanted], gallery, query_labels[wanted], gallery_labels))
 
 
-# Instances.
-
-
-def test_instance_rank_counts_ties_against_the_query() -> None:
-    scores = table([[0.9, 0.5, 0.1], [0.5, 0.5, 0.1], [-0.3, -0.2, -0.1]])
-    ranks = instance_ranks(scores, torch.tensor([0, 0, 0]), 3, chunk_size=2)
-    assert ranks.tolist() == [1, 2, 3]
-    assert instance_accuracy(ranks, 1) == pytest.approx(1 / 3)
-    assert instance_accuracy(ranks, 2) == pytest.approx(2 / 3)
-    assert instance_accuracy(ranks, 3) == 1.0
-
-
 # Mistakes.
 
 LABELS = torch.tensor([0, 1])
@@ -310,7 +302,6 @@ EYE = torch.eye(2)
         (lambda: retrieval_scores(lambda rows: EYE[rows] * torch.nan, LABELS, LABELS), "NaN"),
         (lambda: retrieval_scores(lambda rows: EYE[rows, :1], LABELS, LABELS), "shape"),
         (lambda: retrieval_scores(lambda rows: EYE[rows], LABELS[:0], LABELS), "0 queries"),
-        (lambda: instance_ranks(lambda rows: EYE[rows], torch.tensor([0, 2]), 2), "own: 2"),
     ],
 )
 def test_mistakes_are_named(call: Callable[[], object], names: str) -> None:

@@ -21,9 +21,9 @@ class MarginEncoderModule(EncoderModule):
     def objective_of(self, embeddings: PairEmbeddings, batches_done: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Add the mean violation of the margin over all triplets of all processes to the configured terms."""
         loss, values = super().objective_of(embeddings, batches_done)
-        sketch, photo = gather(embeddings.sketch, "global"), gather(embeddings.photo, "global")
-        wanted = gather(embeddings.sketch_posterior, "global").argmax(1)
-        shown = gather(embeddings.photo_posterior, "global").argmax(1)
+        sketch, photo = gather(embeddings.sketch), gather(embeddings.photo)
+        wanted = gather(embeddings.sketch_posterior).argmax(1)
+        shown = gather(embeddings.photo_posterior).argmax(1)
         cosine = sketch @ photo.T  # (B, B)
         same = wanted[:, None] == shown[None, :]
         # Violation of each triplet (sketch, photo of its class, other photo), (B, B, B).

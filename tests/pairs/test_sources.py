@@ -16,7 +16,7 @@ from crossx.core.tensor_files import read_safetensors, write_safetensors
 from crossx.data.base import LabelledImages, RetrievalData
 from crossx.pairs.latents import LatentDataset
 from crossx.pairs.sources import LivePairs, RealPairs
-from crossx.reconstruction.generators import GeneratorPair, UpsamplingGenerator, save_generators
+from crossx.reconstruction.generators import save_generators
 from crossx.reconstruction.saved import SavedPairs
 from crossx.teachers.pair import TeacherPair
 from crossx.types import LatentBatch, Modality, PairBatch, Split
@@ -97,7 +97,7 @@ def test_saved_and_real_pairs_refuse_live_generators(teachers: Teachers, pair: T
     module = reconstruction(teachers)
     with pytest.raises(InputError, match=r"^pairs: RealPairs .* a joint run takes LivePairs"):
         RealPairs().attach(pair, live=module)
-    save_generators(tmp_path / "g.safetensors", module.generators, CLASSES)
+    save_generators(tmp_path / "g.safetensors", module.generators)
     with pytest.raises(InputError, match=r"^pairs: SavedPairs .* a joint run takes LivePairs"):
         SavedPairs(str(tmp_path / "g.safetensors")).attach(pair, live=module)
 
@@ -107,7 +107,7 @@ def test_saved_generators_give_the_pairs_of_those_they_were_saved_from(
     teachers: Teachers, tmp_path: Path, norm: Norm
 ) -> None:
     module = reconstruction(teachers, norm)
-    save_generators(tmp_path / "g.safetensors", module.generators, CLASSES)
+    save_generators(tmp_path / "g.safetensors", module.generators)
     source = SavedPairs(str(tmp_path / "g.safetensors"))
     assert source.latent_dim == module.latent_dim
     source.attach(module.teachers, live=None)
@@ -117,18 +117,8 @@ def test_saved_generators_give_the_pairs_of_those_they_were_saved_from(
     assert not any(p.requires_grad for p in source.generators.parameters())
 
 
-def test_saved_class_conditional_generators_know_their_classes_by_name(pair: TeacherPair, tmp_path: Path) -> None:
-    names = pair.vocabulary.union
-    generators = GeneratorPair(*(UpsamplingGenerator(SIZE, 8, 8, channels, classes=len(names)) for channels in (3, 1)))
-    save_generators(tmp_path / "same.safetensors", generators, names)
-    save_generators(tmp_path / "other.safetensors", generators, names[::-1])
-    SavedPairs(str(tmp_path / "same.safetensors")).attach(pair, live=None)
-    with pytest.raises(InputError, match=rf"^generators: made for the classes {names[-1]}, .*; name the teachers"):
-        SavedPairs(str(tmp_path / "other.safetensors")).attach(pair, live=None)
-
-
 def test_saved_pairs_do_not_learn_with_the_encoders(teachers: Teachers, tmp_path: Path) -> None:
-    save_generators(tmp_path / "g.safetensors", reconstruction(teachers, "batch").generators, CLASSES)
+    save_generators(tmp_path / "g.safetensors", reconstruction(teachers, "batch").generators)
     source = SavedPairs(str(tmp_path / "g.safetensors"))
     before, module = weights(source.generators), encoding(teachers, pairs=source)
     trainer(tmp_path, 3, limit_val_batches=0).fit(module, datamodule=data(teachers))
@@ -163,7 +153,7 @@ def test_file_that_does_not_describe_generators(
     (tmp_path / "evil.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(tmp_path)
     path = tmp_path / "g.safetensors"
-    save_generators(path, reconstruction(teachers).generators, CLASSES)
+    save_generators(path, reconstruction(teachers).generators)
     tensors, metadata = read_safetensors(path, "generators")
     if isinstance(specs, dict) and specs:
         specs = {**json.loads(metadata["crossx_generators"]), **specs}
@@ -193,7 +183,7 @@ def test_file_of_the_first_version_is_named_with_the_way_on(tmp_path: Path) -> N
 @pytest.mark.parametrize("kind", ["missing", "folder", "text", "pickle", "cut", "teacher"])
 def test_file_that_is_not_one_of_generators(teachers: Teachers, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "g.safetensors"
-    save_generators(tmp_path / "good.safetensors", reconstruction(teachers).generators, CLASSES)
+    save_generators(tmp_path / "good.safetensors", reconstruction(teachers).generators)
     good = (tmp_path / "good.safetensors").read_bytes()
     match kind:
         case "folder":
@@ -276,7 +266,7 @@ def test_real_pairs_need_images(pair: TeacherPair) -> None:
 
 @pytest.mark.parametrize("kind", ["live", "saved", "real"])
 def test_using_a_source_too_early_is_a_defect(teachers: Teachers, tmp_path: Path, kind: str) -> None:
-    save_generators(tmp_path / "g.safetensors", reconstruction(teachers).generators, CLASSES)
+    save_generators(tmp_path / "g.safetensors", reconstruction(teachers).generators)
     sources = {"live": LivePairs(), "saved": SavedPairs(str(tmp_path / "g.safetensors")), "real": RealPairs()}
     with pytest.raises(RuntimeError, match="before the first use"):
         sources[kind].sample(latents(2))

@@ -1,10 +1,9 @@
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import pytest
 import torch
-from support.runs import CLASSES, SIZE, Norm, Teachers, changed, reconstruction, weights
+from support.runs import SIZE, Norm, Teachers, changed, reconstruction, weights
 
 from crossx.core.batches import stack
 from crossx.core.errors import InputError
@@ -18,22 +17,16 @@ from crossx.reconstruction.generators import (
     sample_pairs,
     save_generators,
 )
-from crossx.reconstruction.losses import OneHotLoss
-from crossx.reconstruction.losses.base import ReconstructionTerm
-from crossx.reconstruction.module import ReconstructionModule
 from crossx.teachers.pair import TeacherPair
 from crossx.types import LatentBatch
 
 NORMS: tuple[Norm, ...] = ("batch", "group", "none")
-U = len(CLASSES)
 
 
-def make(classes: int = 0, norm: Norm = "batch", **channels: Literal[1, 3]) -> GeneratorPair:
+def make(norm: Norm = "batch", **channels: Literal[1, 3]) -> GeneratorPair:
     torch.manual_seed(0)
     sides = {"photo": 3, "sketch": 1, **channels}
-    return GeneratorPair(
-        *(UpsamplingGenerator(SIZE, 8, 16, sides[side], norm, classes) for side in ("photo", "sketch"))
-    )
+    return GeneratorPair(*(UpsamplingGenerator(SIZE, 8, 16, sides[side], norm) for side in ("photo", "sketch")))
 
 
 def latents(count: int) -> LatentBatch:
@@ -52,7 +45,7 @@ def pair(teachers: Teachers) -> TeacherPair:
 def test_images(size: int, channels: Literal[1, 3], norm: Norm) -> None:
     torch.manual_seed(0)
     generator = UpsamplingGenerator(size, latent_dim=5, width=8, channels=channels, norm=norm)
-    images = generator(20 * torch.randn(4, 5), torch.zeros(4).long())
+    images = generator(20 * torch.randn(4, 5))
     assert images.shape == (4, 3, size, size)
     assert images.dtype == torch.float32
     assert images.min() >= 0
@@ -63,9 +56,8 @@ def test_images(size: int, channels: Literal[1, 3], norm: Norm) -> None:
 
 
 @pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("classes", [0, U])
-def test_every_parameter_gets_a_gradient(pair: TeacherPair, norm: Norm, classes: int) -> None:
-    generators = make(classes, norm)
+def test_every_parameter_gets_a_gradient(pair: TeacherPair, norm: Norm) -> None:
+    generators = make(norm)
     pairs = make_pairs(generators, pair, latents(64))
     (pairs.photo_teacher.logits.square().mean() + pairs.sketch_teacher.logits.square().mean()).backward()  # type: ignore[no-untyped-call]
     for name, parameter in generators.named_parameters():
@@ -73,17 +65,12 @@ def test_every_parameter_gets_a_gradient(pair: TeacherPair, norm: Norm, classes:
         # A bias before BatchNorm has none but rounding errors: the norm takes the mean away again.
         if norm != "batch" or not name.endswith(("body.2.bias", "body.6.bias")):
             assert parameter.grad.abs().max() > 1e-7, name
-    if classes:
-        embedding = generators.get_parameter("photo.embed.weight").grad
-        assert embedding is not None
-        asked = pairs.target.bincount(minlength=U) > 0
-        assert torch.equal(embedding.abs().sum(1) > 0, asked)
 
 
 def test_grey_levels_stay_fine_in_bfloat16() -> None:
     generator = UpsamplingGenerator(16, 8, 8)
     with torch.autocast("cpu", torch.bfloat16):
-        images = generator(torch.randn(16, 8), torch.zeros(16).long())
+        images = generator(torch.randn(16, 8))
     assert images.dtype == torch.float32
     assert images[images > 0.5].unique().numel() > 200  # bfloat16 has 128 numbers there
 
@@ -119,7 +106,7 @@ def test_modes_come_back_after_an_error(pair: TeacherPair) -> None:
     assert changed(before, weights(generators))  # and statistics are tracked again
 
 
-def test_unconditional_generator_finds_classes_by_itself(pair: TeacherPair) -> None:
+def test_class_of_a_pair_is_what_both_teachers_find_most_likely(pair: TeacherPair) -> None:
     batch = latents(32)
     pairs = sample_pairs(make(), pair, batch)
     assert torch.equal(
@@ -127,27 +114,6 @@ def test_unconditional_generator_finds_classes_by_itself(pair: TeacherPair) -> N
     )
     batch.uniform = 1 - batch.uniform
     assert torch.equal(sample_pairs(make(), pair, batch).photo, pairs.photo)
-
-
-def test_conditional_generator_makes_the_class_that_is_asked_for(pair: TeacherPair) -> None:
-    batch = latents(32)
-    generators = make(classes=U, norm="group")
-    pairs = sample_pairs(generators, pair, batch)
-    assert torch.equal(pairs.target, (batch.uniform * U).long())
-    noise, target = torch.zeros(1, 8).expand(3, 8), torch.tensor([0, 1, 0])
-    images = generators.photo(noise, target)
-    assert torch.equal(images[0], images[2])
-    assert not torch.allclose(images[0], images[1], atol=1e-3)
-
-
-def test_conditional_generators_fit_the_teachers(teachers: Teachers) -> None:
-    assert make(U).conditional
-    assert not make().conditional
-    make().check_classes(U)
-    make(U).check_classes(U)
-    sides = make(U + 1)
-    with pytest.raises(InputError, match=rf"^photo_generator\.classes: {U + 1} is not legal; the teachers know {U} "):
-        ReconstructionModule(*teachers, sides.photo, sides.sketch, {"one_hot": ReconstructionTerm(OneHotLoss())})
 
 
 @pytest.mark.parametrize(
@@ -160,7 +126,6 @@ def test_conditional_generators_fit_the_teachers(teachers: Teachers) -> None:
         ({"width": 0}, "width: 0 is not legal"),
         ({"channels": 2}, "channels 2 and norm 'batch': legal are 1 or 3"),
         ({"norm": "layer"}, "norm 'layer': legal are .* batch, group or none"),
-        ({"classes": -1}, "classes: -1 is not legal"),
     ],
 )
 def test_arguments_out_of_range(arguments: dict[str, int], message: str) -> None:
@@ -168,32 +133,23 @@ def test_arguments_out_of_range(arguments: dict[str, int], message: str) -> None
         UpsamplingGenerator(**arguments)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("other", "message"),
-    [
-        (lambda: UpsamplingGenerator(16, 9, 8), r"^sketch_generator\.latent_dim: 9 is not legal beside .* = 8"),
-        (lambda: UpsamplingGenerator(16, 8, 8, classes=2), r"^sketch_generator\.classes: 2 is not legal beside .* = 0"),
-    ],
-)
-def test_sides_must_take_the_same_latents(other: Callable[[], Generator], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        GeneratorPair(UpsamplingGenerator(16, 8, 8), other())
+def test_sides_must_take_the_same_latents() -> None:
+    with pytest.raises(InputError, match=r"^sketch_generator\.latent_dim: 9 is not legal beside .* = 8"):
+        GeneratorPair(UpsamplingGenerator(16, 8, 8), UpsamplingGenerator(16, 9, 8))
 
 
-@pytest.mark.parametrize("classes", [0, U])
-def test_saved_generators_come_back(tmp_path: Path, classes: int) -> None:
-    generators = make(classes, "group")
-    save_generators(tmp_path / "g.safetensors", generators, CLASSES)
+def test_saved_generators_come_back(tmp_path: Path) -> None:
+    generators = make("group")
+    save_generators(tmp_path / "g.safetensors", generators)
     torch.manual_seed(1)
-    again, names = load_generators(str(tmp_path / "g.safetensors"), "generators")
-    assert names == CLASSES
+    again = load_generators(str(tmp_path / "g.safetensors"), "generators")
     assert not changed(weights(generators), weights(again))
     assert again.photo.arguments() == generators.photo.arguments()
     assert again.sketch.arguments() == generators.sketch.arguments()
     assert not any(m.training for m in again.modules())
     assert not any(p.requires_grad for p in again.parameters())
-    noise, target = torch.randn(2, 8), torch.tensor([0, 1])
-    for a, b in zip(generators(noise, target), again(noise, target), strict=True):
+    noise = torch.randn(2, 8)
+    for a, b in zip(generators(noise), again(noise), strict=True):
         assert torch.equal(a, b)
 
 
@@ -203,12 +159,12 @@ def test_a_user_s_own_generator_is_saved_and_read(tmp_path: Path) -> None:
             super().__init__(latent_dim)
             self.grey = grey
 
-        def forward(self, noise: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        def forward(self, noise: torch.Tensor) -> torch.Tensor:
             return noise.new_full((len(noise), 3, 4, 4), self.grey)
 
-    save_generators(tmp_path / "g.safetensors", GeneratorPair(Constant(3, 0.25), Constant(3, 0.75)), CLASSES)
-    (generators, _) = load_generators(str(tmp_path / "g.safetensors"), "generators")
-    photo, sketch = generators(torch.zeros(2, 3), torch.zeros(2))
+    save_generators(tmp_path / "g.safetensors", GeneratorPair(Constant(3, 0.25), Constant(3, 0.75)))
+    generators = load_generators(str(tmp_path / "g.safetensors"), "generators")
+    photo, sketch = generators(torch.zeros(2, 3))
     assert photo.unique().tolist() == [0.25]
     assert sketch.unique().tolist() == [0.75]
 

@@ -82,18 +82,6 @@ def test_one_hot_predicted_is_minus_the_log_of_the_largest_probability() -> None
     assert OneHotLoss()(x).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_one_hot_target_asks_each_teacher_for_what_it_knows() -> None:
-    x = random_reconstruction()
-    columns = [{0: 0, 1: 1, 2: 2}, {2: 0, 3: 1, 1: 2}]  # union index -> teacher index
-    total = 0.0
-    for teacher, column in zip(both(x), columns, strict=True):
-        posterior = softmax(teacher.logits)
-        for i, target in enumerate(x.pairs.target.tolist()):
-            if target in column:
-                total -= math.log(posterior[i, column[target]])
-    assert OneHotLoss("target")(x).item() == pytest.approx(total / (2 * 8), rel=1e-5)
-
-
 def test_one_hot_agreed_uses_the_most_likely_common_class() -> None:
     x = random_reconstruction()
     photo, sketch = (softmax(teacher.logits) for teacher in both(x))
@@ -191,7 +179,7 @@ def test_a_label_of_minus_one_counts_zero() -> None:
 
 
 def test_labels_are_checked() -> None:
-    with pytest.raises(InputError, match="labels: 'argmax' is none of predicted, agreed, target"):
+    with pytest.raises(InputError, match="labels: 'argmax' is none of predicted, agreed"):
         OneHotLoss("argmax")  # type: ignore[arg-type]
 
 
@@ -248,7 +236,6 @@ def test_adversarial_is_zero_without_critic_and_without_agreement() -> None:
 ALL: list[ReconstructionLoss] = [
     OneHotLoss("predicted"),
     OneHotLoss("agreed"),
-    OneHotLoss("target"),
     InformationEntropyLoss(),
     ActivationLoss(),
     ClassAlignmentLoss(),
@@ -294,7 +281,7 @@ def test_gradients_are_those_of_the_values() -> None:
     assert torch.autograd.gradcheck(lambda x: adversarial(x[:, 0], agree), (a,))
 
 
-# --- two processes with reduce=global are one process with the double batch ---
+# --- two processes are one process with the double batch ---
 
 
 def batch_level_losses(inputs: Tensor) -> list[list[Any]]:
@@ -302,7 +289,7 @@ def batch_level_losses(inputs: Tensor) -> list[list[Any]]:
     world, rank = (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
     part = inputs.chunk(world)[rank]
     results = []
-    for loss in (InformationEntropyLoss("global"), BatchNormStatisticsLoss("global")):
+    for loss in (InformationEntropyLoss(), BatchNormStatisticsLoss()):
         weight = torch.linspace(-1, 1, 15, dtype=torch.float64).view(5, 3).requires_grad_()
         value = loss(reconstruction(part @ weight, (part - 1) @ weight))
         (gradient,) = torch.autograd.grad(value, weight)

@@ -87,10 +87,6 @@ def agreed_confidence(x: Reconstruction) -> Tensor:
     return posteriors(x).prod(dim=0).amax(dim=1).mean()
 
 
-def target_confidence(x: Reconstruction) -> Tensor:
-    return posteriors(x)[:, torch.arange(PAIRS), x.pairs.target].mean()
-
-
 def class_entropy(x: Reconstruction) -> Tensor:
     return entropy(posteriors(x).mean(dim=1)).mean()
 
@@ -128,7 +124,6 @@ def train(images: Pixels, loss: ReconstructionLoss) -> None:
 CASES: list[tuple[ReconstructionLoss, Callable[[Reconstruction], Tensor], float]] = [
     (OneHotLoss("predicted"), confidence, 0.3),
     (OneHotLoss("agreed"), agreed_confidence, 0.5),
-    (OneHotLoss("target"), target_confidence, 0.5),
     (InformationEntropyLoss(), class_entropy, 0.3),
     (ActivationLoss(), mean_activation, 1),
     (ClassAlignmentLoss(), divergence, -0.1),

@@ -12,6 +12,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 import torch.nn.functional as F
+from crossx.encoding.losses.proxies import class_rows
 from lightning.pytorch.callbacks import Callback
 from support.commands import config, edit, joint_config, part, run, write
 from support.runs import Teachers, data, trainer
@@ -24,7 +25,6 @@ from crossx.data.shapes.dataset import ShapesDataset
 from crossx.encoding.encoders import Encoder, PosteriorEncoder, StudentEncoder, TeacherHeadEncoder
 from crossx.encoding.losses import SupConLoss
 from crossx.encoding.losses.base import EncodingTerm
-from crossx.encoding.losses.proxies import class_rows
 from crossx.encoding.module import EncoderModule
 from crossx.networks.small_resnet import SmallResNet
 from crossx.pairs.sources import LivePairs, Pairs
@@ -61,24 +61,25 @@ def pictures(modality: Modality) -> Tensor:
 
 
 class Album(Generator):
-    """A perfect generator: real images of the wanted class, a little brighter or darker as it learns.
+    """A perfect generator: real images of a class that the latent names, a little brighter or darker as it learns.
 
     Args:
         modality: Whose images.
-        likes: The class that it makes in nine of ten cases; None for the wanted one.
+        likes: The class that it makes in nine of ten cases; None for the one that the latent names.
         copies: Make one image a class.
         moves: Whether its parameter changes anything.
     """
 
     def __init__(self, modality: Modality, likes: int | None = None, copies: bool = False, moves: bool = True) -> None:
-        super().__init__(latent_dim=2, classes=CLASSES)
+        super().__init__(latent_dim=3)
         self.register_buffer("images", pictures(modality).clone())
         self.likes, self.copies, self.moves = likes, copies, moves
         self.light = nn.Parameter(torch.zeros(3))
 
-    def forward(self, noise: Tensor, target: Tensor) -> Tensor:
+    def forward(self, noise: Tensor) -> Tensor:
         images: Tensor = self.get_buffer("images")
         uniform = torch.special.ndtr(noise)
+        target = (uniform[:, 2] * CLASSES).long().clamp(max=CLASSES - 1)
         choice = (uniform[:, 0] * images.shape[1]).long().clamp(max=images.shape[1] - 1)
         if self.copies:
             choice = choice * 0
@@ -154,7 +155,7 @@ class Mixed(LivePairs):
 
 def terms(**weights: float) -> dict[str, ReconstructionTerm]:
     losses: dict[str, ReconstructionLoss] = {
-        "one_hot": OneHotLoss("target"),
+        "one_hot": OneHotLoss("agreed"),
         "entropy": InformationEntropyLoss(),
         "adversarial": AdversarialLoss(),
     }

@@ -10,21 +10,19 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
-from support.commands import RECONSTRUCTION, config, edit, joint_config, part, run, write
+from support.commands import RECONSTRUCTION, config, edit, joint_config, part, run
 from support.runs import CLASSES, SIZE, Teachers, data, joint, trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import crossx
 from crossx.classification.module import ClassifierModule
-from crossx.cli import main
 from crossx.core.errors import InputError
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.evaluation.posterior import PosteriorForm
-from crossx.reports.run.baselines import TeacherBaselines
 from crossx.reports.run.report import RunReport
+from crossx.reports.run.summary import print_table, read_results
 from crossx.teachers.teacher import load_teacher, read_card
-from crossx.training.module import teacher_hashes
 
 METRICS = {"map_all", "map_at_200", "prec_at_50", "prec_at_100", "prec_at_200", "acc_at_1", "map_all_macro"}
 
@@ -98,23 +96,6 @@ def test_of_the_test_split(joint_run: Path, tested_run: Path) -> None:
     assert set(found["baselines_ap_all"]) == {"features", "posterior"}
 
 
-def test_a_run_on_a_part_of_the_images_is_not_compared(joint_run: Path, teachers: Teachers, tmp_path: Path) -> None:
-    words = ["--ckpt_path", str(joint_run / "checkpoints/last.ckpt"), "--data.init_args.eval_batch_size", "2"]
-    words += ["--trainer.limit_val_batches", "3", "--report.with_data", str(joint_run / "results.json")]
-    run("validate", tmp_path / "config.yaml", joint_config(teachers, tmp_path), *words)
-    found = read(tmp_path / "run/version_0")
-    assert found["baselines"]["with_data"] == read(joint_run)["metrics"]
-    assert "with_data" not in found["differences"]
-
-
-def test_damaged_values_are_named(joint_run: Path, tmp_path: Path) -> None:
-    results = read(joint_run)
-    results["ap_all"][3] = "high"
-    (tmp_path / "results.json").write_text(json.dumps(results))
-    with pytest.raises(InputError, match=r"^report\.with_data: .*ap_all: 'high' is no number"):
-        RunReport(with_data=str(tmp_path / "results.json"))
-
-
 @pytest.mark.parametrize(("verb", "split"), [("fit", "validation"), ("validate", "validation"), ("test", "test")])
 def test_is_written_from_python_too(teachers: Teachers, tmp_path: Path, verb: str, split: str) -> None:
     quiet = trainer(tmp_path, 5, [RunReport()], num_sanity_val_steps=-1)  # an epoch has 5 batches
@@ -182,11 +163,9 @@ def test_table_names_the_rows_and_the_run_folder(
     joint_run: Path, teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--ckpt_path", str(joint_run / "checkpoints/last.ckpt")]
-    words += ["--report.with_data", str(joint_run / "results.json")]
     run("validate", tmp_path / "config.yaml", joint_config(teachers, tmp_path), *words)
     found, fitted = read(tmp_path / "run/version_0"), read(joint_run)
-    assert found["baselines"]["with_data"] == fitted["metrics"]
-    assert found["differences"]["with_data"] == {"difference": 0, "low": 0, "high": 0}, "the same weights"
+    assert found["metrics"] == fitted["metrics"], "the same weights"
     assert len(found["ap_all"]) == 20
     assert sum(found["ap_all"]) / 20 == pytest.approx(found["metrics"]["map_all"], abs=1e-5)
     assert found["posterior"]["form"] in get_args(PosteriorForm)
@@ -204,33 +183,30 @@ def test_table_names_the_rows_and_the_run_folder(
         assert re.search(rf"{label}\s+│\s+{numbers}", out), label
 
 
-class NoTraining(Callback):
-    """Fails when a step is about to be made."""
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        raise AssertionError("the run trains")
-
-
-def test_comparison_with_another_split_is_refused_before_training(
-    tested_run: Path, teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    content = joint_config(teachers, tmp_path / "runs")
-    edit(content, "trainer.callbacks", [{"class_path": f"{__name__}.NoTraining"}])
-    config = write(tmp_path / "config.yaml", content)
-    capsys.readouterr()
-    assert main(["fit", "--config", config, "--report.with_data", str(tested_run / "results.json")]) == 2
-    assert "report.with_data: split of those results is 'test', of this run 'validation'" in capsys.readouterr().err
-    assert not list((tmp_path / "runs").rglob("results.json"))
-
-
 @pytest.mark.parametrize(
     "text", [None, "nonsense", "[]", '{"split": "test"}', '{"metrics": {"map_all": 1}}', '{"metrics": 1, "split": "x"}']
 )
-def test_comparison_with_no_results_is_refused(tmp_path: Path, text: str | None) -> None:
+def test_a_file_without_results_is_refused(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "x.json").write_text(text)
-    with pytest.raises(InputError, match=r"report\.with_data: .*x\.json"):
-        RunReport(with_data=str(tmp_path / "x.json"))
+    with pytest.raises(InputError, match=r"^results: .*x\.json"):
+        read_results(tmp_path / "x.json", "results")
+
+
+def test_damaged_values_are_named(joint_run: Path, tmp_path: Path) -> None:
+    results = read(joint_run)
+    results["ap_all"][3] = "high"
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    with pytest.raises(InputError, match=r"^results: .*ap_all: 'high' is no number"):
+        read_results(tmp_path / "results.json", "results")
+
+
+def test_null_is_an_empty_cell(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(
+        "Title", {"this run": {"map_all": 0.5, "acc_at_1": 0.25}, "other": {"map_all": None, "acc_at_1": 0.123}}
+    )
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "other" in line]
+    assert [cell.strip() for cell in row.strip("│").split("│")] == ["other", "", "0.123"]
 
 
 class Lost(pl.LightningModule):
@@ -258,35 +234,6 @@ def test_what_is_no_number_becomes_null(tmp_path: Path) -> None:
     assert found["metrics"] == {"lost": None, "far": None, "fine": 0.5}
     assert found["config"] == {"list": [1.5, None]}
     assert (found["teachers"], found["split_hash"]) == ({}, None)
-
-
-def test_null_of_a_comparison_is_an_empty_cell(
-    teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    module, images = joint(teachers), data(teachers, evaluated=True)
-    assert images.dataset is not None
-    other = {
-        "split": "validation",
-        "split_hash": images.dataset.split_hash,
-        "teachers": teacher_hashes(module),
-        "metrics": {"map_all": None, "acc_at_1": 0.123},
-    }
-    (tmp_path / "x.json").write_text(json.dumps(other))
-    quiet = trainer(tmp_path, callbacks=[TeacherBaselines(), RunReport(with_data=str(tmp_path / "x.json"))])
-    quiet.validate(module, datamodule=images, verbose=False)
-    (row,) = [line for line in capsys.readouterr().out.splitlines() if "with_data" in line]
-    assert [cell.strip() for cell in row.strip("│").split("│")].count("") == len(METRICS) - 1
-    assert "0.123" in row
-
-
-@pytest.mark.parametrize("key", ["split_hash", "teachers"])
-def test_comparison_on_other_images_or_teachers_is_refused(
-    joint_run: Path, teachers: Teachers, tmp_path: Path, key: str
-) -> None:
-    (tmp_path / "x.json").write_text(json.dumps({**read(joint_run), key: "another"}))
-    words = ["--report.with_data", str(tmp_path / "x.json")]
-    with pytest.raises(InputError, match=rf"^report\.with_data: {key} of those results is 'another', of this run"):
-        run("validate", tmp_path / "c.yaml", joint_config(teachers, tmp_path), *words)
 
 
 def test_reconstruction_reports_its_logs_as_measured_on_no_split(

@@ -106,7 +106,7 @@ def test_sides_that_train_alone_resume_too(teachers: Teachers, tmp_path: Path, s
         generators = reconstruction(teachers, norm="batch")
         module: ReconstructionModule | EncoderModule = generators
         if side == "encoding":
-            save_generators(tmp_path / "g.safetensors", generators.generators, CLASSES)
+            save_generators(tmp_path / "g.safetensors", generators.generators)
             module = encoding(teachers, norm="batch", pairs=SavedPairs(str(tmp_path / "g.safetensors")))
         save = ModelCheckpoint(folder, filename="{step}", every_n_train_steps=1, save_top_k=-1)
         trainer(folder, 8, [save], enable_checkpointing=True, limit_val_batches=0).fit(

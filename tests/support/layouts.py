@@ -5,7 +5,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
@@ -119,13 +118,3 @@ def quickdraw_strokes(root: Path, words: dict[str, int]) -> None:
             for i in range(count)
         ]
         (root / "simplified" / f"{word}.ndjson").write_text("\n".join(lines) + "\n")
-
-
-def quickdraw_bitmaps(root: Path, words: dict[str, int]) -> None:
-    """`numpy_bitmap/<word>.npy`: white on black, a vertical bar that moves right from bitmap to bitmap."""
-    (root / "numpy_bitmap").mkdir(parents=True, exist_ok=True)
-    for word, count in words.items():
-        images = np.zeros((count, 28, 28), dtype=np.uint8)
-        for i in range(count):
-            images[i, 4:24, 4 + i : 6 + i] = 255
-        np.save(root / "numpy_bitmap" / f"{word}.npy", images.reshape(count, 784))

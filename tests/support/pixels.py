@@ -16,7 +16,6 @@ from crossx.reconstruction.losses import (
     Reconstruction,
     ReconstructionLoss,
     StatisticsGuidanceLoss,
-    TotalVariationLoss,
 )
 from crossx.reconstruction.losses.base import ReconstructionTerm
 from crossx.reconstruction.module import ReconstructionModule
@@ -57,15 +56,14 @@ def save_discriminator(
     return str(path)
 
 
-def guided(teachers: Teachers, discriminator: str, momentum: float = 0.9) -> ReconstructionModule:
-    """Generators with the terms that keep something, hold a network, or need the other modality's teacher."""
+def guided(teachers: Teachers, discriminator: str) -> ReconstructionModule:
+    """Generators with the terms that compare whole batches, hold a network, or need the other modality's teacher."""
     torch.manual_seed(0)
     photo, sketch = UpsamplingGenerator(SIZE, 8, 8, 3, "group"), UpsamplingGenerator(SIZE, 8, 8, 1, "group")
     terms = {
-        "statistics": ReconstructionTerm(BatchNormStatisticsLoss(momentum=momentum)),
+        "statistics": ReconstructionTerm(BatchNormStatisticsLoss()),
         "guidance": ReconstructionTerm(StatisticsGuidanceLoss()),
         "discriminator": ReconstructionTerm(DiscriminatorGuidanceLoss(discriminator), 0.5),
-        "variation": ReconstructionTerm(TotalVariationLoss()),
     }
     return ReconstructionModule(*teachers, photo, sketch, terms, optimizer=SGD)
 

@@ -59,15 +59,6 @@ def test_known_and_teacher_target_agree(words: Vocabulary) -> None:
     assert words.teacher_target(everything, "sketch").tolist() == [-1, 2, 1, 0]
 
 
-def test_draw_is_uniform_and_never_leaves_the_union(words: Vocabulary) -> None:
-    drawn = words.draw(torch.arange(1000) / 1000)
-    assert torch.bincount(drawn).tolist() == [250] * 4
-    assert drawn.dtype == torch.int64
-    below_one = torch.nextafter(torch.tensor([1.0]), torch.tensor([0.0]))
-    many = Vocabulary([str(i) for i in range(345)], ["7"])
-    assert many.draw(below_one).item() == 344
-
-
 @pytest.mark.parametrize(
     ("photo", "sketch", "aliases", "message"),
     [

@@ -8,7 +8,6 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.cli import LRSchedulerCallable
 from support.runs import (
-    CLASSES,
     SGD,
     SIZE,
     Teachers,
@@ -52,7 +51,7 @@ class Draws(Callback):
 
 
 def saved(teachers: Teachers, folder: Path) -> SavedPairs:
-    save_generators(folder / "g.safetensors", reconstruction(teachers).generators, CLASSES)
+    save_generators(folder / "g.safetensors", reconstruction(teachers).generators)
     return SavedPairs(str(folder / "g.safetensors"))
 
 

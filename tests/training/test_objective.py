@@ -147,13 +147,13 @@ def test_the_command_line_changes_one_number_and_adds_a_term(tmp_path: Path) -> 
     terms = from_config(
         tmp_path,
         "--model.terms.entropy.weight=2",
-        "--model.terms.one_hot.loss.labels=target",
+        "--model.terms.one_hot.loss.labels=predicted",
         "--model.terms.activation.loss=crossx.reconstruction.losses.ActivationLoss",
         "--model.terms.activation.weight=0.1",
     ).terms
     assert {name: term.weight for name, term in terms.items()} == {"one_hot": 1, "entropy": 2, "activation": 0.1}
     assert terms["entropy"].ramp == (0, 10)
-    assert terms["one_hot"].loss.labels == "target"
+    assert terms["one_hot"].loss.labels == "predicted"
 
 
 def test_a_loss_of_the_other_side_is_refused(tmp_path: Path) -> None:

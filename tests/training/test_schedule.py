@@ -22,13 +22,3 @@ def test_phase_of_each_batch(schedule: Schedule, phases: str) -> None:
 def test_impossible_numbers_are_refused_by_name(field: str, value: int) -> None:
     with pytest.raises(InputError, match=rf"schedule\.{field}: {value} .* at least"):
         Schedule(**{field: value})
-
-
-@pytest.mark.parametrize(("warmup", "generator_steps", "encoder_steps"), [(0, 1, 1), (3, 2, 5), (4, 0, 1), (2, 3, 2)])
-def test_generator_batches_are_counted(warmup: int, generator_steps: int, encoder_steps: int) -> None:
-    schedule = Schedule(warmup, generator_steps, encoder_steps)
-    counted = 0
-    for done in range(40):
-        assert schedule.generator_batches(done) == counted
-        counted += not schedule.trains_encoders(done)
-    assert counted > 0 or warmup == 0

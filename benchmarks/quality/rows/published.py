@@ -65,7 +65,7 @@ PUBLISHED = Table(
     "hundredth of the cosine, beside the teachers' posteriors, which it starts from: at temperature 1 for photos and "
     "0.5 for sketches. `crossx_dfl` has the published objective and small networks from scratch, which 400 steps do "
     "not train: it says what the start is worth, and nothing about the method at its own scale. What else is not as "
-    "published stands in `crossx.baselines.crossx_dfl`. `crossx_dfl_heads` compares the objectives from one start. "
+    "published stands in docs/published-code.md. `crossx_dfl_heads` compares the objectives from one start. "
     "Recipes were chosen on validation; rows without a recipe of their own have the rates of `heads` and their "
     "losses' usual constants. Posterior matching picks its form and temperature on labelled validation images, one "
     "temperature for both sides. What `crossx` has over it comes from the second temperature, chosen on such images "

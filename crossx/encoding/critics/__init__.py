@@ -3,8 +3,5 @@
 from crossx.encoding.critics.base import PairCritic
 from crossx.encoding.critics.distance import DistanceCritic
 from crossx.encoding.critics.last_layer import LastLayerCritic
-from crossx.encoding.critics.margin import MarginCritic
-from crossx.encoding.critics.proxies import Prototypes, Proxies
-from crossx.encoding.critics.proxy import ProxyCritic
 
-__all__ = ["DistanceCritic", "LastLayerCritic", "MarginCritic", "PairCritic", "Prototypes", "Proxies", "ProxyCritic"]
+__all__ = ["DistanceCritic", "LastLayerCritic", "PairCritic"]

@@ -29,9 +29,6 @@ class PairCritic(nn.Module, ABC):
     def start_from(self, teachers: TeacherPair, dim: int) -> None:
         """Called once with the teachers and the encoders' D, before training; by default of no concern."""
 
-    def observe(self, embeddings: PairEmbeddings) -> None:
-        """Called in every step of the encoders with the embeddings of its pairs; by default of no concern."""
-
     @abstractmethod
     def forward(self, embeddings: PairEmbeddings) -> Criticism:
         """Judge B pairs, differentiably with respect to embeddings and posteriors."""

@@ -1,5 +1,7 @@
 """A pair is hard when the teachers' last layers, put on the encoders, see other classes than the teachers do."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -7,10 +9,26 @@ from torch import Tensor
 from crossx.core.errors import InputError
 from crossx.core.precision import full_precision
 from crossx.encoding.critics.base import PairCritic
-from crossx.encoding.critics.proxy import posterior_divergence
 from crossx.encoding.losses.base import PairEmbeddings
 from crossx.teachers.pair import TeacherPair
 from crossx.types import MODALITIES, Criticism, Modality
+
+
+def posterior_divergence(p: Tensor, q: Tensor) -> Tensor:
+    """Jensen-Shannon divergence of two distributions, row by row, as a share of its largest value, log 2.
+
+    Args:
+        p: Rows sum to 1, (B, U); zeros are legal.
+        q: The same.
+
+    Returns:
+        (B,) in [0, 1], symmetric, with finite gradients to both sides.
+    """
+    p, q = full_precision(p), full_precision(q)
+    middle = (p + q) / 2
+    tiny = torch.finfo(middle.dtype).tiny
+    divergences = [(x * (x.clamp_min(tiny).log() - middle.clamp_min(tiny).log())).sum(dim=1) for x in (p, q)]
+    return (torch.stack(divergences).mean(dim=0) / math.log(2)).clamp(0, 1)
 
 
 class LastLayerCritic(PairCritic):
@@ -43,7 +61,7 @@ class LastLayerCritic(PairCritic):
             if width != dim:
                 raise InputError(
                     f"critic: LastLayerCritic is not legal for embeddings of length {dim} beside a {modality} teacher "
-                    f"with {width} features; give embeddings of that length, or name ProxyCritic"
+                    f"with {width} features; give embeddings of that length, or name DistanceCritic"
                 )
         self.teachers = teachers
 

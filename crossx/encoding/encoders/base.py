@@ -1,15 +1,20 @@
 """What an encoder (the student) is: image of one modality to a unit vector."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
+from crossx.encoding.embeddings import Embedding
 from crossx.networks.base import Network
 from crossx.networks.preprocessing import Preprocessing
 from crossx.teachers.pair import TeacherPair
 from crossx.types import Modality, TeacherOutput
+
+NetworkFactory = Callable[[], Network]
+"""Builds a network; a factory, because both modalities need a network of their own."""
 
 
 class EmbeddingHead(nn.Sequential):
@@ -17,13 +22,16 @@ class EmbeddingHead(nn.Sequential):
 
     Args:
         num_features: F.
-        dim: D.
+        dim: D, at least 1.
         hidden: Width of the hidden layer; 0 for none.
+
+    Raises:
+        InputError: When a number is out of range.
     """
 
     def __init__(self, num_features: int, dim: int, hidden: int) -> None:
-        if dim < 1 or hidden < 0:
-            raise InputError(f"encoder: dim {dim} and hidden {hidden} are not legal; dim from 1, hidden from 0 (none)")
+        must_be_in("encoder.dim", dim, "[1, inf)")
+        must_be_in("encoder.hidden", hidden, "[0, inf)")
         if hidden:
             # The normalisation brings teachers of any scale to one scale, whatever they were trained with.
             layers = [nn.LayerNorm(num_features), nn.Linear(num_features, hidden), nn.GELU(), nn.Linear(hidden, dim)]
@@ -35,98 +43,83 @@ class EmbeddingHead(nn.Sequential):
 class Encoder(nn.Module, ABC):
     """Image to unit vector.
 
+    A subclass takes `teachers` and `modality` as the first arguments of its constructor, and is complete after it.
+
     Args:
+        modality: Modality of the images.
         dim: D, length of the embedding.
-        hidden: Width of the embedding head's hidden layer; 0 for a linear head.
 
     Attributes:
-        guesses_features: Whether `answer` gives a guess of the teacher's features.
+        predicts_features: Whether `embed` returns predicted features of the teacher.
+        trains_wholly: Whether every coordinate of the embedding has trainable parameters.
         least_cosine: The smallest cosine that two embeddings can have; 0 where no coordinate is negative.
         temperature: Divides the teacher's logits where its posterior is a part of the embedding, and in the soft labels
             that the encoder learns from: other labels would teach the rest of the embedding to take that part back.
     """
 
-    guesses_features = False
+    predicts_features = False
+    trains_wholly = True
     least_cosine = -1.0
     temperature: float = 1.0
 
-    def __init__(self, dim: int, hidden: int) -> None:
+    def __init__(self, modality: Modality, dim: int) -> None:
         super().__init__()
+        self.modality: Modality = modality
         self.dim = dim
-        self.hidden = hidden
-
-    def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
-        """Called once before training; `dim` must be right from then on. By default of no concern.
-
-        Args:
-            teachers: Both teachers and the vocabulary that joins their classes.
-            modality: The encoder's own.
-        """
 
     def check_partner(self, other: "Encoder") -> None:
         """Refuse an encoder of the other modality that does not embed into this one's space; both are asked.
 
         Args:
-            other: The other encoder, started as this one.
+            other: The other encoder.
 
         Raises:
             InputError: When the lengths of their embeddings differ.
         """
         if self.dim != other.dim:
             raise InputError(
-                f"photo_encoder, sketch_encoder: {type(self).__name__} and {type(other).__name__} with embeddings of "
-                f"length {self.dim} and {other.dim} are not legal together: both embed into one space; choose two of a "
-                "kind, with the same dim"
+                f"encoder, sketch_encoder: must embed into one space, got {type(self).__name__} and "
+                f"{type(other).__name__} with embeddings of length {self.dim} and {other.dim}; choose two of a kind, "
+                "with the same dim"
             )
 
     def relative_rates(self) -> list[tuple[nn.Module, float]]:
-        """Submodules that learn at another rate than the rest, each with the factor to the optimiser's rate."""
+        """Return submodules that learn at another rate than the rest, each with the factor to the optimiser's rate."""
         return []
 
     @abstractmethod
-    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
-        """Images to embeddings of any length.
+    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
+        """Embed images.
 
         Args:
             images: (B, 3, H, W) in [0, 1].
-            teacher: What the teacher has already said of these very images, where that is known.
-
-        Returns:
-            (B, D).
+            teacher: The teacher's output on these very images, where it is known already.
         """
 
-    @property
-    def learned_dim(self) -> int:
-        """Length of what `learned` gives."""
-        return self.dim
-
-    def learned(self, embedding: Tensor) -> Tensor:
-        """What training can move of embeddings, (B, D), as unit vectors: what an adversary is shown. By default all."""
-        return embedding
+    def embed_for_critic(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
+        """Embed images for a critic, which may need less than all of it; by default the same as `embed`."""
+        return self.embed(images, teacher)
 
     def forward(self, images: Tensor, teacher: TeacherOutput | None = None) -> Tensor:
         """Images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32."""
-        return F.normalize(self.embed(images, teacher).float(), dim=1)
+        return self.embed(images, teacher).unit
 
-    def embed_learned(self, images: Tensor, teacher: TeacherOutput | None = None) -> Tensor:
-        """What training can move of the images' embeddings, (B, `learned_dim`); an encoder may leave out the rest."""
-        return self.learned(self(images, teacher))
 
-    def answer(self, images: Tensor, teacher: TeacherOutput | None = None) -> tuple[Tensor, Tensor | None]:
-        """The unit vectors, (B, D), beside a guess of the teacher's features, (B, F); None where it makes none."""
-        return self(images, teacher), None
+EncoderFactory = Callable[[TeacherPair, Modality], Encoder]
+"""Builds an encoder for a modality from the teachers, such as the class `TeacherEncoder` or a partial of it."""
 
 
 class BackboneEncoder(Encoder):
     """An encoder with a network of its own, in place of its teacher's.
 
     Args:
-        network: Backbone without classifier (`num_classes: 0`), such as `SmallResNet` or `TimmNetwork`.
-        input_size: Side in pixels that images are resized to.
-        mean: Subtracted from each channel of an image in [0, 1].
-        std: Divides each channel then.
+        teachers: Both teachers.
+        modality: Modality of the images.
+        network: Factory of a backbone without classifier, such as `SmallResNet` or `TimmNetwork` with `num_classes: 0`.
+        input_size: Side in pixels that images are resized to; None for that of the teacher's input.
+        mean: Subtracted from each channel of an image in [0, 1]; None for the teacher's.
+        std: Divides each channel then; None for the teacher's.
         dim: D.
-        hidden: Width of the embedding head's hidden layer; 0 for a linear head.
 
     Raises:
         InputError: When the network has a classifier.
@@ -134,21 +127,27 @@ class BackboneEncoder(Encoder):
 
     def __init__(
         self,
-        network: Network,
-        input_size: int,
-        mean: tuple[float, float, float],
-        std: tuple[float, float, float],
+        teachers: TeacherPair,
+        modality: Modality,
+        network: NetworkFactory,
+        input_size: int | None,
+        mean: Sequence[float] | None,
+        std: Sequence[float] | None,
         dim: int,
-        hidden: int,
     ) -> None:
-        super().__init__(dim, hidden)
-        if network.num_classes:
+        super().__init__(modality, dim)
+        card = teachers.of(modality).card
+        self.network = network()
+        if self.network.num_classes:
             raise InputError(
-                f"encoder.network.num_classes: {network.num_classes} is not legal; 0, because an encoder has no "
-                "use for the network's classifier and its parameters would never learn"
+                f"encoder.network.num_classes: must be 0, got {self.network.num_classes}; an encoder does not use the "
+                "network's classifier, whose parameters would never learn"
             )
-        self.network = network
-        self.preprocessing = Preprocessing(input_size, mean, std)
+        self.preprocessing = Preprocessing(
+            card.input_size if input_size is None else input_size,
+            card.mean if mean is None else mean,
+            card.std if std is None else std,
+        )
 
     def pooled(self, images: Tensor) -> Tensor:
         """Images in [0, 1], (B, 3, H, W), to the network's own features."""

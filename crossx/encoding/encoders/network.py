@@ -2,39 +2,43 @@
 
 from torch import Tensor
 
-from crossx.encoding.encoders.base import BackboneEncoder, EmbeddingHead
-from crossx.networks.base import Network
-from crossx.types import TeacherOutput
+from crossx.encoding.embeddings import Embedding
+from crossx.encoding.encoders.base import BackboneEncoder, EmbeddingHead, NetworkFactory
+from crossx.teachers.pair import TeacherPair
+from crossx.types import Modality, TeacherOutput
 
 
 class NetworkEncoder(BackboneEncoder):
-    """A network of its own, started at random or from weights that timm knows.
+    """A network of its own, started at random or from weights of timm, and a head.
 
     Args:
-        network: Backbone without classifier (`num_classes: 0`), such as `TimmNetwork` or `SmallResNet`.
-        input_size: Side in pixels that images are resized to.
-        mean: Subtracted from each channel of an image in [0, 1].
-        std: Divides each channel then.
+        teachers: Both teachers.
+        modality: Modality of the images.
+        network: Factory of a backbone without classifier, such as `SmallResNet` or `TimmNetwork` with `num_classes: 0`.
+        input_size: Side in pixels that images are resized to; None for that of the teacher's input.
+        mean: Subtracted from each channel of an image in [0, 1]; None for the teacher's.
+        std: Divides each channel then; None for the teacher's.
         dim: D.
         hidden: Width of the head's hidden layer; 0 for a linear head.
 
     Raises:
-        InputError: When the network has a classifier.
+        InputError: When the network has a classifier, or a number is out of range.
     """
 
     def __init__(
         self,
-        network: Network,
-        input_size: int,
-        mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
-        std: tuple[float, float, float] = (0.5, 0.5, 0.5),
+        teachers: TeacherPair,
+        modality: Modality,
+        network: NetworkFactory,
+        input_size: int | None = None,
+        mean: tuple[float, float, float] | None = None,
+        std: tuple[float, float, float] | None = None,
         dim: int = 64,
         hidden: int = 0,
     ) -> None:
-        super().__init__(network, input_size, mean, std, dim, hidden)
-        self.head = EmbeddingHead(network.num_features, dim, hidden)
+        super().__init__(teachers, modality, network, input_size, mean, std, dim)
+        self.head = EmbeddingHead(self.network.num_features, dim, hidden)
 
-    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
-        """Run network and head; the teacher is of no concern."""
-        embedding: Tensor = self.head(self.pooled(images))
-        return embedding
+    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
+        """Run network and head."""
+        return Embedding(self.head(self.pooled(images)))

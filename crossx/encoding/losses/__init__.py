@@ -1,28 +1,22 @@
 """Losses of the encoders, one file each."""
 
 from crossx.encoding.losses.base import EncodingLoss, EncodingTerm, PairEmbeddings
-from crossx.encoding.losses.distillation import DistillationLoss
 from crossx.encoding.losses.feature_distillation import FeatureDistillationLoss
 from crossx.encoding.losses.info_nce import InfoNCELoss
-from crossx.encoding.losses.intra_modal import IntraModalLoss
 from crossx.encoding.losses.mib import MIBLoss
 from crossx.encoding.losses.posterior_matching import PosteriorMatchingLoss
-from crossx.encoding.losses.proxy_anchor import ProxyAnchorLoss
 from crossx.encoding.losses.siamese import SiameseLoss
 from crossx.encoding.losses.sup_con import SupConLoss
 from crossx.encoding.losses.triplet import TripletLoss
 
 __all__ = [
-    "DistillationLoss",
     "EncodingLoss",
     "EncodingTerm",
     "FeatureDistillationLoss",
     "InfoNCELoss",
-    "IntraModalLoss",
     "MIBLoss",
     "PairEmbeddings",
     "PosteriorMatchingLoss",
-    "ProxyAnchorLoss",
     "SiameseLoss",
     "SupConLoss",
     "TripletLoss",

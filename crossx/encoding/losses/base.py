@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from crossx.core.distributed import gather
 from crossx.teachers.pair import TeacherPair
 from crossx.training.objective import WeightedTerm
-from crossx.types import Reduce
 
 
 @dataclass
@@ -33,8 +32,8 @@ class PairEmbeddings:
         sketch: Sketch embeddings of unit length, (B, D).
         photo_posterior: The photo teacher's posterior over the union, (B, U), rows sum to 1.
         sketch_posterior: The sketch teacher's posterior over the union, (B, U), rows sum to 1.
-        target: Wanted (or, with data, true) class as an index into the union, (B,) int64; that of the pair, also where
-            views of other content are judged.
+        target: Class that both teachers together find most likely (or, with data, the true class), as an index into the
+            union, (B,) int64; that of the pair, also where views of other content are judged.
         hints: One for each encoder that guesses its teacher's features.
         least_cosine: The smallest cosine that a photo and a sketch can have, in [-1, 1).
     """
@@ -57,17 +56,17 @@ class PairEmbeddings:
         """Most likely class of each sketch by its teacher, as an index into the union, (B,) int64."""
         return self.sketch_posterior.argmax(dim=1)
 
-    def gathered(self, reduce: Reduce) -> "PairEmbeddings":
+    def gathered(self) -> "PairEmbeddings":
         """The pairs of all processes in rank order, embeddings with gradient and posteriors without.
 
         Hints stay behind: what compares an image with itself needs no other process's.
         """
         return PairEmbeddings(
-            photo=gather(self.photo, reduce),
-            sketch=gather(self.sketch, reduce),
-            photo_posterior=gather(self.photo_posterior.detach(), reduce),
-            sketch_posterior=gather(self.sketch_posterior.detach(), reduce),
-            target=gather(self.target, reduce),
+            photo=gather(self.photo),
+            sketch=gather(self.sketch),
+            photo_posterior=gather(self.photo_posterior.detach()),
+            sketch_posterior=gather(self.sketch_posterior.detach()),
+            target=gather(self.target),
             least_cosine=self.least_cosine,
         )
 
@@ -75,7 +74,9 @@ class PairEmbeddings:
 class EncodingLoss(nn.Module, ABC):
     """A loss of the encoders; the mean of both directions, sketch to photo and photo to sketch.
 
-    Parameters of its own (proxies, heads) are trained by the encoders' optimiser and are in the checkpoint.
+    A loss that compares the pairs of a batch compares those of all processes together.
+
+    Parameters of its own (heads, classifiers) are trained by the encoders' optimiser and are in the checkpoint.
 
     Attributes:
         needs_guesses: Whether it reads `PairEmbeddings.hints`, which not every encoder gives.

@@ -6,7 +6,6 @@ from torch import Tensor
 from crossx.core.distributed import mean_over_processes
 from crossx.core.precision import full_precision
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
-from crossx.types import Reduce
 
 
 class FeatureDistillationLoss(EncodingLoss):
@@ -14,16 +13,9 @@ class FeatureDistillationLoss(EncodingLoss):
 
     `StudentEncoder` does. A posterior is a few numbers an image, features are hundreds: a network that starts at random
     learns faster from them.
-
-    Args:
-        reduce: `global` takes the features' size from the batches of all processes together.
     """
 
     needs_guesses = True
-
-    def __init__(self, reduce: Reduce = "global") -> None:
-        super().__init__()
-        self.reduce: Reduce = reduce
 
     def forward(self, embeddings: PairEmbeddings) -> Tensor:
         """Return the mean of both modalities' squared error as a share of the features' mean square, >= 0.
@@ -33,7 +25,7 @@ class FeatureDistillationLoss(EncodingLoss):
         losses = []
         for hint in embeddings.hints:
             wanted = full_precision(hint.features.detach())
-            error = mean_over_processes((full_precision(hint.guess) - wanted).square().mean(), self.reduce)
-            size = mean_over_processes(wanted.square().mean(), self.reduce)
+            error = mean_over_processes((full_precision(hint.guess) - wanted).square().mean())
+            size = mean_over_processes(wanted.square().mean())
             losses.append(error / size.clamp_min(torch.finfo(size.dtype).tiny))
         return torch.stack(losses).mean()

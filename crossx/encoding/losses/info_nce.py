@@ -9,7 +9,6 @@ from crossx.core.errors import InputError
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
 from crossx.encoding.losses.matrices import products
 from crossx.encoding.queue import KeyQueue
-from crossx.types import Reduce
 
 
 def info_nce(query: Tensor, keys: Tensor, query_class: Tensor, key_class: Tensor, temperature: float) -> Tensor:
@@ -44,27 +43,25 @@ class InfoNCELoss(EncodingLoss):
     Args:
         temperature: Divides the cosines, > 0.
         queue_size: Keys to keep of each modality; 0 for in-batch negatives alone.
-        reduce: `global` contrasts the pairs of all processes together, and all processes hold the same queue.
 
     Raises:
         InputError: When the temperature is not positive or queue_size is negative.
     """
 
-    def __init__(self, temperature: float = 0.07, queue_size: int = 4096, reduce: Reduce = "global") -> None:
+    def __init__(self, temperature: float = 0.07, queue_size: int = 4096) -> None:
         super().__init__()
         if not temperature > 0:
             raise InputError(f"temperature: {temperature} is not above 0")
         self.temperature = temperature
-        self.reduce: Reduce = reduce
         self.photo_queue = KeyQueue(queue_size)
         self.sketch_queue = KeyQueue(queue_size)
 
     def forward(self, embeddings: PairEmbeddings) -> Tensor:
         """Return the mean of both directions' `info_nce`, >= 0 in nats."""
-        photo = gather(embeddings.photo, self.reduce)
-        sketch = gather(embeddings.sketch, self.reduce)
-        photo_class = gather(embeddings.photo_class, self.reduce)
-        sketch_class = gather(embeddings.sketch_class, self.reduce)
+        photo = gather(embeddings.photo)
+        sketch = gather(embeddings.sketch)
+        photo_class = gather(embeddings.photo_class)
+        sketch_class = gather(embeddings.sketch_class)
         photo_keys, photo_key_class = self.photo_queue.behind(photo, photo_class)
         sketch_keys, sketch_key_class = self.sketch_queue.behind(sketch, sketch_class)
         to_photo = info_nce(sketch, photo_keys, sketch_class, photo_key_class, self.temperature)

@@ -13,7 +13,6 @@ from crossx.core.precision import full_precision
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
 from crossx.encoding.losses.matrices import products, weighted_mean
 from crossx.teachers.pair import TeacherPair
-from crossx.types import Reduce
 
 Estimate = Literal["info_nce", "jensen_shannon"]
 """Lower bound of the mutual information: InfoNCE (arXiv 1807.03748), or Jensen-Shannon (arXiv 1808.06670)."""
@@ -87,7 +86,6 @@ class MIBLoss(EncodingLoss):
         beta: Weight of the divergence, >= 0; the paper raises it from 1e-4 to 1e-3 and beyond.
         estimate: Lower bound of the mutual information.
         temperature: Divides the critic's cosines, > 0.
-        reduce: `global` contrasts the pairs of all processes together.
 
     Raises:
         InputError: When a number is out of range, or the estimate is unknown.
@@ -98,7 +96,6 @@ class MIBLoss(EncodingLoss):
         beta: float = 1e-3,
         estimate: Estimate = "info_nce",
         temperature: float = 0.1,
-        reduce: Reduce = "global",
     ) -> None:
         super().__init__()
         if not 0 <= beta < math.inf:
@@ -110,7 +107,6 @@ class MIBLoss(EncodingLoss):
         self.beta = beta
         self.estimate = estimate
         self.temperature = temperature
-        self.reduce: Reduce = reduce
         self.mean: nn.Linear | None = None
         self.deviation: nn.Linear | None = None
 
@@ -125,8 +121,8 @@ class MIBLoss(EncodingLoss):
 
     def forward(self, embeddings: PairEmbeddings) -> Tensor:
         """Return the missing information plus beta times the mean divergence of the pairs, >= 0 in nats."""
-        photo_posterior = gather(full_precision(embeddings.photo_posterior.detach()), self.reduce)
-        sketch_posterior = gather(full_precision(embeddings.sketch_posterior.detach()), self.reduce)
+        photo_posterior = gather(full_precision(embeddings.photo_posterior.detach()))
+        sketch_posterior = gather(full_precision(embeddings.sketch_posterior.detach()))
         weight = (sketch_posterior * photo_posterior).sum(dim=1)
         negative = sketch_posterior.argmax(dim=1)[:, None] != photo_posterior.argmax(dim=1)[None, :]
         # Heads run on a process's own pairs, because all processes must see one and the same noise.
@@ -146,4 +142,4 @@ class MIBLoss(EncodingLoss):
             mean = _linear(self.mean, vectors)
             deviation = F.softplus(_linear(self.deviation, vectors)) + _LEAST_DEVIATION
             sample = mean + deviation * torch.randn_like(mean) if self.training else mean
-        return gather(mean, self.reduce), gather(deviation, self.reduce), gather(sample, self.reduce)
+        return gather(mean), gather(deviation), gather(sample)

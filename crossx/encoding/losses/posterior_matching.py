@@ -8,7 +8,6 @@ from crossx.core.errors import InputError
 from crossx.core.precision import full_precision
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
 from crossx.encoding.losses.matrices import products
-from crossx.types import Reduce
 
 
 def posterior_matching(query: Tensor, keys: Tensor, match: Tensor, temperature: float) -> Tensor:
@@ -38,24 +37,22 @@ class PosteriorMatchingLoss(EncodingLoss):
 
     Args:
         temperature: Divides match and cosine, > 0.
-        reduce: `global` ranks the pairs of all processes together.
 
     Raises:
         InputError: When the temperature is not positive.
     """
 
-    def __init__(self, temperature: float = 0.2, reduce: Reduce = "global") -> None:
+    def __init__(self, temperature: float = 0.2) -> None:
         super().__init__()
         if not temperature > 0:
             raise InputError(f"temperature: {temperature} is not above 0")
         self.temperature = temperature
-        self.reduce: Reduce = reduce
 
     def forward(self, embeddings: PairEmbeddings) -> Tensor:
         """Return the mean of both directions' `posterior_matching`, >= 0 in nats."""
-        photo, sketch = gather(embeddings.photo, self.reduce), gather(embeddings.sketch, self.reduce)
-        of_photo = gather(embeddings.photo_posterior.detach(), self.reduce)
-        of_sketch = gather(embeddings.sketch_posterior.detach(), self.reduce)
+        photo, sketch = gather(embeddings.photo), gather(embeddings.sketch)
+        of_photo = gather(embeddings.photo_posterior.detach())
+        of_sketch = gather(embeddings.sketch_posterior.detach())
         match = products(of_sketch, of_photo)
         to_photo = posterior_matching(sketch, photo, match, self.temperature)
         to_sketch = posterior_matching(photo, sketch, match.T, self.temperature)

@@ -5,7 +5,6 @@ from torch import Tensor
 from crossx.core.errors import InputError
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
 from crossx.encoding.losses.matrices import products, weighted_mean
-from crossx.types import Reduce
 
 
 def contrastive(sketch: Tensor, photo: Tensor, same: Tensor, margin: float) -> Tensor:
@@ -37,20 +36,18 @@ class SiameseLoss(EncodingLoss):
 
     Args:
         margin: Cosine distance that is enough between different classes, in (0, 2]: 1 is a right angle.
-        reduce: `global` compares the pairs of all processes together.
 
     Raises:
         InputError: When the margin is out of range.
     """
 
-    def __init__(self, margin: float = 0.5, reduce: Reduce = "global") -> None:
+    def __init__(self, margin: float = 0.5) -> None:
         super().__init__()
         if not 0 < margin <= 2:
             raise InputError(f"margin: {margin} is not legal; above 0, at most 2, the largest cosine distance")
         self.margin = margin
-        self.reduce: Reduce = reduce
 
     def forward(self, embeddings: PairEmbeddings) -> Tensor:
         """Return `contrastive` of the batch, in [0, 2 + margin]."""
-        x = embeddings.gathered(self.reduce)
+        x = embeddings.gathered()
         return contrastive(x.sketch, x.photo, x.sketch_class[:, None] == x.photo_class[None, :], self.margin)

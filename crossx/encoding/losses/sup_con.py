@@ -8,7 +8,6 @@ from crossx.core.errors import InputError
 from crossx.core.precision import full_precision
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
 from crossx.encoding.losses.matrices import products
-from crossx.types import Reduce
 
 
 def sup_con(query: Tensor, keys: Tensor, weight: Tensor, temperature: float) -> Tensor:
@@ -37,7 +36,6 @@ class SupConLoss(EncodingLoss):
 
     Args:
         temperature: Divides the cosines, > 0.
-        reduce: `global` contrasts the pairs of all processes together.
         soft: Weight positives by the product of the posteriors; otherwise by 1 for the same most likely class and
             0 for another.
         sharpness: Power of the soft weights, > 0. Above 1, pairs that both teachers are sure of count for more:
@@ -47,26 +45,23 @@ class SupConLoss(EncodingLoss):
         InputError: When the temperature or the sharpness is not positive.
     """
 
-    def __init__(
-        self, temperature: float = 0.07, reduce: Reduce = "global", soft: bool = True, sharpness: float = 1.0
-    ) -> None:
+    def __init__(self, temperature: float = 0.07, soft: bool = True, sharpness: float = 1.0) -> None:
         super().__init__()
         if not sharpness > 0:
             raise InputError(f"sharpness: {sharpness} is not above 0")
         if not temperature > 0:
             raise InputError(f"temperature: {temperature} is not above 0")
         self.temperature = temperature
-        self.reduce: Reduce = reduce
         self.soft = soft
         self.sharpness = sharpness
 
     def forward(self, embeddings: PairEmbeddings) -> Tensor:
         """Return the mean of both directions' `sup_con`, >= 0 in nats."""
-        photo = gather(embeddings.photo, self.reduce)
-        sketch = gather(embeddings.sketch, self.reduce)
+        photo = gather(embeddings.photo)
+        sketch = gather(embeddings.sketch)
         weight = self._weight(
-            gather(embeddings.sketch_posterior.detach(), self.reduce),
-            gather(embeddings.photo_posterior.detach(), self.reduce),
+            gather(embeddings.sketch_posterior.detach()),
+            gather(embeddings.photo_posterior.detach()),
         )
         to_photo = sup_con(sketch, photo, weight, self.temperature)
         to_sketch = sup_con(photo, sketch, weight.T, self.temperature)

@@ -12,7 +12,6 @@ from torch import Tensor
 from crossx.core.errors import InputError
 from crossx.core.precision import full_precision
 from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
-from crossx.types import Reduce
 
 Mining = Literal["all", "semi_hard", "hard"]
 """`all`: every triplet that violates the margin. `semi_hard`: those of them whose negative is still farther away than
@@ -32,13 +31,12 @@ class TripletLoss(EncodingLoss):
     Args:
         margin: Difference of cosines that is asked for, in (0, 2].
         mining: Which triplets count.
-        reduce: `global` mines among the pairs of all processes together.
 
     Raises:
         InputError: When the margin is out of range, or the mining is unknown.
     """
 
-    def __init__(self, margin: float = 0.2, mining: Mining = "semi_hard", reduce: Reduce = "global") -> None:
+    def __init__(self, margin: float = 0.2, mining: Mining = "semi_hard") -> None:
         super().__init__()
         if not 0 < margin <= 2:
             raise InputError(f"margin: {margin} is not legal; above 0, at most 2, the largest difference of cosines")
@@ -46,7 +44,6 @@ class TripletLoss(EncodingLoss):
             raise InputError(f"mining: {mining!r} is not legal; one of {', '.join(get_args(Mining))}")
         self.margin = margin
         self.mining = mining
-        self.reduce: Reduce = reduce
         cosine = CosineSimilarity()
         self.miner = (
             BatchHardMiner(distance=cosine)
@@ -57,7 +54,7 @@ class TripletLoss(EncodingLoss):
 
     def forward(self, embeddings: PairEmbeddings) -> Tensor:
         """Return the mean over the mined triplets, then over both directions, in [0, 2 + margin]; 0 without any."""
-        x = embeddings.gathered(self.reduce)
+        x = embeddings.gathered()
         photo, sketch = full_precision(x.photo), full_precision(x.sketch)
         with torch.autocast(photo.device.type, enabled=False):
             to_photo = self._mean(sketch, x.sketch_class, photo, x.photo_class)

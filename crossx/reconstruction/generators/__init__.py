@@ -2,7 +2,7 @@
 
 from crossx.reconstruction.generators.base import Generator
 from crossx.reconstruction.generators.files import load_generators, save_generators
-from crossx.reconstruction.generators.pair import GeneratorPair, make_images, make_pairs, sample_pairs
+from crossx.reconstruction.generators.pair import GeneratorPair, make_pairs, sample_pairs
 from crossx.reconstruction.generators.upsampling import DeepUpsamplingGenerator, UpsamplingGenerator
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "GeneratorPair",
     "UpsamplingGenerator",
     "load_generators",
-    "make_images",
     "make_pairs",
     "sample_pairs",
     "save_generators",

@@ -1,7 +1,6 @@
 """Saved generators: `generators.safetensors`."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +14,22 @@ from crossx.reconstruction.generators.pair import GeneratorPair
 _METADATA = "crossx_generators"
 
 
-def save_generators(path: Path, generators: GeneratorPair, classes: Sequence[str]) -> None:
+def save_generators(path: Path, generators: GeneratorPair) -> None:
     """Write both generators to one safetensors file, atomically.
 
     Args:
         path: The file.
         generators: Both.
-        classes: Names of the classes in the order that the generators know, K.
     """
     specs: dict[str, Any] = {
         side: to_spec(type(generator), generator.arguments())
         for side, generator in (("photo", generators.photo), ("sketch", generators.sketch))
     }
-    specs["classes"] = list(classes)
     write_safetensors(path, generators.state_dict(), {_METADATA: json.dumps(specs)})
 
 
-def load_generators(path: str, field: str) -> tuple[GeneratorPair, tuple[str, ...]]:
-    """Read the two generators of an earlier run, ready to sample and without gradient, and the names of their classes.
+def load_generators(path: str, field: str) -> GeneratorPair:
+    """Read the two generators of an earlier run, ready to sample and without gradient.
 
     Raises:
         InputError: When the file does not exist, is no file of generators, was written by crossx 0.1.0, or names a
@@ -47,7 +44,6 @@ def load_generators(path: str, field: str) -> tuple[GeneratorPair, tuple[str, ..
         # An abstract base, of which only subclasses are built.
         pair = GeneratorPair(*(build(specs[side], Generator) for side in ("photo", "sketch")))  # type: ignore[type-abstract]
         pair.load_state_dict(tensors)
-        classes = tuple(map(str, specs["classes"]))
     except _OldFileError:
         raise InputError(
             f"{field}: {file} was written by crossx 0.1.0; train the generators again with this version, or use the "
@@ -56,7 +52,7 @@ def load_generators(path: str, field: str) -> tuple[GeneratorPair, tuple[str, ..
     # InputError and JSON's error are ValueErrors.
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise InputError(f"{field}: {file} does not hold two generators saved by crossx ({error})") from error
-    return pair.requires_grad_(False).eval(), classes
+    return pair.requires_grad_(False).eval()
 
 
 class _OldFileError(Exception):

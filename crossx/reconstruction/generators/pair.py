@@ -23,12 +23,11 @@ class GeneratorPair(nn.Module):
 
     def __init__(self, photo: Generator, sketch: Generator) -> None:
         super().__init__()
-        for name in ("latent_dim", "classes", "mixture"):
-            if getattr(photo, name) != getattr(sketch, name):
-                raise InputError(
-                    f"sketch_generator.{name}: {getattr(sketch, name)} is not legal beside photo_generator.{name} = "
-                    f"{getattr(photo, name)}: one latent gives both images, so they must agree"
-                )
+        if photo.latent_dim != sketch.latent_dim:
+            raise InputError(
+                f"sketch_generator.latent_dim: {sketch.latent_dim} is not legal beside photo_generator.latent_dim = "
+                f"{photo.latent_dim}: one latent gives both images, so they must agree"
+            )
         self.photo, self.sketch = photo, sketch
 
     @property
@@ -36,42 +35,16 @@ class GeneratorPair(nn.Module):
         """Z of both."""
         return self.photo.latent_dim
 
-    @property
-    def conditional(self) -> bool:
-        """Whether the images' class is asked for."""
-        return self.photo.classes > 0
-
-    def check_classes(self, classes: int) -> None:
-        """Refuse class-conditional generators of another number of classes.
-
-        Raises:
-            InputError: With the legal number.
-        """
-        if self.conditional and self.photo.classes != classes:
-            raise InputError(
-                f"photo_generator.classes: {self.photo.classes} is not legal; the teachers know {classes} classes "
-                "together (0 makes the generator unconditional)"
-            )
-
-    def forward(self, noise: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Photos and sketches, (B, 3, S, S) each."""
-        return self.photo(noise, target), self.sketch(noise, target)
-
-
-def make_images(
-    generators: GeneratorPair, teachers: TeacherPair, latents: LatentBatch
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Latents to photos and sketches, (B, 3, S, S) each, with gradient, and the classes that were asked for, (B,)."""
-    target = teachers.vocabulary.draw(latents.uniform)
-    photo, sketch = generators(latents.noise, target)
-    return photo, sketch, target if generators.conditional else None
+        return self.photo(noise), self.sketch(noise)
 
 
 def make_pairs(
     generators: GeneratorPair, teachers: TeacherPair, latents: LatentBatch, statistics: bool = False
 ) -> PairBatch:
     """Latents to pairs and what the teachers say of them, with gradient."""
-    pairs: PairBatch = teachers(*make_images(generators, teachers, latents), statistics)
+    pairs: PairBatch = teachers(*generators(latents.noise), statistics=statistics)
     return pairs
 
 

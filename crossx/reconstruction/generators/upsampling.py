@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from crossx.core.errors import InputError
-from crossx.reconstruction.generators.base import Generator, conditioned
+from crossx.reconstruction.generators.base import Generator
 
 Norm = Literal["batch", "group", "none"]
 
@@ -27,14 +27,10 @@ class UpsamplingGenerator(Generator):
         width: Channels at full resolution; twice as many below.
         channels: 3 for photos; 1 for sketches, whose one channel is repeated.
         norm: Normalisation between the layers; `batch` learns best, `group` does not depend on the batch.
-        classes: K for class-conditional images, 0 for unconditional ones.
-        mixture: Largest share of a second class in a class-conditional image, from 0 to 0.5; see `conditioned`.
 
     Raises:
         InputError: When a number is out of range.
     """
-
-    first_layers = ("start",)
 
     def __init__(
         self,
@@ -43,16 +39,13 @@ class UpsamplingGenerator(Generator):
         width: int = 64,
         channels: Literal[1, 3] = 3,
         norm: Norm = "batch",
-        classes: int = 0,
-        mixture: float = 0.0,
     ) -> None:
-        super().__init__(latent_dim, classes, mixture)
+        super().__init__(latent_dim)
         if size < 8 or size % 4:
             raise InputError(f"size: {size} is not legal; a multiple of 4, at least 8")
         _check(width, channels, norm)
         self.size, self.width, self.channels, self.norm = size, width, channels, norm
         start, wide = size // 4, 2 * width
-        self.embed = nn.Embedding(classes, latent_dim) if classes else None
         self.start = nn.Sequential(nn.Linear(latent_dim, wide * start**2), nn.Unflatten(1, (wide, start, start)))
         self.body = nn.Sequential(
             _norm(norm, wide),
@@ -67,9 +60,9 @@ class UpsamplingGenerator(Generator):
             nn.Conv2d(width, channels, 3, padding=1),
         )
 
-    def forward(self, noise: Tensor, target: Tensor) -> Tensor:
-        """(B, Z) and (B,) to (B, 3, S, S) in [0, 1]."""
-        return _images(self.start(conditioned(noise, target, self.embed, self.mixture)), self.body)
+    def forward(self, noise: Tensor) -> Tensor:
+        """(B, Z) to (B, 3, S, S) in [0, 1]."""
+        return _images(self.start(noise), self.body)
 
 
 class DeepUpsamplingGenerator(Generator):
@@ -86,15 +79,11 @@ class DeepUpsamplingGenerator(Generator):
         width: Channels at full resolution; 2, 4, 8, 8, ... times as many at each half of it.
         channels: 3 for photos; 1 for sketches, whose one channel is repeated.
         norm: Normalisation between the layers; `batch` learns best, `group` does not depend on the batch.
-        classes: K for class-conditional images, 0 for unconditional ones.
         doublings: How often the resolution is doubled, from 1 to 6. With 4, 224 px start at 14x14, with 5 at 7x7.
-        mixture: Largest share of a second class in a class-conditional image, from 0 to 0.5; see `conditioned`.
 
     Raises:
         InputError: When a number is out of range.
     """
-
-    first_layers = ("start",)
 
     def __init__(
         self,
@@ -103,11 +92,9 @@ class DeepUpsamplingGenerator(Generator):
         width: int = 32,
         channels: Literal[1, 3] = 3,
         norm: Norm = "batch",
-        classes: int = 0,
         doublings: int = 4,
-        mixture: float = 0.0,
     ) -> None:
-        super().__init__(latent_dim, classes, mixture)
+        super().__init__(latent_dim)
         if not 1 <= doublings <= 6:
             raise InputError(f"doublings: {doublings} is not legal; from 1 to 6")
         factor = 2**doublings
@@ -121,16 +108,15 @@ class DeepUpsamplingGenerator(Generator):
         self.doublings = doublings
         start = size // factor
         plan = [width * 2 ** min(level, 3) for level in range(doublings, -1, -1)]
-        self.embed = nn.Embedding(classes, latent_dim) if classes else None
         self.start = nn.Sequential(nn.Linear(latent_dim, plan[0] * start**2), nn.Unflatten(1, (plan[0], start, start)))
         layers = [_norm(norm, plan[0]), *_block(plan[0], plan[0], norm)]
         for before, after in pairwise(plan):
             layers += [nn.Upsample(scale_factor=2), *_block(before, after, norm)]
         self.body = nn.Sequential(*layers, nn.Conv2d(width, channels, 3, padding=1))
 
-    def forward(self, noise: Tensor, target: Tensor) -> Tensor:
-        """(B, Z) and (B,) to (B, 3, S, S) in [0, 1]."""
-        return _images(self.start(conditioned(noise, target, self.embed, self.mixture)), self.body)
+    def forward(self, noise: Tensor) -> Tensor:
+        """(B, Z) to (B, 3, S, S) in [0, 1]."""
+        return _images(self.start(noise), self.body)
 
 
 def _images(start: Tensor, body: nn.Module) -> Tensor:

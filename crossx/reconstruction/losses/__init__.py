@@ -10,7 +10,6 @@ from crossx.reconstruction.losses.information_entropy import InformationEntropyL
 from crossx.reconstruction.losses.one_hot import OneHotLoss
 from crossx.reconstruction.losses.one_sided_alignment import OneSidedAlignmentLoss
 from crossx.reconstruction.losses.statistics_guidance import StatisticsGuidanceLoss
-from crossx.reconstruction.losses.total_variation import TotalVariationLoss
 
 __all__ = [
     "ActivationLoss",
@@ -25,5 +24,4 @@ __all__ = [
     "ReconstructionLoss",
     "ReconstructionTerm",
     "StatisticsGuidanceLoss",
-    "TotalVariationLoss",
 ]

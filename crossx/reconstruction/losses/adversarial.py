@@ -9,24 +9,22 @@ from crossx.core.distributed import mean_over_processes
 from crossx.core.errors import InputError
 from crossx.core.precision import full_precision
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
-from crossx.types import Reduce
 
 Form = Literal["bounded", "published"]
 
 
-def adversarial(hardness: Tensor, counts: Tensor, reduce: Reduce = "local") -> Tensor:
+def adversarial(hardness: Tensor, counts: Tensor) -> Tensor:
     """Negative mean hardness of the pairs that count.
 
     Args:
         hardness: Disagreement or surprise, (B,) >= 0.
         counts: Which pairs count, (B,) bool.
-        reduce: Whether the mean is that of this process's pairs or of all processes' pairs.
 
     Returns:
         Scalar between minus the largest hardness and 0; 0 when no pair counts.
     """
     weighed = full_precision(hardness) * counts
-    total, count = mean_over_processes(torch.stack([weighed.sum(), counts.sum().to(weighed.dtype)]), reduce)
+    total, count = mean_over_processes(torch.stack([weighed.sum(), counts.sum().to(weighed.dtype)]))
     # Not a tiny number in the place of 0: the gradient of the quotient, times a weight of 5, would overflow.
     loss: Tensor = -total / torch.where(count > 0, count, 1)
     return loss
@@ -40,10 +38,9 @@ class AdversarialLoss(ReconstructionLoss):
     those to which both teachers give the same class.
 
     Args:
-        reduce: `global` takes the mean over the pairs of all processes together that count.
         form: `bounded`: as above. `published`: the cross-entropy of the encoders' class scores to the teachers' most
             likely classes, of all pairs, without bound; for comparisons. It needs a critic that scores classes
-            (`ProxyCritic`).
+            (`LastLayerCritic`).
 
     Raises:
         InputError: When the form is neither.
@@ -51,11 +48,10 @@ class AdversarialLoss(ReconstructionLoss):
 
     needs_critic = True
 
-    def __init__(self, reduce: Reduce = "global", form: Form = "bounded") -> None:
+    def __init__(self, form: Form = "bounded") -> None:
         super().__init__()
         if form not in get_args(Form):
             raise InputError(f"form: {form!r} is none of {', '.join(get_args(Form))}")
-        self.reduce: Reduce = reduce
         self.form = form
         self.needs_surprise = form == "published"
 
@@ -65,6 +61,6 @@ class AdversarialLoss(ReconstructionLoss):
         if hardness is None:
             return reconstruction.pairs.photo.new_zeros(())
         if self.needs_surprise:
-            return adversarial(hardness, torch.ones_like(hardness, dtype=torch.bool), self.reduce)
+            return adversarial(hardness, torch.ones_like(hardness, dtype=torch.bool))
         agree = reconstruction.predicted("photo") == reconstruction.predicted("sketch")
-        return adversarial(hardness, agree, self.reduce)
+        return adversarial(hardness, agree)

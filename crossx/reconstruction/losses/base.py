@@ -16,8 +16,7 @@ class Reconstruction:
     """Generated pairs under judgement.
 
     Attributes:
-        pairs: The pairs; their teachers' outputs carry gradient and, for teachers with BatchNorm, statistics. Where the
-            module augments, these are outputs on random views of the images.
+        pairs: The pairs; their teachers' outputs carry gradient and, for teachers with BatchNorm, statistics.
         vocabulary: Union and shared part of the two teachers' classes.
         disagreement: The critic's word on each pair, (B,) in [0, 1] with gradient; None without a critic.
         crossed: What the other modality's teacher says, with statistics, by the modality of the images; empty unless
@@ -46,6 +45,8 @@ class ReconstructionLoss(nn.Module, ABC):
 
     A loss on single images is the mean of both modalities' losses, so that it is read in its own unit (nats, L2
     distance) however many modalities there are. Published weights for a sum over the modalities count double here.
+
+    Losses of a whole batch, such as its class balance, are losses of the batches of all processes together.
 
     Attributes:
         needs_critic: Whether it reads what the critic says, which costs a pass through both encoders.

@@ -11,7 +11,7 @@ from crossx.core.precision import full_precision
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
 from crossx.types import Modality
 
-Labels = Literal["predicted", "agreed", "target"]
+Labels = Literal["predicted", "agreed"]
 
 
 def one_hot(logits: Tensor, label: Tensor) -> Tensor:
@@ -34,10 +34,10 @@ class OneHotLoss(ReconstructionLoss):
     Args:
         labels: Which class. `predicted`: the teacher's own most likely one, as in DAFL. `agreed`: the one class that
             both teachers together find most likely (`Vocabulary.most_likely`), which also pulls a pair together.
-            `target`: the class drawn for the pair. A teacher is not asked about a class that it does not know.
+            A teacher is not asked about a class that it does not know.
 
     Raises:
-        InputError: When labels is none of the three.
+        InputError: When labels is neither.
     """
 
     def __init__(self, labels: Labels = "predicted") -> None:
@@ -59,8 +59,6 @@ class OneHotLoss(ReconstructionLoss):
         vocabulary = reconstruction.vocabulary
         if self.labels == "predicted":
             return reconstruction.teachers[modality].logits.argmax(dim=1)
-        if self.labels == "target":
-            return vocabulary.teacher_target(reconstruction.pairs.target, modality)
         pairs = reconstruction.pairs
         agreed = vocabulary.most_likely(pairs.photo_teacher.logits.detach(), pairs.sketch_teacher.logits.detach())
         return vocabulary.teacher_target(agreed, modality)

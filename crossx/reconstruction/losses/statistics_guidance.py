@@ -9,7 +9,7 @@ from crossx.core.errors import InputError
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
 from crossx.reconstruction.statistics import batch_norm_channels, joined_statistics
 from crossx.teachers.pair import TeacherPair
-from crossx.types import MODALITIES, LayerStatistics, Reduce
+from crossx.types import MODALITIES, LayerStatistics
 
 _EPSILON = 1e-5
 """That of BatchNorm: a channel whose variance is far below it is silent in the network too."""
@@ -37,20 +37,19 @@ def bhattacharyya(mean: Tensor, var: Tensor, other_mean: Tensor, other_var: Tens
     return apart + unlike
 
 
-def misfit(statistics: Sequence[LayerStatistics], layers: int, reduce: Reduce = "local") -> Tensor:
+def misfit(statistics: Sequence[LayerStatistics], layers: int) -> Tensor:
     """How badly a batch fits what a teacher remembers of its training images.
 
     Args:
         statistics: One entry a layer, at least one.
         layers: How many of the first ones count.
-        reduce: Whether the statistics are those of this process's batch or of all processes' batches.
 
     Returns:
         Scalar >= 0: the mean over layers of the mean `bhattacharyya` distance of their channels.
     """
     statistics = statistics[:layers]
     widths = [len(layer.mean) for layer in statistics]
-    mean, var = (joined.split_with_sizes(widths) for joined in joined_statistics(statistics, reduce))
+    mean, var = (joined.split_with_sizes(widths) for joined in joined_statistics(statistics))
     distances = [
         bhattacharyya(layer_mean, layer_var, layer.running_mean, layer.running_var).mean()
         for layer, layer_mean, layer_var in zip(statistics, mean, var, strict=True)
@@ -71,7 +70,6 @@ class StatisticsGuidanceLoss(ReconstructionLoss):
     Args:
         layers: How many of the first BatchNorm layers count, at least 1. Those see colours and strokes; later ones see
             classes, about which the other terms care.
-        reduce: `global` takes the statistics of all processes' batches together.
 
     Raises:
         InputError: When layers is not positive, or (on `attach`) a teacher has no BatchNorm.
@@ -80,12 +78,11 @@ class StatisticsGuidanceLoss(ReconstructionLoss):
     needs_statistics = True
     needs_cross_statistics = True
 
-    def __init__(self, layers: int = 4, reduce: Reduce = "global") -> None:
+    def __init__(self, layers: int = 4) -> None:
         super().__init__()
         if layers < 1:
             raise InputError(f"layers: {layers} is not legal; at least 1")
         self.layers = layers
-        self.reduce: Reduce = reduce
 
     def attach(self, teachers: TeacherPair) -> None:
         """Refuse teachers without BatchNorm, which remember nothing.
@@ -105,7 +102,7 @@ class StatisticsGuidanceLoss(ReconstructionLoss):
         """Return the mean over both modalities of own misfit / (own misfit + other misfit), in [0, 1]."""
         shares = []
         for modality, teacher in reconstruction.teachers.items():
-            own = misfit(teacher.statistics, self.layers, self.reduce)
-            other = misfit(reconstruction.crossed[modality].statistics, self.layers, self.reduce)
+            own = misfit(teacher.statistics, self.layers)
+            other = misfit(reconstruction.crossed[modality].statistics, self.layers)
             shares.append(own / (own + other).clamp_min(torch.finfo(own.dtype).tiny))
         return torch.stack(shares).mean()

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from crossx.core.batches import concatenate, take
 from crossx.core.errors import InputError
-from crossx.encoding.critics.proxies import class_means
-from crossx.encoding.critics.proxy import proxy_log_posterior
+from crossx.encoding.prototypes import class_means, proxy_log_posterior
 from crossx.networks.batch_norm import eval_mode
 from crossx.reports.pictures.sheets import RIGHT, WRONG, Sheet
 from crossx.reports.pictures.validations import AfterValidation, step_name

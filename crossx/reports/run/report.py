@@ -12,7 +12,6 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from crossx.core.errors import InputError
 from crossx.core.seeding import run_seed
 from crossx.core.tensor_files import write_text
 from crossx.core.version import __version__
@@ -20,7 +19,7 @@ from crossx.evaluation.functional import RetrievalScores
 from crossx.evaluation.results import paired_bootstrap
 from crossx.reports.health.monitor import HealthMonitor
 from crossx.reports.run.baselines import TeacherBaselines
-from crossx.reports.run.summary import print_table, read_results
+from crossx.reports.run.summary import print_table
 from crossx.training.lightning_state import run_folder
 from crossx.training.module import CrossxModule, teacher_hashes
 from crossx.training.retrieval import RetrievalModule
@@ -30,19 +29,11 @@ from crossx.types import Split
 class RunReport(Callback):
     """Writes `results.json` at the end of every fit, validation and test, and prints it as a table.
 
-    Args:
-        with_data: `results.json` of the run with data that this one is to be compared with; its metrics become the
-            baseline `with_data`.
-
     Attributes:
         config: The resolved config, set by the command line; empty when used from Python.
-
-    Raises:
-        InputError: When `with_data` is not such a file.
     """
 
-    def __init__(self, with_data: str | None = None) -> None:
-        self.with_data = None if with_data is None else read_results(with_data, "report.with_data")
+    def __init__(self) -> None:
         self.config: dict[str, Any] = {}
         self.at_start: dict[str, float] = {}
         self._start: dict[str, Any] = {}  # each query's average precision, and on which images
@@ -73,23 +64,9 @@ class RunReport(Callback):
         return self._seconds_before + time.monotonic() - self._started
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Start the clock of a fit; a validation right after it belongs to it.
-
-        Raises:
-            InputError: When the run to compare with was measured on other images, or has other teachers.
-        """
+        """Start the clock of a fit; a validation right after it belongs to it."""
         if stage == "fit":
             self._started = time.monotonic()
-        split = "test" if stage == "test" else "validation"
-        if self.with_data is None:
-            return
-        own = {"split": split, "split_hash": _split_hash(trainer), "teachers": teacher_hashes(pl_module)}
-        for key, value in own.items():
-            if self.with_data.get(key) != value:
-                raise InputError(
-                    f"report.with_data: {key} of those results is {self.with_data.get(key)!r}, of this run {value!r}; "
-                    "name results on the same images, with the same teachers"
-                )
 
     def is_stale(self, trainer: pl.Trainer) -> bool:
         """Whether the weights have changed since they were last measured (or never were)."""
@@ -143,9 +120,6 @@ class RunReport(Callback):
                 choice = None if callback.choice is None else asdict(callback.choice)
             elif isinstance(callback, HealthMonitor):
                 health = callback.found
-        if self.with_data is not None:
-            baselines["with_data"] = self.with_data["metrics"]
-            others["with_data"] = _from_json(self.with_data.get("ap_all"))
         # Of other images than those measured now there is nothing to compare with.
         same_images = split == "validation" and self._start.get("split_hash") == _split_hash(trainer)
         at_start = self.at_start if same_images else {}

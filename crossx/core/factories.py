@@ -1,0 +1,56 @@
+"""Parts that are complete after their constructor: instances, or factories that still want their context.
+
+A config gives a part that needs nothing as an instance. A part that needs, say, the teachers takes them as the first
+arguments of its constructor; a config then gives everything else, jsonargparse makes a factory of it, and the module
+that knows the teachers calls the factory. From Python such a factory is `functools.partial(Part, option=1)`.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from crossx.core.errors import InputError
+
+PartT = TypeVar("PartT")
+
+
+def complete(field: str, part: PartT | Callable[..., PartT], kind: type[PartT], **context: Any) -> PartT:  # noqa: ANN401 - each kind of part has its own context
+    """Return a part itself, or what its factory builds in a context.
+
+    Args:
+        field: Where the user named the part, for messages.
+        part: The part, or a factory that takes the context.
+        kind: Class that the part must be of.
+        context: What the module knows and the config does not, by the names of the factory's first arguments.
+
+    Raises:
+        InputError: When an argument is missing, or the factory builds something else.
+    """
+    if isinstance(part, kind):
+        return part
+    if not callable(part):
+        raise InputError(f"{field}: must be a {kind.__name__} or build one, got {type(part).__name__}")
+    name = _name(part)
+    try:
+        inspect.signature(part).bind(**context)
+    except TypeError as error:
+        raise InputError(f"{field}: {name}: {error}{_missing(part, context)}") from error
+    except ValueError:  # a callable of C has no signature to look at
+        pass
+    built = part(**context)
+    if not isinstance(built, kind):
+        raise InputError(f"{field}: must build a {kind.__name__}, got {type(built).__name__} from {name}")
+    return built
+
+
+def _name(part: Callable[..., Any]) -> str:
+    function = getattr(part, "func", part)  # a partial's
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _missing(part: Callable[..., Any], context: dict[str, Any]) -> str:
+    """Say which arguments the config has to give; a part without context that lacks one looks like a factory."""
+    parameters = inspect.signature(part).parameters.values()
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    wanted = [p.name for p in parameters if p.default is p.empty and p.kind in named and p.name not in context]
+    return f"; init_args must name {', '.join(wanted)}" if wanted else ""

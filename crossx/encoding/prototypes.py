@@ -1,0 +1,45 @@
+"""Class prototypes: where each class lies in the encoders' space, and what class an embedding then shows."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from crossx.core.precision import full_precision
+
+
+def class_means(embedding: Tensor, label: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+    """Mean embedding of each class.
+
+    Args:
+        embedding: (B, D).
+        label: (B,) int64.
+        classes: U.
+
+    Returns:
+        Means, (U, D), zero for a class without a row, and which classes have one, (U,) bool.
+    """
+    with torch.autocast(embedding.device.type, enabled=False):
+        embedding = full_precision(embedding)
+        member = F.one_hot(label, classes).to(embedding.dtype)
+        count = member.sum(dim=0)
+        return member.T @ embedding / count.clamp_min(1)[:, None], count > 0
+
+
+def proxy_log_posterior(embedding: Tensor, proxies: Tensor, present: Tensor, temperature: float) -> Tensor:
+    """What class an embedding shows: softmax over its cosines to the class proxies.
+
+    Args:
+        embedding: (B, D).
+        proxies: (U, D), of any length.
+        present: Which classes have a proxy, (U,) bool.
+        temperature: Divides the cosines.
+
+    Returns:
+        Logarithms, (B, U) in nats; a finite number below all others for a class without proxy.
+    """
+    # Autocast would multiply in half precision, and a temperature of 0.1 enlarges the error 10 times.
+    with torch.autocast(embedding.device.type, enabled=False):
+        unit, ways = (F.normalize(full_precision(x), dim=1) for x in (embedding, proxies))
+        logits = unit @ ways.T / temperature
+    # Not -inf: before any class has a proxy the softmax of nothing but that is NaN, and so are its gradients.
+    return torch.log_softmax(logits.masked_fill(~present, torch.finfo(logits.dtype).min), dim=1)

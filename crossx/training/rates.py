@@ -1,0 +1,109 @@
+"""Learning-rate schedules over the steps of their own phase, and the check that others fit it."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from lightning.pytorch.cli import LRSchedulerCallable
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
+
+from crossx.core.errors import InputError
+
+
+class RateSchedule(LRScheduler):
+    """A learning-rate schedule that is told how many optimiser steps its phase has.
+
+    A subclass takes `optimizer` and `steps` as its first two arguments. After a resume with another number of steps it
+    goes on over the new number.
+    """
+
+
+class Cosine(CosineAnnealingLR, RateSchedule):
+    """Half a cosine from the optimiser's rate down to `eta_min` (SGDR without restarts, arXiv 1608.03983).
+
+    Args:
+        optimizer: The optimiser.
+        steps: Optimiser steps of the phase; filled in by the module.
+        eta_min: Rate at the end, >= 0.
+    """
+
+    def __init__(self, optimizer: Optimizer, steps: int, eta_min: float = 0.0) -> None:
+        super().__init__(optimizer, steps, eta_min)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the position; where the phase has another length now, the rate moves onto the new curve."""
+        same = state_dict["T_max"] == self.T_max
+        super().load_state_dict({**state_dict, "T_max": self.T_max})
+        if not same:
+            rates: list[float] = self._get_closed_form_lr()  # type: ignore[no-untyped-call]
+            for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate
+            self._last_lr = rates
+
+
+class OneCycle(OneCycleLR, RateSchedule):
+    """Up to the optimiser's rate and down to nearly 0 (super-convergence, arXiv 1708.07120).
+
+    Args:
+        optimizer: The optimiser; its rate is the highest of the cycle.
+        steps: Optimiser steps of the phase; filled in by the module.
+        pct_start: Share of the steps on which the rate rises, in (0, 1).
+    """
+
+    def __init__(self, optimizer: Optimizer, steps: int, pct_start: float = 0.3) -> None:
+        peaks = [group["lr"] for group in optimizer.param_groups]
+        super().__init__(optimizer, max_lr=peaks, total_steps=steps, pct_start=pct_start)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the position on a cycle over the steps that the phase has now."""
+        own = {"total_steps": self.total_steps, "_schedule_phases": self._schedule_phases}
+        super().load_state_dict({**state_dict, **own})
+
+
+RateFactory = Callable[[Optimizer, int], RateSchedule] | LRSchedulerCallable
+"""What a module's `scheduler` is: a factory of a `RateSchedule`, or of a schedule of torch."""
+
+
+def make_schedule(factory: RateFactory, optimizer: Optimizer, steps: int | None) -> LRScheduler:
+    """Build a learning-rate schedule for a phase.
+
+    Args:
+        factory: Takes the optimiser, and `steps` if it has an argument of that name.
+        optimizer: The optimiser of the phase.
+        steps: Optimiser steps of the phase; None where they are not known.
+
+    Raises:
+        InputError: When the schedule cannot be stepped with the optimiser, or does not fit the phase.
+    """
+    follows = "steps" in inspect.signature(factory).parameters
+    if follows and steps is None:
+        raise InputError("scheduler: follows the run's length, which is not known; set trainer.max_steps")
+    make: Any = factory
+    try:
+        schedule = make(optimizer, steps=max(steps or 0, 1)) if follows else make(optimizer)
+    except (ValueError, TypeError) as error:  # torch's own checks
+        raise InputError(f"scheduler: {error}") from error
+    if isinstance(schedule, ReduceLROnPlateau):
+        raise InputError(
+            "scheduler: must be a schedule over steps, got ReduceLROnPlateau, which waits for a validation metric; "
+            "schedules are stepped with the optimiser"
+        )
+    planned = _planned_steps(schedule)
+    if steps is not None and planned is not None and planned != steps:
+        raise InputError(
+            f"scheduler: must fit the {steps} steps of its phase, got {type(schedule).__name__} over {planned}; "
+            "Cosine and OneCycle follow the run's length"
+        )
+    if not isinstance(schedule, LRScheduler):
+        raise InputError(f"scheduler: must be a learning-rate schedule of torch, got {type(schedule).__name__}")
+    return schedule
+
+
+def _planned_steps(schedule: object) -> int | None:
+    """Steps after which a schedule of torch raises or climbs again; None for those that go on for ever."""
+    if isinstance(schedule, RateSchedule):
+        return None
+    if isinstance(schedule, OneCycleLR):
+        return int(schedule.total_steps)
+    return int(schedule.T_max) if isinstance(schedule, CosineAnnealingLR) else None
