@@ -203,7 +203,7 @@ def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
         make_module(tmp_path / "t.safetensors", augmentation=PasteOnto(DeadLeaves()))
     with pytest.raises(InputError, match="label_smoothing: 1"):
         make_module(tmp_path / "t.safetensors", label_smoothing=1.0)
-    with pytest.raises(InputError, match="network 'Nothing' is unknown"):
+    with pytest.raises(InputError, match="Network 'Nothing' is not loaded"):
         make_trainer(tmp_path).fit(make_module(tmp_path / "t.safetensors", network="Nothing"), make_data())
     with pytest.raises(InputError, match="pretrained: must be false for network 'SmallResNet'"):
         make_trainer(tmp_path).fit(make_module(tmp_path / "t.safetensors", pretrained=True), make_data())
