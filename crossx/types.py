@@ -145,17 +145,17 @@ class StepOutput:
 
 
 @dataclass
-class Criticism:
-    """What a critic says of B pairs; differentiable with respect to the images.
+class CriticOutput:
+    """How hard B pairs are for the encoders; differentiable with respect to the images.
 
     Attributes:
-        disagreement: How hard each pair is, (B,), bounded to [0, 1].
-        surprise: Cross-entropy of the encoders' class scores to the teachers' most likely classes, (B,) in nats, >= 0
+        hardness: Hardness of each pair, (B,), in [0, 1].
+        class_nll: Cross-entropy of the encoders' class scores to the teachers' most likely classes, (B,) in nats, >= 0
             and without upper bound; None for a critic that scores no classes.
     """
 
-    disagreement: Tensor
-    surprise: Tensor | None = None
+    hardness: Tensor
+    class_nll: Tensor | None = None
 
 
 class PairSource(ABC):
@@ -229,8 +229,8 @@ class PairTrainer(Protocol):
 
 
 class Critic(Protocol):
-    """The encoders seen as a frozen function: how much they disagree with the teachers or with each other."""
+    """The encoders as a frozen function of pairs, which generators may make harder."""
 
-    def __call__(self, pairs: PairBatch) -> Criticism:
-        """Judge each pair."""
+    def __call__(self, pairs: PairBatch) -> CriticOutput:
+        """Return how hard each pair is."""
         ...

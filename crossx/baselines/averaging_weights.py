@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from crossx.core.errors import InputError
+from crossx.encoding.embeddings import Embedding
 from crossx.encoding.encoders.base import Encoder
-from crossx.networks.base import Network
 from crossx.networks.build import build_network
 from crossx.networks.preprocessing import Preprocessing
 from crossx.teachers.pair import TeacherPair
@@ -20,40 +20,36 @@ class AveragedWeights(Encoder):
     `crossx validate` and `crossx test`. The mean of two networks is as good as they are only when both started from the
     same weights and have not gone far from them, as from those of ImageNet.
 
+    Args:
+        teachers: Both teachers; both modalities get the same average, each with its own normalisation.
+        modality: Modality of the images.
+
     Raises:
         InputError: When the teachers have different architectures.
     """
 
-    def __init__(self) -> None:
-        super().__init__(dim=0, hidden=0)  # D is the network's number of features
-        self.network: Network | None = None
-
-    def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
-        """Average the teachers' networks; both modalities get the same one, each with its own normalisation."""
+    def __init__(self, teachers: TeacherPair, modality: Modality) -> None:
         photo, sketch = teachers.photo.card, teachers.sketch.card
         if (photo.network, photo.arguments) != (sketch.network, sketch.arguments):
             raise InputError(
-                f"teachers: {photo.network}({photo.arguments}) and {sketch.network}({sketch.arguments}) are not legal "
-                "beside AveragedWeights, which needs two networks of one architecture"
+                "teachers: AveragedWeights needs two networks of one architecture, got "
+                f"{photo.network}({photo.arguments}) and {sketch.network}({sketch.arguments})"
             )
         card = teachers.of(modality).card
         network = build_network(card.network, card.arguments, num_classes=0)
         weights = [teacher.network.state_dict() for teacher in (teachers.photo, teachers.sketch)]
         network.load_state_dict({name: _mean(*(w[name] for w in weights)) for name in network.state_dict()})
+        super().__init__(modality, dim=network.num_features)
         self.network = network.requires_grad_(False).eval()
         self.preprocessing = Preprocessing(card.input_size, card.mean, card.std)
-        self.dim = network.num_features
 
     def train(self, mode: bool = True) -> "AveragedWeights":
         """Stay in eval mode: nothing is trained, and the running statistics are averages."""
         return super().train(False)
 
-    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
-        """Features of the averaged network; what the teacher said is of no concern."""
-        if self.network is None:
-            raise RuntimeError("start_from() comes before the first use")
-        features: Tensor = self.network.pooled(self.preprocessing(images))
-        return features
+    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
+        """Embed by the features of the averaged network."""
+        return Embedding(self.network.pooled(self.preprocessing(images)))
 
 
 def _mean(a: Tensor, b: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from crossx.encoding.embeddings import Embedding
 from crossx.encoding.encoders.teacher import FrozenTeacherEncoder
 from crossx.teachers.pair import TeacherPair
 from crossx.types import Modality, TeacherOutput
@@ -14,16 +15,15 @@ class ClassifierOnly(FrozenTeacherEncoder):
     something to do with one another only when both started from the same weights, such as those of ImageNet. Where the
     last layers started alike, too, class i of one is tied to class i of the other, which helps far more than a common
     body does: `docs/experiments.md`, "What teachers' common start is worth".
+
+    Args:
+        teachers: Both teachers.
+        modality: Modality of the images.
     """
 
-    def __init__(self) -> None:
-        super().__init__(dim=0, hidden=0)  # D is the teacher's number of features
+    def __init__(self, teachers: TeacherPair, modality: Modality) -> None:
+        super().__init__(teachers, modality, dim=teachers.of(modality).network.num_features)
 
-    def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
-        """Take the teacher, and its width."""
-        super().start_from(teachers, modality)
-        self.dim = teachers.of(modality).network.num_features
-
-    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
-        """The teacher's features."""
-        return self.output(images, teacher).features
+    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
+        """Embed by the teacher's features."""
+        return Embedding(self.output(images, teacher).features)

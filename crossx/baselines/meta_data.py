@@ -60,23 +60,20 @@ class ActivationMomentsLoss(ReconstructionLoss):
     activation records of a network's top layer; here generators do it, as in the other rows.
 
     Args:
+        teachers: Both teachers.
         photo: The photo teacher's record, written by `record_activations`.
         sketch: The sketch teacher's record.
+
+    Raises:
+        InputError: When a file is missing or malformed, or the record of another teacher.
     """
 
-    def __init__(self, photo: str, sketch: str) -> None:
+    def __init__(self, teachers: TeacherPair, photo: str, sketch: str) -> None:
         super().__init__()
-        self.files = {"photo": photo, "sketch": sketch}
-
-    def attach(self, teachers: TeacherPair) -> None:
-        """Read the records.
-
-        Raises:
-            InputError: When a file is missing or malformed, or the record of another teacher.
-        """
+        files = {"photo": photo, "sketch": sketch}
         for modality in MODALITIES:
             teacher, field = teachers.of(modality), f"records.{modality}"
-            path = resolve(self.files[modality], field)
+            path = resolve(files[modality], field)
             tensors, metadata = read_safetensors(path, field)
             width = teacher.network.num_features
             shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
@@ -89,7 +86,7 @@ class ActivationMomentsLoss(ReconstructionLoss):
                     f"{field}: {path} was recorded with the teacher {metadata.get(TEACHER, 'unknown')[:12]}, the run "
                     f"names {teacher.hash[:12]}; record the activations of this one"
                 )
-            # Beside the weights for the device alone: the files say it again at every start.
+            # Not persistent: read from the files at every start, and registered only to follow `.to(device)`.
             for name, tensor in tensors.items():
                 self.register_buffer(f"{modality}_{name}", tensor, persistent=False)
 

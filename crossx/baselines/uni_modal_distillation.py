@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from crossx.core.precision import full_precision
 from crossx.core.seeding import run_seed
+from crossx.encoding.embeddings import EmbeddingSpace, PairEmbeddings
 from crossx.encoding.encoders.teacher import TeacherHeadEncoder
-from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
+from crossx.encoding.losses.base import EncodingLoss
 from crossx.encoding.losses.divergence import divergence
 from crossx.teachers.pair import TeacherPair
 from crossx.types import MODALITIES, Modality
@@ -21,15 +22,16 @@ class UniModalStudent(TeacherHeadEncoder):
     those of the paper did, from ImageNet's weights.
 
     Args:
+        teachers: Both teachers.
+        modality: Modality of the images.
         dim: D.
         hidden: Width of the head's hidden layer; 0 for a linear head.
     """
 
-    def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
-        """Take the teacher, and make the head from the run's seed alone."""
+    def __init__(self, teachers: TeacherPair, modality: Modality, dim: int = 64, hidden: int = 512) -> None:
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(run_seed())  # and not that of a GPU, which nobody would put back
-            super().start_from(teachers, modality)
+            torch.default_generator.manual_seed(run_seed())  # and not a GPU's generator, which fork_rng leaves alone
+            super().__init__(teachers, modality, dim, hidden)
 
 
 class UniModalDistillationLoss(EncodingLoss):
@@ -41,16 +43,14 @@ class UniModalDistillationLoss(EncodingLoss):
     equal. Whether both modalities' images come from one latent or from two makes no difference.
 
     Args:
+        space: The encoders' space.
         scale: Logits are the classifier's, times this: unit vectors alone cannot be sure of a class.
     """
 
-    def __init__(self, scale: float = 16.0) -> None:
+    def __init__(self, space: EmbeddingSpace, scale: float = 16.0) -> None:
         super().__init__()
         self.scale = scale
-
-    def start_from(self, teachers: TeacherPair, dim: int) -> None:
-        """Make the two classifiers, at random and alike."""
-        classifier = nn.Linear(dim, len(teachers.vocabulary))
+        classifier = nn.Linear(space.dim, len(space.teachers.vocabulary))  # both start from one
         self.classifiers = nn.ModuleDict({m: deepcopy(classifier) for m in MODALITIES})
 
     def forward(self, embeddings: PairEmbeddings) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torchmetrics.classification import MulticlassAccuracy
@@ -21,6 +21,7 @@ from crossx.teachers.card import TeacherCard
 from crossx.teachers.files import save_teacher
 from crossx.training.lightning_state import is_fast_dev_run
 from crossx.training.module import CrossxModule
+from crossx.training.rates import RateFactory
 from crossx.types import ImageBatch, Split
 
 
@@ -61,7 +62,7 @@ class ClassifierModule(CrossxModule):
         augmentation: Augmentation | None = None,
         label_smoothing: float = 0.0,
         optimizer: OptimizerCallable = torch.optim.AdamW,
-        scheduler: LRSchedulerCallable | None = None,
+        scheduler: RateFactory | None = None,
         clip_norm: float | None = None,
         half: bool = False,
     ) -> None:

@@ -7,6 +7,7 @@ that knows the teachers calls the factory. From Python such a factory is `functo
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from crossx.core.errors import InputError
@@ -30,6 +31,7 @@ def complete(field: str, part: PartT | Callable[..., PartT], kind: type[PartT], 
         return part
     if not callable(part):
         raise InputError(f"{field}: must be a {kind.__name__} or build one, got {type(part).__name__}")
+    part = plain_factory(part)
     name = _name(part)
     try:
         inspect.signature(part).bind(**context)
@@ -41,6 +43,19 @@ def complete(field: str, part: PartT | Callable[..., PartT], kind: type[PartT], 
     if not isinstance(built, kind):
         raise InputError(f"{field}: must build a {kind.__name__}, got {type(built).__name__} from {name}")
     return built
+
+
+def plain_factory(factory: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a factory whose signature can be read.
+
+    jsonargparse gives a partial of its own instantiator with the class as an argument; the same partial of the class
+    itself builds the same object.
+    """
+    if isinstance(factory, partial):
+        classes = [argument for argument in factory.args if isinstance(argument, type)]
+        if classes and not isinstance(factory.func, type):
+            return partial(classes[0], **factory.keywords)
+    return factory
 
 
 def _name(part: Callable[..., Any]) -> str:

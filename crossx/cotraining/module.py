@@ -1,42 +1,36 @@
-"""The conductor of a joint run: generators and encoders learn in turn, within one fit and one checkpoint."""
+"""The joint run: generators and encoders learn in turn, within one fit and one checkpoint."""
 
-from typing import Any
+from collections.abc import Mapping
 
-import torch
-from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.core.optimizer import LightningOptimizer
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from crossx.core.errors import InputError
-from crossx.encoding.module import EncoderModule
+from crossx.encoding.module import EncoderModule, ReplayFactory
 from crossx.networks.batch_norm import eval_mode
-from crossx.pairs.sources import LivePairs, Pairs
+from crossx.pairs.sources import LivePairs
 from crossx.reconstruction.module import ReconstructionModule
 from crossx.teachers.pair import TeacherPair
+from crossx.training.alternating import AlternatingModule
 from crossx.training.guided import GuidedRetrievalModule
-from crossx.training.lightning_state import batches_done, is_fast_dev_run
-from crossx.training.limits import check_trainer
 from crossx.training.module import CrossxModule
+from crossx.training.rotation import Rotation
 from crossx.training.schedule import Schedule
-from crossx.types import Criticism, LatentBatch, Modality, PairBatch
+from crossx.types import CriticOutput, LatentBatch, Modality, PairBatch, PairSource, Progress, StepOutput
 
 
-class CoTrainingModule(GuidedRetrievalModule):
+class CoTrainingModule(AlternatingModule, GuidedRetrievalModule):
     """Joint training, the published method ("Data-Free Sketch-Based Image Retrieval", arXiv 2303.07775).
 
-    One batch is one phase, one backward and one optimiser step: a `LatentBatch` trains the generators, a `PairBatch`
-    the encoders. So `global_step` equals batches, and `max_steps` means what it says.
+    A `LatentBatch` trains the generators, a `PairBatch` the encoders.
 
     Args:
         reconstruction: The generators' side.
         encoding: The encoders' side.
         schedule: Which batch trains which side.
-        pairs: Where the encoders' pairs come from: `LivePairs`, or `Replay` over it.
+        replay: Pool of earlier pairs that are mixed into the new ones, such as `Replay`; None mixes in none.
 
     Raises:
-        InputError: When the two sides name different teachers, the pairs cannot be live, or a term needs what the
-            critic cannot give.
+        InputError: When the two sides name different teachers, or a term needs what the critic does not return.
     """
 
     def __init__(
@@ -44,105 +38,83 @@ class CoTrainingModule(GuidedRetrievalModule):
         reconstruction: ReconstructionModule,
         encoding: EncoderModule,
         schedule: Schedule = Schedule(),  # noqa: B008 - frozen
-        pairs: Pairs | None = None,
+        replay: ReplayFactory | None = None,
     ) -> None:
         super().__init__()
-        self.automatic_optimization = False
         self.reconstruction = reconstruction
         self.encoding = encoding
         self.schedule = schedule
-        for side in ("photo", "sketch"):
-            if getattr(reconstruction.teachers, side) is not getattr(encoding.teachers, side):
+        self._check_fit()
+        live = LivePairs(reconstruction, len(reconstruction.teachers.vocabulary))
+        self._pairs = live if replay is None else replay(live)
+
+    def _check_fit(self) -> None:
+        """Refuse two sides that cannot work beside each other."""
+        mine, other = self.reconstruction.teachers, self.encoding.teachers
+        for side, a, b in (("photo", mine.photo, other.photo), ("sketch", mine.sketch, other.sketch)):
+            if a is not b:
                 raise InputError(
-                    f"model: reconstruction and encoding name different {side} teachers; set teachers.{side} alone"
+                    f"model: reconstruction and encoding must name one {side} teacher; set teachers.{side} alone"
                 )
-        for name, term in reconstruction.terms.items():
-            if term.weight and term.loss.needs_surprise and not encoding.critic.scores_classes:
+        if mine.vocabulary.union != other.vocabulary.union:
+            raise InputError(
+                "model: reconstruction and encoding must name the same aliases; set teachers.aliases alone"
+            )
+        for name in self.reconstruction.objective.terms:
+            needs = self.reconstruction.objective.loss(name).needs_class_nll
+            if needs and not self.encoding.critic.scores_classes:
                 raise InputError(
-                    f"model.reconstruction.terms.{name}: form: published is not legal beside encoding.critic = "
-                    f"{type(encoding.critic).__name__}, which scores no classes; form: bounded, or critic: "
-                    "LastLayerCritic"
+                    f"model.reconstruction.terms.{name}: form published needs an encoding.critic that scores classes "
+                    f"(LastLayerCritic), got {type(self.encoding.critic).__name__}; or use form: bounded"
                 )
-        self._pairs = LivePairs() if pairs is None else pairs  # not `or`: an empty Replay has the length 0
-        self._pairs.attach(reconstruction.teachers, live=reconstruction)
 
     @property
     def teachers(self) -> TeacherPair:  # type: ignore[override]  # it belongs to the children
         """The frozen teachers of both sides."""
         return self.reconstruction.teachers
 
-    def sample(self, latents: LatentBatch) -> PairBatch:
-        """Pairs from the generators as they are, without gradient."""
-        return self.reconstruction.sample(latents)
+    @property
+    def players(self) -> Mapping[str, CrossxModule]:
+        """Generators first, then encoders."""
+        return {"reconstruction": self.reconstruction, "encoding": self.encoding}
+
+    def rotation(self, total: int | None) -> Rotation:
+        """Return whose turn each batch is, as the schedule says."""
+        return self.schedule.rotation(total)
+
+    def wants_pairs(self, progress: Progress) -> bool:
+        """Whether the coming batch trains the encoders."""
+        return self.player(progress) == "encoding"
+
+    def play(self, player: str, batch: LatentBatch | PairBatch, progress: Progress) -> StepOutput:
+        """Take a step of the side that the batch belongs to."""
+        if isinstance(batch, PairBatch):
+            return self.encoding.step(batch, progress)
+        return self.reconstruction.step(batch, progress, self._critic)
+
+    def _critic(self, pairs: PairBatch) -> CriticOutput:
+        with eval_mode(self.encoding):  # a generator's step must not move the encoders' running statistics
+            return self.encoding.criticise(pairs)
+
+    @property
+    def pair_source(self) -> PairSource:
+        """Where the encoders' pairs come from."""
+        return self._pairs
 
     @property
     def latent_dim(self) -> int:
         """Z of the generators."""
         return self.reconstruction.latent_dim
 
-    @property
-    def pair_source(self) -> Pairs:
-        """Where the encoders' pairs come from."""
-        return self._pairs
+    def sample(self, latents: LatentBatch) -> PairBatch:
+        """Make pairs with the generators as they are, without gradient."""
+        return self.reconstruction.sample(latents)
 
     @property
     def encoders(self) -> dict[Modality, nn.Module]:
-        """The encoders' side's encoders, by modality."""
+        """The encoders, by modality."""
         return self.encoding.encoders
-
-    def wants_pairs(self, batches_done: int) -> bool:
-        """Whether the coming batch trains the encoders."""
-        return self._present_schedule.trains_encoders(batches_done)
-
-    @property
-    def _present_schedule(self) -> Schedule:
-        # A try-out has two batches, and both phases have their turn.
-        return Schedule() if is_fast_dev_run(self.trainer) else self.schedule
 
     def encode(self, images: Tensor, modality: Modality) -> Tensor:
         """Images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32."""
         return self.encoding.encode(images, modality)
-
-    def configure_callbacks(self) -> list[Callback]:
-        """No callbacks: the one hook before Lightning's own check, which would refuse without saying what to do.
-
-        Raises:
-            InputError: When a setting of the trainer cannot work in a joint run.
-        """
-        check_trainer(self.trainer)
-        return []
-
-    def configure_optimizers(self) -> tuple[OptimizerLRSchedulerConfig, ...]:  # type: ignore[override]  # two optimisers
-        """The children's optimisers and schedules, in the order of the phases."""
-        return tuple(child.configure_optimizers() for child in (self.reconstruction, self.encoding))
-
-    def training_step(self, batch: LatentBatch | PairBatch, batch_idx: int) -> None:
-        """One step of the phase that the batch belongs to."""
-        done = batches_done(self.trainer)
-        phase = 1 if isinstance(batch, PairBatch) else 0
-        optimizer, scheduler = self._optimizers()[phase], self._schedulers()[phase]
-        child: CrossxModule = self.encoding if phase else self.reconstruction
-        with optimizer.toggle_model():  # encloses the forward: the other phase's parameters get no gradient
-            if isinstance(batch, PairBatch):
-                output = self.encoding.step(batch, done)
-            else:
-                output = self.reconstruction.step(batch, done, self._critic)
-            optimizer.zero_grad()
-            self.manual_backward(output.loss)
-        if child.clip_norm is not None:
-            self.clip_gradients(optimizer.optimizer, child.clip_norm, "norm")
-        optimizer.step()
-        scheduler.step()  # Lightning steps no schedule in manual optimisation
-        self.log_output(output)
-
-    def _critic(self, pairs: PairBatch) -> Criticism:
-        with eval_mode(self.encoding):  # a generator's step must not move the encoders' running statistics
-            return self.encoding.criticise(pairs)
-
-    def _optimizers(self) -> list[LightningOptimizer]:
-        optimizers: Any = self.optimizers()
-        return list(optimizers)
-
-    def _schedulers(self) -> list[torch.optim.lr_scheduler.LRScheduler]:
-        schedulers: Any = self.lr_schedulers()
-        return list(schedulers)

@@ -1,33 +1,42 @@
 """Data-free reconstruction: generators learn to make images that two frozen teachers recognise."""
 
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
-from crossx.reconstruction.generators import Generator, GeneratorPair, make_pairs, sample_pairs, save_generators
-from crossx.reconstruction.losses.base import Reconstruction, ReconstructionTerm
+from crossx.core.factories import complete
+from crossx.reconstruction.generators import (
+    Generator,
+    GeneratorFactory,
+    GeneratorPair,
+    make_pairs,
+    sample_pairs,
+    save_generators,
+)
+from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss, ReconstructionTerm
 from crossx.teachers.pair import TeacherPair
 from crossx.training.guided import TeacherGuided
-from crossx.training.lightning_state import batches_done, run_folder
+from crossx.training.lightning_state import progress, run_folder
 from crossx.training.module import CrossxModule
-from crossx.training.objective import WeightedObjective
-from crossx.types import Critic, LatentBatch, PairBatch, StepOutput
+from crossx.training.objective import WeightedObjective, complete_terms
+from crossx.training.rates import RateFactory
+from crossx.types import Critic, LatentBatch, PairBatch, Progress, StepOutput
 
 
 class ReconstructionModule(TeacherGuided, CrossxModule):
-    """Trains a photo and a sketch generator against the teachers; alone (stage-wise) or inside a joint run.
+    """Train a photo and a sketch generator against the teachers; alone (stage-wise) or inside a joint run.
 
     Alone, it writes `generators.safetensors` into the run folder, which `SavedPairs` reads.
 
     Args:
         photo_teacher: Where the photo teacher is read from; filled in by the command line from `teachers.photo`.
         sketch_teacher: The same for sketches.
-        photo_generator: Latent to photo.
-        sketch_generator: Latent to sketch.
+        generator: Latent to image, for both modalities; each gets a generator of its own.
         terms: The objective: its terms by name, each with its weight and ramp.
+        sketch_generator: Another generator for sketches; None builds it as `generator` says.
         aliases: Other spellings of class names, from `teachers.aliases`.
-        optimizer: Makes the generators' optimiser.
-        scheduler: Makes its learning-rate schedule.
+        optimizer: Factory of the generators' optimiser.
+        scheduler: Factory of its learning-rate schedule.
         clip_norm: Largest norm of the gradient; None does not clip.
 
     Raises:
@@ -38,67 +47,67 @@ class ReconstructionModule(TeacherGuided, CrossxModule):
         self,
         photo_teacher: str,
         sketch_teacher: str,
-        photo_generator: Generator,
-        sketch_generator: Generator,
+        generator: GeneratorFactory,
         terms: dict[str, ReconstructionTerm],
+        sketch_generator: GeneratorFactory | None = None,
         aliases: dict[str, str] | None = None,
         optimizer: OptimizerCallable = torch.optim.Adam,
-        scheduler: LRSchedulerCallable | None = None,
+        scheduler: RateFactory | None = None,
         clip_norm: float | None = None,
     ) -> None:
         super().__init__(optimizer, scheduler, clip_norm)
+        kind: type[Generator] = Generator  # type: ignore[type-abstract]  # compared with, never built
+        for_sketches = generator if sketch_generator is None else sketch_generator
+        self.generators = GeneratorPair(
+            complete("generator", generator, kind, modality="photo"),
+            complete("sketch_generator", for_sketches, kind, modality="sketch"),
+        )
         self.teachers = TeacherPair(photo_teacher, sketch_teacher, aliases)
-        self.generators = GeneratorPair(photo_generator, sketch_generator)
-        self.terms = terms
-        self.objective = WeightedObjective(terms)
-        for term in terms.values():
-            if term.weight:
-                term.loss.attach(self.teachers)
+        built = complete_terms(terms, ReconstructionLoss, teachers=self.teachers)  # type: ignore[type-abstract]  # as above
+        self.objective = WeightedObjective(built)
 
     @property
     def latent_dim(self) -> int:
         """Z of the generators."""
         return self.generators.latent_dim
 
-    def wants_pairs(self, batches_done: int) -> bool:
-        """Never: this module learns from latents."""
+    def wants_pairs(self, progress: Progress) -> bool:
+        """Return False: this module learns from latents."""
         return False
 
     @property
     def pair_source(self) -> None:
-        """None: nothing turns this module's latents into pairs before it sees them."""
+        """None: this module makes pairs of its latents itself."""
         return
 
     def sample(self, latents: LatentBatch) -> PairBatch:
-        """Pairs from the generators as they are, without gradient."""
+        """Make pairs with the generators as they are, without gradient."""
         return sample_pairs(self.generators, self.teachers, latents)
 
-    def step(self, latents: LatentBatch, batches_done: int, critic: Critic | None = None) -> StepOutput:
-        """One training step on a batch of latents.
+    def step(self, latents: LatentBatch, progress: Progress, critic: Critic | None = None) -> StepOutput:
+        """Take one training step on a batch of latents.
 
         Args:
             latents: B latents.
-            batches_done: Training batches before this one; ramps depend on it.
-            critic: The encoders' view of the pairs, in a joint run.
+            progress: Where the run stands before this batch; ramps depend on it.
+            critic: The encoders' critic of the pairs, in a joint run.
         """
-        losses = [self.terms[name].loss for name in self.objective.active(batches_done)]
+        losses = [self.objective.loss(name) for name in self.objective.active(progress)]
         statistics = any(loss.needs_statistics for loss in losses)
         pairs = make_pairs(self.generators, self.teachers, latents, statistics)
-        wanted = any(loss.needs_critic for loss in losses)
-        criticism = critic(pairs) if critic is not None and wanted else None
-        judged = Reconstruction(pairs, self.teachers.vocabulary)
-        if criticism is not None:
-            judged.disagreement, judged.surprise = criticism.disagreement, criticism.surprise
-        if any(loss.needs_cross_statistics for loss in losses):
-            judged.crossed = self.teachers.crossed(pairs.photo, pairs.sketch)
-        loss, values = self.objective(judged, batches_done)
+        reconstruction = Reconstruction(pairs, self.teachers.vocabulary)
+        if critic is not None and any(loss.needs_critic for loss in losses):
+            reconstruction.critic = critic(pairs)
+        if any(loss.needs_swapped for loss in losses):
+            reconstruction.swapped = self.teachers.swapped(pairs.photo, pairs.sketch)
+        loss, values = self.objective(reconstruction, progress)
         logs = {f"recon/{name}": value for name, value in values.items()}
         logs = {"recon/loss": loss.detach(), **logs, **self._health(pairs)}
         return StepOutput(loss, logs, shown=("recon/loss", "recon/agreement", "recon/photo_confidence"))
 
     @torch.no_grad()
     def _health(self, pairs: PairBatch) -> dict[str, Tensor]:
-        """What tells a good batch from a bad one: agreement, confidence, and how evenly the classes are used."""
+        """Return what tells a good batch from a bad one: agreement, confidence, and how evenly the classes are used."""
         vocabulary = self.teachers.vocabulary
         photo = vocabulary.union_posterior(pairs.photo_teacher.logits, "photo")
         sketch = vocabulary.union_posterior(pairs.sketch_teacher.logits, "sketch")
@@ -112,13 +121,13 @@ class ReconstructionModule(TeacherGuided, CrossxModule):
         }
 
     def training_step(self, batch: LatentBatch, batch_idx: int) -> Tensor:
-        """Lightning's hook, when this module is the root."""
-        output = self.step(batch, batches_done(self.trainer))
+        """Take a step, when this module is the root."""
+        output = self.step(batch, progress(self.trainer))
         self.log_output(output)
         return output.loss
 
     def on_fit_end(self) -> None:
-        """Leave the generators in the run folder, for stage-wise training."""
+        """Write the generators into the run folder, for stage-wise training."""
         super().on_fit_end()
         folder = run_folder(self.trainer)
         if folder is not None and self.trainer.is_global_zero:

@@ -63,8 +63,8 @@ class TeacherPair(nn.Module):
         teacher: FrozenTeacher = self.photo if modality == "photo" else self.sketch
         return teacher
 
-    def crossed(self, photo: Tensor, sketch: Tensor) -> dict[Modality, TeacherOutput]:
-        """Let each teacher judge the other modality's images, with statistics.
+    def swapped(self, photo: Tensor, sketch: Tensor) -> dict[Modality, TeacherOutput]:
+        """Run each teacher on the other modality's images, with statistics.
 
         Args:
             photo: (B, 3, H, W) in [0, 1].

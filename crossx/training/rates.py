@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from crossx.core.errors import InputError
+from crossx.core.factories import plain_factory
 
 
 class RateSchedule(LRScheduler):
@@ -36,10 +37,10 @@ class Cosine(CosineAnnealingLR, RateSchedule):
         same = state_dict["T_max"] == self.T_max
         super().load_state_dict({**state_dict, "T_max": self.T_max})
         if not same:
-            rates: list[float] = self._get_closed_form_lr()  # type: ignore[no-untyped-call]
+            rates = self._get_closed_form_lr()
             for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate
-            self._last_lr = rates
+            self._last_lr = list(rates)
 
 
 class OneCycle(OneCycleLR, RateSchedule):
@@ -76,10 +77,10 @@ def make_schedule(factory: RateFactory, optimizer: Optimizer, steps: int | None)
     Raises:
         InputError: When the schedule cannot be stepped with the optimiser, or does not fit the phase.
     """
-    follows = "steps" in inspect.signature(factory).parameters
+    make = plain_factory(factory)
+    follows = "steps" in inspect.signature(make).parameters
     if follows and steps is None:
         raise InputError("scheduler: follows the run's length, which is not known; set trainer.max_steps")
-    make: Any = factory
     try:
         schedule = make(optimizer, steps=max(steps or 0, 1)) if follows else make(optimizer)
     except (ValueError, TypeError) as error:  # torch's own checks

@@ -52,7 +52,7 @@ def test_generated_images_are_held_against_the_records(teachers: Teachers, tmp_p
     loss.attach(pair)
     assert not loss.state_dict()
     stream = LatentDataset(0, 8, 1)
-    photo, sketch = reconstruction(teachers).generators(stack([stream[i] for i in range(12)]).noise, None)
+    photo, sketch = reconstruction(teachers).generators(stack([stream[i] for i in range(12)]).noise)
     judged = Reconstruction(pair(photo, sketch), pair.vocabulary)
     value = loss(judged)
     wanted = [

@@ -32,7 +32,7 @@ def images(count: int = 6) -> Tensor:
     return torch.rand(count, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
 
 
-def started(
+def built(
     pair: TeacherPair, offset: float = 1.0, slope: float = 2.0, reading: float = 0.0
 ) -> CompletedPosteriorEncoder:
     made = CompletedPosteriorEncoder(offset, slope, reading, 0.7, 1.5, dim=4, hidden=0)
@@ -45,7 +45,7 @@ def started(
 def test_an_unknown_class_has_the_logit_that_is_promised(pair: TeacherPair, reading: float) -> None:
     """Computed again from the teachers' files, class by class."""
     output, read = pair.photo(images()), pair.sketch(images()).logits
-    made = started(pair, reading=reading)
+    made = built(pair, reading=reading)
     if reading:
         with torch.no_grad():
             mean, variance = (torch.rand(3, generator=torch.Generator().manual_seed(i)) for i in (1, 2))
@@ -75,7 +75,7 @@ def test_an_unknown_class_has_the_logit_that_is_promised(pair: TeacherPair, read
 
 def test_readings_are_standardised_by_what_was_read_in_training(pair: TeacherPair) -> None:
     """The mean and variance are those of the images seen; the next encoder gets them from the checkpoint."""
-    made = started(pair, reading=1.0)
+    made = built(pair, reading=1.0)
     seen = images(64)
     for _ in range(3):
         in_training = made(seen)
@@ -85,7 +85,7 @@ def test_readings_are_standardised_by_what_was_read_in_training(pair: TeacherPai
     before = made.eval()(seen)
     torch.testing.assert_close(in_training, before)
     torch.testing.assert_close(made(seen), before)  # nothing moves outside of training
-    other = started(pair, reading=1.0).eval()
+    other = built(pair, reading=1.0).eval()
     other.head = copy.deepcopy(made.head)
     assert not torch.allclose(other(seen), before, atol=1e-4)
     other.load_state_dict(made.state_dict())
@@ -93,20 +93,20 @@ def test_readings_are_standardised_by_what_was_read_in_training(pair: TeacherPai
 
 
 def test_before_the_first_batch_nothing_is_read(pair: TeacherPair) -> None:
-    untrained, without = started(pair, reading=1.0).eval(), started(pair).eval()
+    untrained, without = built(pair, reading=1.0).eval(), built(pair).eval()
     output = pair.photo(images())
     torch.testing.assert_close(untrained.posterior(images(), output), without.posterior(images(), output))
 
 
 def test_a_single_image_can_be_trained_on(pair: TeacherPair) -> None:
     """It has no variance."""
-    made = started(pair, reading=1.0)
+    made = built(pair, reading=1.0)
     assert made(images(1)).isfinite().all()
     assert made.eval()(images()).isfinite().all()
 
 
 def test_the_posterior_is_computed_in_full_precision(pair: TeacherPair, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = started(pair, reading=1.0)
+    made = built(pair, reading=1.0)
     made(images())
     output = pair.photo(images())
     expected = made.eval().posterior(images(), output)
@@ -122,7 +122,7 @@ def read(folder: Path, seen: Tensor) -> list[Tensor]:
     """What is known of the readings after this process's part of a batch."""
     world, rank = (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
     files = (str(folder / f"{modality}.safetensors") for modality in MODALITIES)
-    made = started(TeacherPair(next(files), next(files)), reading=1.0)
+    made = built(TeacherPair(next(files), next(files)), reading=1.0)
     made(seen.chunk(world)[rank])
     return [made.get_buffer("readings.mean"), made.get_buffer("readings.var")]
 
@@ -139,7 +139,7 @@ def test_two_processes_read_what_one_reads(tmp_path: Path) -> None:
 
 def test_an_adversary_does_not_ask_the_other_teacher(pair: TeacherPair) -> None:
     """It is shown the head alone, and what is shown is what a whole embedding holds."""
-    made = started(pair, reading=1.0)
+    made = built(pair, reading=1.0)
     expected = made.learned(made(images()))
     batches = made.get_buffer("readings.batches").clone()
     asked: list[int] = []
@@ -168,11 +168,11 @@ def test_nothing_is_read_where_both_teachers_know_all(tmp_path: Path, pair: Teac
 def test_without_a_guess_it_is_posterior_matching(pair: TeacherPair) -> None:
     plain = PosteriorEncoder(0.7, 1.5, dim=4, hidden=0)
     plain.start_from(pair, "photo")
-    made = started(pair, offset=-1e3, slope=0.0)
+    made = built(pair, offset=-1e3, slope=0.0)
     made.head = copy.deepcopy(plain.head)
     torch.testing.assert_close(made(images()), plain(images()))
     assert set(made.state_dict()) == set(plain.state_dict())
-    reading = started(pair, offset=-1e3, slope=0.0, reading=1.0)
+    reading = built(pair, offset=-1e3, slope=0.0, reading=1.0)
     reading.head = copy.deepcopy(plain.head)
     torch.testing.assert_close(reading(images()), plain(images()))
 
@@ -200,14 +200,14 @@ def test_mistakes_are_named(pair: TeacherPair, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(
         InputError, match="PosteriorEncoder is not legal beside CompletedPosteriorEncoder; another one is"
     ):
-        started(pair).check_partner(plain)
+        built(pair).check_partner(plain)
     monkeypatch.setattr("crossx.encoding.encoders.completed.last_layer", lambda network: None)  # noqa: ARG005
     with pytest.raises(InputError, match="beside a sketch teacher whose classifier is more than one linear layer"):
-        started(pair)
+        built(pair)
 
 
 def test_it_follows_its_device_and_dtype(pair: TeacherPair) -> None:
-    made = started(pair)
+    made = built(pair)
     assert isinstance(made, nn.Module)
     assert {name for name, _ in made.named_buffers()} >= {"unknown", "others"}
     assert len(made.unknown) == 3

@@ -260,7 +260,8 @@ CRITICS = [
 @pytest.mark.parametrize(("critic", "form"), CRITICS, ids=lambda x: x if isinstance(x, str) else type(x).__name__)
 def test_a_generator_step_makes_pairs_harder(critic: PairCritic, form: str) -> None:
     """One step of gradient descent and ten: the adversary gets what it wants, and encoders stay."""
-    module = joint(TRAINED, critic, dim=64, form=form)  # as wide as these teachers' features
+    dim = 64 if isinstance(critic, LastLayerCritic) else 4  # these teachers' features are as wide
+    module = joint(TRAINED, critic, dim, form)
     latents = some_latents(module)
     before = weights(module.encoding)
     frozen = list(module.encoding.parameters())

@@ -37,7 +37,7 @@ def images(count: int = 6, size: int = SIZE) -> Tensor:
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0))
 
 
-def started(kind: Kind, pair: TeacherPair) -> Encoder:
+def built(kind: Kind, pair: TeacherPair) -> Encoder:
     torch.manual_seed(0)
     made = encoder(kind)
     made.start_from(pair, "photo")
@@ -48,7 +48,7 @@ def started(kind: Kind, pair: TeacherPair) -> Encoder:
 @pytest.mark.parametrize("bfloat16", [False, True])
 def test_unit_vectors_in_float32(pair: TeacherPair, kind: Kind, bfloat16: bool) -> None:
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        embedding = started(kind, pair)(images())
+        embedding = built(kind, pair)(images())
     classes = len(pair.vocabulary) + 2
     assert embedding.shape == (6, {"posterior": 4 + classes, "student": classes}.get(kind, 4))
     assert embedding.dtype == torch.float32
@@ -58,7 +58,7 @@ def test_unit_vectors_in_float32(pair: TeacherPair, kind: Kind, bfloat16: bool) 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_images_of_any_size(pair: TeacherPair, kind: Kind) -> None:
-    made = started(kind, pair).eval()
+    made = built(kind, pair).eval()
     flat = torch.tensor([0.1, 0.3, 0.8])[:, None, None, None]
     torch.testing.assert_close(made(flat.expand(3, 3, 40, 24)), made(flat.expand(3, 3, SIZE, SIZE)))
 
@@ -67,7 +67,7 @@ def test_images_of_any_size(pair: TeacherPair, kind: Kind) -> None:
 def test_every_parameter_gets_a_gradient_and_the_teacher_none(
     pair: TeacherPair, teacher: FrozenTeacher, kind: Kind
 ) -> None:
-    made = started(kind, pair)
+    made = built(kind, pair)
     x = images().requires_grad_()
     made(x)[:, 0].sum().backward()
     trained = {name: p for name, p in made.named_parameters() if p.requires_grad}
@@ -79,7 +79,7 @@ def test_every_parameter_gets_a_gradient_and_the_teacher_none(
 
 
 def test_head_takes_what_the_teacher_has_said(pair: TeacherPair, teacher: FrozenTeacher) -> None:
-    made = started("head", pair)
+    made = built("head", pair)
     known = TeacherOutput(torch.zeros(6, 10), torch.rand(6, teacher.network.num_features))
     calls: list[object] = []
     with teacher.register_forward_pre_hook(lambda *_: calls.append(1)):
@@ -94,7 +94,7 @@ def test_head_takes_what_the_teacher_has_said(pair: TeacherPair, teacher: Frozen
 
 @pytest.mark.parametrize("kind", ["network", "teacher", "student"])
 def test_other_encoders_look_for_themselves(pair: TeacherPair, teacher: FrozenTeacher, kind: Kind) -> None:
-    made = started(kind, pair).eval()
+    made = built(kind, pair).eval()
     told = TeacherOutput(torch.zeros(6, 10), torch.zeros(6, teacher.network.num_features))
     calls: list[object] = []
     with teacher.register_forward_pre_hook(lambda *_: calls.append(1)):
@@ -103,7 +103,7 @@ def test_other_encoders_look_for_themselves(pair: TeacherPair, teacher: FrozenTe
 
 
 def test_teacher_encoder_starts_at_the_teacher_and_leaves_it_alone(pair: TeacherPair, teacher: FrozenTeacher) -> None:
-    made = started("teacher", pair)
+    made = built("teacher", pair)
     assert isinstance(made, TeacherEncoder)
     assert made.network is not None
     made.eval()
@@ -127,13 +127,13 @@ def test_teacher_encoder_starts_at_the_teacher_and_leaves_it_alone(pair: Teacher
 
 
 def test_two_encoders_from_one_teacher_are_two(pair: TeacherPair) -> None:
-    first, second = started("teacher", pair), started("teacher", pair)
+    first, second = built("teacher", pair), built("teacher", pair)
     places = [{p.data_ptr() for p in made.state_dict().values()} for made in (first, second)]
     assert not places[0] & places[1]
 
 
 def test_head_encoder_trains_and_saves_its_head_alone(pair: TeacherPair, teacher: FrozenTeacher) -> None:
-    made = started("head", pair)
+    made = built("head", pair)
     names = {"head.0.weight", "head.0.bias", "head.1.weight", "head.1.bias"}
     assert {name for name, p in made.named_parameters() if p.requires_grad} == names
     assert set(made.state_dict()) == names
@@ -142,7 +142,7 @@ def test_head_encoder_trains_and_saves_its_head_alone(pair: TeacherPair, teacher
 
 
 def test_scale_of_the_teacher_s_features_is_of_no_concern(pair: TeacherPair, teacher: FrozenTeacher) -> None:
-    made = started("head", pair)
+    made = built("head", pair)
     features = torch.rand(6, teacher.network.num_features)
     outputs = [TeacherOutput(torch.zeros(6, 10), scale * features) for scale in (10, 1000)]
     torch.testing.assert_close(made(images(), outputs[0]), made(images(), outputs[1]), rtol=1e-3, atol=1e-4)

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from support.embedded import Array, array, check_gradient, learn, random_embeddings, rows, started, sure_embeddings
+from support.embedded import Array, array, built, check_gradient, learn, random_embeddings, rows, sure_embeddings
 from support.runs import Teachers
 from torch.distributions import Normal, kl_divergence
 
@@ -16,7 +16,7 @@ each_estimate = pytest.mark.parametrize("estimate", ["info_nce", "jensen_shannon
 
 def loss_of(teachers: Teachers, estimate: Estimate, beta: float = 0.1, temperature: float = 0.3) -> MIBLoss:
     """One with heads that have learned something."""
-    loss = started(MIBLoss(beta, estimate, temperature), teachers)
+    loss = built(MIBLoss(beta, estimate, temperature), teachers)
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for tensor in loss.parameters():
@@ -81,7 +81,7 @@ def test_equal_distributions_do_not_diverge() -> None:
 @each_estimate
 def test_pairs_come_together_and_apart_from_others(teachers: Teachers, estimate: Estimate) -> None:
     x = sure_embeddings([0, 1, 2, 3, 4, 5])
-    learn(started(MIBLoss(estimate=estimate), teachers), x)
+    learn(built(MIBLoss(estimate=estimate), teachers), x)
     cosine = x.sketch @ x.photo.T
     others = cosine[~torch.eye(6, dtype=torch.bool)]
     assert cosine.diagonal().mean() > others.mean() + 0.7
@@ -89,7 +89,7 @@ def test_pairs_come_together_and_apart_from_others(teachers: Teachers, estimate:
 
 def test_beta_drives_out_what_one_view_knows(teachers: Teachers) -> None:
     def divergence(beta: float) -> float:
-        x, loss = sure_embeddings([0, 1, 2, 3, 4, 5]), started(MIBLoss(beta), teachers)
+        x, loss = sure_embeddings([0, 1, 2, 3, 4, 5]), built(MIBLoss(beta), teachers)
         learn(loss, x, steps=100)
         loss.eval()
         assert isinstance(loss, MIBLoss)
@@ -103,7 +103,7 @@ def test_beta_drives_out_what_one_view_knows(teachers: Teachers) -> None:
 
 def test_a_pair_counts_as_far_as_its_teachers_agree(teachers: Teachers) -> None:
     """A pair that shows two classes for sure is nobody's positive, and its images are negatives of the others."""
-    x, loss = sure_embeddings([0, 1, 2, 3]), started(MIBLoss(beta=1.0, temperature=0.3), teachers).eval()
+    x, loss = sure_embeddings([0, 1, 2, 3]), built(MIBLoss(beta=1.0, temperature=0.3), teachers).eval()
     x.photo_posterior = torch.nn.functional.one_hot(x.target, 10).double()
     x.sketch_posterior = torch.nn.functional.one_hot(torch.tensor([0, 1, 2, 9]), 10).double()
     before = loss(x).item()
@@ -114,12 +114,12 @@ def test_a_pair_counts_as_far_as_its_teachers_agree(teachers: Teachers) -> None:
 
 
 def test_images_of_one_class_are_no_negatives(teachers: Teachers) -> None:
-    x, loss = sure_embeddings([4, 4, 4]), started(MIBLoss(beta=0), teachers).eval()
+    x, loss = sure_embeddings([4, 4, 4]), built(MIBLoss(beta=0), teachers).eval()
     assert loss(x).item() == 0
 
 
 def test_noise_is_drawn_in_training_only(teachers: Teachers) -> None:
-    x, loss = random_embeddings(), started(MIBLoss(), teachers)
+    x, loss = random_embeddings(), built(MIBLoss(), teachers)
     assert loss(x).item() != loss(x).item()
     loss.eval()
     assert loss(x).item() == loss(x).item()

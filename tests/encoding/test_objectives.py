@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from support.embedded import random_embeddings, rows, started
+from support.embedded import built, random_embeddings, rows
 from support.runs import Teachers, encoder, weights
 
 from crossx.encoding.losses import (
@@ -29,7 +29,7 @@ LOSSES: dict[str, Callable[[], EncodingLoss]] = {
 
 @pytest.fixture(params=LOSSES, name="loss")
 def loss_fixture(request: pytest.FixtureRequest, teachers: Teachers) -> EncodingLoss:
-    loss = started(LOSSES[request.param](), teachers).eval()
+    loss = built(LOSSES[request.param](), teachers).eval()
     assert isinstance(loss, EncodingLoss)
     return loss
 

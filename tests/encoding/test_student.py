@@ -33,7 +33,7 @@ def made(seed: int = 0) -> StudentEncoder:
     return StudentEncoder(SmallResNet(0, (8, 8), norm="group"), SIZE)
 
 
-def started(pair: TeacherPair, modality: Modality, seed: int = 0) -> StudentEncoder:
+def built(pair: TeacherPair, modality: Modality, seed: int = 0) -> StudentEncoder:
     encoder = made(seed)
     encoder.start_from(pair, modality)
     return encoder
@@ -53,7 +53,7 @@ def hinted(guess: Tensor, features: Tensor) -> Tensor:
 def test_embedding_is_what_the_teachers_last_layer_says_of_the_guess(pair: TeacherPair) -> None:
     posteriors, vectors = {}, {}
     for modality in MODALITIES:
-        student = started(pair, modality)
+        student = built(pair, modality)
         vectors[modality], guess = student.answer(images())
         assert guess.shape == pair.of(modality)(images()).features.shape
         posteriors[modality] = pair.vocabulary.union_posterior(pair.of(modality).network.classify(guess), modality)
@@ -66,7 +66,7 @@ def test_embedding_is_what_the_teachers_last_layer_says_of_the_guess(pair: Teach
 def test_a_right_guess_is_posterior_matching(pair: TeacherPair, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = {}
     for modality in MODALITIES:
-        student = started(pair, modality)
+        student = built(pair, modality)
         features = pair.of(modality)(images()).features
         monkeypatch.setattr(student, "guess", lambda _, features=features: features)
         vectors[modality] = student(images())
@@ -76,14 +76,14 @@ def test_a_right_guess_is_posterior_matching(pair: TeacherPair, monkeypatch: pyt
 
 
 def test_starts_at_random_and_keeps_no_teacher(pair: TeacherPair) -> None:
-    first, second = started(pair, "photo", seed=0).state_dict(), started(pair, "photo", seed=1).state_dict()
+    first, second = built(pair, "photo", seed=0).state_dict(), built(pair, "photo", seed=1).state_dict()
     assert {name.partition(".")[0] for name in first} == {"network", "map"}
     for name in ("network.stem.0.weight", "map.weight"):
         assert not torch.equal(first[name], second[name])
 
 
 def test_autocast_leaves_the_posterior_alone(pair: TeacherPair) -> None:
-    student = started(pair, "photo")
+    student = built(pair, "photo")
     guess = student.guess(images()).detach()
     plain = student._vector(guess)
     with torch.autocast("cpu", torch.bfloat16):

@@ -12,7 +12,6 @@ import lightning.pytorch as pl
 import pytest
 import torch
 import torch.nn.functional as F
-from crossx.encoding.losses.proxies import class_rows
 from lightning.pytorch.callbacks import Callback
 from support.commands import config, edit, joint_config, part, run, write
 from support.runs import Teachers, data, trainer
@@ -26,6 +25,7 @@ from crossx.encoding.encoders import Encoder, PosteriorEncoder, StudentEncoder, 
 from crossx.encoding.losses import SupConLoss
 from crossx.encoding.losses.base import EncodingTerm
 from crossx.encoding.module import EncoderModule
+from crossx.networks.base import last_layer
 from crossx.networks.small_resnet import SmallResNet
 from crossx.pairs.sources import LivePairs, Pairs
 from crossx.reconstruction.generators import Generator, UpsamplingGenerator
@@ -136,7 +136,8 @@ class SureStudent(StudentEncoder):
 
     def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
         super().start_from(teachers, modality)
-        rows = class_rows(teachers.of(modality))
+        rows = last_layer(teachers.of(modality).network)
+        assert rows is not None
         with torch.no_grad():
             self.map.weight.zero_()
             self.map.bias.copy_(100 * F.normalize(rows[self.seen] - rows.mean(0), dim=0))

@@ -21,16 +21,11 @@ def part(class_path: str, **init_args: Any) -> Config:  # noqa: ANN401 - any arg
 
 
 def generators(**init_args: Any) -> Config:  # noqa: ANN401
-    return {
-        f"{side}_generator": part(
-            "UpsamplingGenerator", size=SIZE, latent_dim=8, width=8, channels=channels, **init_args
-        )
-        for side, channels in (("photo", 3), ("sketch", 1))
-    }
+    return {"generator": part("UpsamplingGenerator", size=SIZE, latent_dim=8, width=8, **init_args)}
 
 
 def encoders() -> Config:
-    return {f"{side}_encoder": part("TeacherHeadEncoder", dim=4, hidden=0) for side in ("photo", "sketch")}
+    return {"encoder": part("TeacherHeadEncoder", dim=4, hidden=0)}
 
 
 def terms(**losses: str) -> Config:
@@ -69,9 +64,9 @@ def config(teachers: Teachers, folder: Path, model: Mapping[str, Any]) -> Config
 
 def joint_config(teachers: Teachers, folder: Path) -> Config:
     """Joint training with replay."""
-    replay = part("Replay", source=part("LivePairs"), size=40)
+    replay = part("Replay", size=40)
     schedule = {"warmup": 1, "generator_steps": 1, "encoder_steps": 1}
-    model = part("CoTrainingModule", reconstruction=RECONSTRUCTION, encoding=ENCODING, schedule=schedule, pairs=replay)
+    model = part("CoTrainingModule", reconstruction=RECONSTRUCTION, encoding=ENCODING, schedule=schedule, replay=replay)
     return config(teachers, folder, model)
 
 

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from crossx.core.factories import complete
+from crossx.encoding.embeddings import EmbeddingSpace
 from crossx.encoding.losses import EncodingLoss, PairEmbeddings
 from crossx.teachers.pair import TeacherPair
 from support.runs import CLASSES, Teachers
@@ -46,11 +48,13 @@ def array(x: Tensor) -> Array:
     return x.detach().numpy().astype(np.float64)
 
 
-def started(loss: EncodingLoss, teachers: Teachers, dim: int = DIM) -> EncodingLoss:
-    """A loss as a module starts it, in double precision."""
+def built(
+    loss: EncodingLoss | Callable[[EmbeddingSpace], EncodingLoss], teachers: Teachers, dim: int = DIM
+) -> EncodingLoss:
+    """A loss as a module builds it, in double precision."""
     torch.manual_seed(0)
-    loss.start_from(TeacherPair(*teachers), dim)
-    return loss.double()
+    kind: type[EncodingLoss] = EncodingLoss  # type: ignore[type-abstract]  # compared with, never built
+    return complete("loss", loss, kind, space=EmbeddingSpace(TeacherPair(*teachers), dim)).double()
 
 
 def check_gradient(loss: EncodingLoss, x: PairEmbeddings) -> None:

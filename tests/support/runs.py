@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from crossx.cotraining.module import CoTrainingModule
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.encoding.encoders import (
-    Encoder,
+    EncoderFactory,
     NetworkEncoder,
     PosteriorEncoder,
     StudentEncoder,
@@ -83,6 +83,15 @@ def save_teachers(
     return Teachers(*paths)
 
 
+@torch.no_grad()
+def generator(modality: Modality, norm: Norm = "group") -> UpsamplingGenerator:
+    """A generator whose images differ as those of a trained one do, so that teachers agree on some."""
+    made = UpsamplingGenerator(modality, SIZE, 8, 8, norm)
+    made.get_parameter("start.0.weight").mul_(4)
+    made.get_parameter("body.9.weight").mul_(8)
+    return made
+
+
 def reconstruction(
     teachers: Teachers,
     norm: Norm = "group",
@@ -90,11 +99,6 @@ def reconstruction(
 ) -> ReconstructionModule:
     """Generators with one term of each kind."""
     torch.manual_seed(0)
-    photo, sketch = UpsamplingGenerator(SIZE, 8, 8, 3, norm), UpsamplingGenerator(SIZE, 8, 8, 1, norm)
-    with torch.no_grad():  # images that differ as those of trained generators do, so that teachers agree on some
-        for generator in (photo, sketch):
-            generator.get_parameter("start.0.weight").mul_(4)
-            generator.get_parameter("body.9.weight").mul_(8)
     terms = {
         "one_hot": ReconstructionTerm(OneHotLoss()),
         "entropy": ReconstructionTerm(InformationEntropyLoss()),
@@ -102,18 +106,20 @@ def reconstruction(
         "statistics": ReconstructionTerm(BatchNormStatisticsLoss()),
         "adversarial": ReconstructionTerm(AdversarialLoss()),
     }
-    return ReconstructionModule(*teachers, photo, sketch, terms, **{"optimizer": SGD, **arguments})
+    return ReconstructionModule(*teachers, partial(generator, norm=norm), terms, **{"optimizer": SGD, **arguments})
 
 
-def encoder(kind: Kind, norm: Norm = "group") -> Encoder:
-    """An encoder whose embedding head, where it has one, gives 4 numbers."""
-    if kind == "posterior":
-        return PosteriorEncoder(0.5, dim=4, hidden=0)
-    if kind == "network":
-        return NetworkEncoder(SmallResNet(0, (8, 8), norm=norm), SIZE, dim=4)
-    if kind == "student":
-        return StudentEncoder(SmallResNet(0, (8, 8), norm=norm), SIZE)
-    return TeacherEncoder(4, 0) if kind == "teacher" else TeacherHeadEncoder(4, 0)
+def encoder(kind: Kind, norm: Norm = "group") -> EncoderFactory:
+    """A factory of encoders whose embedding head, where there is one, gives 4 numbers."""
+    network = partial(SmallResNet, widths=(8, 8), norm=norm)
+    factories: dict[Kind, EncoderFactory] = {
+        "posterior": partial(PosteriorEncoder, share=0.5, dim=4, hidden=0),
+        "network": partial(NetworkEncoder, network=network, dim=4),
+        "student": partial(StudentEncoder, network=network),
+        "teacher": partial(TeacherEncoder, dim=4, hidden=0),
+        "head": partial(TeacherHeadEncoder, dim=4, hidden=0),
+    }
+    return factories[kind]
 
 
 def encoding(
@@ -125,7 +131,7 @@ def encoding(
     """Encoders with both contrastive terms."""
     torch.manual_seed(1)
     terms = {"nce": EncodingTerm(InfoNCELoss(0.2, queue_size=0)), "sup_con": EncodingTerm(SupConLoss(0.2))}
-    return EncoderModule(*teachers, encoder(kind, norm), encoder(kind, norm), terms, **{"optimizer": SGD, **arguments})
+    return EncoderModule(*teachers, encoder(kind, norm), terms, **{"optimizer": SGD, **arguments})
 
 
 def joint(

@@ -1,7 +1,7 @@
 """Critics: what the generators' adversary may ask of the encoders, one file each."""
 
-from crossx.encoding.critics.base import PairCritic
+from crossx.encoding.critics.base import CriticFactory, PairCritic
 from crossx.encoding.critics.distance import DistanceCritic
 from crossx.encoding.critics.last_layer import LastLayerCritic
 
-__all__ = ["DistanceCritic", "LastLayerCritic", "PairCritic"]
+__all__ = ["CriticFactory", "DistanceCritic", "LastLayerCritic", "PairCritic"]

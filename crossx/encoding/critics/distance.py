@@ -4,8 +4,8 @@ from torch import Tensor
 
 from crossx.core.precision import full_precision
 from crossx.encoding.critics.base import PairCritic
-from crossx.encoding.losses.base import PairEmbeddings
-from crossx.types import Criticism
+from crossx.encoding.embeddings import PairEmbeddings
+from crossx.types import CriticOutput
 
 
 def relative_distance(cosine: Tensor, least_cosine: float) -> Tensor:
@@ -26,7 +26,9 @@ def relative_distance(cosine: Tensor, least_cosine: float) -> Tensor:
 class DistanceCritic(PairCritic):
     """The distance between the photo and the sketch of a pair; it needs no classes."""
 
-    def forward(self, embeddings: PairEmbeddings) -> Criticism:
+    bounded_cosine = True
+
+    def forward(self, embeddings: PairEmbeddings) -> CriticOutput:
         """Return the `relative_distance` of each pair."""
         cosine = (full_precision(embeddings.photo) * full_precision(embeddings.sketch)).sum(dim=1)
-        return Criticism(relative_distance(cosine, embeddings.least_cosine))
+        return CriticOutput(relative_distance(cosine, embeddings.least_cosine))

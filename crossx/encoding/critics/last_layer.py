@@ -1,4 +1,4 @@
-"""A pair is hard when the teachers' last layers, put on the encoders, see other classes than the teachers do."""
+"""A pair is hard when the teachers' last layers, put on the encoders, give other classes than the teachers."""
 
 import math
 
@@ -9,9 +9,8 @@ from torch import Tensor
 from crossx.core.errors import InputError
 from crossx.core.precision import full_precision
 from crossx.encoding.critics.base import PairCritic
-from crossx.encoding.losses.base import PairEmbeddings
-from crossx.teachers.pair import TeacherPair
-from crossx.types import MODALITIES, Criticism, Modality
+from crossx.encoding.embeddings import EmbeddingSpace, PairEmbeddings
+from crossx.types import MODALITIES, CriticOutput, Modality
 
 
 def posterior_divergence(p: Tensor, q: Tensor) -> Tensor:
@@ -35,50 +34,46 @@ class LastLayerCritic(PairCritic):
     """The published critic of CrossX-DFL (arXiv 2303.07775): class scores W f + b, without any bound.
 
     f is an embedding before it is brought to unit length, W and b are the last layer of the modality's teacher. The
-    `surprise` is the cross-entropy of the scores to the teacher's most likely class, for
-    `AdversarialLoss(form="published")`; the `disagreement` is the Jensen-Shannon divergence to the teacher's posterior,
+    `class_nll` is the cross-entropy of the scores to the teacher's most likely class, for
+    `AdversarialLoss(form="published")`; the `hardness` is the Jensen-Shannon divergence to the teacher's posterior,
     as a share of log 2. Both are means over the two images of a pair.
 
     It is there for comparisons: the scores mean something only where the encoders learn in the teachers' feature space,
     and cosines do not see the length that this critic sees.
+
+    Args:
+        space: The encoders' space; its embeddings are as long as the teachers' features.
+
+    Raises:
+        InputError: When they are not.
     """
 
     scores_classes = True
     raw = True
 
-    def __init__(self) -> None:
+    def __init__(self, space: EmbeddingSpace) -> None:
         super().__init__()
-        self.teachers: TeacherPair | None = None
-
-    def start_from(self, teachers: TeacherPair, dim: int) -> None:
-        """Take the teachers.
-
-        Raises:
-            InputError: When a teacher's features are not as wide as the embeddings.
-        """
         for modality in MODALITIES:
-            width = teachers.of(modality).network.num_features
-            if width != dim:
+            width = space.teachers.of(modality).network.num_features
+            if width != space.dim:
                 raise InputError(
-                    f"critic: LastLayerCritic is not legal for embeddings of length {dim} beside a {modality} teacher "
-                    f"with {width} features; give embeddings of that length, or name DistanceCritic"
+                    f"critic: LastLayerCritic needs embeddings as long as the {width} features of the {modality} "
+                    f"teacher, got {space.dim}; change the encoder's dim, or use DistanceCritic"
                 )
-        self.teachers = teachers
+        self.teachers = space.teachers
 
-    def forward(self, embeddings: PairEmbeddings) -> Criticism:
-        """Return disagreement and surprise of each pair."""
-        photo = self._judge(embeddings.photo, embeddings.photo_posterior, "photo")
-        sketch = self._judge(embeddings.sketch, embeddings.sketch_posterior, "sketch")
-        disagreement, surprise = ((of_photo + of_sketch) / 2 for of_photo, of_sketch in zip(photo, sketch, strict=True))
-        return Criticism(disagreement, surprise)
+    def forward(self, embeddings: PairEmbeddings) -> CriticOutput:
+        """Return hardness and class cross-entropy of each pair."""
+        photo = self._scores(embeddings.photo, embeddings.photo_posterior, "photo")
+        sketch = self._scores(embeddings.sketch, embeddings.sketch_posterior, "sketch")
+        hardness, class_nll = ((of_photo + of_sketch) / 2 for of_photo, of_sketch in zip(photo, sketch, strict=True))
+        return CriticOutput(hardness, class_nll)
 
-    def _judge(self, embedding: Tensor, posterior: Tensor, modality: Modality) -> tuple[Tensor, Tensor]:
-        """Disagreement and surprise of the images of one modality, (B,) each."""
-        if self.teachers is None:
-            raise RuntimeError("start_from() comes before the first use")
+    def _scores(self, embedding: Tensor, posterior: Tensor, modality: Modality) -> tuple[Tensor, Tensor]:
+        """Return hardness and class cross-entropy of the images of one modality, (B,) each."""
         vocabulary = self.teachers.vocabulary
         with torch.autocast(embedding.device.type, enabled=False):
             scores = self.teachers.of(modality).network.classify(full_precision(embedding))
         label = vocabulary.teacher_target(posterior.argmax(dim=1), modality)
-        disagreement = posterior_divergence(posterior, vocabulary.union_posterior(scores, modality))
-        return disagreement, F.cross_entropy(scores, label, reduction="none")
+        hardness = posterior_divergence(posterior, vocabulary.union_posterior(scores, modality))
+        return hardness, F.cross_entropy(scores, label, reduction="none")

@@ -1,6 +1,6 @@
 """Encoders (the students): image of one modality to a unit vector."""
 
-from crossx.encoding.encoders.base import EmbeddingHead, Encoder
+from crossx.encoding.encoders.base import EmbeddingHead, Encoder, EncoderFactory
 from crossx.encoding.encoders.completed import CompletedPosteriorEncoder
 from crossx.encoding.encoders.network import NetworkEncoder
 from crossx.encoding.encoders.posterior import PosteriorEncoder
@@ -11,6 +11,7 @@ __all__ = [
     "CompletedPosteriorEncoder",
     "EmbeddingHead",
     "Encoder",
+    "EncoderFactory",
     "NetworkEncoder",
     "PosteriorEncoder",
     "StudentEncoder",

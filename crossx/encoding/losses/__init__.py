@@ -1,6 +1,7 @@
 """Losses of the encoders, one file each."""
 
-from crossx.encoding.losses.base import EncodingLoss, EncodingTerm, PairEmbeddings
+from crossx.encoding.embeddings import PairEmbeddings
+from crossx.encoding.losses.base import EncodingLoss, EncodingTerm
 from crossx.encoding.losses.feature_distillation import FeatureDistillationLoss
 from crossx.encoding.losses.info_nce import InfoNCELoss
 from crossx.encoding.losses.mib import MIBLoss

@@ -5,7 +5,8 @@ from torch import Tensor
 
 from crossx.core.distributed import mean_over_processes
 from crossx.core.precision import full_precision
-from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
+from crossx.encoding.embeddings import PairEmbeddings
+from crossx.encoding.losses.base import EncodingLoss
 
 
 class FeatureDistillationLoss(EncodingLoss):
@@ -15,7 +16,7 @@ class FeatureDistillationLoss(EncodingLoss):
     learns faster from them.
     """
 
-    needs_guesses = True
+    needs_features = True
 
     def forward(self, embeddings: PairEmbeddings) -> Tensor:
         """Return the mean of both modalities' squared error as a share of the features' mean square, >= 0.
@@ -23,9 +24,9 @@ class FeatureDistillationLoss(EncodingLoss):
         1 is what guessing 0 costs, whatever scale a teacher's features have.
         """
         losses = []
-        for hint in embeddings.hints:
-            wanted = full_precision(hint.features.detach())
-            error = mean_over_processes((full_precision(hint.guess) - wanted).square().mean())
+        for pair in embeddings.features:
+            wanted = full_precision(pair.teacher.detach())
+            error = mean_over_processes((full_precision(pair.predicted) - wanted).square().mean())
             size = mean_over_processes(wanted.square().mean())
             losses.append(error / size.clamp_min(torch.finfo(size.dtype).tiny))
         return torch.stack(losses).mean()

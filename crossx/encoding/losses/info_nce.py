@@ -4,10 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from crossx.core.checks import must_be_in
 from crossx.core.distributed import gather
-from crossx.core.errors import InputError
-from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
-from crossx.encoding.losses.matrices import products
+from crossx.encoding.embeddings import PairEmbeddings
+from crossx.encoding.losses.base import EncodingLoss
+from crossx.encoding.losses.matrices import similarity
 from crossx.encoding.queue import KeyQueue
 
 
@@ -25,7 +26,7 @@ def info_nce(query: Tensor, keys: Tensor, query_class: Tensor, key_class: Tensor
         Scalar >= 0 in nats, the mean over queries.
     """
     own = torch.arange(len(query), device=query.device)
-    logits = products(query, keys) / temperature
+    logits = similarity(query, keys) / temperature
     false_negative = query_class[:, None] == key_class[None, :]
     false_negative[own, own] = False
     return F.cross_entropy(logits.masked_fill(false_negative, -torch.inf), own)
@@ -50,8 +51,7 @@ class InfoNCELoss(EncodingLoss):
 
     def __init__(self, temperature: float = 0.07, queue_size: int = 4096) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise InputError(f"temperature: {temperature} is not above 0")
+        must_be_in("temperature", temperature, "(0, inf)")
         self.temperature = temperature
         self.photo_queue = KeyQueue(queue_size)
         self.sketch_queue = KeyQueue(queue_size)

@@ -6,7 +6,7 @@ from torch import Tensor
 from crossx.core.precision import full_precision
 
 
-def products(rows: Tensor, columns: Tensor) -> Tensor:
+def similarity(rows: Tensor, columns: Tensor) -> Tensor:
     """Inner products of all rows of two matrices, in full precision; cosines where the rows are unit vectors.
 
     Args:

@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from crossx.core.checks import must_be_in, must_be_one_of
 from crossx.core.distributed import gather
-from crossx.core.errors import InputError
 from crossx.core.precision import full_precision
-from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
-from crossx.encoding.losses.matrices import products, weighted_mean
-from crossx.teachers.pair import TeacherPair
+from crossx.encoding.embeddings import EmbeddingSpace, PairEmbeddings
+from crossx.encoding.losses.base import EncodingLoss
+from crossx.encoding.losses.matrices import similarity, weighted_mean
 
 Estimate = Literal["info_nce", "jensen_shannon"]
 """Lower bound of the mutual information: InfoNCE (arXiv 1807.03748), or Jensen-Shannon (arXiv 1808.06670)."""
@@ -83,6 +83,7 @@ class MIBLoss(EncodingLoss):
     in distribution, not number by number.
 
     Args:
+        space: The encoders' space.
         beta: Weight of the divergence, >= 0; the paper raises it from 1e-4 to 1e-3 and beyond.
         estimate: Lower bound of the mutual information.
         temperature: Divides the critic's cosines, > 0.
@@ -93,27 +94,21 @@ class MIBLoss(EncodingLoss):
 
     def __init__(
         self,
+        space: EmbeddingSpace,
         beta: float = 1e-3,
         estimate: Estimate = "info_nce",
         temperature: float = 0.1,
     ) -> None:
         super().__init__()
-        if not 0 <= beta < math.inf:
-            raise InputError(f"beta: {beta} is not a finite number >= 0")
-        if estimate not in get_args(Estimate):
-            raise InputError(f"estimate: {estimate!r} is not legal; one of {', '.join(get_args(Estimate))}")
-        if not temperature > 0:
-            raise InputError(f"temperature: {temperature} is not above 0")
+        must_be_in("beta", beta, "[0, inf)")
+        must_be_one_of("estimate", estimate, get_args(Estimate))
+        must_be_in("temperature", temperature, "(0, inf)")
         self.beta = beta
         self.estimate = estimate
         self.temperature = temperature
-        self.mean: nn.Linear | None = None
-        self.deviation: nn.Linear | None = None
-
-    def start_from(self, teachers: TeacherPair, dim: int) -> None:
-        """Make the heads: the embedding itself as the mean, and noise of half its length."""
+        dim = space.dim
         self.mean, self.deviation = nn.Linear(dim, dim), nn.Linear(dim, dim)
-        with torch.no_grad():
+        with torch.no_grad():  # the embedding itself as the mean, and noise of half its length
             self.mean.weight.copy_(torch.eye(dim))
             self.mean.bias.zero_()
             self.deviation.weight.zero_()
@@ -128,15 +123,13 @@ class MIBLoss(EncodingLoss):
         # Heads run on a process's own pairs, because all processes must see one and the same noise.
         sketch_mean, sketch_deviation, sketch = self._view(embeddings.sketch)
         photo_mean, photo_deviation, photo = self._view(embeddings.photo)
-        scores = products(F.normalize(sketch, dim=1), F.normalize(photo, dim=1)) / self.temperature
+        scores = similarity(F.normalize(sketch, dim=1), F.normalize(photo, dim=1)) / self.temperature
         information = information_loss(scores, negative, weight, self.estimate)
         divergence = symmetric_divergence(sketch_mean, sketch_deviation, photo_mean, photo_deviation)
         return information + self.beta * weighted_mean(divergence, weight)
 
     def _view(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean, deviation and sample of the pairs of all processes."""
-        if self.mean is None or self.deviation is None:
-            raise RuntimeError("start_from() comes before the first use")
         with torch.autocast(vectors.device.type, enabled=False):
             vectors = full_precision(vectors)
             mean = _linear(self.mean, vectors)

@@ -3,11 +3,12 @@
 import torch
 from torch import Tensor
 
+from crossx.core.checks import must_be_in
 from crossx.core.distributed import gather
-from crossx.core.errors import InputError
 from crossx.core.precision import full_precision
-from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
-from crossx.encoding.losses.matrices import products
+from crossx.encoding.embeddings import PairEmbeddings
+from crossx.encoding.losses.base import EncodingLoss
+from crossx.encoding.losses.matrices import similarity
 
 
 def posterior_matching(query: Tensor, keys: Tensor, match: Tensor, temperature: float) -> Tensor:
@@ -24,7 +25,7 @@ def posterior_matching(query: Tensor, keys: Tensor, match: Tensor, temperature: 
         is least where each cosine is the match up to a constant of the query: the same ranking.
     """
     wanted = torch.softmax(full_precision(match) / temperature, dim=1)
-    found = torch.log_softmax(products(query, keys) / temperature, dim=1)
+    found = torch.log_softmax(similarity(query, keys) / temperature, dim=1)
     return -(wanted * found).sum(dim=1).mean()
 
 
@@ -44,8 +45,7 @@ class PosteriorMatchingLoss(EncodingLoss):
 
     def __init__(self, temperature: float = 0.2) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise InputError(f"temperature: {temperature} is not above 0")
+        must_be_in("temperature", temperature, "(0, inf)")
         self.temperature = temperature
 
     def forward(self, embeddings: PairEmbeddings) -> Tensor:
@@ -53,7 +53,7 @@ class PosteriorMatchingLoss(EncodingLoss):
         photo, sketch = gather(embeddings.photo), gather(embeddings.sketch)
         of_photo = gather(embeddings.photo_posterior.detach())
         of_sketch = gather(embeddings.sketch_posterior.detach())
-        match = products(of_sketch, of_photo)
+        match = similarity(of_sketch, of_photo)
         to_photo = posterior_matching(sketch, photo, match, self.temperature)
         to_sketch = posterior_matching(photo, sketch, match.T, self.temperature)
         return (to_photo + to_sketch) / 2

@@ -2,9 +2,10 @@
 
 from torch import Tensor
 
-from crossx.core.errors import InputError
-from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
-from crossx.encoding.losses.matrices import products, weighted_mean
+from crossx.core.checks import must_be_in
+from crossx.encoding.embeddings import PairEmbeddings
+from crossx.encoding.losses.base import EncodingLoss
+from crossx.encoding.losses.matrices import similarity, weighted_mean
 
 
 def contrastive(sketch: Tensor, photo: Tensor, same: Tensor, margin: float) -> Tensor:
@@ -19,7 +20,7 @@ def contrastive(sketch: Tensor, photo: Tensor, same: Tensor, margin: float) -> T
     Returns:
         Scalar in [0, 2 + margin]: the mean distance of the positives plus the mean violation of the negatives.
     """
-    distance = 1 - products(sketch, photo)
+    distance = 1 - similarity(sketch, photo)
     positive = same.to(distance.dtype)
     return weighted_mean(distance, positive) + weighted_mean((margin - distance).relu(), 1 - positive)
 
@@ -43,8 +44,7 @@ class SiameseLoss(EncodingLoss):
 
     def __init__(self, margin: float = 0.5) -> None:
         super().__init__()
-        if not 0 < margin <= 2:
-            raise InputError(f"margin: {margin} is not legal; above 0, at most 2, the largest cosine distance")
+        must_be_in("margin", margin, "(0, 2]")
         self.margin = margin
 
     def forward(self, embeddings: PairEmbeddings) -> Tensor:

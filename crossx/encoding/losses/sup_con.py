@@ -3,11 +3,12 @@
 import torch
 from torch import Tensor
 
+from crossx.core.checks import must_be_in
 from crossx.core.distributed import gather
-from crossx.core.errors import InputError
 from crossx.core.precision import full_precision
-from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
-from crossx.encoding.losses.matrices import products
+from crossx.encoding.embeddings import PairEmbeddings
+from crossx.encoding.losses.base import EncodingLoss
+from crossx.encoding.losses.matrices import similarity
 
 
 def sup_con(query: Tensor, keys: Tensor, weight: Tensor, temperature: float) -> Tensor:
@@ -23,7 +24,7 @@ def sup_con(query: Tensor, keys: Tensor, weight: Tensor, temperature: float) -> 
         Scalar >= 0 in nats, the mean over queries of - sum_j w_ij log softmax_j(q_i . k_j / T) / sum_j w_ij; a query
         without any positive contributes 0.
     """
-    log_posterior = torch.log_softmax(products(query, keys) / temperature, dim=1)
+    log_posterior = torch.log_softmax(similarity(query, keys) / temperature, dim=1)
     weight = weight / weight.sum(dim=1, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny)
     return -(weight * log_posterior).sum(dim=1).mean()
 
@@ -47,10 +48,8 @@ class SupConLoss(EncodingLoss):
 
     def __init__(self, temperature: float = 0.07, soft: bool = True, sharpness: float = 1.0) -> None:
         super().__init__()
-        if not sharpness > 0:
-            raise InputError(f"sharpness: {sharpness} is not above 0")
-        if not temperature > 0:
-            raise InputError(f"temperature: {temperature} is not above 0")
+        must_be_in("sharpness", sharpness, "(0, inf)")
+        must_be_in("temperature", temperature, "(0, inf)")
         self.temperature = temperature
         self.soft = soft
         self.sharpness = sharpness
@@ -70,6 +69,6 @@ class SupConLoss(EncodingLoss):
     def _weight(self, sketch_posterior: Tensor, photo_posterior: Tensor) -> Tensor:
         """How much photo j is a positive of sketch i, (B, B)."""
         if self.soft:
-            return products(sketch_posterior, photo_posterior) ** self.sharpness
+            return similarity(sketch_posterior, photo_posterior) ** self.sharpness
         same = sketch_posterior.argmax(dim=1)[:, None] == photo_posterior.argmax(dim=1)[None, :]
         return full_precision(same)

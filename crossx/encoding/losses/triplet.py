@@ -9,9 +9,10 @@ from pytorch_metric_learning.miners import BatchHardMiner, TripletMarginMiner
 from pytorch_metric_learning.reducers import MeanReducer
 from torch import Tensor
 
-from crossx.core.errors import InputError
+from crossx.core.checks import must_be_in, must_be_one_of
 from crossx.core.precision import full_precision
-from crossx.encoding.losses.base import EncodingLoss, PairEmbeddings
+from crossx.encoding.embeddings import PairEmbeddings
+from crossx.encoding.losses.base import EncodingLoss
 
 Mining = Literal["all", "semi_hard", "hard"]
 """`all`: every triplet that violates the margin. `semi_hard`: those of them whose negative is still farther away than
@@ -38,10 +39,8 @@ class TripletLoss(EncodingLoss):
 
     def __init__(self, margin: float = 0.2, mining: Mining = "semi_hard") -> None:
         super().__init__()
-        if not 0 < margin <= 2:
-            raise InputError(f"margin: {margin} is not legal; above 0, at most 2, the largest difference of cosines")
-        if mining not in get_args(Mining):
-            raise InputError(f"mining: {mining!r} is not legal; one of {', '.join(get_args(Mining))}")
+        must_be_in("margin", margin, "(0, 2]")
+        must_be_one_of("mining", mining, get_args(Mining))
         self.margin = margin
         self.mining = mining
         cosine = CosineSimilarity()

@@ -1,6 +1,6 @@
 """Generators (the paper says estimators): one latent gives a photo and a sketch."""
 
-from crossx.reconstruction.generators.base import Generator
+from crossx.reconstruction.generators.base import Generator, GeneratorFactory
 from crossx.reconstruction.generators.files import load_generators, save_generators
 from crossx.reconstruction.generators.pair import GeneratorPair, make_pairs, sample_pairs
 from crossx.reconstruction.generators.upsampling import DeepUpsamplingGenerator, UpsamplingGenerator
@@ -8,6 +8,7 @@ from crossx.reconstruction.generators.upsampling import DeepUpsamplingGenerator,
 __all__ = [
     "DeepUpsamplingGenerator",
     "Generator",
+    "GeneratorFactory",
     "GeneratorPair",
     "UpsamplingGenerator",
     "load_generators",

@@ -25,8 +25,8 @@ class GeneratorPair(nn.Module):
         super().__init__()
         if photo.latent_dim != sketch.latent_dim:
             raise InputError(
-                f"sketch_generator.latent_dim: {sketch.latent_dim} is not legal beside photo_generator.latent_dim = "
-                f"{photo.latent_dim}: one latent gives both images, so they must agree"
+                "generator, sketch_generator: must have one latent_dim, because one latent gives both images, got "
+                f"{photo.latent_dim} and {sketch.latent_dim}"
             )
         self.photo, self.sketch = photo, sketch
 
@@ -43,13 +43,13 @@ class GeneratorPair(nn.Module):
 def make_pairs(
     generators: GeneratorPair, teachers: TeacherPair, latents: LatentBatch, statistics: bool = False
 ) -> PairBatch:
-    """Latents to pairs and what the teachers say of them, with gradient."""
+    """Make pairs of latents and run the teachers on them, with gradient."""
     pairs: PairBatch = teachers(*generators(latents.noise), statistics=statistics)
     return pairs
 
 
 @torch.no_grad()
 def sample_pairs(generators: GeneratorPair, teachers: TeacherPair, latents: LatentBatch) -> PairBatch:
-    """Latents to pairs without gradient; normalised by the batch at hand, as in the training of the generators."""
+    """Make pairs of latents without gradient; normalised by the batch at hand, as in the training of the generators."""
     with batch_statistics_only(generators):
         return make_pairs(generators, teachers, latents)

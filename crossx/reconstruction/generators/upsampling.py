@@ -5,13 +5,15 @@ take for texture.
 """
 
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from crossx.core.checks import must_be_in, must_be_one_of
 from crossx.core.errors import InputError
 from crossx.reconstruction.generators.base import Generator
+from crossx.types import Modality
 
 Norm = Literal["batch", "group", "none"]
 
@@ -22,10 +24,10 @@ class UpsamplingGenerator(Generator):
     Two doublings: for images of 32 px and thereabouts. `DeepUpsamplingGenerator` is for larger ones.
 
     Args:
+        modality: Modality of the images. A sketch has one channel, which is repeated.
         size: S, side of the images in pixels; a multiple of 4.
         latent_dim: Z.
         width: Channels at full resolution; twice as many below.
-        channels: 3 for photos; 1 for sketches, whose one channel is repeated.
         norm: Normalisation between the layers; `batch` learns best, `group` does not depend on the batch.
 
     Raises:
@@ -34,17 +36,17 @@ class UpsamplingGenerator(Generator):
 
     def __init__(
         self,
+        modality: Modality,
         size: int = 32,
         latent_dim: int = 256,
         width: int = 64,
-        channels: Literal[1, 3] = 3,
         norm: Norm = "batch",
     ) -> None:
-        super().__init__(latent_dim)
+        super().__init__(modality, latent_dim)
         if size < 8 or size % 4:
-            raise InputError(f"size: {size} is not legal; a multiple of 4, at least 8")
-        _check(width, channels, norm)
-        self.size, self.width, self.channels, self.norm = size, width, channels, norm
+            raise InputError(f"generator.size: must be a multiple of 4 and at least 8, got {size}")
+        _check(width, norm)
+        self.size, self.width, self.norm = size, width, norm
         start, wide = size // 4, 2 * width
         self.start = nn.Sequential(nn.Linear(latent_dim, wide * start**2), nn.Unflatten(1, (wide, start, start)))
         self.body = nn.Sequential(
@@ -57,7 +59,7 @@ class UpsamplingGenerator(Generator):
             nn.Conv2d(wide, width, 3, padding=1),
             _norm(norm, width),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(width, channels, 3, padding=1),
+            nn.Conv2d(width, self.channels, 3, padding=1),
         )
 
     def forward(self, noise: Tensor) -> Tensor:
@@ -74,10 +76,10 @@ class DeepUpsamplingGenerator(Generator):
     is small.
 
     Args:
+        modality: Modality of the images. A sketch has one channel, which is repeated.
         size: S, side of the images in pixels; a multiple of 2 to the power of `doublings`, at least twice that.
         latent_dim: Z.
         width: Channels at full resolution; 2, 4, 8, 8, ... times as many at each half of it.
-        channels: 3 for photos; 1 for sketches, whose one channel is repeated.
         norm: Normalisation between the layers; `batch` learns best, `group` does not depend on the batch.
         doublings: How often the resolution is doubled, from 1 to 6. With 4, 224 px start at 14x14, with 5 at 7x7.
 
@@ -87,24 +89,23 @@ class DeepUpsamplingGenerator(Generator):
 
     def __init__(
         self,
+        modality: Modality,
         size: int = 224,
         latent_dim: int = 256,
         width: int = 32,
-        channels: Literal[1, 3] = 3,
         norm: Norm = "batch",
         doublings: int = 4,
     ) -> None:
-        super().__init__(latent_dim)
-        if not 1 <= doublings <= 6:
-            raise InputError(f"doublings: {doublings} is not legal; from 1 to 6")
+        super().__init__(modality, latent_dim)
+        must_be_in("generator.doublings", doublings, "[1, 6]")
         factor = 2**doublings
         if size < 2 * factor or size % factor:
             raise InputError(
-                f"size: {size} is not legal beside doublings = {doublings}; a multiple of {factor}, at least "
-                f"{2 * factor}"
+                f"generator.size: must be a multiple of {factor} and at least {2 * factor} with {doublings} doublings, "
+                f"got {size}"
             )
-        _check(width, channels, norm)
-        self.size, self.width, self.channels, self.norm = size, width, channels, norm
+        _check(width, norm)
+        self.size, self.width, self.norm = size, width, norm
         self.doublings = doublings
         start = size // factor
         plan = [width * 2 ** min(level, 3) for level in range(doublings, -1, -1)]
@@ -112,7 +113,7 @@ class DeepUpsamplingGenerator(Generator):
         layers = [_norm(norm, plan[0]), *_block(plan[0], plan[0], norm)]
         for before, after in pairwise(plan):
             layers += [nn.Upsample(scale_factor=2), *_block(before, after, norm)]
-        self.body = nn.Sequential(*layers, nn.Conv2d(width, channels, 3, padding=1))
+        self.body = nn.Sequential(*layers, nn.Conv2d(width, self.channels, 3, padding=1))
 
     def forward(self, noise: Tensor) -> Tensor:
         """(B, Z) to (B, 3, S, S) in [0, 1]."""
@@ -138,8 +139,7 @@ def _norm(kind: Norm, channels: int) -> nn.Module:
     return nn.GroupNorm(8, channels) if kind == "group" else nn.Identity()
 
 
-def _check(width: int, channels: int, norm: str) -> None:
+def _check(width: int, norm: str) -> None:
     if width < 8 or width % 8:
-        raise InputError(f"width: {width} is not legal; a multiple of 8")
-    if channels not in (1, 3) or norm not in ("batch", "group", "none"):
-        raise InputError(f"channels {channels!r} and norm {norm!r}: legal are 1 or 3, and batch, group or none")
+        raise InputError(f"generator.width: must be a multiple of 8, got {width}")
+    must_be_one_of("generator.norm", norm, get_args(Norm))

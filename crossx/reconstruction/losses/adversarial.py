@@ -1,10 +1,11 @@
-"""Pairs should be hard for the encoders, as long as the teachers still understand them."""
+"""Pairs should be hard for the encoders, as long as the teachers still classify them alike."""
 
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from crossx.core.checks import must_be_one_of
 from crossx.core.distributed import mean_over_processes
 from crossx.core.errors import InputError
 from crossx.core.precision import full_precision
@@ -17,7 +18,7 @@ def adversarial(hardness: Tensor, counts: Tensor) -> Tensor:
     """Negative mean hardness of the pairs that count.
 
     Args:
-        hardness: Disagreement or surprise, (B,) >= 0.
+        hardness: Hardness or class cross-entropy of each pair, (B,) >= 0.
         counts: Which pairs count, (B,) bool.
 
     Returns:
@@ -31,11 +32,11 @@ def adversarial(hardness: Tensor, counts: Tensor) -> Tensor:
 
 
 class AdversarialLoss(ReconstructionLoss):
-    """Disagreement between encoders and teachers, bounded and masked.
+    """Hardness of pairs for the encoders, bounded and masked.
 
     CrossX-DFL (arXiv 2303.07775) maximises an unbounded cross-entropy, which drives generators off the data. Here the
-    critic's disagreement is bounded, and as in CMI (arXiv 2105.08584) only pairs on which both judges agree count:
-    those to which both teachers give the same class.
+    critic's hardness is bounded, and as in CMI (arXiv 2105.08584) only pairs count on which both teachers agree:
+    those to which both give the same class.
 
     Args:
         form: `bounded`: as above. `published`: the cross-entropy of the encoders' class scores to the teachers' most
@@ -50,17 +51,18 @@ class AdversarialLoss(ReconstructionLoss):
 
     def __init__(self, form: Form = "bounded") -> None:
         super().__init__()
-        if form not in get_args(Form):
-            raise InputError(f"form: {form!r} is none of {', '.join(get_args(Form))}")
+        must_be_one_of("form", form, get_args(Form))
         self.form = form
-        self.needs_surprise = form == "published"
+        self.needs_class_nll = form == "published"
 
     def forward(self, reconstruction: Reconstruction) -> Tensor:
         """Return `adversarial`, in [-1, 0] when bounded, at most 0 as published; 0 without a critic."""
-        hardness = reconstruction.surprise if self.needs_surprise else reconstruction.disagreement
-        if hardness is None:
+        critic = reconstruction.critic
+        if critic is None:
             return reconstruction.pairs.photo.new_zeros(())
-        if self.needs_surprise:
-            return adversarial(hardness, torch.ones_like(hardness, dtype=torch.bool))
-        agree = reconstruction.predicted("photo") == reconstruction.predicted("sketch")
-        return adversarial(hardness, agree)
+        if not self.needs_class_nll:
+            agree = reconstruction.predicted("photo") == reconstruction.predicted("sketch")
+            return adversarial(critic.hardness, agree)
+        if critic.class_nll is None:
+            raise InputError("AdversarialLoss: form published needs a critic that scores classes; use LastLayerCritic")
+        return adversarial(critic.class_nll, torch.ones_like(critic.class_nll, dtype=torch.bool))

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from crossx.core.errors import InputError
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
-from crossx.reconstruction.losses.one_hot import one_hot
+from crossx.reconstruction.losses.one_hot import label_cross_entropy
 from crossx.teachers.teacher import load_teacher
 from crossx.types import MODALITIES
 
@@ -42,5 +42,5 @@ class DiscriminatorGuidanceLoss(ReconstructionLoss):
         for modality, images in (("photo", reconstruction.pairs.photo), ("sketch", reconstruction.pairs.sketch)):
             label = self.discriminator.card.classes.index(modality)
             logits = self.discriminator(images).logits
-            losses.append(one_hot(logits, torch.full((len(images),), label, device=logits.device)))
+            losses.append(label_cross_entropy(logits, torch.full((len(images),), label, device=logits.device)))
         return torch.stack(losses).mean()

@@ -1,4 +1,4 @@
-"""Teachers should be sure of what they see."""
+"""Teachers should be sure of the class of each image."""
 
 from typing import Literal, get_args
 
@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crossx.core.errors import InputError
+from crossx.core.checks import must_be_one_of
 from crossx.core.precision import full_precision
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
 from crossx.types import Modality
@@ -14,8 +14,8 @@ from crossx.types import Modality
 Labels = Literal["predicted", "agreed"]
 
 
-def one_hot(logits: Tensor, label: Tensor) -> Tensor:
-    """Cross-entropy to a label.
+def label_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
+    """Cross-entropy of logits to a label.
 
     Args:
         logits: (B, K).
@@ -34,7 +34,7 @@ class OneHotLoss(ReconstructionLoss):
     Args:
         labels: Which class. `predicted`: the teacher's own most likely one, as in DAFL. `agreed`: the one class that
             both teachers together find most likely (`Vocabulary.most_likely`), which also pulls a pair together.
-            A teacher is not asked about a class that it does not know.
+            A class that a teacher does not know adds nothing to that teacher's loss.
 
     Raises:
         InputError: When labels is neither.
@@ -42,14 +42,13 @@ class OneHotLoss(ReconstructionLoss):
 
     def __init__(self, labels: Labels = "predicted") -> None:
         super().__init__()
-        if labels not in get_args(Labels):
-            raise InputError(f"labels: {labels!r} is none of {', '.join(get_args(Labels))}")
+        must_be_one_of("labels", labels, get_args(Labels))
         self.labels = labels
 
     def forward(self, reconstruction: Reconstruction) -> Tensor:
-        """Return the mean of both modalities' `one_hot`, >= 0 in nats."""
+        """Return the mean of both modalities' `label_cross_entropy`, >= 0 in nats."""
         losses = [
-            one_hot(teacher.logits, self._label(reconstruction, modality))
+            label_cross_entropy(teacher.logits, self._label(reconstruction, modality))
             for modality, teacher in reconstruction.teachers.items()
         ]
         return torch.stack(losses).mean()

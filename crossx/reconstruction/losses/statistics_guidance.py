@@ -1,10 +1,11 @@
-"""Photos should look like photos and sketches like sketches, by what the two teachers remember of theirs."""
+"""Photos should look like photos and sketches like sketches, by the BatchNorm statistics of the two teachers."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
 from crossx.reconstruction.statistics import batch_norm_channels, joined_statistics
@@ -37,8 +38,8 @@ def bhattacharyya(mean: Tensor, var: Tensor, other_mean: Tensor, other_var: Tens
     return apart + unlike
 
 
-def misfit(statistics: Sequence[LayerStatistics], layers: int) -> Tensor:
-    """How badly a batch fits what a teacher remembers of its training images.
+def statistics_misfit(statistics: Sequence[LayerStatistics], layers: int) -> Tensor:
+    """Distance of a batch to the stored statistics of a teacher's first layers.
 
     Args:
         statistics: One entry a layer, at least one.
@@ -61,48 +62,42 @@ class StatisticsGuidanceLoss(ReconstructionLoss):
     """Modality guidance without a discriminator: each modality should fit its own teacher better than the other's.
 
     CrossX-DFL (arXiv 2303.07775) asks a classifier of photos and sketches, which has to be trained on data of both.
-    The BatchNorm layers of the two teachers remember how photos and sketches look, and that is enough to tell them
-    apart: a batch's `misfit` to its own teacher, as a share of the sum of its misfits to both, is below 1/2 where it
-    looks more like its own modality. The share is the logistic function of the difference of the misfits' logarithms.
+    The BatchNorm layers of the two teachers hold statistics of photos and of sketches, which is enough to tell them
+    apart: a batch's `statistics_misfit` to its own teacher, as a share of the sum of its misfits to both, is below 1/2
+    where the batch looks more like its own modality. The share is the logistic function of the difference of the
+    misfits' logarithms.
 
     It takes one further pass of each teacher, over the other modality's images.
 
     Args:
-        layers: How many of the first BatchNorm layers count, at least 1. Those see colours and strokes; later ones see
-            classes, about which the other terms care.
+        teachers: Both teachers.
+        layers: How many of the first BatchNorm layers count, at least 1. The first ones respond to colours and strokes,
+            later ones to classes, which the other terms are about.
 
     Raises:
-        InputError: When layers is not positive, or (on `attach`) a teacher has no BatchNorm.
+        InputError: When layers is not positive, or a teacher has no BatchNorm.
     """
 
     needs_statistics = True
-    needs_cross_statistics = True
+    needs_swapped = True
 
-    def __init__(self, layers: int = 4) -> None:
+    def __init__(self, teachers: TeacherPair, layers: int = 4) -> None:
         super().__init__()
-        if layers < 1:
-            raise InputError(f"layers: {layers} is not legal; at least 1")
-        self.layers = layers
-
-    def attach(self, teachers: TeacherPair) -> None:
-        """Refuse teachers without BatchNorm, which remember nothing.
-
-        Raises:
-            InputError: Naming the teacher and the alternative.
-        """
+        must_be_in("layers", layers, "[1, inf)")
         for modality in MODALITIES:
-            teacher = getattr(teachers, modality)
+            teacher = teachers.of(modality)
             if not batch_norm_channels(teacher):
                 raise InputError(
                     f"terms: StatisticsGuidanceLoss needs teachers with BatchNorm, and the {modality} teacher "
                     f"{teacher.card.name!r} has none; use DiscriminatorGuidanceLoss, or a weight of 0"
                 )
+        self.layers = layers
 
     def forward(self, reconstruction: Reconstruction) -> Tensor:
         """Return the mean over both modalities of own misfit / (own misfit + other misfit), in [0, 1]."""
         shares = []
         for modality, teacher in reconstruction.teachers.items():
-            own = misfit(teacher.statistics, self.layers)
-            other = misfit(reconstruction.crossed[modality].statistics, self.layers)
+            own = statistics_misfit(teacher.statistics, self.layers)
+            other = statistics_misfit(reconstruction.swapped[modality].statistics, self.layers)
             shares.append(own / (own + other).clamp_min(torch.finfo(own.dtype).tiny))
         return torch.stack(shares).mean()

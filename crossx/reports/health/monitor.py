@@ -119,7 +119,7 @@ class HealthMonitor(Callback):
         self._waiting: list[Step] = []
         self._phases: dict[str, Phase] = {}
         self._told: set[str] = set()
-        self._objectives: list[WeightedObjective] = []
+        self._objectives: list[WeightedObjective[Any]] = []
         self._parameters: list[nn.Parameter] = []
 
     def state_dict(self) -> dict[str, Any]:

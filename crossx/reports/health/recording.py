@@ -30,7 +30,7 @@ class Step:
         self.values: dict[str, Tensor] = {}
         self._handles: list[RemovableHandle] = []
 
-    def listen(self, objectives: Iterable[WeightedObjective]) -> None:
+    def listen(self, objectives: Iterable[WeightedObjective[Any]]) -> None:
         """Hear what the objectives are told and what they say."""
         self._handles = [objective.register_forward_hook(self._hear) for objective in objectives]
 
@@ -43,9 +43,8 @@ class Step:
         self.values.update({f"{self.phase}/{name}": value for name, value in output[1].items()})
         if isinstance(inputs[0], Reconstruction):
             self.pairs = inputs[0].pairs
-            disagreement = inputs[0].disagreement
-            if disagreement is not None:
-                self._watch(disagreement)
+            if inputs[0].critic is not None:
+                self._watch(inputs[0].critic.hardness)
 
     def _watch(self, disagreement: Tensor) -> None:
         known = disagreement.detach()

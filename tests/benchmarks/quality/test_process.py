@@ -30,7 +30,7 @@ def sleepers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "Popen", popen)
 
 
-def started(log: Path, seconds: int = 10) -> list[str]:
+def built(log: Path, seconds: int = 10) -> list[str]:
     for _ in range(seconds * 20):
         if log.is_file() and (words := log.read_text().split()):
             return words
@@ -83,7 +83,7 @@ def test_what_runs_is_ended_and_gives_no_status(tmp_path: Path) -> None:
     with locked(tmp_path) as processes:
         thread = threading.Thread(target=run, args=[processes])
         thread.start()
-        number, threads = started(tmp_path / "log")
+        number, threads = built(tmp_path / "log")
         assert threads == os.environ.get("OMP_NUM_THREADS", "1")
     thread.join(10)
     assert ended == ["interrupted"]
@@ -109,7 +109,7 @@ def test_nothing_outlives_a_command_that_is_killed(tmp_path: Path, how: signal.S
         [*command, "--output", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as parent:
         try:
-            started(tmp_path / "teachers" / "cifar-tuberlin" / "photo-0.log", seconds=60)
+            built(tmp_path / "teachers" / "cifar-tuberlin" / "photo-0.log", seconds=60)
             tasks = Path(f"/proc/{parent.pid}/task").iterdir()
             children = [child for task in tasks for child in (task / "children").read_text().split()]
             assert children
