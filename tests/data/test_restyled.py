@@ -74,9 +74,9 @@ def test_names_and_instances_are_those_of_the_reader(sketches: Sketchy, tmp_path
 @pytest.mark.parametrize(
     ("style", "message"),
     [
-        ({"margin": 0.5}, "RestyledSketches.margin: 0.5 is not legal; from 0, below 0.5"),
-        ({"line_width": -1.0}, "RestyledSketches.line_width: -1.0 is not legal; 0 or more"),
-        ({"darkness": 0.0}, "RestyledSketches.darkness: 0.0 is not legal; above 0, at most 1"),
+        ({"margin": 0.5}, r"RestyledSketches\.margin: must be in \[0, 0\.5\), got 0\.5"),
+        ({"line_width": -1.0}, r"RestyledSketches\.line_width: must be at least 0, got -1\.0"),
+        ({"darkness": 0.0}, r"RestyledSketches\.darkness: must be in \(0, 1\], got 0\.0"),
     ],
 )
 def test_mistakes_are_named(style: dict[str, float], message: str, sketches: Sketchy) -> None:
@@ -85,5 +85,7 @@ def test_mistakes_are_named(style: dict[str, float], message: str, sketches: Ske
 
 
 def test_photos_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"RestyledSketches\.reader: ImageFolder is not legal, it reads photos"):
+    with pytest.raises(
+        InputError, match=r"RestyledSketches\.reader: must be .* of sketches, got ImageFolder of photos"
+    ):
         RestyledSketches(ImageFolder(str(tmp_path), "photo"))
