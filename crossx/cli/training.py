@@ -16,6 +16,7 @@ import crossx.cli.components  # noqa: F401 - makes every class of crossx known, 
 from crossx.cli import TRAINER_VERBS
 from crossx.cli.configs import checkpoints_named, with_checkpoint_config, with_shipped_configs
 from crossx.cli.mistakes import explain, input_error_behind
+from crossx.cli.precision import precision_for_cpu
 from crossx.cli.quiet import hush_expected
 from crossx.cli.saved_config import SavedConfig
 from crossx.core.errors import InputError
@@ -138,6 +139,8 @@ class CrossxCLI(LightningCLI):
             self.arguments.weights_only = True  # a checkpoint is data, whatever Lightning's default for its place
         if trainer.fast_dev_run in (True, 1):
             trainer.fast_dev_run = 2  # one batch for each phase of a joint run
+        on_cpu = trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not torch.cuda.is_available())
+        trainer.precision = precision_for_cpu(trainer.precision, on_cpu, self.words)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:  # noqa: ANN401 - Lightning's signature
         """Choose the right DDP for joint runs, and tell the module and the report the resolved config.
