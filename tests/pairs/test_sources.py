@@ -122,15 +122,15 @@ def test_saved_pairs_do_not_learn_with_the_encoders(teachers: Teachers, tmp_path
 @pytest.mark.parametrize(
     "specs",
     [
-        {"photo": {"class": "evil.Generator", "arguments": {}}},
-        {"photo": {"class": "Generator", "arguments": {"latent_dim": 3}}},  # abstract
-        {"photo": {"class": "Linear", "arguments": {"in_features": 3, "out_features": 3}}},
-        {"photo": {"class": ["UpsamplingGenerator"], "arguments": {}}},
-        {"photo": {"class": "UpsamplingGenerator", "arguments": {"size": 7}}},
-        {"photo": {"class": "UpsamplingGenerator", "arguments": {"size": "16"}}},
-        {"photo": {"class": "UpsamplingGenerator", "arguments": {"sise": 16}}},
-        {"photo": {"class": "UpsamplingGenerator", "arguments": {"size": 16, "width": 8}}},  # other weights
-        {"photo": {"class": "UpsamplingGenerator"}},
+        {"photo": {"class_path": "evil.Generator", "init_args": {}}},
+        {"photo": {"class_path": "Generator", "init_args": {"latent_dim": 3}}},  # abstract
+        {"photo": {"class_path": "Linear", "init_args": {"in_features": 3, "out_features": 3}}},
+        {"photo": {"class_path": ["UpsamplingGenerator"], "init_args": {}}},
+        {"photo": {"class_path": "UpsamplingGenerator", "init_args": {"size": 7}}},
+        {"photo": {"class_path": "UpsamplingGenerator", "init_args": {"size": "16"}}},
+        {"photo": {"class_path": "UpsamplingGenerator", "init_args": {"sise": 16}}},
+        {"photo": {"class_path": "UpsamplingGenerator", "init_args": {"size": 16, "width": 8}}},  # other weights
+        {"photo": {"class_path": "UpsamplingGenerator"}},
         {"photo": "UpsamplingGenerator"},
         {},
         [],
@@ -157,10 +157,20 @@ def test_file_that_does_not_describe_generators(
 
 
 def test_unknown_generator_class_is_named(pair: TeacherPair, tmp_path: Path) -> None:
-    specs = {side: {"class": "Other", "arguments": {}} for side in ("photo", "sketch")}
+    specs = {side: {"class_path": "Other", "init_args": {}} for side in ("photo", "sketch")}
     write_safetensors(tmp_path / "g.safetensors", {}, {"crossx_generators": json.dumps(specs)})
-    with pytest.raises(InputError, match=r"class 'Other' is not loaded; known: .*UpsamplingGenerator"):
+    with pytest.raises(InputError, match=r"Generator 'Other' is not loaded; loaded are .*UpsamplingGenerator"):
         SavedPairs(pair, str(tmp_path / "g.safetensors"))
+
+
+def test_file_of_the_first_version_is_named_with_the_way_on(pair: TeacherPair, tmp_path: Path) -> None:
+    specs = {side: {"class": "UpsamplingGenerator", "arguments": {"size": 16}} for side in ("photo", "sketch")}
+    write_safetensors(tmp_path / "g.safetensors", {}, {"crossx_generators": json.dumps({**specs, "classes": []})})
+    with pytest.raises(
+        InputError, match=r"^pairs.generators: .*g\.safetensors was written by crossx 0\.1\.0; train the"
+    ) as error:
+        SavedPairs(pair, str(tmp_path / "g.safetensors"))
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "text", "pickle", "cut", "teacher"])

@@ -167,6 +167,17 @@ def test_a_user_s_own_generator_is_saved_and_read(tmp_path: Path) -> None:
     assert sketch.unique().tolist() == [0.75]
 
 
+def test_a_generator_of_the_same_name_in_another_package_is_never_taken_for_ours(tmp_path: Path) -> None:
+    ours = UpsamplingGenerator
+    own = type("UpsamplingGenerator", (ours,), {"__module__": __name__})
+    generators = make()
+    save_generators(tmp_path / "ours.safetensors", generators)
+    assert type(load_generators(str(tmp_path / "ours.safetensors"), "generators").photo) is ours
+    theirs = GeneratorPair(*(own(**generator.arguments()) for generator in (generators.photo, generators.sketch)))
+    save_generators(tmp_path / "theirs.safetensors", theirs)
+    assert type(load_generators(str(tmp_path / "theirs.safetensors"), "generators").photo) is own
+
+
 def test_module_samples_its_generators(teachers: Teachers) -> None:
     module = reconstruction(teachers, "batch")
     assert not module.wants_pairs(Progress(0))
