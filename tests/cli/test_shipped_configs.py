@@ -13,7 +13,7 @@ from support.commands import Config
 from support.pixels import save_discriminator
 from support.runs import CLASSES
 
-from crossx.augmentation import Collage
+from crossx.augmentation import PasteOnto
 from crossx.baselines import record_activations
 from crossx.cli.composing import compose
 from crossx.cli.configs import find_config, shipped_configs
@@ -141,8 +141,8 @@ def test_config_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         pytest.fail("CROSSX_DATA is not set: point it to the folder with cifar10, tuberlin, sketchy, ...")
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    monkeypatch.setattr(Collage.__init__, "__defaults__", (0.5, 64))  # a whole stock takes ten seconds
-    assert inspect.signature(Collage).parameters["stock"].default == 64
+    monkeypatch.setattr(PasteOnto.__init__, "__defaults__", (0.5, 64))  # 4,096 backgrounds take ten seconds
+    assert inspect.signature(PasteOnto).parameters["num_backgrounds"].default == 64
     torch.manual_seed(0)
     verb = "validate" if name in UNTRAINED else "fit"
     cli = train([verb, *words(behind(name)), *replacements(whole, tmp_path)])

@@ -1,4 +1,4 @@
-"""Encoders (the students): image of one modality to a unit vector."""
+"""Encoders (the students), which map images of one modality to unit vectors."""
 
 from crossx.encoding.encoders.base import EmbeddingHead, Encoder, EncoderFactory
 from crossx.encoding.encoders.completed import CompletedPosteriorEncoder
