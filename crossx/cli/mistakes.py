@@ -16,7 +16,7 @@ from crossx.core.errors import InputError
 
 _KEY = re.compile(r'Parser key "([^"]+)":')
 _CLASS = re.compile(r"Problem with given class_path '([^']+)':")
-_CALLABLE = re.compile(r"Type \S.* expects a function or a callable class: (.*?)\. Got value: (.*)")
+_CALLABLE = re.compile(r"Type \S.* expects a function or a callable class: (.*?)(?:\. Got value: (.*))?")
 _CLASS_PATH = re.compile(r"class_path='([\w.]+)'")
 _UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
 _NO_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
@@ -66,7 +66,7 @@ def explain(
     text, given = " ".join(finding.text.split()), ""
     if named := _CALLABLE.fullmatch(text):
         text = named[1]
-        if inner := _CLASS_PATH.search(named[2]):
+        if inner := _CLASS_PATH.search(named[2] or ""):
             finding.way.append(("class", inner[1]))
     if unknown := _UNKNOWN_CLASS.match(text) or _NO_ATTRIBUTE.match(text):
         given = unknown[unknown.re.groups]
@@ -121,7 +121,6 @@ def _findings(message: str) -> list[_Finding]:
     return [leaf for _, leaf in found]
 
 
-
 def _depth(finding: _Finding) -> tuple[int, bool, bool]:
     return len(finding.way), not finding.text.startswith(_POOR), not _CALLABLE.match(finding.text)
 
@@ -136,7 +135,8 @@ def _unknown_options(text: str) -> list[str]:
 
 
 def _about_options(options: list[str], finding: _Finding, verb: str, known: Iterable[str]) -> str:
-    if old := renamed_key(f"{finding.place}.{options[0]}"):
+    parts = f"{finding.place}.{options[0]}".split(".")
+    if old := next(filter(None, (renamed_key(".".join(parts[:count])) for count in range(1, len(parts) + 1))), None):
         return old
     if finding.owner:
         names = legal_options(options[0], finding.owner)
