@@ -6,6 +6,7 @@ from torch import Tensor
 from crossx.core.distributed import gather
 from crossx.encoding.losses import PairEmbeddings
 from crossx.encoding.module import EncoderModule
+from crossx.types import Progress
 
 
 class MarginEncoderModule(EncoderModule):
@@ -18,9 +19,9 @@ class MarginEncoderModule(EncoderModule):
     margin = 0.2
     """Difference of cosines that is asked for."""
 
-    def objective_of(self, embeddings: PairEmbeddings, batches_done: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def objective_of(self, embeddings: PairEmbeddings, progress: Progress) -> tuple[Tensor, dict[str, Tensor]]:
         """Add the mean violation of the margin over all triplets of all processes to the configured terms."""
-        loss, values = super().objective_of(embeddings, batches_done)
+        loss, values = super().objective_of(embeddings, progress)
         sketch, photo = gather(embeddings.sketch), gather(embeddings.photo)
         wanted = gather(embeddings.sketch_posterior).argmax(1)
         shown = gather(embeddings.photo_posterior).argmax(1)
