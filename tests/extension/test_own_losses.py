@@ -66,7 +66,7 @@ def test_objective_is_chosen_by_a_file(teachers: Teachers, tmp_path: Path) -> No
     model = fitted(teachers, tmp_path, "margin_objective.yaml")
     assert type(model.encoding).__name__ == "MarginEncoderModule"
     assert logged(tmp_path / "run/version_0", "encode/margin")
-    assert logged(tmp_path / "run/version_0", "encode/sup_con")
+    assert logged(tmp_path / "run/version_0", "encode/matching")
 
 
 def test_avoided_class_is_refused_if_no_teacher_knows_it(teachers: Teachers) -> None:
