@@ -1,1 +1,26 @@
-"""Data sets, the stream of latents, and where pairs come from."""
+"""Data sets and the readers of their images."""
+
+from crossx.data.base import LabelledImages, RetrievalData
+from crossx.data.folders import ImageFolder
+from crossx.data.joined import JoinedData
+from crossx.data.quickdraw import QuickDrawStrokes
+from crossx.data.reader import ImageReader
+from crossx.data.restyled import Restyled
+from crossx.data.shapes.dataset import ShapesDataset
+from crossx.data.sketchy import Sketchy, SketchyExtended
+from crossx.data.tuberlin import TUBerlin, TUBerlinPhotos
+
+__all__ = [
+    "ImageFolder",
+    "ImageReader",
+    "JoinedData",
+    "LabelledImages",
+    "QuickDrawStrokes",
+    "Restyled",
+    "RetrievalData",
+    "ShapesDataset",
+    "Sketchy",
+    "SketchyExtended",
+    "TUBerlin",
+    "TUBerlinPhotos",
+]
