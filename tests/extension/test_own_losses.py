@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from my_package.critics import AgreedDistanceCritic
 from my_package.generator_losses import AvoidClassesLoss, InkLoss
 from my_package.losses import ProxyLoss
 from support.commands import joint_config, run, write
@@ -69,6 +70,25 @@ def test_objective_is_chosen_by_a_file(teachers: Teachers, tmp_path: Path) -> No
     assert logged(tmp_path / "run/version_0", "encode/matching")
 
 
+def test_critic_is_chosen_by_a_file(teachers: Teachers, tmp_path: Path) -> None:
+    content = joint_config(teachers, tmp_path)
+    content["model"]["init_args"]["reconstruction"]["init_args"]["terms"]["adversarial"] = {"loss": "AdversarialLoss"}
+    cli = run("fit", tmp_path / "config.yaml", content, "--config", str(HERE / "own_critic.yaml"))
+    assert isinstance(cli.model, CoTrainingModule)
+    assert type(cli.model.encoding.critic) is AgreedDistanceCritic
+    assert all(-1 <= value <= 0 for value in logged(tmp_path / "run/version_0", "recon/adversarial"))
+
+
+def test_critic_is_right_for_known_pairs() -> None:
+    pairs = random_embeddings()
+    pairs.photo_posterior = torch.eye(10, dtype=torch.float64)[[0, 1, 2, 3, 4, 5]]
+    pairs.sketch_posterior = torch.eye(10, dtype=torch.float64)[[0, 1, 2, 9, 9, 9]]
+    pairs.sketch = torch.cat([pairs.photo[:1], -pairs.photo[1:2], pairs.sketch[2:]])
+    hardness = AgreedDistanceCritic()(pairs).hardness
+    torch.testing.assert_close(hardness[:2], torch.tensor([0.0, 1.0], dtype=torch.float64), rtol=0, atol=1e-6)
+    assert (hardness[3:] == 0).all()
+
+
 def test_avoided_class_is_refused_if_no_teacher_knows_it(teachers: Teachers) -> None:
     module = reconstruction(teachers)
     with pytest.raises(ValueError, match=r"classes: must be one of .*; got 'cups' \(did you mean 'cup'\?\)"):
@@ -123,6 +143,7 @@ def test_own_package_that_is_not_found_has_one_line(
     ("page", "files"),
     [
         ("objective.md", ["my_package/losses.py", "proxy_loss.yaml", "margin_objective.py", "margin_objective.yaml"]),
+        ("adversary.md", ["my_package/critics.py", "own_critic.yaml"]),
         ("reconstruction-losses.md", ["my_package/generator_losses.py", "own_generator_losses.yaml"]),
     ],
 )
