@@ -73,7 +73,7 @@ def _layers(path: Path, including: tuple[Path, ...]) -> Iterator[Layer]:
     included = content.pop("include", [])
     if not isinstance(included, list) or not all(isinstance(other, str) for other in included):
         raise InputError(f"{name}: include: must be a list of configs, got {included!r}")
-    # LATER refuse_old_names(content, name)
+    refuse_old_names(content, name)
     for other in included:
         found = find_config(other, path.parent, f"{name}: include")
         yield from _layers(found, (*including, path.resolve()))

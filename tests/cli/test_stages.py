@@ -94,6 +94,6 @@ def test_with_data_is_measured_from_its_checkpoint_alone(
     monkeypatch.chdir(tmp_path)
     words = ["--ckpt_path", str(with_data / "checkpoints/last.ckpt"), "--trainer.accelerator", "cpu"]
     run("validate", tmp_path / "empty.yaml", {}, *words)
-    found = results(next(tmp_path.glob("lightning_logs/*")))
+    found = results(with_data / "validate/version_0")
     assert found["metrics"] == results(with_data)["metrics"]
     assert found["split_hash"] == ShapesDataset(size=SIZE, train=2, validation=2, test=2).split_hash

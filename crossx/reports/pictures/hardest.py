@@ -11,7 +11,7 @@ from torch import Tensor
 
 from crossx.core.batches import concatenate, take
 from crossx.core.checks import must_be_in
-from crossx.encoding.prototypes import class_means, proxy_log_posterior
+from crossx.encoding.prototypes import class_means, prototype_log_posterior
 from crossx.networks.batch_norm import eval_mode
 from crossx.reports.pictures.sheets import AGREE, DISAGREE, RIGHT, WRONG, Sheet
 from crossx.reports.run.tables import write_csv
@@ -126,7 +126,7 @@ def judge(pairs: PairBatch, module: GuidedRetrievalModule, temperature: float) -
     teachers = [vocabulary.union_posterior(x, m) for x, m in zip(logits, MODALITIES, strict=True)]
     predicted = torch.cat([posterior.argmax(1) for posterior in teachers])
     prototypes, present = class_means(torch.cat(embeddings), predicted, len(vocabulary.union))
-    encoders = [proxy_log_posterior(e, prototypes, present, temperature).exp() for e in embeddings]
+    encoders = [prototype_log_posterior(e, prototypes, present, temperature).exp() for e in embeddings]
     disagreement = (1 - (embeddings[0] * embeddings[1]).sum(1)) / 2
     return JudgedPairs(pairs, disagreement, *teachers, *encoders)
 

@@ -1,4 +1,4 @@
-"""Processes of the benchmark end with it, and two commands do not write to one folder."""
+"""Processes of the benchmark end with it, finished jobs are kept, and two commands do not write to one folder."""
 
 import os
 import signal
@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from support.commands import part, write
 
-from benchmarks.quality.process import Processes, locked
-from benchmarks.quality.teachers import into
+from benchmarks.quality.plan import output_overrides
+from benchmarks.quality.runner import Runner, locked
 from crossx.core.errors import InputError
 
 _SLEEPER = "import os, sys, time; print(os.getpid(), os.environ['OMP_NUM_THREADS'], flush=True); time.sleep(60)"
@@ -38,6 +38,11 @@ def built(log: Path, seconds: int = 10) -> list[str]:
     raise AssertionError("nothing was started")
 
 
+def photo_log(folder: Path) -> Path | None:
+    time.sleep(0.05)
+    return next((folder / "runs" / "cifar-tuberlin").glob("photo-0-*.log"), None)
+
+
 def is_alive(process: int) -> bool:
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -46,8 +51,8 @@ def is_alive(process: int) -> bool:
 
 
 def test_a_command_ends_with_its_status(tmp_path: Path) -> None:
-    with locked(tmp_path) as processes:
-        assert processes.crossx(["fit", "--config", "nothing.yaml"], tmp_path / "log") == 2
+    with locked(tmp_path) as runner:
+        assert runner.crossx(["fit", "--config", "nothing.yaml"], tmp_path / "log") == 2
     assert "crossx: error: " in (tmp_path / "log").read_text()
 
 
@@ -63,9 +68,9 @@ def test_a_run_on_two_devices(tmp_path: Path) -> None:
         ),
         "trainer": {"accelerator": "cpu", "devices": 2, "max_steps": 2, "max_epochs": -1},
     }
-    words = ["fit", "--config", write(tmp_path / "teacher.yaml", content), *into(tmp_path / "run")]
-    with locked(tmp_path) as processes:
-        assert processes.crossx([*words, "--model.output", str(tmp_path / "photo.safetensors")], tmp_path / "log") == 0
+    words = ["fit", "--config", write(tmp_path / "teacher.yaml", content), *output_overrides(tmp_path / "run")]
+    with locked(tmp_path) as runner:
+        assert runner.crossx([*words, "--model.output", str(tmp_path / "photo.safetensors")], tmp_path / "log") == 0
     assert "All distributed processes registered. Starting with 2 processes" in (tmp_path / "log").read_text()
     assert (tmp_path / "photo.safetensors").is_file()
 
@@ -74,14 +79,14 @@ def test_a_run_on_two_devices(tmp_path: Path) -> None:
 def test_what_runs_is_ended_and_gives_no_status(tmp_path: Path) -> None:
     ended: list[str] = []
 
-    def run(processes: Processes) -> None:
+    def run(runner: Runner) -> None:
         try:
-            processes.crossx(["fit"], tmp_path / "log")
+            runner.crossx(["fit"], tmp_path / "log")
         except KeyboardInterrupt:
             ended.append("interrupted")
 
-    with locked(tmp_path) as processes:
-        thread = threading.Thread(target=run, args=[processes])
+    with locked(tmp_path) as runner:
+        thread = threading.Thread(target=run, args=[runner])
         thread.start()
         number, threads = built(tmp_path / "log")
         assert threads == os.environ.get("OMP_NUM_THREADS", "1")
@@ -89,7 +94,7 @@ def test_what_runs_is_ended_and_gives_no_status(tmp_path: Path) -> None:
     assert ended == ["interrupted"]
     assert not is_alive(int(number))
     with pytest.raises(KeyboardInterrupt):
-        processes.crossx(["fit"], tmp_path / "log")
+        runner.crossx(["fit"], tmp_path / "log")
 
 
 def test_two_commands_do_not_share_a_folder(tmp_path: Path) -> None:
@@ -122,6 +127,6 @@ def test_nothing_outlives_a_command_that_is_killed(tmp_path: Path, how: signal.S
             break
         time.sleep(0.1)
     assert not any(is_alive(int(child)) for child in children)
-    assert not list(tmp_path.rglob("*.json"))  # no figure, and no teacher that would be taken for a whole one
+    assert not list(tmp_path.rglob("done.json"))  # nothing counts as done, and the next command runs it anew
     with locked(tmp_path):
         pass
