@@ -1,4 +1,4 @@
-"""docs/api.md has every class that a config may name and every class that a user may subclass; new ones by themselves."""
+"""docs/api.md has every class that a config may name or a user may subclass, new classes by themselves."""
 
 import inspect
 import pkgutil

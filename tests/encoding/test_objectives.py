@@ -11,8 +11,8 @@ from support.embedded import built, random_embeddings, rows
 from support.exported import exported
 from support.runs import Teachers, encoder, weights
 
-from crossx.encoding.embeddings import EmbeddingSpace
 from crossx.encoding import losses
+from crossx.encoding.embeddings import EmbeddingSpace
 from crossx.encoding.losses import EncodingLoss, EncodingTerm, MIBLoss, PairEmbeddings, TripletLoss
 from crossx.encoding.module import EncoderModule
 
