@@ -1,18 +1,18 @@
-"""Random views of images: what encoders and teachers learn from."""
+"""Random views of images, for encoders in training and for judging generators."""
 
 from crossx.augmentation.augment import Augment
+from crossx.augmentation.backgrounds import BackgroundGenerator, DeadLeaves, Scribbles
 from crossx.augmentation.base import Augmentation, check_same_content
-from crossx.augmentation.canvases import Canvas, DeadLeaves, Scribbles
-from crossx.augmentation.collage import Collage
 from crossx.augmentation.compose import Compose
+from crossx.augmentation.paste import PasteOnto
 
 __all__ = [
     "Augment",
     "Augmentation",
-    "Canvas",
-    "Collage",
+    "BackgroundGenerator",
     "Compose",
     "DeadLeaves",
+    "PasteOnto",
     "Scribbles",
     "check_same_content",
 ]

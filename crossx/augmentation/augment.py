@@ -1,4 +1,4 @@
-"""Random views of images on the device, each sample by its own draw, differentiable with respect to the images."""
+"""Random geometry, colour and cutout on the device, drawn for each image, differentiable with respect to the images."""
 
 import math
 from typing import Literal
@@ -8,24 +8,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from crossx.augmentation.base import Augmentation
-from crossx.core.errors import InputError
+from crossx.core.checks import must_be_in, must_be_one_of
 
 
 class Augment(Augmentation):
-    """Random flip, rotation, scale, shift, colour and cutout. Every default of 0 leaves its part out.
+    """Random flip, rotation, scale, shift, colour and cutout; a value of 0, the default, switches its part off.
 
-    Flip, rotation, scale and shift are one affine map and one interpolation.
+    Flip, rotation, scale and shift are applied as one affine map with one interpolation.
 
     Args:
-        flip: Probability of mirroring left and right.
-        rotation: Largest angle in degrees, either way.
-        scale: Largest change of size: 0.2 draws factors from 1 / 1.2 to 1.2, uniform in the logarithm.
-        shift: Largest shift in each direction as a share of the side.
-        colour: Largest change of brightness, contrast and saturation: 0.4 draws factors from 0.6 to 1.4.
-        cutout: Side of the square that is cut out ("Cutout", arXiv 1708.04552) as a share of the image's side. Its
-            centre is anywhere in the image, so part of it may fall outside.
-        padding: What comes in from outside and fills the cut: `border` repeats the edge and cuts to the image's mean
-            colour, for photos; `white` is for sketches.
+        flip: Probability of a horizontal flip, in [0, 1].
+        rotation: Largest angle in degrees, in [0, 180]; angles are uniform in both directions.
+        scale: Largest change of size, in [0, 10]: 0.2 draws factors from 1 / 1.2 to 1.2, uniform in the logarithm.
+        shift: Largest shift in each direction as a share of the image's side, in [0, 1].
+        colour: Largest change of brightness, contrast and saturation, in [0, 1]: 0.4 draws factors from 0.6 to 1.4.
+        cutout: Side of the square that is cut out ("Cutout", arXiv 1708.04552) as a share of the image's side, in
+            [0, 1]. The centre of the square is anywhere in the image, so part of the square may lie outside.
+        padding: Fill of new pixels. `border`, for photos, repeats the edge and fills the cut with the image's mean
+            colour; `white` is for sketches.
 
     Raises:
         InputError: When a value is outside its range.
@@ -41,19 +41,13 @@ class Augment(Augmentation):
         cutout: float = 0.0,
         padding: Literal["border", "white"] = "border",
     ) -> None:
-        limits = {
-            "flip": (flip, 1.0),
-            "rotation": (rotation, 180.0),
-            "scale": (scale, 10.0),
-            "shift": (shift, 1.0),
-            "colour": (colour, 1.0),
-            "cutout": (cutout, 1.0),
-        }
-        for name, (value, limit) in limits.items():
-            if not 0 <= value <= limit:
-                raise InputError(f"augmentation: {name} {value} is not legal; from 0 to {limit:g}")
-        if padding not in ("border", "white"):
-            raise InputError(f"augmentation: padding {padding!r} is not legal; border or white")
+        must_be_in("Augment.flip", flip, "[0, 1]")
+        must_be_in("Augment.rotation", rotation, "[0, 180]")
+        must_be_in("Augment.scale", scale, "[0, 10]")
+        must_be_in("Augment.shift", shift, "[0, 1]")
+        must_be_in("Augment.colour", colour, "[0, 1]")
+        must_be_in("Augment.cutout", cutout, "[0, 1]")
+        must_be_one_of("Augment.padding", padding, ("border", "white"))
         self.flip = flip
         self.rotation = rotation
         self.scale = scale
@@ -63,10 +57,10 @@ class Augment(Augmentation):
         self.padding = padding
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] to a random view of each, of the same shape and range."""
+        """Random views of images, (B, 3, H, W) in [0, 1], with the same shape and range."""
         if self.flip or self.rotation or self.scale or self.shift:
-            # affine_grid is a matrix product inside: in bfloat16 the places of pixels would be off by up to 1/256 of
-            # the image.
+            # affine_grid is a matrix product: in bfloat16 the positions of pixels would be off by up to 1/256 of the
+            # image.
             with torch.autocast(images.device.type, enabled=False):
                 images = self._move(images)
         if self.colour:
@@ -80,8 +74,8 @@ class Augment(Augmentation):
         angle = _uniform(batch, x) * math.radians(self.rotation)
         size = torch.exp(_uniform(batch, x) * math.log1p(self.scale))
         side = torch.where(torch.rand(batch, device=x.device) < self.flip, -1.0, 1.0)
-        # The map goes from a place in the view to the place in the image where its colour comes from, in units of half
-        # a side; hence the division by the size, and the factor 2 of the shift.
+        # The map leads from a position in the view to the position in the image that the colour is taken from, in units
+        # of half a side; hence the division by the size, and the factor 2 of the shift.
         cos, sin = angle.cos() / size, angle.sin() / size
         shift_x, shift_y = (2 * self.shift * _uniform(batch, x) for _ in range(2))
         ratio = x.shape[2] / x.shape[3]

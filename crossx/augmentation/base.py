@@ -1,4 +1,4 @@
-"""What an augmentation is: a random view of each image."""
+"""Interface of augmentations."""
 
 from abc import ABC, abstractmethod
 
@@ -8,35 +8,34 @@ from crossx.core.errors import InputError
 
 
 class Augmentation(ABC):
-    """Images to random views of them, each by its own draw, on the device.
+    """A random view of each image, drawn independently, on the images' device.
 
-    What differs from call to call comes from torch's global generator of the images' device, which a run seeds anew for
-    every batch.
+    Random numbers come from torch's global generator of the images' device, which a run seeds anew for every batch.
 
     Attributes:
-        new_content: Whether a view may show something else than its image, so that what a teacher has said of the image
-            is not true of the view.
+        new_content: Whether a view may show other content than its image, so that the teacher's output on the image
+            does not hold for the view.
     """
 
     new_content: bool = False
 
     @abstractmethod
     def __call__(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] to a random view of each, of the same shape and range."""
+        """Random views of images, (B, 3, H, W) in [0, 1], with the same shape and range."""
 
 
 def check_same_content(augmentation: Augmentation | None, field: str) -> None:
-    """Refuse views of other content where what is known of an image is taken to hold for its view.
+    """Refuse an augmentation with new content where an image's class is used as the class of its view.
 
     Args:
-        augmentation: The augmentation, if any.
-        field: Where the user named it.
+        augmentation: The augmentation, or None.
+        field: The config field, for the message.
 
     Raises:
-        InputError: When its views may show something else.
+        InputError: When the views may show other content than their images.
     """
     if augmentation is not None and augmentation.new_content:
         raise InputError(
-            f"{field}: {type(augmentation).__name__} is not legal here: its views may show something else than the "
-            "images; it is for encoders, with judge_views: true"
+            f"{field}: must be an augmentation that keeps the content of images, got {type(augmentation).__name__}, "
+            "which is for encoders with judge_views: true"
         )

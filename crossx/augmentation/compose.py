@@ -1,4 +1,4 @@
-"""One augmentation after another."""
+"""Sequences of augmentations."""
 
 from torch import Tensor
 
@@ -6,10 +6,10 @@ from crossx.augmentation.base import Augmentation
 
 
 class Compose(Augmentation):
-    """Apply augmentations one after another.
+    """Augmentations that are applied one after another.
 
     Args:
-        augmentations: The first is applied first.
+        augmentations: The augmentations in the order in which they are applied.
     """
 
     def __init__(self, augmentations: list[Augmentation]) -> None:
@@ -17,7 +17,7 @@ class Compose(Augmentation):
         self.new_content = any(augmentation.new_content for augmentation in augmentations)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] to a random view of each, of the same shape and range."""
+        """Random views of images, (B, 3, H, W) in [0, 1], with the same shape and range."""
         for augmentation in self.augmentations:
             images = augmentation(images)
         return images

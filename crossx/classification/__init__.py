@@ -1,1 +1,1 @@
-"""Training of a teacher: an ordinary classifier, written to a file."""
+"""Training of teachers: ordinary classifiers, written to teacher files."""

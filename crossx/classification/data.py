@@ -7,6 +7,7 @@ import lightning.pytorch as pl
 import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, DistributedSampler
 
+from crossx.core.checks import did_you_mean, must_be_in, must_be_one_of
 from crossx.core.distributed import rank, world_size
 from crossx.core.errors import InputError
 from crossx.core.seeding import philox, run_seed
@@ -16,17 +17,17 @@ from crossx.types import ImageBatch, Modality, Split
 
 
 class LabelledImagesDataModule(pl.LightningDataModule):
-    """Images of a data set with their classes: its train, validation and test part for the stages of the same name.
+    """Labelled images of a data set; its train, validation and test parts are used by the stages of the same name.
 
     The order of training images is a pure function of the run's seed and the epoch, also in a run that is resumed.
 
     Args:
         dataset: The data set.
         modality: `photo` or `sketch`: images of that modality with their classes. `modality`: images of both, class 0
-            for photos and 1 for sketches; `ImageBatch.modality` is then that of the first image of a batch.
-        batch_size: Images a batch and process.
-        workers: Processes that read images; 0 reads in the main one.
-        classes: Use images of these classes only; they are counted in this order. None takes all.
+            for photos and 1 for sketches; `ImageBatch.modality` is then the modality of the first image of a batch.
+        batch_size: Images in each batch of one process, at least 1.
+        workers: Number of processes that read images; 0 reads in the main process.
+        classes: Classes in use, in the order of the labels; None for all.
 
     Attributes:
         classes: Class names in the order of the labels, (K).
@@ -46,10 +47,9 @@ class LabelledImagesDataModule(pl.LightningDataModule):
         classes: list[str] | None = None,
     ) -> None:
         super().__init__()
-        if batch_size < 1 or workers < 0:
-            raise InputError(f"batch_size {batch_size}, workers {workers}: legal are batch_size >= 1 and workers >= 0")
-        if modality not in ("photo", "sketch", "modality"):
-            raise InputError(f"modality: {modality!r} is not legal; photo, sketch, or modality")
+        must_be_in("batch_size", batch_size, "[1, inf)")
+        must_be_in("workers", workers, "[0, inf)")
+        must_be_one_of("modality", modality, ("photo", "sketch", "modality"))
         self.dataset = dataset
         self.modality: TeacherModality = modality
         self.batch_size = batch_size
@@ -57,16 +57,19 @@ class LabelledImagesDataModule(pl.LightningDataModule):
         self.chosen = tuple(dataset.classes if classes is None else classes)
         for name in self.chosen:
             if name not in dataset.classes:
-                raise InputError(f"classes: {name!r} is unknown; {dataset.name} has {list(dataset.classes)}")
+                raise InputError(
+                    f"classes: {name!r} is unknown; {dataset.name} has {list(dataset.classes)}"
+                    f"{did_you_mean(name, dataset.classes)}"
+                )
             if self.chosen.count(name) > 1:
-                raise InputError(f"classes: {name!r} is named twice")
+                raise InputError(f"classes: must be named once, {name!r} is named twice")
         self.classes = ("photo", "sketch") if modality == "modality" else self.chosen
 
     def images(self, split: Split) -> Dataset[ImageBatch]:
-        """The labelled images of a part.
+        """Labelled images of a part.
 
         Raises:
-            InputError: When there are none.
+            InputError: When the part has no images.
         """
         if self.modality != "modality":
             return _Chosen(self.dataset.images(self.modality, split), self.chosen)
@@ -85,18 +88,18 @@ class LabelledImagesDataModule(pl.LightningDataModule):
         images = self.images("train")
         count = len(images)  # type: ignore[arg-type]  # torch's Dataset does not promise a length, ours have one
         if count < self.batch_size * world_size():
-            raise InputError(f"batch_size: {self.batch_size} is not legal; there are only {count} images to train on")
+            raise InputError(f"batch_size: must be at most the {count} training images, got {self.batch_size}")
         return self._loader(images, ShuffledSampler(images, count, self.batch_size, self._batches_done))
 
     def _batches_done(self) -> int:
         return 0 if self.trainer is None else self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
 
     def val_dataloader(self) -> DataLoader[ImageBatch]:
-        """The validation part in its order."""
+        """Batches of the validation part, in order."""
         return self._loader(self.images("validation"))
 
     def test_dataloader(self) -> DataLoader[ImageBatch]:
-        """The test part in its order."""
+        """Batches of the test part, in order."""
         return self._loader(self.images("test"))
 
     def _loader(self, images: Dataset[ImageBatch], sampler: "ShuffledSampler | None" = None) -> DataLoader[ImageBatch]:
@@ -112,18 +115,18 @@ class LabelledImagesDataModule(pl.LightningDataModule):
 
 
 class ShuffledSampler(DistributedSampler[ImageBatch]):
-    """Every image once an epoch in an order that is a pure function of the run's seed and the epoch.
+    """Every image once in each epoch, in an order that is a pure function of the run's seed and the epoch.
 
-    The epoch comes from the batches done, not from Lightning: the epochs of a resumed run are counted differently, and
-    after a resume in the middle of an epoch the sampler is asked again. The batches of all processes together are the
-    batch of one process; the last images of an order, which fill no batch, come up in other epochs. A subclass of
-    `DistributedSampler` because Lightning leaves those alone and wraps every other sampler.
+    The epoch is computed from the batches done and not taken from Lightning, which counts the epochs of resumed runs
+    differently and calls the sampler again after a resume in the middle of an epoch. The batches of all processes
+    together equal the batch of a single process. The last images of an order, which do not fill a batch, are used in
+    other epochs. Lightning wraps every sampler that is not a `DistributedSampler`, hence the base class.
 
     Args:
         images: The images.
-        count: Their number.
-        batch_size: B of one process.
-        batches_done: Called at the start of each epoch: training batches done since the very start.
+        count: Number of images.
+        batch_size: Batch size B of one process.
+        batches_done: Returns the number of training batches since the start of training; called in each epoch.
     """
 
     def __init__(
@@ -144,7 +147,7 @@ class ShuffledSampler(DistributedSampler[ImageBatch]):
 
 
 class _Chosen(Dataset[ImageBatch]):
-    """Images of chosen classes, with labels by their order or one label for all, and places that start at `offset`."""
+    """Images of chosen classes, labelled by the order of the classes or with one label; indices start at `offset`."""
 
     def __init__(
         self, images: LabelledImages, classes: Sequence[str], label: int | None = None, offset: int = 0
@@ -158,7 +161,9 @@ class _Chosen(Dataset[ImageBatch]):
         self.offset = offset
         self.rows = [(i, label_of[native]) for i, native in enumerate(images.labels.tolist()) if native in label_of]
         if not self.rows:
-            raise InputError(f"classes: there is no {images.modality} of {list(classes)} in this part of the data set")
+            raise InputError(
+                f"classes: must have images in this part; there is no {images.modality} of {list(classes)}"
+            )
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -1,4 +1,4 @@
-"""Training of a teacher: an ordinary classifier, written to a file that crossx and others can use."""
+"""Training of a teacher: an ordinary classifier, written to a teacher file."""
 
 import os
 from dataclasses import replace
@@ -14,6 +14,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from crossx.augmentation import Augmentation, check_same_content
 from crossx.classification.data import LabelledImagesDataModule
+from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.networks.build import build_network
 from crossx.networks.preprocessing import Preprocessing
@@ -26,28 +27,29 @@ from crossx.types import ImageBatch, Split
 
 
 class ClassifierModule(CrossxModule):
-    """Trains a classifier with cross-entropy and writes the epoch that was best on validation as a teacher file.
+    """Training of a classifier with cross-entropy; the best epoch on validation becomes a teacher file.
 
-    It is trained with a `LabelledImagesDataModule`, which knows the classes. The file appears when fit ends; it is not
-    written by a fit that is interrupted or by `fast_dev_run`. Tests measure the best epoch too.
+    The data come from a `LabelledImagesDataModule`, which has the class names. The file is written at the end of fit,
+    and neither by an interrupted fit nor by `fast_dev_run`. Tests measure the best epoch too.
 
     Args:
         output: Teacher file to write, `.safetensors`.
         input_size: Side of the network's input in pixels.
-        network: Name of a loaded subclass of `Network`, or `timm:<model name>`.
-        arguments: Its arguments, without the number of classes.
-        pretrained: Start from timm's weights, where the network is one of timm's.
-        mean: Subtracted from each channel of an image in [0, 1].
-        std: Divides each channel then.
+        network: Name of a network of crossx, `timm:<model name>`, or dotted path of a loaded subclass of `Network` in
+            another package.
+        arguments: Arguments of the network, without the number of classes.
+        pretrained: Start from timm's weights; for timm networks only.
+        mean: Three numbers that are subtracted from the channels of an image in [0, 1].
+        std: Three numbers that the channels are divided by afterwards.
         augmentation: Random views of the training images.
-        label_smoothing: Share of the target that is spread over all classes (arXiv 1512.00567), from 0 to below 1.
-        optimizer: Makes the optimiser from the parameters.
-        scheduler: Makes the learning-rate schedule, stepped after every step.
-        clip_norm: Largest norm of the gradient; None does not clip.
+        label_smoothing: Share of the target that is spread over all classes (arXiv 1512.00567), in [0, 1).
+        optimizer: Factory of the optimiser, called with the parameters.
+        scheduler: Factory of the learning-rate schedule, which is stepped after every training step.
+        clip_norm: Largest norm of the gradient; None disables clipping.
         half: Write the file's parameters as float16.
 
     Raises:
-        InputError: When a value is not legal.
+        InputError: When a value is wrong.
     """
 
     def __init__(
@@ -68,9 +70,8 @@ class ClassifierModule(CrossxModule):
     ) -> None:
         super().__init__(optimizer, scheduler, clip_norm)
         if Path(output).suffix != ".safetensors":
-            raise InputError(f"output: {output!r} is not legal; the file's name ends in .safetensors")
-        if not 0 <= label_smoothing < 1:
-            raise InputError(f"label_smoothing: {label_smoothing} is not legal; from 0 to below 1")
+            raise InputError(f"output: must be named *.safetensors, got {output!r}")
+        must_be_in("label_smoothing", label_smoothing, "[0, 1)")
         check_same_content(augmentation, "augmentation")
         self.output = output
         self.half_file = half
@@ -95,7 +96,7 @@ class ClassifierModule(CrossxModule):
         data = getattr(self.trainer, "datamodule", None)
         if not isinstance(data, LabelledImagesDataModule):
             raise InputError(
-                f"data: {type(data).__name__} is not legal; ClassifierModule needs LabelledImagesDataModule"
+                f"data: must be a LabelledImagesDataModule for ClassifierModule, got {type(data).__name__}"
             )
         name, digest = data.dataset.name, data.dataset.split_hash
         self._build(
@@ -115,43 +116,45 @@ class ClassifierModule(CrossxModule):
 
     def _build(self, card: TeacherCard, pretrained: bool = False) -> None:
         self.card = card
-        # On CPUs and on GPUs with bf16, convolutions are faster in this layout, and they pass it on.
+        # Convolutions are faster in this layout on CPUs and on GPUs with bf16, and their outputs keep it.
         network = build_network(card.network, card.arguments, len(card.classes), pretrained)
         self.network = network.to(memory_format=torch.channels_last)
         self.accuracy = MulticlassAccuracy(len(card.classes), average="micro")
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images in [0, 1], (B, 3, H, W), to logits, (B, K)."""
+        """Compute the logits, (B, K), of images in [0, 1], (B, 3, H, W)."""
         logits: Tensor = self.network(self.preprocessing(images))
         return logits
 
     def training_step(self, batch: ImageBatch) -> Tensor:
-        """Cross-entropy of one batch."""
+        """Compute the cross-entropy of one batch."""
         images = batch.image if self.augmentation is None else self.augmentation(batch.image)
         loss = F.cross_entropy(self(images).float(), batch.label, label_smoothing=self.label_smoothing)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.label))
         return loss
 
     def validation_step(self, batch: ImageBatch) -> None:
-        """Count what is right."""
+        """Update the accuracy with one batch."""
         self.accuracy.update(self(batch.image), batch.label)
 
-    test_step = validation_step
+    def test_step(self, batch: ImageBatch) -> None:
+        """Update the accuracy with one batch."""
+        self.validation_step(batch)
 
     def on_validation_start(self) -> None:
-        """Outside of fit, measure the best epoch."""
+        """Restore the best epoch, except during fit."""
         super().on_validation_start()
         if self.trainer.state.fn != TrainerFn.FITTING:
             self._restore_best()
 
     def on_test_start(self) -> None:
-        """Measure the best epoch."""
+        """Restore the best epoch."""
         super().on_test_start()
         self._restore_best()
 
     def on_validation_epoch_end(self) -> None:
         """Log `val/accuracy` and keep the weights of the best epoch."""
-        # Before `on_validation_end`, where checkpoints are written: they hold the best epoch so far.
+        # Before `on_validation_end`, where checkpoints are written, so that they hold the best epoch so far.
         accuracy = self._log_accuracy("val")
         if self.trainer.state.fn != TrainerFn.FITTING or self.trainer.sanity_checking:
             return
@@ -166,7 +169,7 @@ class ClassifierModule(CrossxModule):
     def _log_accuracy(self, stage: str) -> float:
         accuracy = self.accuracy.compute()
         self.accuracy.reset()
-        self.log(f"{stage}/accuracy", accuracy, prog_bar=True, rank_zero_only=True)  # compute() joined all processes
+        self.log(f"{stage}/accuracy", accuracy, prog_bar=True, rank_zero_only=True)  # of all processes
         return float(accuracy)
 
     def _restore_best(self) -> None:
@@ -174,19 +177,19 @@ class ClassifierModule(CrossxModule):
             self.network.load_state_dict(self.best["weights"])
 
     def fit_summary(self, logged: dict[str, float]) -> tuple[Split | None, dict[str, float]]:
-        """Accuracy of the epoch whose weights are written, on the validation part."""
+        """Validation accuracy of the epoch whose weights are written."""
         if self.best is None:
             return super().fit_summary(logged)
         return "validation", {"accuracy": self.best["accuracy"], "best_epoch": float(self.best["epoch"])}
 
     def on_fit_start(self) -> None:
-        """Find out now, and not after the training, whether the file can be written.
+        """Check before the training that the file can be written.
 
         Raises:
-            InputError: When it cannot.
+            InputError: When the file cannot be written.
         """
         super().on_fit_start()
-        if is_fast_dev_run(self.trainer):  # leaves nothing behind, not even a folder
+        if is_fast_dev_run(self.trainer):  # writes nothing, not even a folder
             return
         folder = Path(self.output).absolute().parent
         try:
@@ -196,7 +199,7 @@ class ClassifierModule(CrossxModule):
                 f"output: {self.output!r} cannot be written: {error.filename}: {error.strerror}"
             ) from error
         if not os.access(folder, os.W_OK) or Path(self.output).is_dir():
-            raise InputError(f"output: {self.output!r} cannot be written; name a file in a folder that can be")
+            raise InputError(f"output: must be a file in a writable folder, got {self.output!r}")
 
     def on_fit_end(self) -> None:
         """Write the best epoch as a teacher file; without validation, the last one."""
@@ -209,19 +212,19 @@ class ClassifierModule(CrossxModule):
             print(f"teacher: {Path(self.output).resolve()}", flush=True)  # noqa: T201 - what the user looks for
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the best epoch and the classes, which a resumed run needs."""
+        """Save the best epoch and the card, which a resumed run needs."""
         super().on_save_checkpoint(checkpoint)
         if self.card is not None:
             checkpoint["classifier"] = {"card": self.card.to_json(), "best": self.best}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take up the best epoch; without data at hand, build the network for the checkpoint's classes.
+        """Restore the best epoch; without data, build the network for the checkpoint's classes.
 
         Raises:
             InputError: When the data have other classes than the checkpoint.
         """
         if "classifier" not in checkpoint:
-            raise InputError("--ckpt_path: this checkpoint is not one of a ClassifierModule")
+            raise InputError("--ckpt_path: must be a checkpoint of a ClassifierModule")
         stored = checkpoint["classifier"]
         card = TeacherCard.from_json(stored["card"], "checkpoint")
         if self.card is None:

@@ -10,7 +10,7 @@ import yaml
 
 import crossx
 from crossx.cli.merging import Layer
-from crossx.cli.renamed import renamed_config
+from crossx.cli.renamed import refuse_old_names, renamed_config
 from crossx.core.errors import InputError
 
 

@@ -143,7 +143,7 @@ class CrossxCLI(LightningCLI):
         if trainer.fast_dev_run in (True, 1):
             trainer.fast_dev_run = 2  # one batch for each phase of a joint run
         on_cpu = trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not torch.cuda.is_available())
-        trainer.precision = precision_for_cpu(trainer.precision, on_cpu, self.words)
+        trainer.precision = precision_for_cpu(trainer.precision, on_cpu, self._composition.argv)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:  # noqa: ANN401 - Lightning's signature
         """Choose the right DDP for joint runs, and tell the module and the report the resolved config.
@@ -205,12 +205,9 @@ class CrossxCLI(LightningCLI):
 
     def resolved_config(self) -> dict[str, Any]:
         """The config as plain values, without the places that `teachers` fills."""
-        return self._plain(skip_link_targets=True)
-
-    def _plain(self, skip_link_targets: bool) -> dict[str, Any]:
         text = self.parser.dump(
             self.arguments,
-            skip_link_targets=skip_link_targets,
+            skip_link_targets=True,
             skip_none=False,
             skip_validation=True,  # checked when it was parsed: to check it again takes half a second
             format="yaml",

@@ -1,1 +1,1 @@
-"""Ground that everything stands on: errors, files, paths, seeds, processes, precision."""
+"""Utilities without knowledge of the domain: errors, checks, files, paths, seeds, processes, precision."""

@@ -1,4 +1,4 @@
-"""Rows of batch dataclasses: stack items, take rows, put batches together."""
+"""Operations on the rows of batch dataclasses: stacking items, taking rows, concatenating batches."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
@@ -17,24 +17,24 @@ def _combine(values: Sequence[Any], combine: Callable[[list[Tensor]], Tensor]) -
     if is_dataclass(first) and not isinstance(first, type):
         parts = {f.name: _combine([getattr(v, f.name) for v in values], combine) for f in fields(first)}
         return type(first)(**parts)
-    if first is None or first == []:  # an absent part, or statistics that nobody asked for
+    if first is None or first == []:  # an absent part, or statistics that were not requested
         return first
     raise TypeError(f"a field of type {type(first).__name__} has no rows")
 
 
 def stack(items: Sequence[Batch]) -> Batch:
-    """Items without a batch dimension to a batch; the loader's collate function."""
+    """Stack items without a batch dimension into a batch; the loader's collate function."""
     result: Batch = _combine(items, torch.stack)
     return result
 
 
 def concatenate(batches: Sequence[Batch]) -> Batch:
-    """Batches one after the other."""
+    """Concatenate batches along the batch dimension."""
     result: Batch = _combine(batches, torch.cat)
     return result
 
 
 def take(batch: Batch, rows: Tensor | slice) -> Batch:
-    """Some rows of a batch."""
+    """Take some rows of a batch."""
     result: Batch = _combine([batch], lambda values: values[0][rows])
     return result

@@ -1,16 +1,16 @@
-"""The exceptions that are not defects: what a user can mend, and training that went wrong."""
+"""User errors and training failures, as opposed to bugs."""
 
 
 class InputError(ValueError):
-    """A user's mistake: the message names the field or file, the bad value, and what is legal.
+    """A user's mistake; the message names the field or file, what must hold, and what was given.
 
-    The command line prints the message alone and exits with 2; every other exception but `TrainingError` is a defect of
-    ours and keeps its traceback.
+    The command line prints the message without a traceback and exits with 2. Every other exception except
+    `TrainingError` is a bug and keeps its traceback.
     """
 
 
 class TrainingError(RuntimeError):
-    """Training cannot go on: the message says what was measured, at which step, and what usually helps.
+    """Training that cannot continue; the message has the measured value, the step, and what usually helps.
 
-    The command line prints the message alone and exits with 1.
+    The command line prints the message without a traceback and exits with 1.
     """

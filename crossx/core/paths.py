@@ -1,7 +1,7 @@
-"""How a path in a config is found.
+"""Lookup of the paths that configs name.
 
-`crossx:assets/x` is a file of the installed package, an absolute path is itself, and a relative one is looked up in
-the current folder first and then below the data root, which the environment variable `CROSSX_DATA` names.
+`crossx:assets/x` is a file of the installed package. A relative path is looked up in the current folder first and then
+in the data root, the folder that the environment variable `CROSSX_DATA` names.
 """
 
 import os
@@ -14,7 +14,7 @@ PACKAGE_PREFIX = "crossx:"
 
 
 def package_file(name: str) -> Path:
-    """A file of the installed package, such as `assets/photo.safetensors`."""
+    """Path of a file of the installed package, such as `assets/photo.safetensors`."""
     return Path(str(files("crossx"))) / name
 
 
@@ -22,17 +22,17 @@ def resolve(path: str | Path, field: str) -> Path:
     """Find an existing file or folder that a config names.
 
     Args:
-        path: What the config says.
+        path: The path in the config.
         field: The config field, for the message.
 
     Returns:
         An existing path.
 
     Raises:
-        InputError: When the name is empty, or nothing exists under it, with every place that was tried.
+        InputError: When the path is empty or does not exist; the message lists every place that was tried.
     """
     if not str(path):  # would be the current folder
-        raise InputError(f"{field}: empty, legal is the name of a file or folder")
+        raise InputError(f"{field}: must be the name of a file or folder, got an empty text")
     text, root = os.path.expanduser(str(path)), os.environ.get("CROSSX_DATA")
     if text.startswith(PACKAGE_PREFIX):
         tried = [package_file(text.removeprefix(PACKAGE_PREFIX))]

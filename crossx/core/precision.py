@@ -5,5 +5,5 @@ from torch import Tensor
 
 
 def full_precision(x: Tensor) -> Tensor:
-    """At least float32: sums and logarithms of half-precision numbers lose what a loss is about."""
+    """Convert half precision to float32, because sums and logarithms of half-precision numbers are too coarse."""
     return x.to(torch.promote_types(x.dtype, torch.float32))

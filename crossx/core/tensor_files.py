@@ -1,4 +1,4 @@
-"""Reading untrusted files and writing our own ones atomically."""
+"""Safetensors files, and atomic writing of files of any kind."""
 
 import os
 import tempfile
@@ -15,7 +15,7 @@ from crossx.core.errors import InputError
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place when the block ends well, and vanishes when it does not."""
+    """Temporary file next to `path` that replaces `path` at the end of the block, and is removed after an exception."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     os.close(handle)
@@ -43,10 +43,10 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[
 
 
 def read_safetensors(path: Path, field: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a safetensors file.
+    """Read the tensors and the metadata of a safetensors file.
 
     Raises:
-        InputError: When the file is not safetensors.
+        InputError: When the file is not a safetensors file.
     """
     try:
         with safe_open(path, "pt") as file:

@@ -1,4 +1,4 @@
-"""Checkpoints are files from strangers: what may be read out of them, and what they may not bring about."""
+"""Safe reading of checkpoints, which are files from strangers: no code, no imports."""
 
 import importlib.util
 import re
@@ -21,10 +21,10 @@ def read_checkpoint(path: Path, field: str) -> dict[str, Any]:
 
     Args:
         path: The checkpoint.
-        field: Where the user named it, for messages.
+        field: The config field, for the message.
 
     Raises:
-        InputError: When it does not exist, or is anything else.
+        InputError: When the file does not exist, or holds anything but tensors and plain values.
     """
     if not path.is_file():
         raise InputError(f"{field}: {str(path)!r} is not a file")
@@ -37,15 +37,15 @@ def read_checkpoint(path: Path, field: str) -> dict[str, Any]:
 
 
 def refuse_imports(config: object, where: str, named: Set[str] = frozenset()) -> None:
-    """Refuse values out of a checkpoint from which a parser would import something that is not loaded.
+    """Refuse values of a checkpoint for which a parser would import a module that is not loaded.
 
     Args:
-        config: Nested values.
+        config: Nested values of the checkpoint.
         where: The checkpoint, for the message.
-        named: Names that the user gives too: those are not the checkpoint's choice.
+        named: Names that the user's own config gives too, which are allowed.
 
     Raises:
-        InputError: Naming what is not loaded.
+        InputError: When a class or module is not loaded; the message names it.
     """
     for name in texts(config):
         if _DOTTED.fullmatch(name) and name not in named and not _is_trusted(name):
@@ -56,10 +56,10 @@ def refuse_imports(config: object, where: str, named: Set[str] = frozenset()) ->
 
 
 def texts(value: object, depth: int = 0) -> Iterator[str]:
-    """All texts in nested values, also in those that the parser would read out of a text or the file that it names.
+    """All texts in nested values, including values that the parser would read from a text, or from a file it names.
 
     Raises:
-        InputError: When files name each other in a circle.
+        InputError: When the values are nested too deeply, as where files name each other.
     """
     if depth > _DEEPEST:
         raise InputError("the checkpoint's config is nested too deeply")
@@ -77,7 +77,7 @@ def texts(value: object, depth: int = 0) -> Iterator[str]:
 
 
 def read_as_config(text: str) -> object:
-    """What jsonargparse makes of a text where it expects an object."""
+    """Value that jsonargparse reads from a text where it expects an object."""
     try:
         file = Path(text)
         return yaml.safe_load(file.read_text() if file.is_file() else text)
@@ -90,6 +90,6 @@ def _is_trusted(name: str) -> bool:
     loaded = getattr(sys.modules.get(module), attribute, None)
     if isinstance(loaded, type):
         return name.startswith("torch.optim.") or any(base.__module__.startswith("crossx.") for base in loaded.__mro__)
-    # Not a class: harmless if it can name nothing, such as the file `photo.safetensors`.
+    # Not a class: harmless where it cannot be a module, such as the file `photo.safetensors`.
     package = name.partition(".")[0]
     return package not in sys.modules and importlib.util.find_spec(package) is None

@@ -84,7 +84,7 @@ class CoTrainingModule(AlternatingModule, GuidedRetrievalModule):
         return {"reconstruction": self.reconstruction, "encoding": self.encoding}
 
     def rotation(self, total: int | None) -> Rotation:
-        """Return whose turn each batch is, as the schedule says."""
+        """Return whose turn each batch is, by the schedule."""
         return self.schedule.rotation(total)
 
     def wants_pairs(self, progress: Progress) -> bool:

@@ -5,7 +5,7 @@ from crossx.data.folders import ImageFolder
 from crossx.data.joined import JoinedData
 from crossx.data.quickdraw import QuickDrawStrokes
 from crossx.data.reader import ImageReader
-from crossx.data.restyled import Restyled
+from crossx.data.restyled import RestyledSketches
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.data.sketchy import Sketchy, SketchyExtended
 from crossx.data.tuberlin import TUBerlin, TUBerlinPhotos
@@ -16,7 +16,7 @@ __all__ = [
     "JoinedData",
     "LabelledImages",
     "QuickDrawStrokes",
-    "Restyled",
+    "RestyledSketches",
     "RetrievalData",
     "ShapesDataset",
     "Sketchy",

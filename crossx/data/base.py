@@ -1,7 +1,7 @@
-"""What a data set is to crossx: for each modality and split a list of labelled images, and one list of class names.
+"""Interface of data sets: a list of labelled images for each modality and split, and one list of class names.
 
-A new data set is one file: a subclass of `LabelledImages` that reads image i, and one of `RetrievalData` that hands
-them out.
+A new data set is one file: a subclass of `LabelledImages` that reads image i, and a subclass of `RetrievalData` that
+returns them.
 """
 
 from abc import ABC, abstractmethod
@@ -21,13 +21,13 @@ class LabelledImages(Dataset[ImageBatch], ABC):
     """Images of one modality and one split.
 
     Args:
-        modality: What the images are.
-        classes: Class names, in the data set's order.
+        modality: Modality of the images.
+        classes: Class names in the order of the labels.
         labels: Class index of each image, (N,).
-        names: A readable name of each image, such as its path relative to the data root; unique in the list.
-        instances: What the image depicts, (N,): a photo and a sketch with the same string are an instance-level pair.
-            None where the data set has no such pairs.
-        cache: Keep decoded images in memory as uint8; for small images only (a 32 px image takes 3 KiB).
+        names: Unique, readable name of each image, such as its path relative to the data root, (N,).
+        instances: Identity of the depicted object, (N,): a photo and a sketch with the same text are an instance-level
+            pair. None where the data set has no such pairs.
+        cache: Keep decoded images in memory as uint8; for small images only (3 KiB for each image of 32 px).
 
     Raises:
         InputError: When the list is empty or its parts differ in length.
@@ -43,9 +43,11 @@ class LabelledImages(Dataset[ImageBatch], ABC):
         cache: bool = False,
     ) -> None:
         if len(names) == 0:
-            raise InputError(f"the list of {modality} images is empty: no class of {list(classes)} has an image here")
+            raise InputError(f"{modality}: must have at least one image, got an empty list for {list(classes)}")
         if len(labels) != len(names) or (instances is not None and len(instances) != len(names)):
-            raise InputError(f"{modality}: {len(names)} names, {len(labels)} labels: lengths must agree")
+            raise InputError(
+                f"{modality}: must have a label for each name, got {len(names)} names, {len(labels)} labels"
+            )
         self.modality: Modality = modality
         self.classes = tuple(classes)
         self.labels = np.asarray(labels, dtype=np.int64)
@@ -55,13 +57,13 @@ class LabelledImages(Dataset[ImageBatch], ABC):
 
     @abstractmethod
     def read(self, i: int) -> Tensor:
-        """Image i as uint8 RGB, (3, S, S)."""
+        """Read image i as uint8 RGB, (3, S, S)."""
 
     def __len__(self) -> int:
         return len(self.names)
 
     def image(self, i: int) -> Tensor:
-        """Image i as uint8 RGB, (3, S, S), from the cache where there is one."""
+        """Image i as uint8 RGB, (3, S, S), from the cache if it is there."""
         if self._cache is None:
             return self.read(i)
         if i not in self._cache:
@@ -112,4 +114,4 @@ class RetrievalData(ABC):
     @property
     @abstractmethod
     def split_hash(self) -> str:
-        """SHA-256 (hex) of what fixes the split: equal hashes mean the same images in the same parts."""
+        """SHA-256 (hex) of everything that fixes the split: equal hashes mean the same images in the same parts."""

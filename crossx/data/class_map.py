@@ -1,4 +1,4 @@
-"""Which class folders of two data sets mean the same thing."""
+"""Class maps: the folders of two data sets that belong to the same class."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+from crossx.core.checks import did_you_mean
 from crossx.core.errors import InputError
 from crossx.types import MODALITIES, Modality
 
 
 @dataclass(frozen=True)
 class ClassMap:
-    """Classes with their folders in both modalities, and named groups of classes.
+    """Folders of each class in both modalities, and named groups of classes.
 
     Attributes:
         folders: Class name -> modality -> folders; a folder belongs to one class.
-        groups: Group name -> class names, such as the classes that no teacher knows.
+        groups: Group name -> class names, such as the unseen classes.
     """
 
     folders: dict[str, dict[Modality, tuple[str, ...]]]
@@ -26,22 +27,22 @@ class ClassMap:
         """Class names in the map's order: all of them, a group's, or those listed.
 
         Raises:
-            InputError: When the group or a class does not exist, or nothing is left.
+            InputError: When the group or a class does not exist, or no class is left.
         """
         if classes is None:
             return tuple(self.folders)
         if isinstance(classes, str):
             if classes not in self.groups:
                 raise InputError(
-                    f"classes: no group {classes!r}; legal: {', '.join(map(repr, self.groups)) or 'no group'}, "
-                    "or a list of class names"
+                    f"classes: must be class names or one of the groups {', '.join(self.groups) or '(none)'}; got "
+                    f" {classes!r}{did_you_mean(classes, self.groups)}"
                 )
             classes = self.groups[classes]
         unknown = [name for name in classes if name not in self.folders]
         if unknown or not classes:
             raise InputError(
-                f"classes: {unknown or 'the empty list'} not in the class map; legal: one or more of "
-                f"{', '.join(self.folders)}"
+                f"classes: must be one or more of {', '.join(self.folders)}; got {unknown or 'an empty list'}"
+                f"{did_you_mean(unknown[0], self.folders) if unknown else ''}"
             )
         return tuple(name for name in self.folders if name in classes)
 
@@ -52,13 +53,13 @@ def read_class_map(path: Path) -> ClassMap:
     `groups` may be left out.
 
     Raises:
-        InputError: When the file is not such JSON, has a key that it should not have, puts a folder into two classes,
+        InputError: When the file is not such JSON, has an unknown key, puts a folder into two classes,
             or names a folder outside of the data set.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is not a JSON file ({error})") from error
+        raise InputError(f"{path}: must be a JSON file ({error})") from error
     _check_keys(path, "top level", content, required=["classes"], optional=["groups"])
     classes = _check_object(path, "classes", content["classes"])
     folders: dict[str, dict[Modality, tuple[str, ...]]] = {}
@@ -86,19 +87,19 @@ def read_class_map(path: Path) -> ClassMap:
 
 
 def check_folder(folder: str, where: str) -> None:
-    """Refuse a folder name that would leave the data set.
+    """Refuse a folder name that points outside of the data set.
 
     Raises:
         InputError: When the name is empty, absolute, has a part `..`, or is not in its shortest form with `/`.
     """
-    path = PureWindowsPath(folder)  # Windows' rules are the stricter ones, and a file means the same everywhere
+    path = PureWindowsPath(folder)  # the rules of Windows are stricter, and a file must mean the same everywhere
     if folder != path.as_posix() or path.anchor or not path.parts or ".." in path.parts or "\0" in folder:
-        raise InputError(f"{where}: folder {folder!r} must be a plain relative path with '/' and without '..'")
+        raise InputError(f"{where}: folder: must be a plain relative path with '/' and without '..', got {folder!r}")
 
 
 def _check_object(path: Path, where: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever JSON holds
     if not isinstance(value, dict):
-        raise InputError(f"{path}: {where} must be an object, is {value!r}")
+        raise InputError(f"{path}: {where}: must be an object, got {value!r}")
     return value
 
 
@@ -120,5 +121,5 @@ def _check_keys(
 
 def _strings(path: Path, where: str, value: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever JSON holds
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InputError(f"{path}: {where} must be a list of names, is {value!r}")
+        raise InputError(f"{path}: {where}: must be a list of names, got {value!r}")
     return tuple(value)

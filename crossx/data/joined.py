@@ -1,4 +1,4 @@
-"""A retrieval data set out of two readers, a class map and a split file."""
+"""Retrieval data sets from two readers, a class map and a split file."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from torch import Tensor
 
+from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.core.paths import resolve
 from crossx.data.base import LabelledImages, RetrievalData
@@ -19,16 +20,16 @@ from crossx.types import MODALITIES, Modality, Split
 class JoinedData(RetrievalData):
     """Photos of one data set and sketches of another (or of the same), joined by class names, in a fixed split.
 
-    Making one reads the two small files only; the images are looked for when they are asked for.
+    The constructor reads the two small files only; images are looked up when a part is requested.
 
     Args:
         name: Short name for tables and run folders.
         photos: Reader of the photos.
         sketches: Reader of the sketches.
-        class_map: JSON file (`crossx.data.class_map`): which folders of each reader are a class.
-        split: Table (`crossx.data.split_file`): which images of each folder are in which part.
+        class_map: JSON file with the folders of each class in both readers; see `crossx.data.class_map`.
+        split: Table with the parts that the images of each folder belong to; see `crossx.data.split_file`.
         size: Side of the square images in pixels.
-        classes: Use a part of the class map only: the name of one of its groups, or a list of class names.
+        classes: Classes in use: the name of a group of the class map, or a list of class names; None for all.
         cache: Keep decoded images in memory as uint8; for small images only.
 
     Raises:
@@ -47,8 +48,7 @@ class JoinedData(RetrievalData):
         classes: str | list[str] | None = None,
         cache: bool = False,
     ) -> None:
-        if size < 1:
-            raise InputError(f"size: {size} must be at least 1 pixel")
+        must_be_in("size", size, "[1, inf)")
         self.name = name
         self.size = size
         self.cache = cache
@@ -56,7 +56,8 @@ class JoinedData(RetrievalData):
         for modality, reader in self._readers.items():
             if reader.modality != modality:
                 raise InputError(
-                    f"{type(reader).__name__} of modality {reader.modality!r} where {modality!r} is wanted"
+                    f"{modality}s: must be a reader of modality {modality!r}, got {type(reader).__name__} of modality "
+                    f"{reader.modality!r}"
                 )
         self._class_map_file = resolve(class_map, "class_map")
         self._split_file = resolve(split, "split")
@@ -74,7 +75,7 @@ class JoinedData(RetrievalData):
                         f"{self._class_map_file}: class {self.classes[label]!r} has the {modality} folder {folder!r}, "
                         f"which has no line in {self._split_file}"
                     )
-        # From the texts and not the bytes: a checkout may change the line ends.
+        # Of the texts and not the bytes, because a checkout may change the line ends.
         texts = [file.read_text(encoding="utf-8") for file in (self._split_file, self._class_map_file)]
         self._hash = hashlib.sha256(json.dumps([*texts, self.classes]).encode()).hexdigest()
         self._images: dict[tuple[Modality, Split], LabelledImages] = {}
@@ -109,8 +110,8 @@ class JoinedData(RetrievalData):
                 raise InputError(f"{self._class_map_file}: class {self.classes[label]!r}: {error}") from error
             if wanted.images is not None and len(there) != wanted.images:
                 raise InputError(
-                    f"{reader.path / folder}: {len(there)} images, must be {wanted.images} for the split "
-                    f"{self._split_file}: the data set is incomplete or another release"
+                    f"{reader.path / folder}: must hold {wanted.images} images for the split {self._split_file}, got "
+                    f"{len(there)}: the data set is incomplete or another release"
                 )
             keys = reader.instances(there) or [PurePosixPath(name).stem for name in there]
             chosen = wanted.choose(split, [f"{folder}/{key}" for key in keys])

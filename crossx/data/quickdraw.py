@@ -1,4 +1,4 @@
-"""Quick, Draw! drawings as released, as strokes: one file a word.
+"""Drawings of Quick, Draw! as released, as strokes, in one file for each word.
 
 "A Neural Representation of Sketch Drawings", Ha and Eck, 2017, arXiv 1704.03477.
 """
@@ -16,13 +16,13 @@ from crossx.strokes.raster import rasterise
 from crossx.strokes.sequence import Strokes, check_strokes, fit_unit_square
 
 LINE_WIDTH = 1 / 48
-"""Line width as a share of the side, about a fine pen's."""
+"""Line width as a share of the image's side, about that of a fine pen."""
 THINNEST = 1.25
-"""Pixels below which a line would fade."""
+"""Smallest line width in pixels; thinner lines would fade."""
 
 
 class QuickDrawStrokes(ImageReader):
-    """Simplified drawings, `simplified/<word>.ndjson`, one JSON object a line, drawn at the size that is wanted.
+    """Simplified drawings, `simplified/<word>.ndjson`, one JSON object on each line, rasterised at the requested size.
 
     Image `cat/0` is the first line of `cat.ndjson`.
 
@@ -32,10 +32,10 @@ class QuickDrawStrokes(ImageReader):
 
     def __init__(self, root: str = "quickdraw") -> None:
         super().__init__(f"{root}/simplified", "sketch")
-        self._offsets: dict[str, list[int]] = {}  # where each line of a word's file starts, in bytes
+        self._offsets: dict[str, list[int]] = {}  # byte offset of each line of a word's file
 
     def names(self, folder: str) -> list[str]:
-        """One name a line of the word's file."""
+        """Names of a word's drawings, one for each line of its file."""
         path = self.path / f"{folder}.ndjson"
         if not path.is_file():
             raise self.missing(path)
@@ -44,10 +44,10 @@ class QuickDrawStrokes(ImageReader):
         return [f"{folder}/{i}" for i in range(len(self._offsets[folder]))]
 
     def strokes(self, name: str) -> Strokes:
-        """The drawing of that name as released: x to the right and y down, in [0, 255].
+        """Strokes of a drawing as released: x to the right and y down, in [0, 255].
 
         Raises:
-            InputError: When its line is not a drawing.
+            InputError: When the line is not a drawing.
         """
         word, _, line = name.rpartition("/")
         if word not in self._offsets:
@@ -65,7 +65,7 @@ class QuickDrawStrokes(ImageReader):
             ) from error
 
     def read(self, name: str, size: int) -> Tensor:
-        """The drawing of that name, black on white, uint8 RGB, (3, S, S)."""
+        """Rasterise a drawing in black on white, uint8 RGB, (3, S, S)."""
         return repeat_grey(rasterise(fit_unit_square(self.strokes(name)), size, max(THINNEST, size * LINE_WIDTH)))
 
 

@@ -1,6 +1,6 @@
-"""What a collection of image files is to crossx: named folders, each an ordered list of images of one modality.
+"""Interface of readers: named folders, each an ordered list of images of one modality.
 
-A reader knows one public layout and nothing of splits or of other modalities; `JoinedData` puts two together.
+A reader reads one public layout, without splits and other modalities; `JoinedData` joins two readers.
 """
 
 from abc import ABC, abstractmethod
@@ -19,11 +19,11 @@ from crossx.types import Modality
 class ImageReader(ABC):
     """Images of one modality in a public layout.
 
-    The disk is first touched when images are listed, so that a config can be read where the data are not.
+    The disk is accessed when images are listed and not before, so that configs can be parsed without the data.
 
     Args:
         root: Folder whose entries are the classes; relative to the data root, or absolute.
-        modality: What the images are.
+        modality: Modality of the images.
     """
 
     def __init__(self, root: str, modality: Modality) -> None:
@@ -32,7 +32,7 @@ class ImageReader(ABC):
 
     @cached_property
     def path(self) -> Path:
-        """The root, found.
+        """Existing path of the root.
 
         Raises:
             InputError: When it does not exist.
@@ -49,18 +49,18 @@ class ImageReader(ABC):
 
     @abstractmethod
     def read(self, name: str, size: int) -> Tensor:
-        """The image of that name as uint8 RGB, (3, S, S).
+        """Read an image as uint8 RGB, (3, S, S).
 
         Raises:
-            InputError: When it cannot be read.
+            InputError: When the image cannot be read.
         """
 
     def instances(self, names: Sequence[str]) -> list[str] | None:
-        """What each image depicts, for instance-level retrieval; None where the data set does not say."""
+        """Identity of the object in each image, for instance-level retrieval; None where the data set has none."""
         return None
 
     def missing(self, entry: Path) -> InputError:
-        """The error for a class that is not there, with the names that look like it."""
+        """Error for a missing class folder, with similar names."""
         there = sorted(path.name for path in entry.parent.iterdir()) if entry.parent.is_dir() else []
         close = get_close_matches(entry.name, there) or there[:5]
         return InputError(

@@ -1,29 +1,30 @@
-"""Sketches of one data set drawn as those of another."""
+"""Sketches redrawn with another line width, darkness and margin."""
 
 from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.data.reader import ImageReader
 
 _FINER = 4
-"""How much finer than the result a drawing is worked on."""
+"""Factor by which the working resolution exceeds that of the result."""
 
 
-class Restyled(ImageReader):
-    """Another reader's sketches, moved and redrawn: cut to the drawing, with lines of another width and darkness.
+class RestyledSketches(ImageReader):
+    """Sketches of another reader, cropped to the drawing and redrawn with lines of another width and darkness.
 
-    A sketch classifier knows the pen of its training data as well as its classes: to one that learned from TU-Berlin,
-    other data sets' lines are too wide, too dark and in the wrong place. The defaults were chosen by retrieval on
+    Sketch classifiers overfit to the stroke style of their training set: for a classifier trained on TU-Berlin, the
+    lines of other data sets are too wide, too dark and in the wrong place. The defaults were chosen by retrieval on
     labelled validation sketches of two data sets (docs/experiments.md).
 
     Args:
-        reader: The other reader.
-        margin: White around the drawing, as a share of the result's side, in [0, 0.5).
-        line_width: What is added to the lines' width, in pixels of the result, 0 or more; steps are quarters.
-        darkness: What dark lines become, in (0, 1]: 1 leaves them as they are.
+        reader: The wrapped reader of sketches.
+        margin: White border as a share of the result's side, in [0, 0.5).
+        line_width: Increase of the line width in pixels of the result, at least 0, rounded to quarters.
+        darkness: Darkness of black lines in the result, in (0, 1]; 1 keeps black.
 
     Raises:
         InputError: When the reader reads photos, or a number is out of range.
@@ -35,27 +36,24 @@ class Restyled(ImageReader):
         super().__init__(reader.root, "sketch")
         if reader.modality != "sketch":
             raise InputError(
-                f"Restyled.reader: {type(reader).__name__} is not legal, it reads photos; one of sketches is"
+                f"RestyledSketches.reader: must be a reader of sketches, got {type(reader).__name__} of photos"
             )
-        if not 0 <= margin < 0.5:
-            raise InputError(f"Restyled.margin: {margin} is not legal; from 0, below 0.5")
-        if not line_width >= 0:
-            raise InputError(f"Restyled.line_width: {line_width} is not legal; 0 or more")
-        if not 0 < darkness <= 1:
-            raise InputError(f"Restyled.darkness: {darkness} is not legal; above 0, at most 1")
+        must_be_in("RestyledSketches.margin", margin, "[0, 0.5)")
+        must_be_in("RestyledSketches.line_width", line_width, "[0, inf)")
+        must_be_in("RestyledSketches.darkness", darkness, "(0, 1]")
         self.reader = reader
         self.margin, self.line_width, self.darkness = margin, line_width, darkness
 
     def names(self, folder: str) -> list[str]:
-        """Those of the other reader."""
+        """Names of the wrapped reader."""
         return self.reader.names(folder)
 
     def instances(self, names: Sequence[str]) -> list[str] | None:
-        """Those of the other reader."""
+        """Instances of the wrapped reader."""
         return self.reader.instances(names)
 
     def read(self, name: str, size: int) -> Tensor:
-        """The sketch of that name in its new style, uint8 RGB, (3, S, S)."""
+        """Read a sketch in its new style, uint8 RGB, (3, S, S)."""
         ink = 1 - self.reader.read(name, _FINER * size)[:1].float() / 255
         ink = _centred(ink)
         inner = max(1, round(_FINER * size * (1 - 2 * self.margin)))
@@ -64,7 +62,7 @@ class Restyled(ImageReader):
         after = _FINER * size - inner - before
         ink = F.pad(ink, (before, after, before, after))
         reach = round(self.line_width * _FINER)
-        if reach:  # a window of reach + 1 pixels; an odd rest stands on one side
+        if reach:  # a window of reach + 1 pixels; an odd rest is on one side
             ink = F.pad(ink, (reach // 2, reach - reach // 2, reach // 2, reach - reach // 2))
             ink = F.max_pool2d(ink, reach + 1, stride=1)
         small = F.interpolate(ink[None], (size, size), mode="area")[0].clamp(0, 1) * self.darkness
@@ -72,7 +70,7 @@ class Restyled(ImageReader):
 
 
 def _centred(ink: Tensor) -> Tensor:
-    """The smallest square around what is drawn, (1, H, W) to (1, S, S); an empty sheet stays as it is."""
+    """Crop to the smallest square around the drawing, (1, H, W) to (1, S, S); empty images stay as they are."""
     drawn = (ink[0] > 0.25).nonzero()
     if len(drawn) == 0:
         return ink

@@ -1,4 +1,4 @@
-"""The Sketchy Database as released, and with the further photos of its extension."""
+"""The Sketchy Database as released, and the photos of its extension."""
 
 import re
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class Sketchy(ImageFolder):
     "The Sketchy Database: Learning to Retrieve Badly Drawn Bunnies", Sangkloy et al., SIGGRAPH 2016.
 
     Args:
-        modality: Which half to read.
+        modality: Modality to read.
         root: Folder that holds `256x256`; relative to the data root, or absolute.
     """
 
@@ -31,7 +31,7 @@ class Sketchy(ImageFolder):
         super().__init__(f"{root}/256x256/{modality}/tx_000000000000", modality)
 
     def instances(self, names: Sequence[str]) -> list[str]:
-        """The photo's id, of each photo or of each sketch's photo.
+        """Id of each photo, or of the photo that each sketch was drawn from.
 
         Raises:
             InputError: When a sketch's name does not end in a hyphen and a number.
@@ -41,7 +41,7 @@ class Sketchy(ImageFolder):
 
 
 class SketchyExtended(ImageReader):
-    """Photos of extended Sketchy: the database's own, and about 600 more a class from ImageNet.
+    """Photos of extended Sketchy: those of the Sketchy Database, and about 600 more for each class from ImageNet.
 
     Class folders `256x256/photo/tx_000000000000/<class>/` and `EXTEND_image_sketchy/<class>/`. Some releases spell
     `hot-air_balloon` and `jack-o-lantern` with underscores; both are found.
@@ -49,7 +49,7 @@ class SketchyExtended(ImageReader):
     "Deep Sketch Hashing: Fast Free-Hand Sketch-Based Image Retrieval", Liu et al., CVPR 2017, arXiv 1703.05605.
 
     Args:
-        root: Folder that holds both; relative to the data root, or absolute.
+        root: Folder that holds both folders; relative to the data root, or absolute.
         extension: Name of the folder with the further photos, such as `EXTEND_image_sketchy_ready` or `extended_photo`.
     """
 
@@ -58,7 +58,7 @@ class SketchyExtended(ImageReader):
         self._halves = {place: ImageFolder(f"{root}/{place}", "photo") for place in (_PHOTOS, extension)}
 
     def names(self, folder: str) -> list[str]:
-        """Paths of a class's images below the root, the database's own first."""
+        """Paths of a class's images below the root, those of the Sketchy Database first."""
         found = []
         for place, half in self._halves.items():
             corrected = folder.replace("-", "_")
@@ -67,16 +67,16 @@ class SketchyExtended(ImageReader):
         return found
 
     def read(self, name: str, size: int) -> Tensor:
-        """The image of that name as uint8 RGB, (3, S, S)."""
+        """Read an image as uint8 RGB, (3, S, S)."""
         return load_image(self.path / name, self.modality, size)
 
     def instances(self, names: Sequence[str]) -> list[str]:
-        """The photo's id."""
+        """Id of each photo."""
         return [PurePosixPath(name).stem for name in names]
 
 
 def _photo_of(sketch: str) -> str:
     match = re.fullmatch(r"(.+)-[0-9]+", sketch)
     if match is None:
-        raise InputError(f"Sketchy: sketch {sketch!r} is not named <photo id>-<number>")
+        raise InputError(f"Sketchy: sketches must be named <photo id>-<number>, got {sketch!r}")
     return match[1]

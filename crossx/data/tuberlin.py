@@ -1,4 +1,4 @@
-"""TU-Berlin sketches as released, and the photos of its extension."""
+"""The sketches of TU-Berlin as released, and the photos of its extension."""
 
 import re
 from pathlib import PurePath
@@ -17,7 +17,7 @@ _MISSPELT = {
     "trombone": "tromobone",
     "wrist-watch": "wristwatching",
 }
-"""Classes whose folder of photos is more than the class's name without its blanks, hyphens and brackets."""
+"""Classes whose folder of photos is not the class name without blanks, hyphens and brackets."""
 
 
 class TUBerlin(ImageFolder):
@@ -33,18 +33,18 @@ class TUBerlin(ImageFolder):
         super().__init__(f"{root}/png", "sketch")
 
     def ordered(self, files: list[str]) -> list[str]:
-        """By number: classes begin anywhere, so 9.png and 10.png may be neighbours."""
+        """Sort by number; classes start at any number, so 9.png and 10.png may be neighbours."""
         for file in files:
             if not PurePath(file).stem.isdecimal():
-                raise InputError(f"{self.path}: file {file!r} is not named by a number, as TU-Berlin's sketches are")
+                raise InputError(f"{self.path}: files must be named by a number, as in TU-Berlin, got {file!r}")
         return sorted(files, key=lambda file: int(PurePath(file).stem))
 
 
 class TUBerlinPhotos(ImageFolder):
-    """Photos of extended TU-Berlin, `ImageResized/<class>/`; classes are asked for by the names of the sketches.
+    """Photos of extended TU-Berlin, `ImageResized/<class>/`, by the class names of the sketches.
 
-    As released the folders are spelled without blanks, hyphens and brackets (`hotairballoon`), and nine of them in a
-    way of their own (`griaffe`, `spidar`). Releases that have corrected them (`ImageResized_ready/hot air balloon`,
+    In the original release the names of folders have no blanks, hyphens and brackets (`hotairballoon`), and nine are
+    misspelt (`griaffe`, `spidar`). Releases with corrected names (`ImageResized_ready/hot air balloon`,
     `images/hot_air_balloon`) are read as well.
 
     "SketchNet: Sketch Classification with Web Images", Zhang et al., CVPR 2016.

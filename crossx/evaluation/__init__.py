@@ -1,4 +1,4 @@
-"""Exact retrieval evaluation: how well sketches find the photos of their class, and what two teachers alone can do.
+"""Exact retrieval evaluation of encoders and of the two teachers alone.
 
-`functional` holds the definitions and imports no Lightning; `metric` is the same for several processes.
+`functional` holds the definitions and imports no Lightning; `metric` computes them in several processes.
 """

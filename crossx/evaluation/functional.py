@@ -11,45 +11,31 @@ number of relevant photos among the first k, and P(i) = h_i / i:
 - precision at recall r: the largest P(i) at or behind the place where the share r of the relevant photos has been found
   (interpolated, as the curves of the literature are), at `RECALLS`.
 
-Ties are pessimistic: among photos with equal scores the wrong ones come first, then the smaller gallery index. So a
-measure does not depend on the order of the gallery, and ties never help. (Ties by index alone would: galleries are
-stored class by class, and an encoder that gives all images of 10 classes one embedding would reach a mAP of 0.21 where
-chance is 0.10.)
-
-A query without any relevant photo has no value: it is NaN, left out of every mean, and counted in
-`RetrievalScores.without_relevant`. It is no error because a short validation run sees only a part of the gallery.
-
-Scores are scores, whatever their sign (torchmetrics >= 1.8 takes a photo with a score <= 0 for not relevant).
+A query without any relevant photo has the value NaN, is left out of every mean, and is counted in
+`RetrievalScores.without_relevant`. It is not an error, because a short validation run uses only a part of the gallery.
+For ties see `crossx.evaluation.ranking`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from crossx.core.errors import InputError
-
-ScoreFunction = Callable[[Tensor], Tensor]
-"""Positions of some queries, (B,) int64 on the CPU, to their scores against the whole gallery, (B, G); higher is more
-similar. What is ranked is never held whole."""
+from crossx.core.checks import must_be_in
+from crossx.evaluation.ranking import CHUNK_SIZE, ScoreFunction, check_labels, cosine_scores, rank
 
 PREC_AT = (50, 100, 200)
 ACC_AT = (1,)
 RECALLS = tuple(level / 10 for level in range(11))
-"""Where a precision-recall curve is measured."""
-CHUNK_SIZE = 128
-"""Queries ranked at a time; the peak is about 100 bytes x chunk size x G."""
-
+"""Recalls at which a precision-recall curve is measured."""
 _MAP_DEPTH = 200
 _FIXED_POINT = 2**36
 
 
 @dataclass(frozen=True, eq=False)
 class RetrievalScores:
-    """The measures of each query, on the CPU in float64; NaN where the gallery holds nothing relevant.
+    """Measures of each query, on the CPU in float64; NaN where the gallery holds nothing relevant.
 
     Attributes:
         label: Class of each query, (Q,) int64.
@@ -71,11 +57,11 @@ class RetrievalScores:
 
     @property
     def without_relevant(self) -> int:
-        """Number of queries that no mean counts, because the gallery holds nothing relevant for them."""
+        """Number of queries that are left out of the means, because nothing in the gallery is relevant to them."""
         return int((self.relevant == 0).sum())
 
     def per_query(self) -> dict[str, Tensor]:
-        """Metric name to the values of the queries, (Q,)."""
+        """Values of the queries, (Q,), by the name of the metric."""
         return {
             "map_all": self.ap_all,
             "map_at_200": self.ap_at_200,
@@ -84,11 +70,11 @@ class RetrievalScores:
         }
 
     def over_queries(self) -> dict[str, float]:
-        """Metric name to the mean over queries; NaN when no query counts."""
+        """Mean over queries by the name of the metric; NaN when no query counts."""
         return {name: float(values.nanmean()) for name, values in self.per_query().items()}
 
     def over_classes(self) -> dict[str, float]:
-        """Metric name to the mean over classes of the mean over a class's queries; NaN when no query counts."""
+        """Mean over classes of the mean over a class's queries, by the name of the metric; NaN when no query counts."""
         members = [self.label == c for c in torch.unique(self.label[self.relevant > 0])]
         return {
             name: float(torch.stack([values[m].nanmean() for m in members]).mean()) if members else float("nan")
@@ -96,11 +82,11 @@ class RetrievalScores:
         }
 
     def summary(self) -> dict[str, float]:
-        """The means over queries, and `map_all_macro`."""
+        """Means over queries, and `map_all_macro`."""
         return {**self.over_queries(), "map_all_macro": self.over_classes()["map_all"]}
 
     def select(self, rows: Tensor) -> "RetrievalScores":
-        """The scores of some queries only, such as those of shared classes.
+        """Scores of some queries, such as those of shared classes.
 
         Args:
             rows: Positions, (N,) int64, or mask, (Q,) bool; on the CPU.
@@ -114,109 +100,6 @@ class RetrievalScores:
             acc_at={k: values[rows] for k, values in self.acc_at.items()},
             precision_at_recall=self.precision_at_recall[rows],
         )
-
-
-class RankedChunk(NamedTuple):
-    """The whole gallery ranked for some queries, best first.
-
-    Attributes:
-        gallery: Gallery positions, (B, G) int64.
-        scores: Their scores, (B, G), not increasing.
-        right: Whether they are relevant, (B, G) bool.
-    """
-
-    gallery: Tensor
-    scores: Tensor
-    right: Tensor
-
-
-def _exact_unit_rows(x: Tensor, name: str) -> Tensor:
-    """Unit vectors in float64 whose entries are whole multiples of 2**-26.
-
-    Products of such entries are multiples of 2**-52 and no partial sum leaves [-1, 1], so that float64 holds each of
-    them exactly: a dot product is the same in whatever order, chunk or device it is summed. Otherwise the kernel that
-    the BLAS picks for a chunk's size would decide between equal photos.
-    """
-    if x.ndim != 2 or len(x) == 0:
-        raise InputError(f"{name}: shape {tuple(x.shape)}, legal are embeddings (N, D) with N > 0")
-    broken = int((~x.isfinite().all(dim=1)).sum())
-    if broken:
-        raise InputError(f"{name}: {broken} of {len(x)} embeddings are not finite (the encoder has diverged)")
-    if x.device.type == "mps":  # has no float64
-        x = x.cpu()
-    return F.normalize(x.detach().double(), dim=1).mul_(2**26).round_().div_(2**26)
-
-
-def cosine_scores(queries: Tensor, gallery: Tensor) -> ScoreFunction:
-    """Cosine of each query with each photo, exact up to the rounding of the inputs (1e-8 an entry).
-
-    Args:
-        queries: (Q, D); rows need not have unit length.
-        gallery: (G, D).
-
-    Returns:
-        Scores in [-1, 1] that have the same bits whatever the chunks.
-
-    Raises:
-        InputError: When a side is empty or not finite, or the widths differ.
-    """
-    q, g = _exact_unit_rows(queries, "queries"), _exact_unit_rows(gallery, "gallery")
-    if q.shape[1] != g.shape[1]:
-        raise InputError(f"queries have width {q.shape[1]} and the gallery {g.shape[1]}: widths must agree")
-    return lambda rows: q[rows] @ g.T
-
-
-def check_labels(queries: Tensor, gallery: Tensor, query_labels: Tensor, gallery_labels: Tensor) -> None:
-    """Check that there is one label for each row on both sides.
-
-    Raises:
-        InputError: When there is not.
-    """
-    for name, rows, labels in (("query", queries, query_labels), ("gallery", gallery, gallery_labels)):
-        if labels.shape != (len(rows),):
-            raise InputError(f"{name}_labels: shape {tuple(labels.shape)}, legal is ({len(rows)},), one for each row")
-
-
-def _chunks(scores: ScoreFunction, queries: int, gallery: int, chunk_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Query positions on the CPU and their checked scores, chunk by chunk."""
-    if chunk_size < 1:
-        raise InputError(f"chunk_size: {chunk_size}, legal is 1 or more")
-    if queries == 0 or gallery == 0:
-        raise InputError(f"{queries} queries and {gallery} photos: retrieval needs at least one of each")
-    for rows in torch.split(torch.arange(queries), chunk_size):
-        chunk = scores(rows)
-        if chunk.shape != (len(rows), gallery):
-            raise InputError(f"scores: shape {tuple(chunk.shape)}, legal is {(len(rows), gallery)} for this chunk")
-        if chunk.isnan().any():
-            raise InputError(f"scores: NaN for a query among {int(rows[0])} to {int(rows[-1])}")
-        yield rows, chunk
-
-
-def rank(
-    scores: ScoreFunction, query_labels: Tensor, gallery_labels: Tensor, chunk_size: int = CHUNK_SIZE
-) -> Iterator[RankedChunk]:
-    """Rank the gallery for each query: higher scores first, then wrong before right, then the smaller position.
-
-    Args:
-        scores: Scores of a chunk of queries.
-        query_labels: (Q,) int64.
-        gallery_labels: (G,) int64.
-        chunk_size: Queries ranked at a time.
-
-    Yields:
-        The rankings of the next queries.
-
-    Raises:
-        InputError: When a side is empty, the chunk size is below 1, or scores are NaN or have a wrong shape.
-    """
-    for rows, chunk in _chunks(scores, len(query_labels), len(gallery_labels), chunk_size):
-        wanted = query_labels[rows.to(query_labels.device)].to(chunk.device)
-        right = wanted[:, None] == gallery_labels.to(chunk.device)
-        # Two stable sorts: the first puts the wrong photos before the right ones, the second keeps that among equals.
-        wrong_first = right.to(torch.uint8).argsort(dim=1, stable=True)
-        ordered, places = chunk.gather(1, wrong_first).sort(dim=1, descending=True, stable=True)
-        gallery = wrong_first.gather(1, places)
-        yield RankedChunk(gallery, ordered, right.gather(1, gallery))
 
 
 def average_precision(right: Tensor, depth: int | None = None) -> Tensor:
@@ -240,7 +123,7 @@ def average_precision(right: Tensor, depth: int | None = None) -> Tensor:
 
 
 def precision_at(right: Tensor, k: int) -> Tensor:
-    """h_k / k of ranked lists; a gallery of fewer than k photos is as good as one filled up with wrong photos.
+    """Precision h_k / k of ranked lists; galleries of fewer than k photos count as filled up with wrong photos.
 
     Args:
         right: Whether the photo at each place is relevant, best place first, (B, G) bool; the whole gallery.
@@ -253,7 +136,7 @@ def precision_at(right: Tensor, k: int) -> Tensor:
 
 
 def accuracy_at(right: Tensor, k: int) -> Tensor:
-    """Whether one of the first k places of ranked lists is relevant.
+    """Accuracy of ranked lists: whether one of the first k places is relevant.
 
     Args:
         right: Whether the photo at each place is relevant, best place first, (B, G) bool; the whole gallery.
@@ -266,7 +149,7 @@ def accuracy_at(right: Tensor, k: int) -> Tensor:
 
 
 def precision_at_recall(right: Tensor, recalls: Sequence[float] = RECALLS) -> Tensor:
-    """Interpolated precision of ranked lists: the largest at or behind the place that reaches a recall.
+    """Interpolated precision of ranked lists: the largest precision at or after the place that reaches a recall.
 
     Args:
         right: Whether the photo at each place is relevant, best place first, (B, G) bool; the whole gallery.
@@ -280,7 +163,7 @@ def precision_at_recall(right: Tensor, recalls: Sequence[float] = RECALLS) -> Te
     best = (found.double() / places).flip(1).cummax(dim=1).values.flip(1)
     relevant = found[:, -1:]
     shares = torch.tensor(recalls, dtype=torch.float64, device=right.device)
-    # 0.07 x 100 is a little more than 7 in binary.
+    # In binary floating point, 0.07 x 100 is a little more than 7.
     wanted = (shares * relevant - 1e-9).ceil().clamp(min=1).long()
     place = torch.searchsorted(found, wanted).clamp(max=right.shape[1] - 1)
     return best.gather(1, place).masked_fill(relevant == 0, float("nan"))
@@ -294,16 +177,16 @@ def retrieval_scores(
     acc_at: Sequence[int] = ACC_AT,
     chunk_size: int = CHUNK_SIZE,
 ) -> RetrievalScores:
-    """All measures of each query, from scores that are made a chunk of queries at a time.
+    """Compute all measures of each query from scores that are computed a chunk of queries at a time.
 
-    The chunk size changes nothing but memory and speed, provided that it does not change the scores.
+    The chunk size affects memory and speed only, provided that it does not change the scores.
 
     Args:
         scores: Scores of a chunk of queries, such as `cosine_scores(queries, gallery)`.
         query_labels: (Q,) int64.
         gallery_labels: (G,) int64.
-        prec_at: The k of the precisions.
-        acc_at: The k of the accuracies.
+        prec_at: Numbers k of first places for the precisions, each at least 1.
+        acc_at: Numbers k of first places for the accuracies, each at least 1.
         chunk_size: Queries ranked at a time.
 
     Returns:
@@ -313,8 +196,8 @@ def retrieval_scores(
         InputError: When a side is empty, a k or the chunk size is below 1, or scores are NaN or have a wrong shape.
     """
     for name, depths in (("prec_at", prec_at), ("acc_at", acc_at)):
-        if any(k < 1 for k in depths):
-            raise InputError(f"{name}: {list(depths)}, legal are numbers of 1 or more")
+        for k in depths:
+            must_be_in(name, k, "[1, inf)")
     relevant, ap_all, ap_at_200, at_recall = [], [], [], []
     precisions: dict[int, list[Tensor]] = {k: [] for k in prec_at}
     accuracies: dict[int, list[Tensor]] = {k: [] for k in acc_at}
@@ -347,15 +230,15 @@ def embedding_scores(
     acc_at: Sequence[int] = ACC_AT,
     chunk_size: int = CHUNK_SIZE,
 ) -> RetrievalScores:
-    """All measures of each query for embeddings compared by their cosine.
+    """Compute all measures of each query for embeddings that are compared by their cosine.
 
     Args:
         queries: (Q, D).
         gallery: (G, D).
         query_labels: (Q,) int64.
         gallery_labels: (G,) int64.
-        prec_at: The k of the precisions.
-        acc_at: The k of the accuracies.
+        prec_at: Numbers k of first places for the precisions, each at least 1.
+        acc_at: Numbers k of first places for the accuracies, each at least 1.
         chunk_size: Queries ranked at a time; it changes no bit of the result.
 
     Returns:

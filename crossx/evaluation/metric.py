@@ -1,4 +1,4 @@
-"""The retrieval measures of a whole validation or test run, in any number of processes."""
+"""Retrieval measures of a whole validation or test run, in any number of processes."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,13 +8,15 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
+from crossx.core.checks import must_be_one_of
 from crossx.core.errors import InputError
-from crossx.evaluation.functional import ACC_AT, CHUNK_SIZE, PREC_AT, RetrievalScores, embedding_scores
+from crossx.evaluation.functional import ACC_AT, PREC_AT, RetrievalScores, embedding_scores
+from crossx.evaluation.ranking import CHUNK_SIZE
 from crossx.types import MODALITIES, Modality
 
 
 class EmbeddedImages(NamedTuple):
-    """The images of one modality, in the order of their indices.
+    """Embedded images of one modality, in the order of their indices.
 
     Attributes:
         embeddings: (N, D) float32.
@@ -28,21 +30,23 @@ class EmbeddedImages(NamedTuple):
 
 
 class RetrievalMetric(Metric):
-    """Sketches query photos; `compute` gives `map_all`, `map_at_200`, `prec_at_<k>`, `acc_at_<k>` and `map_all_macro`.
+    """Retrieval of photos by sketches.
 
-    The definitions are those of `crossx.evaluation.functional`. Every process gets the measures of all images,
-    whichever process saw them: images are ordered by their index, so the order of arrival and the number of processes
-    do not matter, and what a distributed sampler padded with counts once. A process may see no image at all.
+    `compute` returns `map_all`, `map_at_200`, `prec_at_<k>`, `acc_at_<k>` and `map_all_macro`.
 
-    Feed it with `update`; calling the metric itself would evaluate each batch on its own.
+    The definitions are those of `crossx.evaluation.functional`. Every process returns the measures of all images of all
+    processes: images are ordered by their index, so that the order of arrival and the number of processes do not matter
+    and images repeated by a distributed sampler count once. A process may have no image at all.
+
+    Use `update`; calling the metric itself would evaluate each batch on its own.
 
     Args:
-        prec_at: The k of the precisions.
-        acc_at: The k of the accuracies.
+        prec_at: Numbers k of first places for the precisions.
+        acc_at: Numbers k of first places for the accuracies.
         chunk_size: Queries ranked at a time.
 
     Attributes:
-        by_query: The measures of each query at the last `compute`, for paired comparisons; it outlives `reset`.
+        by_query: Measures of each query at the last `compute`, for paired comparisons; kept by `reset`.
 
     Raises:
         InputError: From `update` when shapes disagree or the modality is unknown; from `compute` when there is no
@@ -73,10 +77,10 @@ class RetrievalMetric(Metric):
         self.reset()
 
     def reset(self) -> None:
-        """Forget all images."""
+        """Remove all images."""
         super().reset()
-        # A process that saw nothing takes part in the gather with these. torchmetrics would send a float (0,) for every
-        # empty list, which fits neither integers nor matrices; that is also why embeddings are kept flat.
+        # A process without images takes part in the gather with these. torchmetrics would send a float tensor (0,) for
+        # every empty list, which fits neither integers nor matrices; embeddings are kept flat for the same reason.
         self.embeddings.append(torch.empty(0, device=self.device))
         for state in (self.labels, self.indices, self.modalities):
             state.append(torch.empty(0, dtype=torch.long, device=self.device))
@@ -90,16 +94,15 @@ class RetrievalMetric(Metric):
             indices: Place of each image in its modality's list, (B,) int64.
             modality: `photo` for the gallery, `sketch` for queries.
         """
-        if modality not in MODALITIES:
-            raise InputError(f"modality: {modality!r}, legal are {', '.join(MODALITIES)}")
+        must_be_one_of("modality", modality, MODALITIES)
         if embeddings.ndim != 2 or labels.shape != (len(embeddings),) or indices.shape != (len(embeddings),):
             raise InputError(
-                f"embeddings {tuple(embeddings.shape)}, labels {tuple(labels.shape)}, indices {tuple(indices.shape)}: "
-                "legal are (B, D), (B,), (B,)"
+                f"embeddings, labels, indices: must have the shapes (B, D), (B,), (B,), got {tuple(embeddings.shape)}, "
+                f"{tuple(labels.shape)}, {tuple(indices.shape)}"
             )
         width = int(self.width)
         if width not in (0, embeddings.shape[1]):
-            raise InputError(f"embeddings: width {embeddings.shape[1]} after batches of width {width}")
+            raise InputError(f"embeddings: must have width {width} as before, got width {embeddings.shape[1]}")
         self.width = torch.full_like(self.width, embeddings.shape[1])
         self.embeddings.append(embeddings.detach().float().flatten())
         self.labels.append(labels)
@@ -107,7 +110,7 @@ class RetrievalMetric(Metric):
         self.modalities.append(torch.full_like(indices, MODALITIES.index(modality)))
 
     def images(self, modality: Modality) -> EmbeddedImages:
-        """The images of one modality, each once; those of all processes inside `with metric.sync_context():`.
+        """Images of one modality, each once; the images of all processes inside `with metric.sync_context():`.
 
         Raises:
             InputError: When one index has two labels.
@@ -121,12 +124,12 @@ class RetrievalMetric(Metric):
         contradicting = again & (labels[1:] != labels[:-1])
         if contradicting.any():
             index = int(indices[1:][contradicting][0])
-            raise InputError(f"indices: {modality} {index} has two labels; an index names one image of its modality")
+            raise InputError(f"indices: must name one image of a modality each, got {modality} {index} with two labels")
         first = torch.cat([torch.ones_like(indices[:1], dtype=torch.bool), ~again])
         return EmbeddedImages(embeddings[first], labels[first], indices[first])
 
     def compute(self) -> dict[str, Tensor]:
-        """Metric name to scalar float32, means over the sketches of all processes."""
+        """Means over the sketches of all processes, scalar float32, by the name of the metric."""
         photos, sketches = self.images("photo"), self.images("sketch")
         self.by_query = scores = embedding_scores(
             sketches.embeddings,

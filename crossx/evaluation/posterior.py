@@ -1,9 +1,9 @@
-"""Retrieval with the two teachers alone, without any training: the baselines that an encoder has to reach.
+"""Retrieval with the two teachers alone, without training: the baselines of every encoder.
 
 **Features**: cosine between the pooled features of the two teachers; meaningful only for teachers that share an
-initialisation. **Posterior matching**: how well the teachers' posteriors over the shared classes agree. When both
-teachers know all classes it is close to the best possible use of their knowledge; it has nothing to say about classes
-that a teacher does not know.
+initialisation. **Posterior matching**: agreement of the teachers' class posteriors over the shared classes. When both
+teachers know all classes it is close to the best possible use of their knowledge; it does not apply to classes that a
+teacher does not know.
 """
 
 from dataclasses import dataclass
@@ -11,18 +11,21 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
+from crossx.core.checks import must_be_in, must_be_one_of
 from crossx.core.errors import InputError
-from crossx.evaluation.functional import ScoreFunction, check_labels, cosine_scores, retrieval_scores
+from crossx.evaluation.functional import retrieval_scores
+from crossx.evaluation.ranking import ScoreFunction, check_labels, cosine_scores
 
 PosteriorForm = Literal["dot", "bhattacharyya", "logit_cosine"]
-"""`dot`: sum of P(c|sketch) P(c|photo), the chance that both draw the same class. `bhattacharyya`: sum of the square
-roots of these products. `logit_cosine`: cosine of the logits, which no temperature changes."""
+"""`dot`: sum over classes c of P(c|sketch) P(c|photo), the probability that both samples have one class.
+`bhattacharyya`: sum of the square roots of these products. `logit_cosine`: cosine of the logits, independent of the
+temperature."""
 
 TEMPERATURES = (0.5, 1.0, 2.0, 4.0)
 
 
 def features_scores(query_features: Tensor, gallery_features: Tensor) -> ScoreFunction:
-    """Cosine between the pooled features of the two teachers.
+    """Cosine of the pooled features of the two teachers.
 
     Args:
         query_features: The sketch teacher's features of the sketches, (Q, F).
@@ -36,8 +39,8 @@ def features_scores(query_features: Tensor, gallery_features: Tensor) -> ScoreFu
     """
     if query_features.shape[-1] != gallery_features.shape[-1]:
         raise InputError(
-            f"features: the sketch teacher has {query_features.shape[-1]} and the photo teacher "
-            f"{gallery_features.shape[-1]}: this baseline needs equal widths; use posterior matching"
+            f"features: must have one width, got {query_features.shape[-1]} and the photo teacher "
+            f"{gallery_features.shape[-1]}; use posterior matching"
         )
     return cosine_scores(query_features, gallery_features)
 
@@ -50,29 +53,28 @@ def posterior_scores(
     Args:
         query_logits: The sketch teacher's logits of the sketches, the shared classes only, (Q, S).
         gallery_logits: The photo teacher's logits of the photos, the same classes in the same order, (G, S).
-        form: What agreement is.
-        temperature: Both sides' logits are divided by it before the softmax over the shared classes; above 1 softens.
+        form: Measure of agreement.
+        temperature: Divides the logits of both sides before the softmax over the shared classes; above 0, and above 1
+            it softens the posteriors.
 
     Returns:
-        Scores in [0, 1], for `logit_cosine` in [-1, 1]. They are float64, because sharp posteriors are equal in float32
-        where they are not.
+        Scores in [0, 1], for `logit_cosine` in [-1, 1], in float64, because different sharp posteriors may be equal in
+        float32.
 
     Raises:
         InputError: When the form is unknown, the temperature is not positive, the numbers of classes differ, or a side
             is not finite.
     """
-    if form not in get_args(PosteriorForm):
-        raise InputError(f"form: {form!r}, legal are {', '.join(get_args(PosteriorForm))}")
-    if not temperature > 0:
-        raise InputError(f"temperature: {temperature}, legal is above 0")
+    must_be_one_of("form", form, get_args(PosteriorForm))
+    must_be_in("temperature", temperature, "(0, inf)")
     if query_logits.shape[-1] != gallery_logits.shape[-1]:
         raise InputError(
-            f"logits: {query_logits.shape[-1]} and {gallery_logits.shape[-1]} classes: "
-            "give those of the shared classes only, in the same order"
+            "logits: must be those of the shared classes in one order, got "
+            f"{query_logits.shape[-1]} and {gallery_logits.shape[-1]} classes"
         )
     for side, logits in (("query", query_logits), ("gallery", gallery_logits)):
         if not logits.isfinite().all():
-            raise InputError(f"{side}_logits: not finite")
+            raise InputError(f"{side}_logits: must be finite, got NaN or infinity")
     if form == "logit_cosine":
         return cosine_scores(query_logits, gallery_logits)
     queries, gallery = (_posterior(logits, temperature) for logits in (query_logits, gallery_logits))
@@ -89,10 +91,10 @@ def _posterior(logits: Tensor, temperature: float) -> Tensor:
 
 @dataclass(frozen=True)
 class PosteriorChoice:
-    """The form of posterior matching and the temperature that validation picked.
+    """Form and temperature of posterior matching, chosen on validation images.
 
     Attributes:
-        form: What agreement is.
+        form: Measure of agreement.
         temperature: Divides the logits.
     """
 
@@ -100,14 +102,14 @@ class PosteriorChoice:
     temperature: float
 
     def score(self, query_logits: Tensor, gallery_logits: Tensor) -> ScoreFunction:
-        """Scores of these images, from logits of the shared classes, (Q, S) and (G, S); see `posterior_scores`."""
+        """Scores of images by their logits of the shared classes, (Q, S) and (G, S); see `posterior_scores`."""
         return posterior_scores(query_logits, gallery_logits, self.form, self.temperature)
 
 
 def best_posterior(
     query_logits: Tensor, gallery_logits: Tensor, query_labels: Tensor, gallery_labels: Tensor
 ) -> PosteriorChoice:
-    """Pick form and temperature by mAP@all, on validation images and never on test images.
+    """Choose form and temperature by mAP@all on validation images, never on test images.
 
     Args:
         query_logits: The sketch teacher's logits of the sketches, the shared classes only, (Q, S).
@@ -116,14 +118,14 @@ def best_posterior(
         gallery_labels: (G,) int64.
 
     Returns:
-        The best of the three forms and of `TEMPERATURES`; the first of equals.
+        The best of the three forms and of `TEMPERATURES`; the first one of equals.
 
     Raises:
         InputError: When lengths or numbers of classes disagree, a side is not finite, or no query has a relevant photo.
     """
     check_labels(query_logits, gallery_logits, query_labels, gallery_labels)
     if not (query_labels[:, None] == gallery_labels).any():
-        raise InputError("no validation query has a relevant photo: nothing to choose by")
+        raise InputError("query_labels: must have a query with a relevant photo; got no validation query with one")
     choices = [PosteriorChoice(form, t) for form in ("dot", "bhattacharyya") for t in TEMPERATURES]
     choices.append(PosteriorChoice("logit_cosine", 1.0))
 

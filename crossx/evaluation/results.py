@@ -1,4 +1,4 @@
-"""Ranked lists to look at, and whether the difference of two methods is more than chance."""
+"""Ranked lists for inspection, and confidence intervals of the difference of two methods."""
 
 import csv
 from dataclasses import dataclass
@@ -10,14 +10,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.core.tensor_files import atomic_path
-from crossx.evaluation.functional import CHUNK_SIZE, average_precision, check_labels, cosine_scores, rank
+from crossx.evaluation.functional import average_precision
+from crossx.evaluation.ranking import CHUNK_SIZE, check_labels, cosine_scores, rank
 
 
 @dataclass(frozen=True, eq=False)
 class RetrievalResults:
-    """The first k photos of each query, on the CPU.
+    """First k photos of each query, on the CPU.
 
     Attributes:
         gallery: Gallery positions, best first, (Q, k) int64.
@@ -38,11 +40,16 @@ class RetrievalResults:
         shape = self.gallery.shape
         if len(shape) != 2 or self.scores.shape != shape or self.right.shape != shape or self.ap_all.shape != shape[:1]:
             shapes = [tuple(t.shape) for t in (self.gallery, self.scores, self.right, self.ap_all)]
-            raise InputError(f"gallery, scores, right, ap_all: shapes {shapes}, legal are (Q, k), (Q, k), (Q, k), (Q,)")
-        self._refuse(self.scores.isnan().any(dim=1), "scores: NaN")
-        self._refuse((self.scores[:, 1:] > self.scores[:, :-1]).any(dim=1), "scores: not sorted, best first,")
+            raise InputError(
+                f"gallery, scores, right, ap_all: must be (Q, k), (Q, k), (Q, k), (Q,), got the shapes {shapes}"
+            )
+        self._refuse(self.scores.isnan().any(dim=1), "scores: must be numbers, got NaN")
+        rising = (self.scores[:, 1:] > self.scores[:, :-1]).any(dim=1)
+        self._refuse(rising, "scores: must be sorted, best first, got a rising one")
         photos = self.gallery.sort(dim=1).values
-        self._refuse((photos[:, 1:] == photos[:, :-1]).any(dim=1), "gallery: a photo stands twice")
+        self._refuse(
+            (photos[:, 1:] == photos[:, :-1]).any(dim=1), "gallery: must have each photo once, got a photo twice"
+        )
 
     @staticmethod
     def _refuse(bad: Tensor, what: str) -> None:
@@ -59,14 +66,14 @@ class RetrievalResults:
         k: int = 10,
         chunk_size: int = CHUNK_SIZE,
     ) -> "RetrievalResults":
-        """Rank the gallery by cosine, in the very order that the measures count by.
+        """Rank the gallery by cosine, in the order that the measures use.
 
         Args:
             queries: (Q, D).
             gallery: (G, D).
             query_labels: (Q,) int64.
             gallery_labels: (G,) int64.
-            k: Number of photos kept for each query; all when the gallery is smaller.
+            k: Number of photos kept for each query, at least 1; all when the gallery is smaller.
             chunk_size: Queries ranked at a time.
 
         Returns:
@@ -76,11 +83,10 @@ class RetrievalResults:
             InputError: When a side is empty or not finite, widths or lengths disagree, or k or the chunk size is
                 below 1.
         """
-        if k < 1:
-            raise InputError(f"k: {k}, legal is 1 or more")
+        must_be_in("k", k, "[1, inf)")
         check_labels(queries, gallery, query_labels, gallery_labels)
         chunks = rank(cosine_scores(queries, gallery), query_labels, gallery_labels, chunk_size)
-        # Copied, because a slice would keep the whole ranking of the chunk alive.
+        # Copied, because a slice would keep the whole ranking of the chunk in memory.
         parts = [
             (
                 chunk.gallery[:, :k].cpu().clone(),
@@ -115,7 +121,7 @@ class RetrievalResults:
 
 
 class Interval(NamedTuple):
-    """What a sample says, with its 95 % bootstrap interval."""
+    """Estimate with its 95 % bootstrap interval."""
 
     estimate: float
     low: float
@@ -123,7 +129,7 @@ class Interval(NamedTuple):
 
 
 _DRAWN_AT_ONCE = 2**20
-"""Queries: enough to keep numpy busy, in 8 MiB."""
+"""Number of queries drawn at a time; their positions take 8 MiB."""
 
 
 def paired_bootstrap(
@@ -132,8 +138,8 @@ def paired_bootstrap(
     """Mean of a - b over queries, with the percentile interval of resampled queries, or of resampled classes.
 
     Both methods are resampled with the same queries, because a hard query is hard for both. Where methods differ by
-    class more than by query, an interval of queries is narrower than what other classes would show; resampled classes
-    bring all their queries with them.
+    class more than by query, an interval over queries is too narrow for statements about other classes; a resampled
+    class contributes all its queries.
 
     Args:
         a: A method's values, one for each query, (Q,), such as `RetrievalScores.ap_all`.
@@ -155,7 +161,7 @@ def paired_bootstrap(
 
 
 def paired_ratio(a: Tensor, b: Tensor, samples: int = 10_000, seed: int = 0, classes: Tensor | None = None) -> Interval:
-    """How many times the mean of b the mean of a is, with the interval of `paired_bootstrap`.
+    """Ratio of the mean of a to the mean of b, with the interval of `paired_bootstrap`.
 
     Args:
         a: As for `paired_bootstrap`.
@@ -168,8 +174,7 @@ def paired_ratio(a: Tensor, b: Tensor, samples: int = 10_000, seed: int = 0, cla
         InputError: As for `paired_bootstrap`, and when a value of b is not above 0.
     """
     values, place = _counted(a, b, classes)
-    if not (values[1] > 0).all():
-        raise InputError(f"b: {values[1].min()} is not legal; above 0, for a ratio")
+    must_be_in("b", float(values[1].min()), "(0, inf)")
     over, under = _resampled_means(values, place, samples, seed)
     return _interval(float(values[0].mean() / values[1].mean()), over / under)
 
@@ -178,16 +183,16 @@ _Array = npt.NDArray[np.float64]
 
 
 def _counted(a: Tensor, b: Tensor, classes: Tensor | None) -> tuple[_Array, npt.NDArray[np.intp]]:
-    """Both methods' values of the queries that have one, (2, Q'), and what each query is drawn with, (Q',) from 0."""
+    """Values of both methods for the queries that have one, (2, Q'), and the group each query is drawn with, (Q',)."""
     if a.ndim != 1 or a.shape != b.shape:
-        raise InputError(f"a and b: shapes {tuple(a.shape)} and {tuple(b.shape)}, legal is (Q,) for both")
+        raise InputError(f"a and b: must have the shape (Q,), got the shapes {tuple(a.shape)} and {tuple(b.shape)}")
     if classes is not None and classes.shape != a.shape:
-        raise InputError(f"classes: shape {tuple(classes.shape)}, legal is (Q,), here {tuple(a.shape)}")
+        raise InputError(f"classes: must have the shape of a, {tuple(a.shape)}, got {tuple(classes.shape)}")
     counted = ~a.isnan()
     if not torch.equal(counted, ~b.isnan()):
-        raise InputError("a and b: a query is NaN in only one of them; they are not of the same queries and gallery")
+        raise InputError("a and b: must be of the same queries and gallery, got a query that is NaN in only one")
     if not counted.any():
-        raise InputError("a and b: no query has a value")
+        raise InputError("a and b: must have a query with a value, got no query with one")
     values = torch.stack([a.double(), b.double()])[:, counted].cpu().numpy()
     if classes is None:
         return values, np.arange(values.shape[1])
@@ -195,9 +200,8 @@ def _counted(a: Tensor, b: Tensor, classes: Tensor | None) -> tuple[_Array, npt.
 
 
 def _resampled_means(values: _Array, place: npt.NDArray[np.intp], samples: int, seed: int) -> _Array:
-    """Means over queries of each row of (N, Q') values when places are drawn with replacement, (N, samples)."""
-    if samples < 1:
-        raise InputError(f"samples: {samples}, legal is 1 or more")
+    """Means over queries of each row of (N, Q') values when groups are drawn with replacement, (N, samples)."""
+    must_be_in("samples", samples, "[1, inf)")
     sums, sizes = np.stack([np.bincount(place, row) for row in values]), np.bincount(place).astype(float)
     generator = np.random.Generator(np.random.Philox(seed))
     means: list[_Array] = []

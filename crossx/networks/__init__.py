@@ -1,4 +1,4 @@
-"""Networks seen in two parts, features and classifier, and what every network needs around it."""
+"""Networks in two parts, features and classifier, with their preprocessing, BatchNorm tools and freezing."""
 
 from crossx.networks.base import Network, last_layer
 from crossx.networks.build import build_network

@@ -1,7 +1,7 @@
-"""The interface of a network: features and classifier, so that one forward gives both.
+"""Interface of networks: features and classifier, so that one forward gives both.
 
-The teachers, the encoders and the classifiers that crossx trains are all a `Network`. A further architecture is a
-subclass; once its module is imported, cards and configs may name it.
+Teachers, encoders and the classifiers that crossx trains hold a `Network`. Another architecture is a subclass; cards
+and configs may name it by its dotted path (`my_package.networks.MyNet`) once its module is imported.
 """
 
 from abc import ABC, abstractmethod
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class Network(nn.Module, ABC):
-    """A classifier in two parts: `pooled` gives features, `classify` turns them into logits.
+    """A classifier in two parts: `pooled` computes features, `classify` maps them to logits.
 
     Attributes:
         num_features: Width F of the pooled features.
@@ -23,20 +23,20 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def pooled(self, x: Tensor) -> Tensor:
-        """Normalised images, (B, 3, H, W), to features, (B, F)."""
+        """Compute the features, (B, F), of normalised images, (B, 3, H, W)."""
 
     @abstractmethod
     def classify(self, features: Tensor) -> Tensor:
-        """Features, (B, F), to logits, (B, K)."""
+        """Map features, (B, F), to logits, (B, K)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised images, (B, 3, H, W), to logits, (B, K)."""
+        """Compute the logits, (B, K), of normalised images, (B, 3, H, W)."""
         return self.classify(self.pooled(x))
 
 
 @torch.no_grad()
 def last_layer(network: Network) -> Tensor | None:
-    """Weight of a network's classifier, (K, F) float32, one row a class, whatever it is called there.
+    """Weight of a network's classifier, (K, F) float32, found without knowing its name.
 
     Returns:
         None when the classifier is more than one linear layer.

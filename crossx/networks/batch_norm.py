@@ -1,4 +1,4 @@
-"""Running statistics and modes of modules that hold frozen networks beside networks that learn."""
+"""BatchNorm statistics and train/eval modes of modules that hold both frozen and trainable networks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from crossx.networks.frozen import Frozen
 
 
 def trainable_modules(module: nn.Module) -> Iterator[nn.Module]:
-    """All modules inside a module, without the frozen networks and what is in them."""
+    """All modules inside a module, itself included, except frozen networks and their submodules."""
     if not isinstance(module, Frozen):
         yield module
         for child in module.children():
@@ -19,14 +19,14 @@ def trainable_modules(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._NormBase]:
-    """The BatchNorm layers of a module that keep running statistics, without those of frozen networks."""
+    """BatchNorm layers of a module that keep running statistics, except those of frozen networks."""
     layers = (m for m in trainable_modules(module) if isinstance(m, nn.modules.batchnorm._NormBase))
     return [layer for layer in layers if layer.running_mean is not None]
 
 
 @torch.no_grad()
 def average_running_statistics(module: nn.Module) -> None:
-    """Average BatchNorm running statistics over processes; DDP does not, because buffers are not broadcast."""
+    """Average BatchNorm running statistics over processes; DDP does not do it, because buffers are not broadcast."""
     for layer in batch_norms(module):
         for statistic in (layer.running_mean, layer.running_var):
             if statistic is not None:
@@ -35,7 +35,7 @@ def average_running_statistics(module: nn.Module) -> None:
 
 @contextmanager
 def batch_statistics_only(module: nn.Module) -> Iterator[None]:
-    """Normalise with the statistics of the batch at hand and leave the running ones alone, whatever the mode."""
+    """Normalise with the statistics of the current batch, in any mode, and leave the running statistics unchanged."""
     layers = batch_norms(module)
     before = [(layer.training, layer.track_running_stats) for layer in layers]
     for layer in layers:
@@ -49,7 +49,7 @@ def batch_statistics_only(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def eval_mode(module: nn.Module) -> Iterator[None]:
-    """Run a module in eval mode and give every submodule its own mode back afterwards."""
+    """Run a module in eval mode and restore the mode of every submodule afterwards."""
     before = [(m, m.training) for m in module.modules()]
     module.eval()
     try:

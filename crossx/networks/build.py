@@ -4,33 +4,34 @@ from collections.abc import Mapping
 from typing import Any
 
 from crossx.core.errors import InputError
-from crossx.core.specs import loaded_subclasses
+from crossx.core.specs import find_class
 from crossx.networks.base import Network
 from crossx.networks.timm_network import TIMM_PREFIX, TimmNetwork
 
 
 def build_network(network: str, arguments: Mapping[str, Any], num_classes: int, pretrained: bool = False) -> Network:
-    """Build a network from plain values, as cards and configs hold them. Nothing is imported for it.
+    """Build a network from plain values, as cards and configs hold them; nothing is imported for it.
 
     Args:
-        network: Name of a loaded subclass of `Network`, or `timm:<model name>`.
-        arguments: Its arguments, without the number of classes.
+        network: Name of a network of crossx (`SmallResNet`), `timm:<model name>`, or the dotted path of a loaded
+            subclass of `Network` in another package (`my_package.networks.MyNet`).
+        arguments: Arguments of the network, without the number of classes.
         num_classes: Number K of classes, 0 for an encoder.
         pretrained: Start from timm's weights; for timm networks only.
 
     Raises:
-        InputError: When the name is unknown, the arguments do not fit, or weights are asked for that there are not.
+        InputError: When no such network is loaded, the arguments do not fit, or pretrained weights are asked for that
+            do not exist.
     """
     if network.startswith(TIMM_PREFIX):
         return TimmNetwork(network.removeprefix(TIMM_PREFIX), pretrained, num_classes, arguments)
     if pretrained:
-        raise InputError(f"pretrained: true is not legal for network {network!r}; only timm:<model name> has weights")
-    loaded = loaded_subclasses(Network)  # type: ignore[type-abstract]  # only its subclasses are made
-    known = {c.__name__: c for c in loaded if c is not TimmNetwork}
-    if network not in known:
-        raise InputError(f"network {network!r} is unknown; legal are {sorted(known)} and timm:<model name>")
+        raise InputError(f"pretrained: must be false for network {network!r}; only timm:<model name> has weights")
+    cls = find_class(network, Network)  # type: ignore[type-abstract]  # only its subclasses are built
+    if cls is TimmNetwork:
+        raise InputError("network: must be timm:<model name> for a network of timm, got 'TimmNetwork'")
     try:
-        return known[network](num_classes=num_classes, **arguments)
+        return cls(num_classes=num_classes, **arguments)
     except InputError:
         raise
     except (TypeError, ValueError, RuntimeError) as error:

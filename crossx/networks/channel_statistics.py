@@ -23,18 +23,19 @@ def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _ChannelStatistics(torch.autograd.Function):
-    """The gradient in closed form: `torch.var_mean` costs five times as much on a CPU, a quarter of a generator step.
+    """Mean and variance with their gradient in closed form.
 
-    It also keeps nothing that BatchNorm does not keep already, where autograd would keep x again in float32.
+    `torch.var_mean` takes five times as long on a CPU, a quarter of a generator step. Autograd would also keep a second
+    copy of x in float32; this function keeps only what BatchNorm keeps anyway.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401 - torch's own, untyped
-        # One row a pixel: no copy where memory is channels_last, and sums over rows are fast. Two passes, because the
-        # mean of squares less the square of the mean is the difference of two large numbers.
+        # One row for each pixel: no copy where memory is channels_last, and sums over rows are fast. Two passes,
+        # because the mean of squares minus the square of the mean is a difference of two large numbers.
         rows = full_precision(x.movedim(1, -1).flatten(0, -2))
         mean = rows.mean(dim=0)
-        # In place where the rows are a copy: large temporaries are what this costs.
+        # In place where the rows are a copy, because large temporaries take most of the time.
         centred = rows - mean if rows.dtype == x.dtype else rows.sub_(mean)
         var = centred.square_().mean(dim=0)
         ctx.save_for_backward(x, mean)

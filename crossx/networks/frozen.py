@@ -1,4 +1,4 @@
-"""Networks that are used and never trained: how nothing can change them, and why no checkpoint holds them."""
+"""Networks that are used and never trained, cannot be changed, and are not part of checkpoints."""
 
 import hashlib
 from typing import Any
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 class Frozen(nn.Module):
     """A network that is used and never trained; base class of frozen teachers and of other frozen networks.
 
-    Its parameters have no gradients, it stays in eval mode, and it is in no state dict, whoever holds it: its weights
-    belong to its own file. A copy of a module that holds it holds the same object.
+    The parameters have no gradients, the network stays in eval mode, and no state dict contains it, because its weights
+    belong to a file of their own. A deep copy of a module that holds it shares it.
 
     A subclass builds its layers and calls `freeze` at the end of its constructor.
 
@@ -22,10 +22,10 @@ class Frozen(nn.Module):
     hash: str
 
     def freeze(self, description: str) -> None:
-        """Freeze everything that the module holds.
+        """Freeze all parameters and take the hash.
 
         Args:
-            description: What else tells this network from another one, such as its card; part of the hash.
+            description: Further identity of the network, such as its card; part of the hash.
         """
         self.requires_grad_(False).eval()
         self.register_state_dict_post_hook(_leave_out)  # type: ignore[no-untyped-call]
@@ -36,18 +36,18 @@ class Frozen(nn.Module):
 
     @property
     def title(self) -> str:
-        """Short name for messages."""
+        """Short name of the network, for messages."""
         return type(self).__name__
 
     def hashed_tensors(self) -> dict[str, Tensor]:
-        """Tensors that make the fingerprint, by name: all persistent ones by default."""
+        """Tensors of the fingerprint by name; by default all persistent tensors."""
         tensors: dict[str, Tensor] = {}
         for name, child in self.named_children():
             tensors.update(child.state_dict(prefix=f"{name}."))
         return tensors
 
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of description and tensors as they are now; it equals `hash` as long as nothing has moved."""
+        """SHA-256 (hex) of the description and the current tensors; equal to `hash` as long as nothing has changed."""
         digest = hashlib.sha256(self._description.encode())
         for name, tensor in sorted(self.hashed_tensors().items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -55,11 +55,11 @@ class Frozen(nn.Module):
         return digest.hexdigest()
 
     def train(self, mode: bool = True) -> "Frozen":
-        """Stay in eval mode."""
+        """Keep eval mode, whatever the argument."""
         return super().train(False)
 
-    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - refused whatever comes
-        """Refused.
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - always refused
+        """Refuse to load a state dict.
 
         Raises:
             RuntimeError: Always.
@@ -76,8 +76,8 @@ class Frozen(nn.Module):
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
-        # `state_dict` is torch's own copy of the part below `prefix`. What somebody put there for us is reported and
-        # dropped before the network, which is loaded next, can take it.
+        # `state_dict` is torch's own copy of the part below `prefix`. Tensors in it are reported and removed before the
+        # submodules, which are loaded next, can take them.
         self._prefix = prefix
         for key in [key for key in state_dict if key.startswith(prefix)]:
             if strict:
@@ -85,7 +85,7 @@ class Frozen(nn.Module):
             del state_dict[key]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Frozen":
-        """The same object: one copy a process, also inside an averaged copy of its holder."""
+        """Return the same object: one copy for each process, also in an averaged copy of the module that holds it."""
         return self
 
 

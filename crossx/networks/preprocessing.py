@@ -1,4 +1,4 @@
-"""The one normalisation contract: images are [0, 1] between parts, and every network prepares its own input."""
+"""Preprocessing of images, which are in [0, 1] everywhere outside of networks."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 
 class Preprocessing(nn.Module):
-    """Resize and normalise images in [0, 1] as one network wants them, differentiably.
+    """Differentiable resizing and normalisation for one network.
 
     Args:
         size: Side of the network's input in pixels.
-        mean: Subtracted from each channel, three numbers.
-        std: Divides each channel then, three numbers.
+        mean: Three numbers that are subtracted from the channels.
+        std: Three numbers that the channels are divided by afterwards.
     """
 
     mean: Tensor
@@ -26,23 +26,23 @@ class Preprocessing(nn.Module):
         self.register_buffer("std", torch.tensor(std), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] to (B, 3, size, size)."""
+        """Resize and normalise images, (B, 3, H, W) in [0, 1], to (B, 3, size, size)."""
         return prepare(images, self.size, self.mean, self.std)
 
 
 def prepare(images: Tensor, size: int, mean: Tensor, std: Tensor) -> Tensor:
-    """Resize and normalise images as a network wants them, differentiably.
+    """Resize and normalise images, differentiably.
 
     Args:
         images: (B, 3, H, W) in [0, 1].
-        size: Wanted side in pixels; nothing is resized where it agrees.
-        mean: (3,).
-        std: (3,).
+        size: Side of the result in pixels; images of this size are not resized.
+        mean: Subtracted from the channels, (3,).
+        std: Divides the channels afterwards, (3,).
 
     Returns:
         (B, 3, size, size).
     """
     if images.shape[-2:] != (size, size):
-        # Antialias, or the thin strokes of a large sketch fall between the pixels of a small one.
+        # Without antialiasing, thin strokes of a large sketch would vanish between the pixels of a small one.
         images = F.interpolate(images, (size, size), mode="bilinear", antialias=True, align_corners=False)
     return (images - mean[:, None, None]) / std[:, None, None]

@@ -1,4 +1,4 @@
-"""Running mean and variance."""
+"""Running mean and variance of channels."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Networks of timm, taken apart into features and classifier."""
+"""Networks of timm, split into features and classifier."""
 
 import re
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ TIMM_PREFIX = "timm:"
 
 
 class TimmNetwork(Network):
-    """A network of timm (https://github.com/huggingface/pytorch-image-models) by its name.
+    """A network of timm (https://github.com/huggingface/pytorch-image-models) by name.
 
     Args:
         name: Name of a timm model, such as `resnet18.a1_in1k`.
-        pretrained: Load timm's weights; needs the network or timm's cache.
-        num_classes: Number K of classes, 0 for an encoder; None keeps the model's own.
+        pretrained: Load timm's weights, from its cache or the internet.
+        num_classes: Number K of classes, 0 for an encoder; None keeps the number of the pretrained model.
         arguments: Further arguments of the model, such as `{"img_size": 64}`.
 
     Raises:
-        InputError: When timm does not know the name, the model cannot be built from the arguments, its weights cannot
-            be had, or `classify(pooled(x))` is not the model's own output.
+        InputError: When timm has no model of that name, the model cannot be built from the arguments, its weights
+            cannot be loaded, or `classify(pooled(x))` differs from the model's own output.
     """
 
     model: Any  # timm's models share no typed base class
@@ -39,18 +39,18 @@ class TimmNetwork(Network):
     ) -> None:
         super().__init__()
         arguments = dict(arguments or {})
-        # timm would also follow names such as `hf-hub:owner/model` and arguments that name files to load; a card,
-        # which is nobody's code, may choose neither.
+        # timm would also load names such as `hf-hub:owner/model` and files that arguments name. A card comes from a
+        # stranger and must not make it do so.
         if not re.fullmatch(r"\w+(\.\w+)?", name) or not timm.is_model(name):
-            raise InputError(f"timm knows no model {name!r}; legal are the names that timm.list_models() gives")
+            raise InputError(f"timm knows no model {name!r}; it must be one of timm.list_models()")
         loading = sorted(key for key in arguments if key.startswith(("pretrained", "checkpoint", "cache")))
         if loading:
-            raise InputError(f"timm model {name}: the arguments {loading} are not legal: weights come from elsewhere")
+            raise InputError(f"timm model {name}: must have no arguments that load weights, got {loading}")
         if num_classes is not None:
             arguments["num_classes"] = num_classes
         try:
             model: Any = timm.create_model(name, pretrained=pretrained, **arguments)
-        except Exception as error:  # whatever its constructors and its download raise: timm names no base class
+        except Exception as error:  # timm documents no base class for what its constructors and downloads raise
             what = "pretrained weights cannot be loaded" if pretrained else f"cannot be built from {arguments}"
             raise InputError(f"timm model {name}: {what}: {error}") from error
         self.model = model
@@ -58,11 +58,11 @@ class TimmNetwork(Network):
         self.num_classes = int(model.num_classes)
 
     def pooled(self, x: Tensor) -> Tensor:
-        """Normalised images, (B, 3, H, W), to features, (B, F)."""
+        """Compute the features, (B, F), of normalised images, (B, 3, H, W)."""
         return _pooled(self.model, x)
 
     def classify(self, features: Tensor) -> Tensor:
-        """Features, (B, F), to logits, (B, K)."""
+        """Map features, (B, F), to logits, (B, K)."""
         logits: Tensor = self.model.get_classifier()(features)
         return logits
 
@@ -74,16 +74,17 @@ def _pooled(model: Any, x: Tensor) -> Tensor:  # noqa: ANN401 - timm's models sh
 
 @torch.no_grad()
 def _check_two_parts(name: str, model: Any, arguments: Mapping[str, Any]) -> int:  # noqa: ANN401 - as above
-    """Width of the features, after a proof on one image that features and classifier give the model's own logits."""
+    """Width of the features, after a check on one image that features and classifier give the model's own logits."""
     size = arguments.get("img_size", model.default_cfg["input_size"][-1])
-    x = torch.linspace(-2, 2, 3 * size * size).sin().view(1, 3, size, size)
+    height, width = size if isinstance(size, list | tuple) else (size, size)
+    x = torch.linspace(-2, 2, 3 * height * width).sin().view(1, 3, height, width)
     model.eval()
     try:
         features = _pooled(model, x)
         same = torch.allclose(model.get_classifier()(features), model(x), rtol=1e-3, atol=1e-4)
-    except (AttributeError, TypeError, RuntimeError) as error:
-        raise InputError(f"timm model {name}: it does not come apart into features and classifier: {error}") from error
+    except (AttributeError, TypeError, RuntimeError, AssertionError) as error:
+        raise InputError(f"timm model {name}: it cannot be split into features and classifier: {error}") from error
     if not same or features.ndim != 2:
-        raise InputError(f"timm model {name}: its classifier on its pooled features is not its own output")
+        raise InputError(f"timm model {name}: its classifier must give the model's output on the pooled features")
     model.train()
     return features.shape[1]

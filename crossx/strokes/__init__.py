@@ -1,1 +1,1 @@
-"""Drawings as stroke sequences: simplification, normalisation, curves, an imprecise hand, and a rasteriser."""
+"""Drawings as stroke sequences: simplification, normalisation and rasterisation."""

@@ -1,50 +1,50 @@
-"""Drawings as stroke sequences: what they are, and how they are simplified and normalised."""
+"""Drawings as stroke sequences: checks, simplification and normalisation."""
 
 import numpy as np
 import numpy.typing as npt
 
+from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 
 Strokes = list[npt.NDArray[np.float32]]
-"""One drawing: its strokes in drawing order, each the pen's points (N, 2) as (x, y) with N >= 1, x to the right and y
-down. Normalised drawings lie in [0, 1]."""
+"""One drawing: strokes in drawing order, each with the pen's positions (x, y), (N, 2) with N >= 1; x points to the
+right and y down. Normalised drawings are in [0, 1]."""
 
 
 def check_strokes(strokes: Strokes) -> None:
-    """Refuse what is not a drawing; stroke files come from strangers.
+    """Refuse malformed drawings; stroke files come from strangers.
 
     Raises:
         InputError: When a stroke is not (N, 2) with N >= 1, or holds NaN or an infinity.
     """
     for i, stroke in enumerate(strokes):
         if stroke.ndim != 2 or stroke.shape[1] != 2 or len(stroke) == 0:
-            raise InputError(f"strokes[{i}]: shape {stroke.shape} is not (N, 2) with at least one point")
+            raise InputError(f"strokes[{i}]: must have the shape (N, 2) with N >= 1, got {stroke.shape}")
         if not np.isfinite(stroke).all():
-            raise InputError(f"strokes[{i}]: holds NaN or infinity; coordinates must be finite")
+            raise InputError(f"strokes[{i}]: must be finite, got NaN or infinity")
 
 
 def simplify(strokes: Strokes, tolerance: float) -> Strokes:
-    """Drop the points that a drawing can spare, by the Ramer-Douglas-Peucker algorithm.
+    """Remove points that hardly change the drawing, by the Ramer-Douglas-Peucker algorithm.
 
     Args:
         strokes: A drawing in any unit.
-        tolerance: Largest distance of a dropped point from the line that replaces it, in the strokes' unit; Quick,
-            Draw! uses 2 on its 256-pixel square.
+        tolerance: Largest distance of a removed point from the line that replaces it, in the strokes' unit, at least 0;
+            Quick, Draw! uses 2 on its square of 256 pixels.
 
     Returns:
-        The same strokes with a subset of their points; first and last points stay.
+        The same strokes with a subset of their points, including the first and the last one.
 
     Raises:
         InputError: When the tolerance is negative or a stroke is malformed.
     """
-    if not tolerance >= 0:
-        raise InputError(f"tolerance: {tolerance} must be >= 0")
+    must_be_in("tolerance", tolerance, "[0, inf)")
     check_strokes(strokes)
     return [stroke[_kept(stroke, tolerance)] for stroke in strokes]
 
 
 def _kept(points: npt.NDArray[np.float32], tolerance: float) -> npt.NDArray[np.bool_]:
-    """Mask (N,) of the points that Ramer-Douglas-Peucker keeps."""
+    """Mask of the points that Ramer-Douglas-Peucker keeps, (N,)."""
     kept = np.zeros(len(points), dtype=bool)
     kept[[0, -1]] = True
     spans = [(0, len(points) - 1)]  # a stack, because a long stroke would exceed Python's recursion limit
@@ -63,7 +63,7 @@ def _kept(points: npt.NDArray[np.float32], tolerance: float) -> npt.NDArray[np.b
 def _distance_to_segment(
     points: npt.NDArray[np.float32], a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float64]:
-    """Distance of each point, (N, 2), from the segment ab, (N,); a closed stroke has a = b, which is fine."""
+    """Distance of each point, (N, 2), from the segment ab, (N,); a may equal b, as in closed strokes."""
     ab = (b - a).astype(np.float64)
     along = np.clip((points - a) @ ab / max(float(ab @ ab), 1e-30), 0.0, 1.0)
     distance: npt.NDArray[np.float64] = np.linalg.norm(points - a - along[:, None] * ab, axis=1)
@@ -71,20 +71,19 @@ def _distance_to_segment(
 
 
 def fit_unit_square(strokes: Strokes, margin: float = 0.05) -> Strokes:
-    """Scale a drawing into the unit square: aspect kept, centred, its longer side filling all but the margin.
+    """Scale a drawing into the unit square: centred, aspect kept, the longer side between the margins.
 
     Args:
         strokes: A drawing in any unit.
-        margin: Free border on each side, in [0, 0.5).
+        margin: Empty border on each side, in [0, 0.5).
 
     Returns:
-        The drawing in [margin, 1 - margin]; one without extent becomes a dot in the centre.
+        The drawing in [margin, 1 - margin]; a drawing without extent becomes a dot in the centre.
 
     Raises:
         InputError: When the margin is outside [0, 0.5) or a stroke is malformed.
     """
-    if not 0 <= margin < 0.5:
-        raise InputError(f"margin: {margin} must lie in [0, 0.5)")
+    must_be_in("margin", margin, "[0, 0.5)")
     check_strokes(strokes)
     if not strokes:
         return []

@@ -1,1 +1,1 @@
-"""Frozen classifiers of one modality: their cards, their class names, and the module that trains them."""
+"""Frozen classifiers of one modality: cards, files, class names, and the pair of both teachers."""

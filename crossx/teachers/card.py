@@ -1,4 +1,4 @@
-"""What one must know to use somebody else's classifier, kept in the header of its weights file."""
+"""Cards: everything that is needed to use a classifier, in the header of its weights file."""
 
 import json
 import math
@@ -6,30 +6,32 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from crossx.core.checks import did_you_mean
 from crossx.core.errors import InputError
 
 TeacherModality = Literal["photo", "sketch", "modality"]
-"""`photo` and `sketch`: classifies images of that modality. `modality`: tells photos (class 0) from sketches (1)."""
+"""`photo`, `sketch`: classifier of images of that modality. `modality`: classifier of photos (0) and sketches (1)."""
 
 
 @dataclass(frozen=True)
 class TeacherCard:
-    """Card of a teacher: plain values only, so it travels as JSON.
+    """Card of a teacher; plain values only, so that it can be stored as JSON.
 
     Attributes:
-        modality: What it classifies.
-        network: Name of a loaded subclass of `Network`, or `timm:<model name>`.
+        modality: Modality of the images that the teacher classifies.
+        network: Name of a network of crossx, `timm:<model name>`, or dotted path of a loaded subclass of `Network` in
+            another package; see `build_network`.
         classes: Class names in the order of the logits.
-        input_size: Side of its square input in pixels.
-        mean: Subtracted from each channel of an image in [0, 1].
-        std: Divides each channel then.
+        input_size: Side of the square input in pixels.
+        mean: Three numbers that are subtracted from the channels of an image in [0, 1].
+        std: Three positive numbers that the channels are divided by afterwards.
         arguments: Arguments of the network, without the number of classes.
         name: Short name for tables.
-        accuracy: Share of validation images that it gets right, for the record.
-        split: Description and hash of the data that it was trained and validated on, for the record.
+        accuracy: Accuracy on validation images, for the record.
+        split: Description and hash of the training and validation data, for the record.
 
     Raises:
-        InputError: When a value is not legal; the message names the field.
+        InputError: When a value is wrong; the message names the field.
     """
 
     modality: TeacherModality
@@ -50,7 +52,12 @@ class TeacherCard:
         _want("arguments", self.arguments, _is_arguments, "a mapping of names to plain values, without num_classes")
         _want("classes", self.classes, _is_classes, "a list of at least two texts, each of them once")
         if self.modality == "modality":
-            _want("classes", self.classes, lambda v: tuple(v) == ("photo", "sketch"), "[photo, sketch] for modality")
+            _want(
+                "classes",
+                self.classes,
+                lambda v: tuple(v) == ("photo", "sketch"),
+                "[photo, sketch] for modality",
+            )
         _want("input_size", self.input_size, lambda v: type(v) is int and v > 0, "a number of pixels from 1")
         _want("mean", self.mean, _is_colour, "three numbers")
         _want("std", self.std, lambda v: _is_colour(v) and min(v) > 0, "three positive numbers")
@@ -61,24 +68,27 @@ class TeacherCard:
 
     @classmethod
     def from_mapping(cls, values: object, source: str) -> "TeacherCard":
-        """Make a card from what JSON or YAML gave.
+        """Make a card from values read from JSON or YAML.
 
         Args:
-            values: Should be a mapping with the fields of a card.
+            values: Mapping with the fields of a card; anything else is refused.
             source: File that the values come from, for messages.
 
         Raises:
-            InputError: When keys are unknown or missing, or a value is not legal.
+            InputError: When keys are unknown or missing, or a value is wrong.
         """
         if not isinstance(values, Mapping):
-            raise InputError(f"{source}: a card is a mapping, not {type(values).__name__}")
+            raise InputError(f"{source}: card: must be a mapping, got {type(values).__name__}")
         legal = [f.name for f in fields(cls)]
         unknown = [key for key in values if key not in legal]
         if unknown:
-            raise InputError(f"{source}: unknown keys {unknown} in the card; legal are {legal}")
+            raise InputError(
+                f"{source}: card: must have keys of {legal}, got unknown keys {unknown}"
+                f"{did_you_mean(str(unknown[0]), legal)}"
+            )
         missing = [key for key in _REQUIRED if key not in values]
         if missing:
-            raise InputError(f"{source}: the card lacks {missing}")
+            raise InputError(f"{source}: card: must have the keys {list(_REQUIRED)}, lacks {missing}")
         try:
             return cls(**values)
         except InputError as error:
@@ -90,7 +100,7 @@ class TeacherCard:
         try:
             values = json.loads(text)
         except (json.JSONDecodeError, RecursionError) as error:
-            raise InputError(f"{source}: the card is not JSON: {error}") from error
+            raise InputError(f"{source}: card: must be JSON: {error}") from error
         return cls.from_mapping(values, source)
 
     def to_json(self) -> str:
@@ -104,7 +114,7 @@ _REQUIRED = ("modality", "network", "classes", "input_size", "mean", "std")
 
 def _want(key: str, value: object, legal: Any, description: str) -> None:  # noqa: ANN401 - a predicate of any value
     if not legal(value):
-        raise InputError(f"card: {key}: {value!r} is not legal; {description}")
+        raise InputError(f"card: {key}: must be {description}, got {value!r}")
 
 
 def _is_word(value: object) -> bool:

@@ -1,9 +1,10 @@
-"""Teacher files: card and weights, read with suspicion and written at once or not at all.
+"""Teacher files: card and weights, read safely and written atomically.
 
-A teacher file comes from somebody else, so nothing that it names is imported and no pickle in it is executed.
+A teacher file comes from a stranger, so nothing that it names is imported and no pickle in it is executed.
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,20 +26,20 @@ from crossx.networks.timm_network import TIMM_PREFIX, TimmNetwork
 from crossx.teachers.card import TeacherCard
 
 CARD_KEY = "crossx_card"
-"""Where in the metadata of a safetensors file the card is."""
+"""Key of the card in the metadata of a safetensors file."""
 
 _PREFIXES = ("module.", "model.", "network.", "_orig_mod.")
-"""What DataParallel, Lightning modules, wrappers and torch.compile put before the names of all tensors."""
+"""Prefixes that DataParallel, Lightning modules, wrappers and torch.compile put before the names of all tensors."""
 
 
 @dataclass(frozen=True)
 class TeacherFile:
-    """A teacher whose card is read and whose weights are not.
+    """A teacher of which the card is read and the weights are not.
 
     Attributes:
         card: The card.
-        key: Equal for the same teacher, different once one of its files is written anew.
-        network: Builds the network and fills it.
+        key: Key of the cache; equal for the same teacher, different after one of its files has changed.
+        network: Builds the network and loads its weights.
     """
 
     card: TeacherCard
@@ -54,7 +55,7 @@ def open_teacher(spec: str, field: str) -> TeacherFile:
         field: The config field, for messages.
 
     Raises:
-        InputError: When it cannot be found, or has no legal card.
+        InputError: When the teacher cannot be found, or its card is missing or wrong.
     """
     if spec.startswith(TIMM_PREFIX):
         name = spec.removeprefix(TIMM_PREFIX)
@@ -65,26 +66,28 @@ def open_teacher(spec: str, field: str) -> TeacherFile:
     if path.suffix == ".yaml":
         card, weights = _yaml_card(path)
         return _teacher_file(card, path, weights)
-    raise InputError(f"{field}: {spec!r} is not legal; a .safetensors file, a .yaml card, or timm:<model name>")
+    raise InputError(f"{field}: must be a .safetensors file, a .yaml card or timm:<model name>, got {spec!r}")
 
 
 def save_teacher(path: str | os.PathLike[str], network: Network, card: TeacherCard, half: bool = False) -> None:
-    """Write a teacher file: safetensors with the card in its header, whole or not at all.
+    """Write a teacher file atomically: safetensors with the card in the header.
 
     Args:
         path: File to write, `.safetensors`; its folder is made.
         network: The classifier.
         card: Its card.
-        half: Write the parameters as float16. Running statistics stay as they are: a variance may not fit.
+        half: Write the parameters as float16; running statistics stay float32, because a variance may exceed float16.
 
     Raises:
         InputError: When the file has another suffix, or card and network disagree on the number of classes.
     """
     path = Path(path)
     if path.suffix != ".safetensors":
-        raise InputError(f"teacher file {str(path)!r} is not legal; its name ends in .safetensors")
+        raise InputError(f"teacher file: must be named *.safetensors, got {str(path)!r}")
     if len(card.classes) != network.num_classes:
-        raise InputError(f"{path}: the card names {len(card.classes)} classes, the network has {network.num_classes}")
+        raise InputError(
+            f"{path}: card: must name {network.num_classes} classes for the network, got {len(card.classes)}"
+        )
     parameters = dict(network.named_parameters())
     tensors = {
         name: tensor.half() if half and name in parameters else tensor for name, tensor in network.state_dict().items()
@@ -102,9 +105,9 @@ def _header_card(path: Path) -> TeacherCard:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: this is not a safetensors file: {error}") from error
+        raise InputError(f"{path}: must be a safetensors file: {error}") from error
     if CARD_KEY not in metadata:
-        raise InputError(f"{path}: there is no card in its header; write a .yaml card with `weights: {path.name}`")
+        raise InputError(f"{path}: must have a card in its header; or write a .yaml card with `weights: {path.name}`")
     return TeacherCard.from_json(metadata[CARD_KEY], str(path))
 
 
@@ -112,9 +115,9 @@ def _yaml_card(path: Path) -> tuple[TeacherCard, Path]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: this is not YAML: {error}") from error
+        raise InputError(f"{path}: must be YAML: {error}") from error
     if not isinstance(values, dict) or not isinstance(values.get("weights"), str):
-        raise InputError(f"{path}: a .yaml card is a mapping with `weights: <file>` beside the fields of the card")
+        raise InputError(f"{path}: must be a mapping with the fields of a card and `weights: <file>`")
     weights = values.pop("weights")
     beside = path.parent / weights
     return TeacherCard.from_mapping(values, str(path)), beside if beside.exists() else resolve(
@@ -125,12 +128,12 @@ def _yaml_card(path: Path) -> tuple[TeacherCard, Path]:
 def _timm_card(name: str, field: str) -> TeacherCard:
     config = timm.get_pretrained_cfg(name) if timm.is_model_pretrained(name) else None
     if config is None:
-        raise InputError(f"{field}: timm knows no pretrained model {name!r}; timm.list_pretrained() names all")
+        raise InputError(f"{field}: must be a pretrained model of timm.list_pretrained(), got {name!r}")
     subset = infer_imagenet_subset(config)
     if subset is None:
         raise InputError(
-            f"{field}: the names of the {config.num_classes} classes of timm model {name!r} are not known to timm; "
-            "write a .yaml card with its classes and weights"
+            f"{field}: must be a timm model with known class names, got {name!r}; for its {config.num_classes} classes "
+            "write a .yaml card with classes and weights"
         )
     values = {
         "modality": "photo",
@@ -145,11 +148,12 @@ def _timm_card(name: str, field: str) -> TeacherCard:
 
 
 def _imagenet_classes(subset: str) -> list[str]:
-    """First word of each class; `crane (n02012849)` where two classes have the same, as the bird and the machine."""
+    """First word of each class, with its id where two classes share the word: `crane (n02012849)` is the bird."""
     info = ImageNetInfo(subset)
     words = [str(description).split(",")[0] for description in info.label_descriptions()]
+    count = Counter(words)
     return [
-        f"{word} ({synset})" if words.count(word) > 1 else word
+        f"{word} ({synset})" if count[word] > 1 else word
         for word, synset in zip(words, info.label_names(), strict=True)  # type: ignore[no-untyped-call]
     ]
 
@@ -164,14 +168,14 @@ def _filled_network(card: TeacherCard, source: Path, weights: Path) -> Network:
     missing, unexpected = sorted(wanted.keys() - given.keys()), sorted(given.keys() - wanted.keys())
     if missing or unexpected:
         raise InputError(
-            f"{weights}: these are not the weights of {card.network} with {card.arguments}: "
+            f"{weights}: must be the weights of {card.network} with {card.arguments}, got "
             f"missing tensors {missing[:5]}, unexpected tensors {unexpected[:5]}"
         )
     for name, tensor in wanted.items():
         if tensor.shape != given[name].shape:
             raise InputError(
-                f"{weights}: tensor {name} has the shape {tuple(given[name].shape)}, {card.network} with "
-                f"{card.arguments} and {len(card.classes)} classes wants {tuple(tensor.shape)}"
+                f"{weights}: tensor {name}: must have the shape {tuple(tensor.shape)} for {card.network} with "
+                f"{card.arguments} and {len(card.classes)} classes, got {tuple(given[name].shape)}"
             )
         tensor.copy_(given[name])
     return network.to(memory_format=torch.channels_last)
@@ -179,20 +183,20 @@ def _filled_network(card: TeacherCard, source: Path, weights: Path) -> Network:
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     if path.suffix not in (".safetensors", ".pt", ".pth"):
-        raise InputError(f"{path}: weights of this kind are not read; legal are .safetensors, .pt and .pth")
+        raise InputError(f"{path}: weights: must be a .safetensors, .pt or .pth file")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged or hostile file makes the parsers raise anything
+    except Exception as error:  # a damaged or hostile file can raise any exception in the parsers
         raise InputError(f"{path}: not read, because it is damaged or more than plain tensors: {error}") from error
     if not isinstance(content, dict) or not all(isinstance(tensor, Tensor) for tensor in content.values()):
-        raise InputError(f"{path}: this is not a plain state dict, a mapping of names to tensors")
+        raise InputError(f"{path}: must be a plain state dict, a mapping of names to tensors")
     return content
 
 
 def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Strip prefixes that all names have. Done to both sides, a wrapped and an unwrapped network get the same names."""
+    """Strip prefixes that all names share, so that wrapped and unwrapped networks have the same names."""
     for prefix in _PREFIXES:
         if tensors and all(name.startswith(prefix) for name in tensors):
             return _without_prefix({name.removeprefix(prefix): tensor for name, tensor in tensors.items()})

@@ -1,4 +1,4 @@
-"""Both teachers together: what every part of crossx asks of them."""
+"""Photo and sketch teacher together."""
 
 from torch import Tensor, nn
 
@@ -10,15 +10,15 @@ from crossx.types import Modality, PairBatch, TeacherOutput
 
 
 class TeacherPair(nn.Module):
-    """The photo teacher, the sketch teacher and the vocabulary that joins their classes.
+    """The photo teacher, the sketch teacher and the vocabulary of their classes.
 
-    Whoever loads the same teacher gets the same object, so the two sides of a joint run hold one copy of the weights.
+    A teacher that is loaded twice is one object, so the two sides of a joint run share one copy of the weights.
 
     Args:
-        photo_teacher: Where the photo teacher is read from: a `.safetensors` file with its card, a `.yaml` card that
+        photo_teacher: The photo teacher: a `.safetensors` file with its card, a `.yaml` card that
             names its weights, or `timm:<model name>`.
-        sketch_teacher: The same for sketches.
-        aliases: Other spellings of class names, alias -> name; see `Vocabulary`.
+        sketch_teacher: The sketch teacher, in one of the same forms.
+        aliases: Other spellings of class names, alias to name; see `Vocabulary`.
 
     Raises:
         InputError: When a teacher cannot be read or is of the other modality, or the two share no class.
@@ -28,26 +28,30 @@ class TeacherPair(nn.Module):
         super().__init__()
         self.photo = load_teacher(photo_teacher, "teachers.photo")
         self.sketch = load_teacher(sketch_teacher, "teachers.sketch")
-        for side, teacher in (("photo", self.photo), ("sketch", self.sketch)):
-            modality = teacher.card.modality
-            # timm's classifiers know photos only, and a sketch teacher may well be one of them, fine-tuned or not.
-            if modality != side and not teacher.card.network.startswith(TIMM_PREFIX):
+        for side, spec, card in (
+            ("photo", photo_teacher, self.photo.card),
+            ("sketch", sketch_teacher, self.sketch.card),
+        ):
+            # A model straight from timm is a photo classifier and may be tried on sketches too. A file's card has the
+            # modality that its classifier was trained on, also where its architecture is one of timm's.
+            if card.modality != side and not spec.startswith(TIMM_PREFIX):
                 raise InputError(
-                    f"teachers.{side}: {teacher.card.name!r} is a {modality} teacher by its card; name a {side} teacher"
+                    f"teachers.{side}: must be a {side} teacher, got {card.name!r}, by its card a "
+                    f"{card.modality} teacher"
                 )
         self.vocabulary = Vocabulary(self.photo.card.classes, self.sketch.card.classes, aliases)
 
     def forward(
         self, photo: Tensor, sketch: Tensor, target: Tensor | None = None, statistics: bool = False
     ) -> PairBatch:
-        """Let the teachers judge a batch of pairs.
+        """Classify a batch of pairs by the teachers of their modalities.
 
         Args:
             photo: (B, 3, H, W) in [0, 1].
             sketch: (B, 3, H, W) in [0, 1].
             target: True classes, (B,) index into the union; None where they are unknown: then a pair's class is the one
                 that both teachers together find most likely.
-            statistics: Also read BatchNorm input statistics.
+            statistics: Also compute the input statistics of the BatchNorm layers.
         """
         of_photo, of_sketch = self.photo(photo, statistics), self.sketch(sketch, statistics)
         if target is None:
@@ -55,7 +59,7 @@ class TeacherPair(nn.Module):
         return PairBatch(photo, sketch, of_photo, of_sketch, target)
 
     def of(self, modality: Modality) -> FrozenTeacher:
-        """The teacher of a modality."""
+        """Teacher of a modality."""
         teacher: FrozenTeacher = self.photo if modality == "photo" else self.sketch
         return teacher
 

@@ -1,4 +1,4 @@
-"""Frozen teachers: how they are read, what they answer, and why nothing can change them."""
+"""Frozen teachers, and how they are loaded."""
 
 import os
 import weakref
@@ -22,8 +22,8 @@ class FrozenTeacher(Frozen):
     """A classifier that is used and never trained.
 
     Args:
-        network: The classifier; it becomes the teacher's own.
-        card: Its card.
+        network: The classifier; the teacher takes it over and freezes it.
+        card: The card of the classifier.
 
     Attributes:
         card: The card.
@@ -39,22 +39,22 @@ class FrozenTeacher(Frozen):
 
     @property
     def title(self) -> str:
-        """The card's name."""
+        """Name on the card."""
         return self.card.name
 
     def hashed_tensors(self) -> dict[str, Tensor]:
-        """The network's own tensors, by the names that its file gives them."""
+        """Tensors of the network, by their names in the teacher file."""
         return self.network.state_dict()
 
     def forward(self, x: Tensor, statistics: bool = False) -> TeacherOutput:
-        """Judge images.
+        """Classify images.
 
         Args:
             x: (B, 3, H, W) in [0, 1]; resized and normalised as the card says, differentiably.
-            statistics: Also read the mean and variance that each BatchNorm layer sees.
+            statistics: Also compute mean and variance of the inputs of each BatchNorm layer.
 
         Returns:
-            Logits (B, K), features (B, F), and the statistics where asked for.
+            Logits (B, K), features (B, F), and the statistics if requested.
         """
         with _batch_norm_statistics(self.network, statistics) as layers:
             features = self.network.pooled(self.preprocessing(x))
@@ -79,12 +79,12 @@ def _batch_norm_statistics(network: nn.Module, wanted: bool) -> Iterator[list[La
             handle.remove()
 
 
-# One copy a process as long as somebody holds it; a file that was written anew is read anew.
+# One copy for each process as long as it is in use; a file that has changed is read again.
 _loaded: weakref.WeakValueDictionary[tuple[object, ...], FrozenTeacher] = weakref.WeakValueDictionary()
 
 
 def load_teacher(spec: str | os.PathLike[str], field: str = "teacher") -> FrozenTeacher:
-    """Read a teacher; whoever asks for the same one gets the same object.
+    """Load a teacher; further calls for the same teacher return the same object.
 
     Args:
         spec: A `.safetensors` file with a card in its header; a `.yaml` card that names its weights under `weights`
@@ -93,13 +93,13 @@ def load_teacher(spec: str | os.PathLike[str], field: str = "teacher") -> Frozen
         field: The config field, for messages.
 
     Raises:
-        InputError: When the file is missing, unsafe or damaged, or card and weights do not fit each other.
+        InputError: When the file is missing, unsafe or damaged, or card and weights do not match.
     """
     file = open_teacher(os.fspath(spec), field)
     teacher = _loaded.get(file.key)
     if teacher is None:
-        # A network is initialised before it is filled: that must not move the run's generator, because it happens only
-        # where nobody holds the teacher already.
+        # A network draws random weights before its own are loaded. This must not advance the run's random generator,
+        # because it happens only where the teacher is not loaded yet.
         with torch.random.fork_rng(devices=[]):
             teacher = _loaded[file.key] = FrozenTeacher(file.network(), file.card)
     return teacher

@@ -1,14 +1,16 @@
-"""Two class lists seen as one: their union, their shared part, and how to get from one to the other.
+"""Class lists of two teachers: union, shared classes, and the mapping between them.
 
-Classes are names, never indices: two teachers may order the same classes differently, call them differently, or know
-only some of each other's classes. Alignment acts on the shared part, a pair's class is one of the union.
+Classes are identified by name and never by index: two teachers may have the same classes in another order, with other
+spellings, or share only some of them. Alignment acts on the shared part, a pair's class is one of the union.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import BoolTensor, Tensor
 
+from crossx.core.checks import did_you_mean
 from crossx.core.errors import InputError
 from crossx.types import MODALITIES, Modality
 
@@ -19,8 +21,8 @@ class Vocabulary:
     Args:
         photo_classes: Class names of the photo teacher, in the order of its logits.
         sketch_classes: Class names of the sketch teacher, in the order of its logits.
-        aliases: Other name -> name, for a class that the two lists, or a data set, spell differently, such as
-            `{"automobile": "car (sedan)"}`. The second one must be a class of a teacher and is used from then on.
+        aliases: Alias to name, for a class that the two lists, or a data set, spell differently, such as
+            `{"automobile": "car (sedan)"}`. The name must be a class of a teacher; it replaces the alias.
 
     Attributes:
         union: All class names, (U): the photo teacher's in its order, then those that only the sketch teacher knows.
@@ -64,27 +66,30 @@ class Vocabulary:
         return len(self.union)
 
     def canonical(self, name: str) -> str:
-        """A class's name in the union, from that name or an alias of it."""
+        """Name of a class in the union, from its name or an alias."""
         return self._aliases.get(name, name)
 
     def index(self, name: str) -> int:
-        """Index of a class, by its name or an alias, in the union.
+        """Index of a class in the union, by its name or an alias.
 
         Raises:
-            InputError: When no teacher knows the class.
+            InputError: When no teacher has the class.
         """
         name = self.canonical(name)
         if name not in self._place:
-            raise InputError(f"class {name!r} is known to no teacher; the classes are {list(self.union)}")
+            raise InputError(
+                f"class {name!r} is known to no teacher; the classes are {list(self.union)}"
+                f"{did_you_mean(name, self.union)}"
+            )
         return self._place[name]
 
     def union_posterior(self, logits: Tensor, modality: Modality, temperature: float = 1.0) -> Tensor:
-        """Posterior of one teacher over the union: 0 for the classes that it does not know.
+        """Posterior of one teacher over the union, 0 for classes that the teacher does not have.
 
         Args:
             logits: (B, K) of the teacher of `modality`.
-            modality: Whose logits they are.
-            temperature: Divides the logits; above 1 it softens.
+            modality: Modality of the teacher.
+            temperature: Divides the logits; values above 1 soften the posterior.
 
         Returns:
             (B, U) float32, rows sum to 1, differentiable.
@@ -94,7 +99,7 @@ class Vocabulary:
         return zeros.index_copy(1, self._to_union[modality].to(logits.device), posterior)
 
     def most_likely(self, photo_logits: Tensor, sketch_logits: Tensor) -> Tensor:
-        """The class of a pair, as both teachers together see it; see `agreed_class`.
+        """Most likely class of each pair by both teachers together; see `agreed_class`.
 
         Args:
             photo_logits: (B, K) of the photo teacher.
@@ -108,38 +113,38 @@ class Vocabulary:
         return agreed_class(*posteriors, *known)
 
     def shared_logits(self, logits: Tensor, modality: Modality) -> Tensor:
-        """Logits of one teacher, (B, K), for the shared classes only, (B, S), in the order of `shared`."""
+        """Select the logits of the shared classes, (B, S) in the order of `shared`, from a teacher's logits, (B, K)."""
         return logits.index_select(1, self._shared[modality].to(logits.device))
 
     def known(self, modality: Modality) -> BoolTensor:
-        """Which classes of the union the teacher of a modality knows, (U,) bool."""
+        """Mask of the classes of the union that the teacher of a modality has, (U,) bool."""
         return self._from_union[modality].ge(0)  # type: ignore[return-value]  # torch types every result as Tensor
 
     def teacher_target(self, target: Tensor, modality: Modality) -> Tensor:
-        """Classes of the union, (B,), as classes of one teacher, (B,) int64; -1 where it does not know the class."""
+        """Map classes of the union, (B,), to classes of one teacher, (B,) int64; -1 where there is none."""
         return self._from_union[modality].to(target.device)[target]
 
 
 def agreed_class(
     photo_posterior: Tensor, sketch_posterior: Tensor, photo_known: Tensor, sketch_known: Tensor
 ) -> Tensor:
-    """A pair's most likely common class: the argmax of the product of both posteriors.
+    """Most likely class of each pair: the argmax of the product of both posteriors.
 
-    A teacher has no opinion on a class that it does not know, which counts as the uniform probability 1 / K: such a
-    class wins where the other teacher is sure of it and this one sees nothing that it knows well.
+    For a class that a teacher does not have, its posterior counts as uniform, 1 / K. Such a class wins where the other
+    teacher is confident of it and this teacher is not confident of any other class.
 
     Args:
         photo_posterior: (B, U), 0 for unknown classes.
         sketch_posterior: (B, U), 0 for unknown classes.
-        photo_known: Which classes the photo teacher knows, (U,) bool.
-        sketch_known: Which classes the sketch teacher knows, (U,) bool.
+        photo_known: Mask of the classes that the photo teacher has, (U,) bool.
+        sketch_known: Mask of the classes that the sketch teacher has, (U,) bool.
 
     Returns:
         (B,) int64, index into the union.
     """
     score = torch.zeros_like(photo_posterior)
     for posterior, known in ((photo_posterior, photo_known), (sketch_posterior, sketch_known)):
-        # Logarithms, because the product of two sure and contradicting posteriors underflows to 0 for every class.
+        # Logarithms, because the product of two confident, contradicting posteriors underflows to 0 for every class.
         score = (
             score + torch.where(known, posterior, 1 / known.sum()).clamp_min(torch.finfo(posterior.dtype).tiny).log()
         )
@@ -156,7 +161,7 @@ def _check_aliases(aliases: dict[str, str], classes: set[str]) -> None:
 
 def _rename(classes: Sequence[str], aliases: dict[str, str], modality: Modality) -> list[str]:
     names = [aliases.get(name, name) for name in classes]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise InputError(f"the {modality} teacher has more than one class named {twice} (aliases: {aliases})")
     return names

@@ -21,7 +21,7 @@ class RetrievalModule(CrossxModule, ABC):
         scheduler: See `CrossxModule`.
         clip_norm: See `CrossxModule`.
 
-    It needs neither teachers nor a source of pairs: a subclass brings what it learns from.
+    It has neither teachers nor a source of pairs; a subclass adds what it learns from.
 
     Attributes:
         retrieval: The metric that validation and test feed.

@@ -38,4 +38,6 @@ def test_both_classifiers_start_from_the_same_weights_and_learn_apart(teachers: 
     assert photo["weight"].count_nonzero()
     with torch.no_grad():
         loss.get_parameter("classifiers.photo.weight").add_(1)
-    assert not torch.equal(loss.get_parameter("classifiers.photo.weight"), loss.get_parameter("classifiers.sketch.weight"))
+    assert not torch.equal(
+        loss.get_parameter("classifiers.photo.weight"), loss.get_parameter("classifiers.sketch.weight")
+    )

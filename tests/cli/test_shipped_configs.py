@@ -13,7 +13,7 @@ from support.commands import Config
 from support.pixels import save_discriminator
 from support.runs import CLASSES
 
-from crossx.augmentation import Collage
+from crossx.augmentation import PasteOnto
 from crossx.baselines import record_activations
 from crossx.cli.composing import compose
 from crossx.cli.configs import find_config, shipped_configs
@@ -141,8 +141,8 @@ def test_config_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         pytest.fail("CROSSX_DATA is not set: point it to the folder with cifar10, tuberlin, sketchy, ...")
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    monkeypatch.setattr(Collage.__init__, "__defaults__", (0.5, 64))  # a whole stock takes ten seconds
-    assert inspect.signature(Collage).parameters["stock"].default == 64
+    monkeypatch.setattr(PasteOnto.__init__, "__defaults__", (0.5, 64))  # 4,096 backgrounds take ten seconds
+    assert inspect.signature(PasteOnto).parameters["num_backgrounds"].default == 64
     torch.manual_seed(0)
     verb = "validate" if name in UNTRAINED else "fit"
     cli = train([verb, *words(behind(name)), *replacements(whole, tmp_path)])
@@ -215,7 +215,9 @@ def test_they_are_short() -> None:
 
 
 def test_sketchy_says_that_nobody_has_trained_it() -> None:
-    assert (shipped_configs() / "sketchy.yaml").read_text().startswith("# Nobody has trained this config to its end yet")
+    assert (
+        (shipped_configs() / "sketchy.yaml").read_text().startswith("# Nobody has trained this config to its end yet")
+    )
 
 
 @pytest.mark.parametrize("name", ["quickstart.yaml", "cifar_tuberlin_small.yaml", "crossx_dfl.yaml", "sketchy.yaml"])
@@ -236,5 +238,7 @@ def test_own_file_wins_over_a_shipped_name(tmp_path: Path, monkeypatch: pytest.M
     assert find_config("teachers/shapes_photo.yaml") == shipped_configs() / "teachers/shapes_photo.yaml"
     Path("quickstart.yaml").touch()
     assert find_config("quickstart.yaml") == Path("quickstart.yaml")
-    with pytest.raises(InputError, match=r"'quickstat' is neither a file nor a shipped config; did you mean quickstart"):
+    with pytest.raises(
+        InputError, match=r"'quickstat' is neither a file nor a shipped config; did you mean quickstart"
+    ):
         find_config("quickstat")

@@ -61,7 +61,7 @@ def test_absolute_path_is_itself(root: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_empty_name_is_not_the_current_folder() -> None:
-    with pytest.raises(InputError, match=r"^data\.root: empty"):
+    with pytest.raises(InputError, match=r"^data\.root: must be the name of a file or folder, got an empty text"):
         resolve("", "data.root")
 
 

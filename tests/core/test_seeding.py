@@ -24,3 +24,7 @@ def test_each_argument_counts(other: tuple[int, int, Stream]) -> None:
 def test_streams_of_one_place_are_independent() -> None:
     a, b = (philox(0, 9, stream).standard_normal(20_000) for stream in (Stream.LATENTS, Stream.REAL_PAIRS))
     assert abs(np.corrcoef(a, b)[0, 1]) < 4 / np.sqrt(20_000)
+
+
+def test_streams_have_numbers_of_their_own() -> None:
+    assert len({int(stream) for stream in Stream.__members__.values()}) == len(Stream.__members__)

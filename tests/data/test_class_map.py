@@ -27,9 +27,9 @@ def test_read_and_select(tmp_path: Path) -> None:
 
 def test_select_names_what_is_legal(tmp_path: Path) -> None:
     joined = read_class_map(written(tmp_path, {"classes": {"car": CAR}, "groups": {"things": ["car"]}}))
-    with pytest.raises(InputError, match=r"no group 'pets'; legal: 'things'"):
+    with pytest.raises(InputError, match=r"class names or one of the groups things; got 'pets'"):
         joined.select("pets")
-    with pytest.raises(InputError, match=r"\['cow'\].*legal: one or more of car"):
+    with pytest.raises(InputError, match=r"^classes: must be one or more of car; got \['cow'\]"):
         joined.select(["cow", "car"])
     with pytest.raises(InputError, match="empty list"):
         joined.select([])
@@ -42,14 +42,14 @@ def test_select_names_what_is_legal(tmp_path: Path) -> None:
         ({"groups": {}}, r"missing \['classes'\]"),
         ({"classes": {"car": CAR | {"sketches": []}}}, r"class 'car' .*unknown \['sketches'\]"),
         ({"classes": {"car": {"photo": []}}}, r"class 'car' .*missing \['sketch'\]"),
-        ({"classes": {"car": CAR | {"photo": "automobile"}}}, r"class 'car', photo must be a list"),
-        ({"classes": {"car": CAR | {"photo": [3]}}}, r"class 'car', photo must be a list"),
+        ({"classes": {"car": CAR | {"photo": "automobile"}}}, r"class 'car', photo: must be a list"),
+        ({"classes": {"car": CAR | {"photo": [3]}}}, r"class 'car', photo: must be a list"),
         ({"classes": {"car": CAR, "auto": CAR}}, r"'automobile' is in class 'car' and in 'auto'"),
         ({"classes": {"cat": CAT | {"photo": ["cat", "cat"]}}}, r"'cat' is in class 'cat' and in 'cat'"),
-        ({"classes": {"cat": CAT | {"photo": ["../cat"]}}}, r"class 'cat': folder '\.\./cat'"),
+        ({"classes": {"cat": CAT | {"photo": ["../cat"]}}}, r"class 'cat': folder: .*'\.\./cat'"),
         ({"classes": {"cat": CAT}, "groups": {"pets": ["dog"]}}, r"group 'pets' .*\['dog'\]"),
-        ({"classes": []}, "classes must be an object"),
-        ([], "top level must be an object"),
+        ({"classes": []}, "classes: must be an object"),
+        ([], "top level: must be an object"),
     ],
 )
 def test_malformed_map_is_an_error_that_names_the_place(content: object, message: str, tmp_path: Path) -> None:
@@ -60,9 +60,9 @@ def test_malformed_map_is_an_error_that_names_the_place(content: object, message
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe\x00", b"[" * 100_000])
 def test_what_is_not_json(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "map.json").write_bytes(content)
-    with pytest.raises(InputError, match=r"map\.json: is not a JSON file"):
+    with pytest.raises(InputError, match=r"map\.json: must be a JSON file"):
         read_class_map(tmp_path / "map.json")
-    with pytest.raises(InputError, match="is not a JSON file"):
+    with pytest.raises(InputError, match="must be a JSON file"):
         read_class_map(tmp_path)
 
 

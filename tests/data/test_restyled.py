@@ -11,7 +11,7 @@ from torch import Tensor
 from crossx.core.errors import InputError
 from crossx.data.folders import ImageFolder
 from crossx.data.quickdraw import QuickDrawStrokes
-from crossx.data.restyled import Restyled
+from crossx.data.restyled import RestyledSketches
 from crossx.data.sketchy import Sketchy
 
 SIZE = 32
@@ -29,7 +29,7 @@ def sketches(tmp_path: Path) -> Sketchy:
 
 
 def drawn(sketches: Sketchy, **style: float) -> Tensor:
-    return Restyled(sketches, **style).read(sketches.names("box")[0], SIZE)
+    return RestyledSketches(sketches, **style).read(sketches.names("box")[0], SIZE)
 
 
 def ink(image: Tensor) -> Tensor:
@@ -59,31 +59,33 @@ def test_an_empty_sheet_stays_empty(tmp_path: Path) -> None:
     layouts.save_photo(tmp_path / "nothing" / "0.png", 255)
     Image.new("L", (64, 64), 255).save(tmp_path / "nothing" / "0.png")
     reader = ImageFolder(str(tmp_path), "sketch")
-    assert (Restyled(reader).read("nothing/0.png", SIZE) == 255).all()
+    assert (RestyledSketches(reader).read("nothing/0.png", SIZE) == 255).all()
 
 
 def test_names_and_instances_are_those_of_the_reader(sketches: Sketchy, tmp_path: Path) -> None:
-    restyled = Restyled(sketches)
+    restyled = RestyledSketches(sketches)
     names = restyled.names("box")
     assert names == sketches.names("box")
     assert restyled.instances(names) == ["n1_1"]
     layouts.quickdraw_strokes(tmp_path, {"cat": 2})
-    assert Restyled(QuickDrawStrokes(str(tmp_path))).read("cat/1", 16).shape == (3, 16, 16)
+    assert RestyledSketches(QuickDrawStrokes(str(tmp_path))).read("cat/1", 16).shape == (3, 16, 16)
 
 
 @pytest.mark.parametrize(
     ("style", "message"),
     [
-        ({"margin": 0.5}, "Restyled.margin: 0.5 is not legal; from 0, below 0.5"),
-        ({"line_width": -1.0}, "Restyled.line_width: -1.0 is not legal; 0 or more"),
-        ({"darkness": 0.0}, "Restyled.darkness: 0.0 is not legal; above 0, at most 1"),
+        ({"margin": 0.5}, r"RestyledSketches\.margin: must be in \[0, 0\.5\), got 0\.5"),
+        ({"line_width": -1.0}, r"RestyledSketches\.line_width: must be at least 0, got -1\.0"),
+        ({"darkness": 0.0}, r"RestyledSketches\.darkness: must be in \(0, 1\], got 0\.0"),
     ],
 )
 def test_mistakes_are_named(style: dict[str, float], message: str, sketches: Sketchy) -> None:
     with pytest.raises(InputError, match=message):
-        Restyled(sketches, **style)
+        RestyledSketches(sketches, **style)
 
 
 def test_photos_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"Restyled\.reader: ImageFolder is not legal, it reads photos"):
-        Restyled(ImageFolder(str(tmp_path), "photo"))
+    with pytest.raises(
+        InputError, match=r"RestyledSketches\.reader: must be .* of sketches, got ImageFolder of photos"
+    ):
+        RestyledSketches(ImageFolder(str(tmp_path), "photo"))

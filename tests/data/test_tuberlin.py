@@ -26,7 +26,7 @@ def test_read_gives_a_grey_sketch(tmp_path: Path) -> None:
 def test_a_file_that_is_not_numbered_is_an_error(tmp_path: Path) -> None:
     layouts.tuberlin(tmp_path, {"airplane": 1})
     layouts.save_sketch(tmp_path / "png/airplane/copy.png", 3)
-    with pytest.raises(InputError, match=r"copy\.png.*number"):
+    with pytest.raises(InputError, match=r"must be named by a number, .*copy\.png"):
         TUBerlin(str(tmp_path)).names("airplane")
 
 

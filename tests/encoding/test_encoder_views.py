@@ -7,7 +7,7 @@ import torch
 from support.runs import SGD, Kind, Teachers, encoder, reconstruction
 from torch import Tensor
 
-from crossx.augmentation import Augment, Augmentation, Collage, Compose, Scribbles
+from crossx.augmentation import Augment, Augmentation, Compose, PasteOnto, Scribbles
 from crossx.core.batches import stack
 from crossx.core.errors import InputError
 from crossx.encoding.losses import SupConLoss
@@ -109,13 +109,13 @@ def test_predictions_are_compared_with_the_features_of_the_views(teachers: Teach
 
 
 def test_new_content_needs_new_soft_labels(teachers: Teachers) -> None:
-    collage = Collage(Scribbles(), stock=4)
+    paste = PasteOnto(Scribbles(), num_backgrounds=4)
     message = r"^judge_views: must be true beside {}_augmentation: {}, whose views show"
-    with pytest.raises(InputError, match=message.format("sketch", "Collage")):
-        module(teachers, "head", None, collage)
+    with pytest.raises(InputError, match=message.format("sketch", "PasteOnto")):
+        module(teachers, "head", None, paste)
     with pytest.raises(InputError, match=message.format("photo", "Compose")):
-        module(teachers, "head", Compose([Augment(flip=0.5), collage]), None)
-    module(teachers, "head", None, collage, judge_views=True)
+        module(teachers, "head", Compose([Augment(flip=0.5), paste]), None)
+    module(teachers, "head", None, paste, judge_views=True)
     with pytest.raises(InputError, match=r"^judge_views: must be false without an augmentation, got true"):
         module(teachers, "head", None, None, judge_views=True)
 

@@ -14,15 +14,13 @@ from torch import Tensor
 from crossx.core.errors import InputError
 from crossx.evaluation.functional import (
     RetrievalScores,
-    ScoreFunction,
     average_precision,
-    cosine_scores,
     embedding_scores,
     precision_at,
     precision_at_recall,
-    rank,
     retrieval_scores,
 )
+from crossx.evaluation.ranking import ScoreFunction, cosine_scores, rank
 
 
 def table(scores: list[list[float]]) -> ScoreFunction:

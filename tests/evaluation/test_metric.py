@@ -105,9 +105,9 @@ def test_images_come_in_the_order_of_their_indices() -> None:
 def test_mistakes_are_named() -> None:
     x, label, index = torch.eye(2), torch.tensor([0, 1]), torch.tensor([0, 1])
     metric = RetrievalMetric()
-    with pytest.raises(InputError, match="modality: 'drawing'"):
+    with pytest.raises(InputError, match="modality: must be one of photo, sketch; got 'drawing'"):
         metric.update(x, label, index, "drawing")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="legal are"):
+    with pytest.raises(InputError, match="embeddings, labels, indices: must have the shapes"):
         metric.update(x, label[:1], index, "photo")
     metric.update(x, label, index, "photo")
     with pytest.raises(InputError, match="width 3"):

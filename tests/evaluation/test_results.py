@@ -85,7 +85,10 @@ def test_a_failed_csv_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("change", "names"),
     [
-        ({"scores": torch.tensor([[1.0, 0.0], [0.5, 0.6]])}, "not sorted, best first, in the list of query 1"),
+        (
+            {"scores": torch.tensor([[1.0, 0.0], [0.5, 0.6]])},
+            "best first, got a rising one in the list of query 1",
+        ),
         ({"scores": torch.tensor([[torch.nan, 0.0], [0.5, 0.4]])}, "NaN in the list of query 0"),
         ({"gallery": torch.tensor([[3, 3], [0, 1]])}, "twice in the list of query 0"),
         ({"ap_all": torch.zeros(3)}, "shapes"),
@@ -99,7 +102,7 @@ def test_inconsistent_lists_are_refused(change: dict[str, Tensor], names: str) -
 
 def test_from_embeddings_names_mistakes() -> None:
     queries, gallery, query_labels, gallery_labels = problem()
-    with pytest.raises(InputError, match="k: 0"):
+    with pytest.raises(InputError, match="k: must be at least 1, got 0"):
         RetrievalResults.from_embeddings(queries, gallery, query_labels, gallery_labels, k=0)
     with pytest.raises(InputError, match="query_labels"):
         RetrievalResults.from_embeddings(queries, gallery, query_labels[1:], gallery_labels)
@@ -152,7 +155,7 @@ def test_resampled_classes_bring_their_queries() -> None:
     assert paired_bootstrap(a, b, samples=200, classes=torch.arange(40)) == pytest.approx(of_queries)
     a[30:] = b[30:] = torch.nan  # a class whose queries do not count is not drawn
     assert paired_bootstrap(a, b, samples=200, classes=classes) == pytest.approx((0.4, 0.4, 0.4))
-    with pytest.raises(InputError, match=r"classes: shape \(39,\), legal is \(Q,\), here \(40,\)"):
+    with pytest.raises(InputError, match=r"classes: must have the shape of a, \(40,\), got \(39,\)"):
         paired_bootstrap(a, b, classes=classes[1:])
 
 
@@ -165,7 +168,7 @@ def test_a_ratio_is_that_of_means_of_the_same_queries() -> None:
     of_queries = paired_ratio(a, b, samples=2000)
     assert of_queries == pytest.approx((1.9 / 0.8, 0.5, 3))
     assert paired_ratio(a, b, samples=200, classes=torch.arange(4)) == paired_ratio(a, b, samples=200)
-    with pytest.raises(InputError, match=r"b: 0\.0 is not legal; above 0"):
+    with pytest.raises(InputError, match=r"b: must be above 0, got 0\.0"):
         paired_ratio(a, b * 0)
 
 
@@ -175,7 +178,7 @@ def test_a_ratio_is_that_of_means_of_the_same_queries() -> None:
         ([0.1], [0.1, 0.2], 10, "shapes"),
         ([0.1], [torch.nan], 10, "only one"),
         ([torch.nan], [torch.nan], 10, "no query"),
-        ([0.1], [0.2], 0, "samples: 0"),
+        ([0.1], [0.2], 0, "samples: must be at least 1, got 0"),
     ],
 )
 def test_bootstrap_names_mistakes(a: list[float], b: list[float], samples: int, names: str) -> None:

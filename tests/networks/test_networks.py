@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -5,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from crossx.core.errors import InputError
+from crossx.core.specs import class_name
 from crossx.networks.base import Network
 from crossx.networks.build import build_network
 from crossx.networks.preprocessing import prepare
@@ -80,7 +86,7 @@ def test_timm_network_takes_arguments_and_leaves_the_random_stream_alone() -> No
 
 
 def test_timm_network_with_two_heads_is_refused() -> None:
-    with pytest.raises(InputError, match="does not come apart"):
+    with pytest.raises(InputError, match="cannot be split into features and classifier"):
         TimmNetwork("deit_tiny_distilled_patch16_224", arguments={"depth": 1})
 
 
@@ -109,10 +115,58 @@ def test_only_loaded_networks_are_found_and_nothing_is_imported() -> None:
         def pooled(self, x: Tensor) -> Tensor:
             return x
 
-    assert isinstance(build_network("Tiny", {"widths": [2]}, 3), Tiny)
-    for name in ("os.system", "crossx.backbones.SmallResNet", "Unfinished", "TimmNetwork"):
-        with pytest.raises(InputError, match=r"is unknown; legal are \['SmallResNet'"):
+    assert isinstance(build_network(class_name(Tiny), {"widths": [2]}, 3), Tiny)
+    for name in ("os.system", "crossx.backbones.SmallResNet", "Tiny", class_name(Unfinished)):
+        with pytest.raises(InputError, match=r"is not loaded; loaded are .*SmallResNet"):
             build_network(name, {}, 3)
+    with pytest.raises(InputError, match="must be timm:<model name>"):
+        build_network("TimmNetwork", {}, 3)
+
+
+OWN_RESNET = """
+from torch import nn
+from crossx.networks.base import Network
+
+class SmallResNet(Network):
+    def __init__(self, num_classes=0, widths=(4,)):
+        super().__init__()
+        self.num_features, self.num_classes = widths[-1], num_classes
+        self.head = nn.Linear(widths[-1], num_classes)
+
+    def pooled(self, x):
+        return x.mean((2, 3)) @ x.new_ones(3, self.num_features)
+
+    def classify(self, features):
+        return self.head(features)
+"""
+
+
+@pytest.mark.parametrize("own_first", [True, False])
+def test_a_class_of_the_same_name_in_another_package_is_never_taken_for_ours(tmp_path: Path, own_first: bool) -> None:
+    (tmp_path / "mylab.py").write_text(OWN_RESNET)
+    ours = "from crossx.networks.small_resnet import SmallResNet as Ours"
+    imports = ["from mylab import SmallResNet as Own", ours] if own_first else [ours, "from mylab import *"]
+    code = f"""
+        {"; ".join(imports)}
+        import mylab
+        from crossx.networks.build import build_network
+        from crossx.core.specs import class_name
+        assert type(build_network("SmallResNet", {{"widths": [4]}}, 3)) is Ours
+        assert type(build_network("mylab.SmallResNet", {{"widths": [4]}}, 3)) is mylab.SmallResNet
+        assert (class_name(Ours), class_name(mylab.SmallResNet)) == ("SmallResNet", "mylab.SmallResNet")
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, env=environment)
+
+
+def test_thin_strokes_of_a_large_sketch_survive_in_a_small_one() -> None:
+    # 16 black lines of one pixel, 16 pixels apart, on white: a sixteenth of the ink, wherever the lines begin.
+    for start in range(16):
+        sketch = torch.ones(1, 3, 256, 256)
+        sketch[..., start::16] = 0
+        small = prepare(sketch, 16, torch.zeros(3), torch.ones(3))
+        ink = (1 - small).mean()
+        assert 0.9 / 16 < ink < 1.1 / 16, start
 
 
 def test_prepare_normalises_and_resizes_only_where_needed() -> None:

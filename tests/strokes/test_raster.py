@@ -64,11 +64,11 @@ def test_what_leaves_the_square_is_cut_off() -> None:
 
 
 def test_user_mistakes_are_named() -> None:
-    with pytest.raises(InputError, match="not normalised"):
+    with pytest.raises(InputError, match="must be normalised"):
         rasterise([LINE * 255], 32, 2.0)
-    with pytest.raises(InputError, match="width 0"):
+    with pytest.raises(InputError, match=r"width: must be above 0, got 0\.0"):
         rasterise([LINE], 32, 0.0)
-    with pytest.raises(InputError, match="size 0"):
+    with pytest.raises(InputError, match="size: must be at least 1, got 0"):
         rasterise([LINE], 0, 1.0)
     with pytest.raises(InputError, match="NaN"):
         rasterise([LINE * np.float32(np.nan)], 32, 1.0)

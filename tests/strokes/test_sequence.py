@@ -85,7 +85,7 @@ def test_malformed_strokes_are_refused_by_their_number(bad: npt.NDArray[np.float
 
 
 def test_bad_numbers_are_refused() -> None:
-    with pytest.raises(InputError, match="tolerance: -1"):
+    with pytest.raises(InputError, match="tolerance: must be at least 0, got -1"):
         simplify([], -1)
-    with pytest.raises(InputError, match=r"margin: 0\.5"):
+    with pytest.raises(InputError, match=r"margin: must be in \[0, 0\.5\), got 0\.5"):
         fit_unit_square([], 0.5)

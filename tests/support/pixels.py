@@ -1,4 +1,4 @@
-"""Images for tests of the generators' losses: free pixels that a loss can move, and real images."""
+"""Inputs of the generators' losses: free pixels that a loss can move, and real images."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -32,7 +32,7 @@ SHAPES = Teachers("crossx:assets/shapes_photo.safetensors", "crossx:assets/shape
 
 
 def real_images() -> tuple[Tensor, Tensor]:
-    """80 real photos and 80 real sketches, unknown to the trained teachers, (80, 3, 32, 32), in no order."""
+    """80 real photos and 80 real sketches that the trained teachers have not seen, (80, 3, 32, 32), in no order."""
     dataset = ShapesDataset(size=32, train=2, validation=8, test=2)
     order = torch.randperm(80, generator=torch.Generator().manual_seed(0)).tolist()
     lists = (dataset.images(modality, "validation") for modality in MODALITIES)
@@ -47,11 +47,11 @@ def save_discriminator(
     norm: Literal["batch", "group"] = "batch",
     seed: int = 5,
 ) -> str:
-    """An untrained classifier of photos and sketches, or of other classes."""
+    """An untrained classifier of photos and sketches, or of what else it should know."""
     torch.manual_seed(seed)
     arguments = {"widths": [8, 8], "norm": norm}
     network = build_network("SmallResNet", arguments, len(classes))
-    network.get_parameter("head.weight").data.mul_(20)  # so that its output depends on the image
+    network.get_parameter("head.weight").data.mul_(20)  # so that what it says depends on the image
     card = TeacherCard(modality, "SmallResNet", tuple(classes), SIZE, (0.5,) * 3, (0.5,) * 3, arguments)
     save_teacher(path, network, card)
     return str(path)
@@ -60,17 +60,17 @@ def save_discriminator(
 def guided(teachers: Teachers, discriminator: str) -> ReconstructionModule:
     """Generators with the terms that compare whole batches, hold a network, or need the other modality's teacher."""
     torch.manual_seed(0)
+    generator = partial(UpsamplingGenerator, size=SIZE, latent_dim=8, width=8, norm="group")
     terms = {
         "statistics": ReconstructionTerm(BatchNormStatisticsLoss()),
         "guidance": ReconstructionTerm(StatisticsGuidanceLoss),
         "discriminator": ReconstructionTerm(DiscriminatorGuidanceLoss(discriminator), 0.5),
     }
-    generator = partial(UpsamplingGenerator, size=SIZE, latent_dim=8, width=8, norm="group")
     return ReconstructionModule(*teachers, generator, terms, optimizer=SGD)
 
 
 class Pixels(nn.Module):
-    """Pairs whose images are parameters, with the outputs of both teachers on both modalities.
+    """Pairs whose images are parameters, with the outputs of two teachers on both modalities.
 
     Args:
         teachers: The teachers' files.

@@ -64,7 +64,7 @@ def test_modality_teacher_has_the_two_modalities_as_classes() -> None:
 
 
 def test_unknown_and_missing_keys_are_named() -> None:
-    with pytest.raises(InputError, match=r"unknown keys \['colour'\].*legal are \['modality', 'network'"):
+    with pytest.raises(InputError, match=r"must have keys of \['modality', 'network'.*unknown keys \['colour'\]"):
         TeacherCard.from_mapping({**VALUES, "colour": 1}, "f")
     without = {key: value for key, value in VALUES.items() if key not in ("mean", "classes")}
     with pytest.raises(InputError, match=r"lacks \['classes', 'mean'\]"):

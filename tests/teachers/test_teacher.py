@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from crossx.core.specs import class_name
 from crossx.networks.base import Network
 from crossx.networks.build import build_network
 from crossx.networks.small_resnet import SmallResNet
@@ -195,7 +196,7 @@ def test_a_network_of_ones_own_needs_only_to_be_loaded(tmp_path: Path) -> None:
             logits: Tensor = self.linear(features)
             return logits
 
-    card = TeacherCard("sketch", "Mine", ("a", "b"), 8, (0.0,) * 3, (1.0,) * 3)
+    card = TeacherCard("sketch", class_name(Mine), ("a", "b"), 8, (0.0,) * 3, (1.0,) * 3)
     save_teacher(tmp_path / "mine.safetensors", Mine(2), card)
     teacher = load_teacher(tmp_path / "mine.safetensors")
     assert isinstance(teacher.network, Mine)

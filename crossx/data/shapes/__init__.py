@@ -1,1 +1,5 @@
-"""The embedded data set: drawings and photos of ten shapes."""
+"""The embedded data set: procedural photos and sketches of ten objects."""
+
+from crossx.data.shapes.dataset import ShapesDataset
+
+__all__ = ["ShapesDataset"]

@@ -1,4 +1,4 @@
-"""Plane curves as dense polylines (N, 2), x to the right and y down, to compose drawings from."""
+"""Plane curves as dense polylines, (N, 2), x to the right and y down."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -28,7 +28,7 @@ def polygon(*corners: tuple[float, float]) -> Curve:
 
 
 def spline(knots: Sequence[tuple[float, float]], closed: bool = False, points: int = 7) -> Curve:
-    """Smooth curve through the knots (uniform Catmull-Rom), with `points` points a knot."""
+    """Smooth curve through the knots (uniform Catmull-Rom), with `points` points for each knot."""
     p = np.array(knots, dtype=np.float64)
     p = np.concatenate([p[-1:], p, p[:2]]) if closed else np.concatenate([p[:1], p, p[-1:]])
     a, b, c, d = p[:-3, None], p[1:-2, None], p[2:-1, None], p[3:, None]
@@ -46,14 +46,14 @@ def band(centre: Curve, width: float) -> Curve:
 
 
 def resample(curve: Curve, spacing: float) -> Curve:
-    """The same polyline with points at most `spacing` apart, ends kept; corners are cut by less than the spacing."""
+    """Resample a polyline with points at most `spacing` apart, ends kept; corners are cut by less than `spacing`."""
     travelled = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
     at = np.linspace(0.0, travelled[-1], max(2, int(np.ceil(travelled[-1] / spacing)) + 1))
     return np.stack([np.interp(at, travelled, curve[:, 0]), np.interp(at, travelled, curve[:, 1])], axis=1)
 
 
 def inside(points: Curve, outline: Curve) -> npt.NDArray[np.bool_]:
-    """Which points, (N, 2), lie inside a closed outline, by the even-odd rule: (N,)."""
+    """Mask of the points, (N, 2), inside a closed outline by the even-odd rule, (N,)."""
     x, y = points[:, :1], points[:, 1:]
     (x0, y0), (x1, y1) = outline.T, np.roll(outline, -1, axis=0).T
     straddles = (y0 > y) != (y1 > y)

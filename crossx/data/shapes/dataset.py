@@ -1,9 +1,9 @@
-"""Shapes: ten everyday objects, drawn by programs as photo-like images and as hand-like sketches.
+"""Shapes: procedural photo-like images and hand-like sketches of ten everyday objects.
 
-The data set that quickstart, tests and demos use: nothing is downloaded and no file is opened. A photo fills an
-object's parts (colour, texture, light, shadow, clutter, viewpoint, camera); a sketch draws their outlines with an
-imprecise hand that leaves parts out. Nothing but shape tells the class: colours, textures, backgrounds, line widths,
-viewpoints and scales come from the same distributions for all.
+The quickstart, the tests and demos use this data set, which needs no download and no files. A photo fills the parts of
+an object (colour, texture, light, shadow, clutter, viewpoint, camera); a sketch draws their outlines imprecisely and
+leaves parts out. The class is visible in the shape only: colours, textures, backgrounds, line widths, viewpoints and
+scales have the same distributions for all classes.
 """
 
 import hashlib
@@ -24,25 +24,25 @@ from crossx.strokes.sequence import Strokes
 from crossx.types import Modality, Split
 
 FORMAT = 1
-"""Raised whenever the same arguments give other images."""
+"""Version of the drawings; increased whenever the same arguments give other images."""
 
 _SPLITS: tuple[Split, ...] = get_args(Split)
 _OBJECT, _PHOTO, _SKETCH, _PEN = range(4)
 
 
 class ShapesDataset(RetrievalData):
-    """Photos and sketches of ten objects; see the module's description.
+    """Procedural photos and sketches of ten objects; see the description of the module.
 
-    An image is a pure function of (seed, split, class, instance): other counts leave it as it is, and another size
-    shows the same scene. A photo and the sketches of one instance show an object of the same proportions.
+    An image is a pure function of (seed, split, class, instance): other counts do not change it, and another size shows
+    the same scene. A photo and the sketches of one instance show an object of the same proportions.
 
     Args:
         size: Side of the images in pixels, at least 16.
-        seed: Another seed is another data set of the same kind, in [0, 2^64).
-        train: Instances per class for training.
-        validation: Instances per class for validation.
-        test: Instances per class for test.
-        sketches: Sketches per instance, at least 1.
+        seed: Seed of all images, in [0, 2^64).
+        train: Instances of each class for training.
+        validation: Instances of each class for validation.
+        test: Instances of each class for test.
+        sketches: Sketches for each instance, at least 1.
         cache: Keep drawn images in memory; the default 8,000 at 32 px take 25 MB.
 
     Raises:
@@ -70,7 +70,7 @@ class ShapesDataset(RetrievalData):
             *((split, count, 0) for split, count in counts.items()),
         ]:
             if not least <= value < 2**64:
-                raise InputError(f"{field}: {value} must be at least {least} and below 2^64")
+                raise InputError(f"{field}: must be in [{least}, 2^64), got {value}")
         self.size = size
         self.seed = seed
         self.counts = counts
@@ -93,7 +93,7 @@ class ShapesDataset(RetrievalData):
         """
         total = len(self.classes) * self.counts[split] * self.sketches
         if not 0 <= i < total:
-            raise InputError(f"i: {i} is not the index of one of the {total} {split} sketches")
+            raise InputError(f"i: must be the index of one of the {total} {split} sketches, got {i}")
         instance, copy = divmod(i, self.sketches)
         return draw_sketch(self._object(split, instance), self._random(split, instance, _SKETCH, copy))
 
@@ -108,9 +108,9 @@ class ShapesDataset(RetrievalData):
         return draw_object(name, self._random(split, instance, _OBJECT))
 
     def _random(self, split: Split, instance: int, purpose: int, copy: int = 0) -> np.random.Generator:
-        """Random numbers that depend on nothing but the arguments, `instance` counting over all classes of a split."""
+        """Random generator for one draw of one instance, which is counted over all classes of a split."""
         label, number = divmod(instance, self.counts[split])
-        # Philox is counter-based: each of these counters starts a stream of 2^64 blocks of its own.
+        # Philox is counter-based: each of these counters starts an independent stream of 2^64 blocks.
         counter = [0, number, label * len(_SPLITS) + _SPLITS.index(split), copy * 4 + purpose]
         return np.random.Generator(np.random.Philox(key=self.seed, counter=counter))
 
@@ -140,7 +140,7 @@ class ShapesImages(LabelledImages):
         if self.modality == "photo":
             photo = render_photo(data._object(self.split, instance), size, data._random(self.split, instance, _PHOTO))
             return torch.tensor(photo).permute(2, 0, 1).contiguous()
-        # Wide enough to be seen at 32 px, and finer in proportion on larger images.
+        # Wide enough to be visible at 32 px, and relatively finer on larger images.
         width = data._random(self.split, instance, _PEN, copy).uniform(1.2, 2.0) * max(1.0, (size / 32) ** 0.5)
         sketch = rasterise(data.strokes(self.split, i), size, width)
         return torch.tensor(sketch).expand(3, -1, -1).clone()

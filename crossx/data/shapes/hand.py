@@ -1,4 +1,4 @@
-"""An imprecise hand: exact curves in, the strokes that a person might have drawn out."""
+"""Imprecise strokes, as if drawn by hand, from exact curves."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,20 +14,20 @@ CORNER = np.radians(40.0)
 def draw_by_hand(
     curves: Sequence[Curve], rng: np.random.Generator, wobble: float = 0.012, slip: float = 0.02
 ) -> list[Curve]:
-    """Redraw curves of about unit extent the way a hand does.
+    """Redraw curves of about unit extent as a hand would.
 
-    Each curve is misplaced a little as a whole; some are drawn in one go, some with the pen lifted at the corners;
-    every stroke stops short of its end or runs over it; and the line sways with long wavelengths (white noise would
-    look like a tremor, not like a hand).
+    Each curve is misplaced a little as a whole. Some curves are drawn in one stroke, others with the pen lifted at the
+    corners. Every stroke stops short of its end or overshoots it, and sways with long wavelengths (white noise would
+    look like a tremor).
 
     Args:
-        curves: What was meant, in drawing order; a closed curve repeats its first point.
-        rng: Source of all imprecision.
+        curves: Exact curves in drawing order; a closed curve repeats its first point.
+        rng: Source of all random numbers.
         wobble: Standard deviation of the sway, in the unit of the curves.
-        slip: Standard deviation of position and of each stroke's over- or undershoot.
+        slip: Standard deviation of the position and of each stroke's overshoot, in the unit of the curves.
 
     Returns:
-        The strokes, at least one a curve.
+        The strokes, at least one for each curve.
     """
     strokes: list[Curve] = []
     for curve in curves:
@@ -39,7 +39,7 @@ def draw_by_hand(
 
 
 def _misplace(curve: Curve, rng: np.random.Generator, slip: float) -> Curve:
-    """Shift, turn and scale around the curve's own centre."""
+    """Shift, turn and scale a curve around its centre."""
     centre = curve.mean(axis=0)
     angle, (stretch_x, stretch_y) = rng.normal(0.0, 2 * slip), 1 + rng.normal(0.0, 2 * slip, 2)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * [stretch_x, stretch_y]
@@ -48,7 +48,7 @@ def _misplace(curve: Curve, rng: np.random.Generator, slip: float) -> Curve:
 
 
 def _restart(curve: Curve, rng: np.random.Generator) -> Curve:
-    """A closed curve begun at another of its points."""
+    """Start a closed curve at another of its points."""
     start = int(rng.integers(len(curve) - 1))
     return np.concatenate([curve[start:-1], curve[: start + 1]])
 
@@ -87,7 +87,7 @@ def _sway(curve: Curve, rng: np.random.Generator, wobble: float) -> Curve:
     """Add a sum of slow waves along the arc, independent in x and y."""
     arc = SPACING * np.arange(len(curve))
     waves = 3
-    frequency = rng.uniform(0.3, 3.0, (waves, 2))  # cycles a unit of length: wavelengths from a third up
+    frequency = rng.uniform(0.3, 3.0, (waves, 2))  # cycles for each unit of length: wavelengths of a third and more
     phase = rng.uniform(0.0, 2 * np.pi, (waves, 2))
     amplitude = rng.normal(0.0, wobble * np.sqrt(2 / waves), (waves, 2))
     swayed: Curve = curve + (np.sin(2 * np.pi * frequency * arc[:, None, None] + phase) * amplitude).sum(axis=1)

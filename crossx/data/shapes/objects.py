@@ -1,4 +1,4 @@
-"""Programs that draw everyday objects: each is a list of parts with random proportions."""
+"""Procedural everyday objects: lists of parts with random proportions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ class Part:
         curve: Outline of an area, or centre line of a thin part, (N, 2).
         width: Thickness of a thin part, which a sketch draws as one line; 0 for an area.
         minor: Whether a sketch may leave it out.
-        material: Which of the object's materials it is made of, below `MATERIALS`.
+        material: Index of the part's material, below `MATERIALS`.
     """
 
     curve: Curve
@@ -29,7 +29,7 @@ class Part:
 
     @property
     def outline(self) -> Curve:
-        """What it covers, as a closed curve."""
+        """Closed outline of the area that the part covers."""
         return band(self.curve, self.width) if self.width else self.curve
 
 
@@ -286,10 +286,10 @@ def draw_object(name: str, rng: np.random.Generator) -> list[Part]:
 
     Args:
         name: A key of `PROGRAMS`.
-        rng: Source of its proportions and of the side it faces.
+        rng: Source of the proportions and of the direction that the object faces.
 
     Returns:
-        Its parts in painting order, centred, the longer side from -1 to 1.
+        The parts in painting order, centred, the longer side from -1 to 1.
     """
     parts = PROGRAMS[name](rng)
     points = np.concatenate([part.outline for part in parts])

@@ -13,7 +13,7 @@ Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 
 SUPERSAMPLING = 4
 
-# Difficulty, as mean numbers of scraps a photo.
+# Difficulty: mean numbers of scraps in a photo.
 CLUTTER = 2.0
 OCCLUDERS = 0.4
 
@@ -110,7 +110,7 @@ class _Material:
 
 
 class _Canvas:
-    """A picture in the making: float32 colours, (S, S, 3), about 0 to 1, painted through anti-aliased masks."""
+    """Float32 image, (S, S, 3), about 0 to 1, painted through antialiased masks."""
 
     def __init__(self, size: int, rng: np.random.Generator) -> None:
         self.size = size

@@ -7,8 +7,8 @@ from crossx.data.shapes.hand import draw_by_hand
 from crossx.data.shapes.objects import Part
 from crossx.strokes.sequence import Strokes, fit_unit_square
 
-# Difficulty: shares of parts left out (never the largest) and hatched; mean number of things around the object,
-# less those that find no room.
+# Difficulty: shares of parts that are left out (never the largest) and hatched, and the mean number of doodles around
+# the object before those without room are dropped.
 MINOR_OMITTED = 0.5
 MAJOR_OMITTED = 0.16
 HATCHING = 0.12
@@ -36,7 +36,7 @@ def draw_sketch(parts: list[Part], rng: np.random.Generator) -> Strokes:
         if not part.width and rng.random() < HATCHING:
             lines += _hatching(part.curve, rng)
         curves += [line @ turn.T for line in lines]
-    haste = rng.uniform(0, 1)  # from a careful drawing to a scrawl
+    haste = rng.uniform(0, 1)  # from a careful drawing to a scribble
     wobble, slip = 0.006 + 0.034 * haste, 0.01 + 0.045 * haste
     margin = rng.uniform(0.04, 0.28)
     strokes = fit_unit_square(_strokes(draw_by_hand(curves, rng, wobble, slip)), margin)

@@ -6,7 +6,7 @@ from typing import Any
 
 from crossx.core.errors import InputError
 from crossx.core.paths import resolve
-from crossx.core.specs import loaded_subclasses
+from crossx.core.specs import build, to_spec
 from crossx.core.tensor_files import read_safetensors, write_safetensors
 from crossx.reconstruction.generators.base import Generator
 from crossx.reconstruction.generators.pair import GeneratorPair
@@ -22,7 +22,7 @@ def save_generators(path: Path, generators: GeneratorPair) -> None:
         generators: Both.
     """
     specs: dict[str, Any] = {
-        side: {"class": type(generator).__name__, "arguments": generator.arguments()}
+        side: to_spec(type(generator), generator.arguments())
         for side, generator in (("photo", generators.photo), ("sketch", generators.sketch))
     }
     write_safetensors(path, generators.state_dict(), {_METADATA: json.dumps(specs)})
@@ -32,22 +32,28 @@ def load_generators(path: str, field: str) -> GeneratorPair:
     """Read the two generators of an earlier run, ready to sample and without gradient.
 
     Raises:
-        InputError: When the file does not exist, is no such file, or names a generator class that is not loaded.
+        InputError: When the file does not exist, is no file of generators, was written by crossx 0.1.0, or names a
+            generator class that is not loaded.
     """
     file = resolve(path, field)
     tensors, metadata = read_safetensors(file, field)
     try:
         specs = json.loads(metadata[_METADATA])
-        pair = GeneratorPair(*(_build(specs[side]) for side in ("photo", "sketch")))
+        if specs["photo"].keys() >= {"class", "arguments"}:
+            raise _OldFileError
+        # An abstract base, of which only subclasses are built.
+        pair = GeneratorPair(*(build(specs[side], Generator) for side in ("photo", "sketch")))  # type: ignore[type-abstract]
         pair.load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:  # InputError and JSON's error are ValueErrors
+    except _OldFileError:
+        raise InputError(
+            f"{field}: {file} was written by crossx 0.1.0; train the generators again with this version, or use the "
+            "file with crossx 0.1.0"
+        ) from None
+    # InputError and JSON's error are ValueErrors.
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise InputError(f"{field}: {file} does not hold two generators saved by crossx ({error})") from error
     return pair.requires_grad_(False).eval()
 
 
-def _build(spec: dict[str, Any]) -> Generator:
-    # The file is untrusted: a class is looked up among those already loaded, nothing is imported by name.
-    known = {cls.__name__: cls for cls in loaded_subclasses(Generator)}  # type: ignore[type-abstract]  # abstract on purpose
-    if spec["class"] not in known:
-        raise InputError(f"generator class {spec['class']!r} is not loaded; known: {', '.join(sorted(known))}")
-    return known[spec["class"]](**spec["arguments"])
+class _OldFileError(Exception):
+    """The file has the form of crossx 0.1.0."""

@@ -28,7 +28,7 @@ class Filmstrip(AfterValidation):
     """Writes `filmstrip.png`: photo over sketch of fixed latents, a column a time, beside the curve of `val/map_all`.
 
     Below each image stands the class that its teacher predicts, with `=` and a green frame where both teachers predict
-    the same class of a pair, and with `≠` and a red frame where they do not. The strip is kept in checkpoints, so that
+    the same class of a pair, and with `x` and a red frame where they do not. The strip is kept in checkpoints, so that
     a resumed run goes on with it. Only modules with generators have one.
 
     Args:

@@ -57,7 +57,7 @@ class PairSheets(AfterValidation):
 
 
 def pair_sheet(pairs: PairBatch, teachers: TeacherPair, count: int, title: str) -> Sheet:
-    """Draw pairs: `=` and green where both teachers predict the same class, `≠` and red where they do not."""
+    """Draw pairs: `=` and green where both teachers predict the same class, `x` and red where they do not."""
     vocabulary = teachers.vocabulary
     pairs = take(pairs, slice(count))
     photo = vocabulary.union_posterior(pairs.photo_teacher.logits, "photo").max(1)

@@ -19,7 +19,7 @@ from crossx.types import Split
 class RetrievalSheets(Callback):
     """Writes `retrieval/<split>_step_<n>.png`: queries with their first ten photos.
 
-    Photos of the query's class have `=` and a green frame, others `≠` and a red one. The queries are spread over all
+    Photos of the query's class have `=` and a green frame, others `x` and a red one. The queries are spread over all
     classes; below them stand the worst queries of the run. `retrieval/<split>.csv` has the ranked lists of all queries.
 
     Args:
@@ -85,7 +85,7 @@ class RetrievalSheets(Callback):
         worst = [query for query in results.worst_queries(self.worst).tolist() if query not in spread]
         rows = [*spread, *worst]
         k = results.gallery.shape[1]
-        last = f"; the last {len(worst)} rows are the worst queries" if worst else ""
+        last = f"; worst queries in the last rows: {len(worst)}" if worst else ""
         title = f"{title}: query and its first {k} photos ({AGREE} green: of the query's class){last}"
         sheet = Sheet(len(rows), k + 1, side=72, lines=1, title=title)
         for row, query in enumerate(rows):

@@ -12,8 +12,8 @@ from crossx.core.tensor_files import atomic_path
 RIGHT = (34, 139, 34)
 WRONG = (200, 30, 30)
 NEUTRAL = (120, 120, 120)
-AGREE, DISAGREE = "=", "≠"
-"""Signs before a text, so that no picture relies on the colour of a frame alone."""
+AGREE, DISAGREE = "=", "x"
+"""Signs before a text, so that no picture relies on the colour of a frame alone; Pillow's font has few others."""
 _GAP = 6
 _FRAME = 3
 _LINE = 13

@@ -56,4 +56,6 @@ def _encoder_config(module: pl.LightningModule) -> dict[str, Any]:
     config = module.run_config if isinstance(module, CrossxModule) else {}
     config = config.get("model", {}).get("init_args", {})
     config = config.get("encoding", {}).get("init_args", config)
-    return {side: config[side] for side in ("photo_encoder", "sketch_encoder") if side in config}
+    if "encoder" not in config:
+        return {}
+    return {"photo_encoder": config["encoder"], "sketch_encoder": config.get("sketch_encoder") or config["encoder"]}

@@ -142,7 +142,7 @@ def test_split_hash_tells_data_sets_apart() -> None:
 )
 def test_user_mistakes_are_named(field: str, value: int) -> None:
     arguments: dict[str, Any] = {field: value}
-    with pytest.raises(InputError, match=f"{field}: {value} "):
+    with pytest.raises(InputError, match=rf"^{field}: must be in \[.*\), got {value}$"):
         ShapesDataset(**arguments)
 
 
@@ -150,7 +150,7 @@ def test_an_empty_split_and_a_missing_sketch_are_refused(data: ShapesDataset) ->
     with pytest.raises(InputError, match="empty"):
         ShapesDataset(validation=0).images("photo", "validation")
     for i in (-1, 150):
-        with pytest.raises(InputError, match=f"i: {i} "):
+        with pytest.raises(InputError, match=f"^i: must be the index of one of the 150 test sketches, got {i}$"):
             data.strokes("test", i)
 
 

@@ -1,37 +1,39 @@
-"""Images drawn by chance, and how others are pasted on them."""
+"""Procedural backgrounds, and how images are pasted onto them."""
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
 
-from crossx.augmentation import Canvas, DeadLeaves, Scribbles
-from crossx.augmentation.canvases import _distance
+from crossx.augmentation import BackgroundGenerator, DeadLeaves, Scribbles
+from crossx.augmentation.backgrounds import _distance
 from crossx.core.errors import InputError
 
-CANVASES: list[Canvas] = [DeadLeaves(), Scribbles()]
+GENERATORS: list[BackgroundGenerator] = [DeadLeaves(), Scribbles()]
 
 
-def drawn(canvas: Canvas, count: int = 12, height: int = 32, width: int = 32, seed: int = 0) -> torch.Tensor:
-    return canvas.draw(count, height, width, torch.Generator().manual_seed(seed))
+def drawn(
+    generator: BackgroundGenerator, count: int = 12, height: int = 32, width: int = 32, seed: int = 0
+) -> torch.Tensor:
+    return generator.draw(count, height, width, torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("canvas", CANVASES)
+@pytest.mark.parametrize("generator", GENERATORS)
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 48), (17, 33)])
-def test_canvases_are_images_of_the_asked_size(canvas: Canvas, height: int, width: int) -> None:
-    images = drawn(canvas, 5, height, width)
+def test_backgrounds_are_images_of_the_asked_size(generator: BackgroundGenerator, height: int, width: int) -> None:
+    images = drawn(generator, 5, height, width)
     assert images.shape == (5, 3, height, width)
     assert images.min() >= 0
     assert images.max() <= 1
     assert (images.std((1, 2, 3)) > 0.02).all()  # none is empty
 
 
-@pytest.mark.parametrize("canvas", CANVASES)
-def test_chance_is_the_generator_s(canvas: Canvas) -> None:
-    assert torch.equal(drawn(canvas), drawn(canvas))
-    other = drawn(canvas, seed=1)
-    assert ((drawn(canvas) - other).abs().mean((1, 2, 3)) > 0.02).all()
-    first, second = drawn(canvas, 2)
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_chance_is_the_generator_s(generator: BackgroundGenerator) -> None:
+    assert torch.equal(drawn(generator), drawn(generator))
+    other = drawn(generator, seed=1)
+    assert ((drawn(generator) - other).abs().mean((1, 2, 3)) > 0.02).all()
+    first, second = drawn(generator, 2)
     assert (first - second).abs().mean() > 0.02
 
 
@@ -85,8 +87,8 @@ def test_lines_are_as_thick_across_as_down() -> None:
 @pytest.mark.parametrize(("smallest", "largest"), [(0.35, 0.9), (0.5, 0.5), (1.0, 1.0)])
 def test_a_rectangle_of_the_photo_is_pasted(smallest: float, largest: float) -> None:
     torch.manual_seed(0)
-    images, canvases = torch.ones(300, 3, 40, 60), torch.zeros(300, 3, 40, 60)
-    pasted = DeadLeaves(smallest, largest).paste(images, canvases)
+    images, backgrounds = torch.ones(300, 3, 40, 60), torch.zeros(300, 3, 40, 60)
+    pasted = DeadLeaves(smallest, largest).paste(images, backgrounds)
     rows, columns = pasted[:, 0].amax(2).sum(1), pasted[:, 0].amax(1).sum(1)
     assert torch.equal(pasted[:, 0].sum((1, 2)), rows * columns)  # rectangles, none in pieces
     for side, found in ((40, rows), (60, columns)):
@@ -99,11 +101,11 @@ def test_a_rectangle_of_the_photo_is_pasted(smallest: float, largest: float) -> 
 
 
 def test_ink_is_put_on_ink() -> None:
-    images, canvases = torch.rand(2, 4, 3, 8, 8)
-    assert torch.equal(Scribbles().paste(images, canvases), torch.minimum(images, canvases))
+    images, backgrounds = torch.rand(2, 4, 3, 8, 8)
+    assert torch.equal(Scribbles().paste(images, backgrounds), torch.minimum(images, backgrounds))
 
 
 @pytest.mark.parametrize(("smallest", "largest"), [(0.0, 0.5), (0.6, 0.5), (0.5, 1.1), (float("nan"), 0.5)])
 def test_sides_are_in_range(smallest: float, largest: float) -> None:
-    with pytest.raises(InputError, match=r"canvas: smallest .* and largest .* are not legal; above 0, up to 1"):
+    with pytest.raises(InputError, match=r"^DeadLeaves\.(smallest|largest): must be in \(0, "):
         DeadLeaves(smallest, largest)

@@ -1,4 +1,4 @@
-"""Images of nothing, drawn by chance: what images are pasted on in a collage."""
+"""Procedural background images for `PasteOnto`."""
 
 import math
 from abc import ABC, abstractmethod
@@ -6,68 +6,66 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from crossx.core.errors import InputError
+from crossx.core.checks import must_be_in
 
 _LEAVES = 24
 _STROKES = 12
-_POINTS = 20  # corners of a stroke
+_POINTS = 20  # corners of each stroke
 
 
-class Canvas(ABC):
-    """What images of one modality are pasted on, and how."""
+class BackgroundGenerator(ABC):
+    """Random backgrounds for images of one modality, and how images are pasted onto them."""
 
     @abstractmethod
     def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
-        """Draw canvases.
+        """Draw backgrounds.
 
         Args:
-            count: How many, B.
-            height: In pixels.
-            width: In pixels.
-            generator: Source of all chance; the canvases are made on its device.
+            count: Number B of backgrounds.
+            height: Height H in pixels.
+            width: Width W in pixels.
+            generator: Source of all random numbers; the backgrounds are made on its device.
 
         Returns:
             (B, 3, H, W) in [0, 1].
         """
 
     @abstractmethod
-    def paste(self, images: Tensor, canvases: Tensor) -> Tensor:
-        """Paste each image, or a part of it, on a canvas, by torch's global generator of their device.
+    def paste(self, images: Tensor, backgrounds: Tensor) -> Tensor:
+        """Paste each image, or a random part of it, onto a background.
 
         Args:
             images: (B, 3, H, W) in [0, 1].
-            canvases: (B, 3, H, W) in [0, 1].
+            backgrounds: (B, 3, H, W) in [0, 1].
 
         Returns:
             (B, 3, H, W) in [0, 1].
         """
 
 
-class DeadLeaves(Canvas):
-    """For photos: discs, rectangles and triangles of many sizes that hide one another, on a noisy ground.
+class DeadLeaves(BackgroundGenerator):
+    """Backgrounds for photos: overlapping discs, rectangles and triangles of many sizes, with noisy textures.
 
-    The dead-leaves model has the edges, the occlusions and roughly the spectrum of photographs ("Learning to See by
-    Looking at Noise", arXiv 2106.05963), and knows no class. A rectangle of the image is pasted on it where the image
-    has it, as in CutMix (arXiv 1905.04899).
+    The dead-leaves model has edges, occlusions and roughly the spectrum of photographs ("Learning to See by Looking at
+    Noise", arXiv 2106.05963), and shows no class. A rectangle of the image is pasted at the same position, as in CutMix
+    (arXiv 1905.04899).
 
     Args:
-        smallest: Shortest side of the pasted rectangle, as a share of the image's side.
-        largest: Longest side of it.
+        smallest: Shortest side of the pasted rectangle as a share of the image's side, in (0, largest].
+        largest: Longest side of the pasted rectangle as a share of the image's side, in (0, 1].
 
     Raises:
         InputError: When the sides are not in (0, 1], or out of order.
     """
 
     def __init__(self, smallest: float = 0.35, largest: float = 0.9) -> None:
-        if not 0 < smallest <= largest <= 1:
-            raise InputError(
-                f"canvas: smallest {smallest} and largest {largest} are not legal; above 0, up to 1, in this order"
-            )
+        must_be_in("DeadLeaves.largest", largest, "(0, 1]")
+        must_be_in("DeadLeaves.smallest", smallest, f"(0, {largest}]")
         self.smallest = smallest
         self.largest = largest
 
     def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
-        """Draw (B, 3, H, W) leaves."""
+        """Draw dead leaves, (B, 3, H, W)."""
         y, x = _places(height, width, generator)
         side = min(height, width)
         texture = _pink_noise(count, height, width, generator)
@@ -92,14 +90,14 @@ class DeadLeaves(Canvas):
             triangle = torch.maximum(0.87 * u.abs() + 0.5 * v, -v)
             kind = chance() * 3
             radius = torch.where(kind < 1, disc, torch.where(kind < 2, rectangle, triangle))
-            # An edge is about a pixel wide: the distance from the outline in pixels, cut to half a pixel either way.
+            # Antialiased edges: the signed distance from the outline in pixels, clamped to half a pixel.
             cover = ((1 - radius) * size * side / 2).clamp(-0.5, 0.5) + 0.5
             shade = 0.3 * (chance() - 0.5) * u
             images = torch.lerp(images, paint() + shade, cover * (leaf < leaves))
         return images.clamp(0, 1)
 
-    def paste(self, images: Tensor, canvases: Tensor) -> Tensor:
-        """Paste a rectangle of each image."""
+    def paste(self, images: Tensor, backgrounds: Tensor) -> Tensor:
+        """Paste a random rectangle of each image."""
         inside = images.new_ones(len(images), 1, 1, 1, dtype=torch.bool)
         for dim in (2, 3):
             chance, place = torch.rand(2, len(images), 1, device=images.device)
@@ -108,14 +106,14 @@ class DeadLeaves(Canvas):
             pixel = (torch.arange(images.shape[dim], device=images.device) + 0.5) / images.shape[dim]
             near = (pixel >= start) & (pixel <= start + side)  # (B, side)
             inside = inside & (near[:, None, :, None] if dim == 2 else near[:, None, None, :])
-        return torch.where(inside, images, canvases)
+        return torch.where(inside, images, backgrounds)
 
 
-class Scribbles(Canvas):
-    """For sketches: lines, curves and loops of a thin black pen on white; the image's ink is put on theirs."""
+class Scribbles(BackgroundGenerator):
+    """Backgrounds for sketches: black lines, curves and loops of a thin pen on white; images add their ink."""
 
     def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
-        """Draw (B, 3, H, W) scribbles, all channels alike."""
+        """Draw scribbles, (B, 3, H, W), with three equal channels."""
         y, x = _places(height, width, generator)
         side = min(height, width)
         extent = torch.tensor([width / side, height / side], device=generator.device)
@@ -140,19 +138,19 @@ class Scribbles(Canvas):
             kind = chance() * 3
             path = torch.where(kind < 1, line, torch.where(kind < 2, curve, loop))
             path = torch.minimum(torch.maximum(path, -0.95 * extent), 0.95 * extent)
-            # Half the pen's width, in pixels: at 32 px a grey line of one, at 224 px a black one of three or four.
+            # Half the line's width in pixels: one grey pixel at 32 px, three or four black ones at 224 px.
             pen = max(0.9, side / 128)
             pixels = _distance(x, y, path) * side / 2
             ink = torch.maximum(ink, (pen - pixels).clamp(0, 1) * (stroke < strokes))
         return (1 - ink)[:, None].expand(-1, 3, -1, -1).contiguous()
 
-    def paste(self, images: Tensor, canvases: Tensor) -> Tensor:
-        """The darker of both, at each pixel."""
-        return torch.minimum(images, canvases)
+    def paste(self, images: Tensor, backgrounds: Tensor) -> Tensor:
+        """Keep the darker of both at each pixel."""
+        return torch.minimum(images, backgrounds)
 
 
 def _places(height: int, width: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Where each pixel's centre is, (H, W) each: down and right of the middle, in half sides of the shorter side."""
+    """Coordinates y and x of the pixels' centres, (H, W) each; 0 is the middle, 1 half the shorter side."""
     side = min(height, width)
     down, right = ((2 * torch.arange(n, device=generator.device) + 1 - n) / side for n in (height, width))
     y, x = torch.meshgrid(down, right, indexing="ij")
@@ -160,12 +158,12 @@ def _places(height: int, width: int, generator: torch.Generator) -> tuple[Tensor
 
 
 def _distance(x: Tensor, y: Tensor, path: Tensor) -> Tensor:
-    """How far each place is from the nearest point of a path of straight segments.
+    """Distance of each position from the nearest point of a path of straight segments.
 
     Args:
-        x: (H, W).
-        y: (H, W).
-        path: Corners, (B, P, 2).
+        x: Coordinates to the right, (H, W).
+        y: Coordinates downwards, (H, W).
+        path: Corners of the paths, (B, P, 2).
 
     Returns:
         (B, H, W).
@@ -181,11 +179,11 @@ def _distance(x: Tensor, y: Tensor, path: Tensor) -> Tensor:
 
 
 def _pink_noise(count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
-    """Noise of unit variance, (B, 3, H, W), whose amplitude falls with the frequency as that of photographs does."""
+    """Noise of unit variance with the 1 / f spectrum of photographs, (B, 3, H, W)."""
     device = generator.device
     down, right = torch.fft.fftfreq(height, device=device), torch.fft.rfftfreq(width, device=device)
     frequency = (down[:, None] ** 2 + right**2).sqrt()
-    frequency[0, 0] = torch.inf  # no constant part: that is the colour's
+    frequency[0, 0] = torch.inf  # no constant part, which belongs to the colour
     white = torch.fft.rfft2(_normal((count, 3, height, width), generator))
     noise: Tensor = torch.fft.irfft2(white / frequency, s=(height, width))
     return noise / noise.std((2, 3), keepdim=True)
