@@ -121,7 +121,6 @@ def _findings(message: str) -> list[_Finding]:
     return [leaf for _, leaf in found]
 
 
-
 def _depth(finding: _Finding) -> tuple[int, bool, bool]:
     return len(finding.way), not finding.text.startswith(_POOR), not _CALLABLE.match(finding.text)
 

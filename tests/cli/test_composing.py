@@ -77,7 +77,10 @@ def test_includes_are_found_beside_the_config_and_among_the_shipped_ones(tmp_pat
     ("include", "message"),
     [
         (["b.yaml"], "include: {0}/a.yaml includes this file, and would include itself"),
-        (["data/shape.yaml"], "b.yaml: include: 'data/shape.yaml' is neither a file nor a shipped config; did you mean"),
+        (
+            ["data/shape.yaml"],
+            "b.yaml: include: 'data/shape.yaml' is neither a file nor a shipped config; did you mean",
+        ),
         ("data/shapes.yaml", "b.yaml: include: must be a list of configs, got 'data/shapes.yaml'"),
     ],
 )

@@ -29,7 +29,11 @@ def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
             "model.reconstruction.photo_generator: this is of crossx 0.1.0: `photo_generator` is `generator` now",
         ),
         (
-            {"init_args": {"terms": {"x": {"loss": {"class_path": "crossx.reconstruction.losses.TotalVariationLoss"}}}}},
+            {
+                "init_args": {
+                    "terms": {"x": {"loss": {"class_path": "crossx.reconstruction.losses.TotalVariationLoss"}}}
+                }
+            },
             "model.terms.x.loss: this is of crossx 0.1.0: `TotalVariationLoss` went in 0.2.0; leave it out",
         ),
         (
@@ -59,7 +63,9 @@ def test_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "old.ckpt"
     torch.save({"crossx": {"version": "0.1.0", "config": {"trainer": {"precision": "bf16-mixed"}}}}, path)
     message = refusal(capsys, "--ckpt_path", str(path))
-    assert re.match(rf"--ckpt_path: {path} is a checkpoint of crossx 0\.1\.0, and this is \d.*: measure it with", message)
+    assert re.match(
+        rf"--ckpt_path: {path} is a checkpoint of crossx 0\.1\.0, and this is \d.*: measure it with", message
+    )
 
 
 def test_new_names_exist_and_old_ones_do_not() -> None:

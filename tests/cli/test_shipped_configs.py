@@ -237,7 +237,5 @@ def test_own_file_wins_over_a_shipped_name(tmp_path: Path, monkeypatch: pytest.M
     assert find_config("teachers/shapes_photo.yaml") == shipped_configs() / "teachers/shapes_photo.yaml"
     Path("quickstart.yaml").touch()
     assert find_config("quickstart.yaml") == Path("quickstart.yaml")
-    with pytest.raises(
-        InputError, match=r"'quickstat' is neither a file nor .*; did you mean quickstart\.yaml"
-    ):
+    with pytest.raises(InputError, match=r"'quickstat' is neither a file nor .*; did you mean quickstart\.yaml"):
         find_config("quickstat")
