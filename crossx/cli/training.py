@@ -142,6 +142,8 @@ class CrossxCLI(LightningCLI):
             raise InputError(f"ckpt_path: must be given on the command line, and not in a config; got {checkpoint!r}")
         if trainer.fast_dev_run in (True, 1):
             trainer.fast_dev_run = 2  # one batch for each phase of a joint run
+        if self._parse_only:  # a config is the same on every machine
+            return
         on_cpu = trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not torch.cuda.is_available())
         trainer.precision = precision_for_cpu(trainer.precision, on_cpu, self._composition.argv)
 
