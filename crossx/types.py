@@ -1,7 +1,7 @@
 """The whole coupling of crossx on one screen: the batches, and the contracts between the packages.
 
 - Reconstruction and encoding: generators make pairs (`Sampler`) and may ask a `Critic` how hard the pairs are;
-  encoders learn from what a `PairSource` returns. Neither side knows more of the other.
+  encoders learn from the pairs of a `PairSource`. Neither side depends on anything else of the other.
 - Data module and root module: `PairTrainer`.
 - Reports and root module: `Sampler` here, and the base classes of `crossx.training`.
 
@@ -26,7 +26,7 @@ Split = Literal["train", "validation", "test"]
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands.
+    """Position in a run.
 
     Attributes:
         done: Training batches finished since the very start, also before a resume.
@@ -39,7 +39,7 @@ class Progress:
 
 @dataclass
 class LatentBatch:
-    """What the loader's workers make: numbers, no images.
+    """A batch of latents, as the loader's workers make it: numbers, and with data also real images.
 
     Attributes:
         index: Place of each latent in the endless stream, (B,) int64.
@@ -61,7 +61,7 @@ class LatentBatch:
 
 @dataclass
 class LayerStatistics:
-    """Input statistics of one BatchNorm layer, beside those that the layer remembers from its training data.
+    """Input statistics of one BatchNorm layer, beside the stored statistics of the layer's training data.
 
     Attributes:
         mean: Mean over batch and space, (C,) float32, with gradient.
@@ -78,12 +78,13 @@ class LayerStatistics:
 
 @dataclass
 class TeacherOutput:
-    """What one forward of a frozen teacher gives.
+    """Output of one forward pass of a frozen teacher.
 
     Attributes:
         logits: (B, K).
         features: Pooled features before the classifier, (B, F).
-        statistics: One entry a BatchNorm layer in forward order; empty unless asked for, or without BatchNorm.
+        statistics: One entry a BatchNorm layer in forward order; empty unless requested, and for teachers
+            without BatchNorm.
     """
 
     logits: Tensor
@@ -93,7 +94,7 @@ class TeacherOutput:
 
 @dataclass
 class PairBatch:
-    """Photos and sketches, one pair a row, with what their teachers say of them.
+    """Photos and sketches, one pair a row, with the teachers' outputs on them.
 
     Attributes:
         photo: (B, 3, H, W) float32 in [0, 1].
@@ -131,7 +132,7 @@ class ImageBatch:
 
 @dataclass
 class StepOutput:
-    """What a child module returns from a training step; only the root module logs.
+    """Result of a child module's training step; only the root module logs.
 
     Attributes:
         loss: Scalar with gradient.
@@ -159,7 +160,7 @@ class CriticOutput:
 
 
 class PairSource(ABC):
-    """Where the encoders' pairs come from: turns latents into pairs on the device.
+    """Source of the encoders' pairs: turns latents into pairs on the device.
 
     A plain object and no `nn.Module`: what it holds is neither trained nor saved with the module that uses it.
 
@@ -195,10 +196,20 @@ class PairSource(ABC):
         """
         return latents
 
+    def check_batch(self, size: int) -> None:  # noqa: B027 - most sources serve every size
+        """Refuse a batch size that the source cannot serve, before anything trains; does nothing by default.
+
+        Args:
+            size: B of one process.
+
+        Raises:
+            InputError: When the source cannot serve it.
+        """
+
 
 @runtime_checkable
 class Sampler(Protocol):
-    """A module with generators: what makes pairs, and what reports draw pictures of."""
+    """A module with generators, which makes pairs for encoders and for the pictures of reports."""
 
     @property
     def latent_dim(self) -> int:
@@ -211,7 +222,7 @@ class Sampler(Protocol):
 
 
 class PairTrainer(Protocol):
-    """What the data module asks of a root module."""
+    """A root module as the data module uses it."""
 
     @property
     def latent_dim(self) -> int:

@@ -1,23 +1,31 @@
-"""What figures depend on, as a hash: equal hashes mean that a run need not be made again."""
+"""Digests of everything that a figure depends on: equal digests mean that a run need not be repeated."""
 
+import ast
 import hashlib
+import io
 import json
+import tokenize
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
 
-from benchmarks.quality.resolve import ONE_AT_A_TIME, resolved_config
+import crossx
+from benchmarks.quality.configs import data_of, resolved_config
 from crossx.core.errors import InputError
 from crossx.core.paths import resolve
-from crossx.core.version import __version__
 
+PACKAGE = Path(crossx.__file__).parent
+DRAWINGS = ("reports/pictures", "reports/wandb.py")
+"""Parts of the package that no figure depends on: they draw and send what a run has computed."""
+NOT_OF_TEACHERS = ("baselines", "cotraining", "encoding", "reconstruction")
+"""Parts that the fit of a classifier does not import; import-linter's contract keeps it so."""
 _PLACES = ("trainer.logger", "trainer.default_root_dir", "ckpt_path", "model.init_args.output")
-"""Fields that say where something is put, and not what it is."""
+"""Fields that state where something is put."""
 _SPEED = ("data.init_args.workers", "trainer.enable_progress_bar", "trainer.enable_model_summary")
 """Fields that change no figure."""
 _FILES = (".safetensors", ".json", ".tsv", ".yaml")
-"""Endings of the files that a config names: what counts is what is in them."""
+"""Endings of the files that a config names; they count by their content."""
 
 
 def digest(content: object) -> str:
@@ -29,43 +37,80 @@ def file_digest(path: Path) -> str:
     """SHA-256 (hex) of a file.
 
     Raises:
-        InputError: When there is none.
+        InputError: When the file is missing.
     """
     if not path.is_file():
         raise InputError(f"{path} is missing: delete what was made from it, and run the command again")
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def config_digest(config: Mapping[str, Any]) -> str:
-    """Hash of a resolved config and of the package's version.
+def code_digest(without: tuple[str, ...] = (), package: Path = PACKAGE) -> str:
+    """SHA-256 (hex) of the package's code; comments, docstrings and blank lines do not count.
 
-    Left out is where things are put and what only changes the speed. Files count by their content.
+    All modules count, and not only those that one row uses: the command line imports them all, and a list of the
+    modules that a row's classes reach would be wrong in silence when one is forgotten.
 
     Args:
-        config: The resolved config.
+        without: Folders and files of the package that do not count, besides `DRAWINGS`.
+        package: Folder of the package.
     """
-    return digest({"config": _contents(config), "version": __version__})
+    left_out = [package / name for name in (*DRAWINGS, *without)]
+    files = [p for p in sorted(package.rglob("*.py")) if not any(p.is_relative_to(part) for part in left_out)]
+    return digest([[str(path.relative_to(package)), code_of(path.read_text(encoding="utf-8"))] for path in files])
+
+
+def code_of(source: str) -> str:
+    """Source text without comments, docstrings and blank lines, independent of the version of Python."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            lines[node.lineno - 1 : node.end_lineno] = [""] * ((node.end_lineno or node.lineno) - node.lineno + 1)
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+known_code_digest = cache(code_digest)
+"""The code digest when it was first asked for: of the code that this process runs."""
 
 
 @cache
-def words_digest(words: tuple[str, ...]) -> str:
-    """Hash of the config that a command line resolves to; kept, because reading one takes a second.
+def run_digest(argv: tuple[str, ...], without: tuple[str, ...]) -> str:
+    """Digest of the config that a command line resolves to, of the gallery and of the code; kept, as it takes a second.
+
+    Args:
+        argv: Command line, starting with the subcommand.
+        without: Parts of the package that the run does not use.
 
     Raises:
         InputError: For a user's mistake.
     """
-    with ONE_AT_A_TIME:  # its files are found from the working directory, too
-        return config_digest(resolved_config(words))
+    return digest([config_digest(resolved_config(argv)), known_code_digest(without)])
 
 
-def check_unchanged(words: tuple[str, ...]) -> None:
-    """Make sure that a command line still resolves to the config that it had before it ran.
+def config_digest(config: Mapping[str, Any]) -> str:
+    """Digest of a resolved config and of the gallery; fields that state places or change only the speed do not count.
+
+    The gallery counts by the data set's `split_hash` (which images are in which part, and of which class) and by the
+    config of its readers; the code that decodes images is in `code_digest`.
+
+    Args:
+        config: The resolved config.
+    """
+    data = data_of(config)
+    return digest({"config": _contents(config), "gallery": None if data is None else data.split_hash})
+
+
+def check_unchanged(argv: tuple[str, ...], without: tuple[str, ...]) -> None:
+    """Make sure that the config and the code are those from before a run.
 
     Raises:
-        InputError: When one of its files has been changed.
+        InputError: When a file of either has been changed meanwhile.
     """
-    if words_digest.__wrapped__(words) != words_digest(words):
-        raise InputError("a config has been changed while a run with it was under way; run the command again")
+    if digest([config_digest(resolved_config(argv)), code_digest(without)]) != run_digest(argv, without):
+        raise InputError("a config or the code has been changed during a run that uses it; run the command again")
 
 
 def _contents(value: Any, place: str = "") -> Any:  # noqa: ANN401 - any config value
@@ -77,5 +122,5 @@ def _contents(value: Any, place: str = "") -> Any:  # noqa: ANN401 - any config 
     if isinstance(value, str) and value.endswith(_FILES):
         return file_digest(resolve(value, place))
     if isinstance(value, str) and place.endswith(".root") and PurePath(value).is_absolute():
-        return PurePath(value).name  # as the data root's folders are called, wherever that is
+        return PurePath(value).name  # the same folder below another data root
     return value

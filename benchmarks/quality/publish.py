@@ -1,4 +1,4 @@
-"""Make `docs/results.md` from the committed results: `python -m benchmarks.quality.publish [--take runs/quality]`."""
+"""Make the page of current results: `python -m benchmarks.quality.publish [--take runs/quality]`."""
 
 import argparse
 import shutil
@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.quality.frozen import FROZEN, ROOT, check_frozen
+from benchmarks.quality.plan import Measurement
 from benchmarks.quality.registry import BENCHMARKS
 from benchmarks.quality.report import Report, draw
 from benchmarks.quality.rows.overlap import ABOUT_CURVE
-from benchmarks.quality.run import Measurement
 from benchmarks.quality.store import Result, stored
 from benchmarks.quality.tables import markdown
 from benchmarks.quality.types import Benchmark
@@ -19,45 +20,40 @@ from crossx.core.tensor_files import write_text
 from crossx.types import Split
 
 SPLIT: Split = "test"
-ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "benchmarks" / "results"
-PAGE = ROOT / "docs" / "results.md"
-PICTURES = ROOT / "docs" / "images" / "results"
+RESULTS = FROZEN / "current"
+PAGE = ROOT / "docs" / "results-current.md"
+PICTURES = ROOT / "docs" / "images" / "results-current"
 _FROM_IMAGES = ("retrieval", "pairs")
-"""Those that are drawn where the images are, and not from results."""
+"""Pictures that are drawn where the images are."""
 
-_INTRODUCTION = """# Results
+_INTRODUCTION = """# Current results
 
-Made by `python -m benchmarks.quality.publish` from the results in `benchmarks/results`, which
-`python -m benchmarks.quality --benchmark NAME` has measured. Do not edit this page.
+Made by `python -m benchmarks.quality.publish` from the results in `benchmarks/results/current`, which
+`python -m benchmarks.quality --benchmark NAME` has measured with the present code. Do not edit this page.
 
-All figures are of the **test** split but for the column on validation, which says what encoders reach there at step 0
-and at the end of a fit: rows that start well owe it to their start. Teacher pairs are numbered by their seed, from 0;
-texts call pair 0 the first. What the columns hold:
+All figures are of the **test** split; the column on validation has the mAP@all at step 0 and at the end of a fit.
+Teacher pairs are numbered by their seed, from 0. Columns:
 
 - `map_all` is the mean over queries of the average precision over the whole gallery, and the mean over teacher pairs,
   with the smallest and the largest of these behind it; `map_all_macro` is the mean over classes, and `prec_at_N` the
-  share of right photos among the first N ([metrics](metrics.md)). Means over one teacher pair and over two do not
-  compare; differences do.
-- *difference to X* is the row's `map_all` less that of X, so below 0 the row is worse than X. It is paired by query,
-  over the teacher pairs that both rows have. The interval behind it covers 95 % of resampled queries, *with these
-  teachers and these fits*. That behind *classes* covers 95 % of resampled query classes with all their queries, in the
-  same gallery; with fewer than some twenty classes it is too narrow. Behind *pairs* stand the smallest and the largest
-  of the teacher pairs, which is what was seen, and no interval. None of these covers what chance makes of a fit: rows
-  have the same seed, but those with generators draw other random numbers before their heads start, and `heads_again`
-  among the ablations says what another seed does.
+  share of right photos among the first N ([metrics](metrics.md)). Means over different teacher pairs do not compare;
+  differences do.
+- *difference to X* is the row's `map_all` minus that of X, paired by query, over the teacher pairs that both rows have.
+  The first interval covers 95 % of resampled queries, *with these teachers and these fits*. The interval behind
+  *classes* covers 95 % of resampled query classes with all their queries, in the same gallery; with fewer than about
+  twenty classes it is too narrow. Behind *pairs* are the smallest and the largest difference of a teacher pair. No
+  interval covers the randomness of training; `head_other_seed` among the ablations shows it.
 - *X over this row* is the ratio of the means over the same queries.
 - *posterior matching (dot at 0.5, dot at 1)* is the dot product of the teachers' class probabilities, at the
   temperature that was chosen on validation, pair by pair.
-- *commit* has those of the fits, where there are any, and behind a semicolon those of the measurements.
+- *commit* has the commits of the fits, and behind a semicolon those of the measurements.
 
-Pictures of what rows retrieve leave posterior matching out: a run keeps the lists of its encoders, and not those of
-what it compares them with.
+Pictures of retrieved photos leave posterior matching out: a run keeps the ranked lists of its encoders only.
 """
 
 
 def main() -> int:
-    """Take over new results, and write the page; or check that it is as it should be."""
+    """Take over new results and write the page, or check what is committed."""
     parser = argparse.ArgumentParser("python -m benchmarks.quality.publish", description=__doc__, allow_abbrev=False)
     one_of = parser.add_mutually_exclusive_group()
     one_of.add_argument(
@@ -66,7 +62,7 @@ def main() -> int:
     one_of.add_argument(
         "--check",
         action="store_true",
-        help="write nothing; status 1 unless all results fit and the text is theirs",
+        help="write nothing; status 1 unless frozen files are unchanged, and current results and their page current",
     )
     arguments = parser.parse_args()
     try:
@@ -77,7 +73,10 @@ def main() -> int:
         print(f"benchmarks.quality.publish: error: {error}", file=sys.stderr)
         return 2
     if arguments.check:
-        return check(results)
+        return max(check_frozen(FROZEN, ROOT), check(results))
+    if not any(results.values()):
+        print("no current results: measure some, and --take them", file=sys.stderr)
+        return 1
     for benchmark in BENCHMARKS.values():
         draw_shown(benchmark, results[benchmark.name])
     write_text(PAGE, page(results))
@@ -86,21 +85,22 @@ def main() -> int:
 
 
 def check(results: Mapping[str, Mapping[str, Sequence[Result]]]) -> int:
-    """Whether the page is that of all committed results; 1 where it is not.
+    """Whether all current results are of the present code and configs, and the page is made from them; 1 where not.
 
     Args:
-        results: Benchmark -> row -> those that fit.
+        results: Benchmark -> row -> results that are of the present code and configs.
     """
     fitting = sum(len(found) for rows in results.values() for found in rows.values())
     committed = list(RESULTS.glob("*/*.json"))
     left_out = len(committed) - fitting
     for name in sorted({path.parent.name for path in committed} - results.keys()):
-        print(f"left out: {name} is no benchmark", file=sys.stderr)
+        print(f"left out: there is no benchmark {name}", file=sys.stderr)
     if left_out:
-        print(f"{left_out} committed results do not fit: measure them again, or delete them", file=sys.stderr)
-    stale = not PAGE.is_file() or PAGE.read_text() != page(results)
+        print(f"{left_out} committed results are not current: measure them again, or freeze them", file=sys.stderr)
+    wanted = page(results) if fitting else None
+    stale = (PAGE.read_text() if PAGE.is_file() else None) != wanted
     if stale:
-        print(f"{PAGE} is not made from the committed results: run the command without --check", file=sys.stderr)
+        print(f"{PAGE} is not made from the current results: run the command without --check", file=sys.stderr)
     return int(stale or left_out > 0)
 
 
@@ -116,18 +116,18 @@ def draw_shown(benchmark: Benchmark, results: dict[str, list[Result]]) -> None:
 
 
 def take(folder: Path) -> None:
-    """Copy the results that hold, and the pictures that need images, from where a benchmark has written them.
+    """Copy current results, and the pictures that need images, from the output of a benchmark.
 
-    Committed results of the same teachers in other files go: their rows could not stand beside the new ones.
+    Committed results of other files of the same teachers are deleted: they do not compare with the new ones.
 
     Raises:
-        InputError: When nothing has been measured there.
+        InputError: When the folder holds no current result.
     """
     found = 0
     for benchmark in BENCHMARKS.values():
         report = Report(benchmark, SPLIT, folder.resolve())
         taken = [result for results in report.results().values() for result in results if not result.failed]
-        files = {path: result.files[part] for result in taken for part, path in _inputs(benchmark, result).items()}
+        files = {key: result.files[role] for result in taken for role, key in _teachers(benchmark, result).items()}
         new = {(result.row, result.seed) for result in taken}
         for earlier in [r for r in stored(RESULTS, benchmark.name) if r.split == SPLIT and r.row in benchmark.rows]:
             if (earlier.row, earlier.seed) in new:
@@ -145,11 +145,11 @@ def take(folder: Path) -> None:
                     PICTURES.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(source, PICTURES / f"{benchmark.name}-{table.name}-{picture}.png")
     if not found:
-        raise InputError(f"--take: {folder} holds no result of the {SPLIT} split that fits the configs as they are")
+        raise InputError(f"--take: must hold current results of the {SPLIT} split, got {folder}")
 
 
 def committed(benchmark: Benchmark) -> dict[str, list[Result]]:
-    """The committed results that fit the configs as they are, all with the same teachers; what is left out is told.
+    """Committed results of the present code and configs, all with the same teachers; prints what is left out.
 
     Raises:
         InputError: When a file is not one of ours.
@@ -158,8 +158,8 @@ def committed(benchmark: Benchmark) -> dict[str, list[Result]]:
     for result in stored(RESULTS, benchmark.name):
         if result.row not in benchmark.rows or result.split != SPLIT:
             _leave_out(benchmark, result, "it is of no row or split of the page")
-        elif _measurement(benchmark, result).digest() != result.config:
-            _leave_out(benchmark, result, "its config is another one now")
+        elif not _is_current(benchmark, result):
+            _leave_out(benchmark, result, "it is of other code, another config or another gallery")
         else:
             fitting.append(result)
     kept = with_common_teachers(benchmark, fitting)
@@ -167,6 +167,14 @@ def committed(benchmark: Benchmark) -> dict[str, list[Result]]:
         if result not in kept.get(result.row, []):
             _leave_out(benchmark, result, "it was measured with another file of a teacher than the rows above it")
     return kept
+
+
+def _is_current(benchmark: Benchmark, result: Result) -> bool:
+    """Whether a result is of the present code, config and gallery."""
+    try:
+        return _measurement(benchmark, result).digest() == result.config
+    except InputError:  # a config that is no longer there
+        return False
 
 
 def _leave_out(benchmark: Benchmark, result: Result, why: str) -> None:
@@ -184,24 +192,25 @@ def with_common_teachers(benchmark: Benchmark, results: Sequence[Result]) -> dic
         Row name to results.
     """
     order = list(benchmark.rows)
-    files: dict[Path, str] = {}
+    files: dict[tuple[str, int], str] = {}
     kept: dict[str, list[Result]] = {}
     for result in sorted(results, key=lambda r: (order.index(r.row), r.seed)):
         if _fits(files, benchmark, result):
-            files |= {path: result.files[part] for part, path in _inputs(benchmark, result).items()}
+            files |= {key: result.files[role] for role, key in _teachers(benchmark, result).items()}
             kept.setdefault(result.row, []).append(result)
     return kept
 
 
-def _fits(files: Mapping[Path, str], benchmark: Benchmark, result: Result) -> bool:
-    """Whether a result was measured with these files, where it names one of them."""
-    return all(
-        files.get(path, result.files[part]) == result.files[part] for part, path in _inputs(benchmark, result).items()
-    )
+def _fits(files: Mapping[tuple[str, int], str], benchmark: Benchmark, result: Result) -> bool:
+    """Whether a result was measured with these files of teachers, as far as it uses them."""
+    found = {key: result.files[role] for role, key in _teachers(benchmark, result).items()}
+    return all(files.get(key, file) == file for key, file in found.items())
 
 
-def _inputs(benchmark: Benchmark, result: Result) -> dict[str, Path]:
-    return _measurement(benchmark, result).inputs
+def _teachers(benchmark: Benchmark, result: Result) -> dict[str, tuple[str, int]]:
+    """Role -> name and seed of a teacher."""
+    found = _measurement(benchmark, result).teachers.items()
+    return {role: (teacher.name, seed) for role, (teacher, seed) in found}
 
 
 def _measurement(benchmark: Benchmark, result: Result) -> Measurement:
@@ -232,10 +241,10 @@ def page(results: Mapping[str, Mapping[str, Sequence[Result]]]) -> str:
             for picture in table.pictures:
                 file = f"{name}-{table.name}-{picture}.png"
                 if (PICTURES / file).is_file():
-                    parts.append(f"![{table.title}: {picture}](images/results/{file})\n")
+                    parts.append(f"![{table.title}: {picture}](images/results-current/{file})\n")
             overlap = overlap or any(row.overlap is not None for row in table.rows)
         if overlap and (PICTURES / f"{name}-overlap.png").is_file():
-            picture = f"![mAP over overlap](images/results/{name}-overlap.png)"
+            picture = f"![mAP over overlap](images/results-current/{name}-overlap.png)"
             parts.append(f"### Partial overlap: all points\n\n{ABOUT_CURVE}\n\n{picture}\n")
     return "\n".join(parts)
 
@@ -251,7 +260,7 @@ def _missing(benchmark: Benchmark, results: Mapping[str, Sequence[Result]]) -> l
 
 
 def _environments(results: Sequence[Result]) -> str:
-    """What the figures were measured with, in one paragraph; commits stand in the tables, row by row."""
+    """Versions and machines, in one paragraph; commits stand in the tables, row by row."""
     found = [made for result in results for made in (result.fitted_with, result.measured_with) if made]
     keys = sorted({key for made in found for key in made} - {"commit"})
     values = {key: ", ".join(sorted({made[key] for made in found if key in made})) for key in keys}

@@ -1,16 +1,15 @@
-"""Tables and pictures of all that has been measured."""
+"""Tables and pictures of current results."""
 
-import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.quality.configs import data_of, resolved_config
 from benchmarks.quality.identity import digest
+from benchmarks.quality.outcome import outcome
+from benchmarks.quality.plan import Measurement
 from benchmarks.quality.plots import bars, curves, differences, overlap_curve, precision_recall
-from benchmarks.quality.progress import tell
-from benchmarks.quality.resolve import evaluation_images
 from benchmarks.quality.rows.overlap import GROUPS, PAPER
-from benchmarks.quality.run import Measurement
 from benchmarks.quality.sheets import retrieval_sheet, stacked
 from benchmarks.quality.store import Result
 from benchmarks.quality.tables import Results, average_precisions, cells, markdown
@@ -20,8 +19,6 @@ from crossx.core.tensor_files import write_text
 from crossx.evaluation.results import Interval, paired_bootstrap
 from crossx.types import Split
 
-_EVERY = 600.0
-"""Seconds between two reports while rows are being measured: pictures and intervals take a row's time."""
 _QUERIES = 3
 
 
@@ -70,35 +67,25 @@ def overlap_points(benchmark: Benchmark, results: Results) -> dict[str, dict[str
 
 @dataclass
 class Report:
-    """The tables of a benchmark, from all results that hold.
+    """Tables and pictures of a benchmark, of all current results.
 
     Attributes:
         benchmark: The benchmark.
         split: Which images the figures are of.
-        folder: Where teachers, run folders and results lie.
-        overrides: Words behind all others, of every run.
+        folder: Where everything is written.
+        overrides: Overrides of every run, behind all others.
     """
 
     benchmark: Benchmark
     split: Split
     folder: Path
     overrides: tuple[str, ...] = ()
-    _tried: float = field(default_factory=time.monotonic)
 
     @property
     def stem(self) -> str:
         """Start of the files' names: runs with overrides have tables and pictures of their own."""
         name = f"{self.benchmark.name}-{self.split}"
         return f"{name}-{digest(self.overrides)[:8]}" if self.overrides else name
-
-    def write_sometimes(self) -> None:
-        """Write it while rows are measured, unless that has just been tried. A failure is told, and stops none."""
-        if time.monotonic() - self._tried > _EVERY:
-            try:
-                self.write()
-            except (OSError, ValueError) as error:  # a full disk, a damaged picture, a file that is no result
-                tell(f"tables cannot be written now: {error}")
-            self._tried = time.monotonic()  # after a failure, too: the next try would take as long
 
     def write(self) -> str:
         """Write tables and pictures, and return the tables."""
@@ -116,17 +103,16 @@ class Report:
         return Measurement(self.benchmark, row, seed, self.split, self.folder, self.overrides)
 
     def results(self) -> dict[str, list[Result]]:
-        """All results that hold, and failures where there is none."""
+        """All current results, and failures where there is none."""
         results: dict[str, list[Result]] = {}
         for row in self.benchmark.rows.values():
             for seed in range(self.benchmark.seeds(row)):
-                measurement = self._measurement(row, seed)
-                if (found := measurement.stored() or measurement.failure()) is not None:
+                if (found := outcome(self._measurement(row, seed))) is not None:
                     results.setdefault(row.name, []).append(found)
         return results
 
     def _sheets(self, table: Table, results: Results, stem: Path) -> None:
-        """Pictures of the teacher pair that most rows have, of those whose run folders are still there."""
+        """Draw retrieved photos and pairs, of the teacher pair that most rows have."""
         measured = {row.name: {r.seed for r in results.get(row.name, []) if not r.failed} for row in table.rows}
         seed = max(range(table.seeds), key=lambda s: sum(s in seeds for seeds in measured.values()))
         lists: list[tuple[str, Path]] = []
@@ -136,21 +122,23 @@ class Report:
             if seed not in measured[row.name]:
                 continue
             measurement = self._measurement(row, seed)
-            # A row of a baseline has no lists: those of its run are another row's.
-            if row.baseline is None and measurement.retrieved().is_file():
+            # The lists of a run are those of its encoders, and not of its baselines.
+            if row.baseline is None and (ranked := measurement.job.folder / f"retrieval/{self.split}.csv").is_file():
                 images = images or measurement
-                if row.measured == images.row.measured:
-                    lists.append((row.title, measurement.retrieved()))
-            sheets = sorted((measurement.fit_folder() / "fit" / "pairs").glob("*.png"))
-            if sheets and not row.measured:  # the pairs of a fit once, however often it is measured
+                if row.measured_argv == images.row.measured_argv:
+                    lists.append((row.title, ranked))
+            fit = measurement.fit_job
+            sheets = [] if fit is None else sorted((fit.folder / "pairs").glob("*.png"))
+            if sheets and not row.measured_argv:  # the pairs of a fit once, however often it is measured
                 pairs.append((row.title, sheets[-1]))
         name = self.benchmark.name
         if pairs:
             title = f"{name}, seed {seed}: pairs at the end of training"
             stacked(pairs, title, stem.with_name(f"{stem.name}-pairs.png"))
         if images is not None:
-            with suppress(InputError):  # the data are not here any more; figures can be shown without them
-                gallery, queries = evaluation_images(images.measured_words, self.split)
-                title = f"{name}, {self.split} split, seed {seed}: a sketch and its first photos, row by row"
-                path = stem.with_name(f"{stem.name}-retrieval.png")
-                retrieval_sheet(lists, gallery, queries, _QUERIES, title, path)
+            with suppress(InputError):  # the images are no longer here; figures can be shown without them
+                if (data := data_of(resolved_config(["validate", *images.measured_argv]))) is not None:
+                    gallery, queries = data.images("photo", self.split), data.images("sketch", self.split)
+                    title = f"{name}, {self.split} split, seed {seed}: a sketch and its first photos, row by row"
+                    path = stem.with_name(f"{stem.name}-retrieval.png")
+                    retrieval_sheet(lists, gallery, queries, _QUERIES, title, path)

@@ -1,17 +1,16 @@
-"""What has been measured: one JSON file a row, seed, split and config, and what it was measured with."""
+"""Results as files: one JSON file for each row, seed, split and digest."""
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from crossx.core.errors import InputError
 from crossx.core.tensor_files import write_text
 
-_FAILED = "-failed"
 _DIGITS = 6
-"""Of an average precision; a table shows three."""
+"""Kept digits of an average precision; a table shows three."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,8 @@ class Result:
         row: Name of the row.
         seed: Number of the teacher pair, and the seed of the fit.
         split: Which images were measured.
-        config: Hash of the configs of teachers, fit and measurement, and of the package's version.
-        files: Part that a file plays, such as `photo` for the photo teacher -> SHA-256 of the file.
+        config: Digest of the code, of the configs of teachers, fit and measurement, and of the gallery.
+        files: Role of a file, such as `photo` for the photo teacher -> SHA-256 of the file.
         metrics: Metric name to value; empty for a row that failed.
         ap_all: Average precision of each query, None where nothing is relevant.
         labels: Class of each query.
@@ -33,11 +32,10 @@ class Result:
         pairs: Measures of the last pairs, such as `recon/agreement`; empty where none are made.
         curve: Training steps and mAP@all on validation, in the order of time, from step 0 where that was measured;
             empty where nothing is trained.
-        posterior: Form and temperature of posterior matching, of a row that measures it; as validation picked them.
+        posterior: Form and temperature of posterior matching that validation picked, of a row that measures it.
         seconds: Duration of the fit.
-        fitted_with: What it was fitted with: versions, commit, threads, machine; empty where nothing is trained. It is
-            told and not compared.
-        measured_with: The same of its measurement, which may be a later one of an earlier fit.
+        fitted_with: Versions, commit and machine of the fit; shown and not compared. Empty where nothing is trained.
+        measured_with: The same of the measurement, which may be a later one.
         failed: Why there are no figures; empty for a row that was measured.
     """
 
@@ -61,23 +59,20 @@ class Result:
     failed: str = ""
 
     def place(self, folder: Path) -> Path:
-        """Where it lies below a folder of results; a failure lies beside an earlier success and not in its place."""
-        name = f"{self.row}-{self.seed}-{self.split}-{self.config[:8]}"
-        return folder / self.benchmark / f"{name}{_FAILED if self.failed else ''}.json"
+        """File below a folder of results."""
+        return folder / self.benchmark / f"{self.row}-{self.seed}-{self.split}-{self.config[:8]}.json"
 
     def write(self, folder: Path) -> None:
-        """Write it to its place; a success takes an earlier failure away."""
+        """Write the result to its place, atomically."""
         content = {**asdict(self), "ap_all": [None if ap is None else round(ap, _DIGITS) for ap in self.ap_all]}
         write_text(self.place(folder), json.dumps(content) + "\n")
-        if not self.failed:
-            replace(self, failed="earlier").place(folder).unlink(missing_ok=True)
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read one.
+        """Read a result.
 
         Raises:
-            InputError: When the file is not one of ours.
+            InputError: When the file is not a result.
         """
         try:
             content: dict[str, Any] = json.loads(path.read_text())
@@ -90,7 +85,7 @@ def stored(folder: Path, benchmark: str) -> Iterator[Result]:
     """All results of a benchmark below a folder, by name.
 
     Raises:
-        InputError: When a file is not one of ours.
+        InputError: When a file is not a result.
     """
     for path in sorted((folder / benchmark).glob("*.json")):
         yield Result.read(path)

@@ -1,4 +1,4 @@
-"""Results to tables: the mean over seeds, and the difference to another row with its interval."""
+"""Tables of results: means over seeds, and differences to other rows with their intervals."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ _PAIRS = {
 
 @dataclass(frozen=True)
 class Cells:
-    """What a table says of one row.
+    """Results of one row that a table shows.
 
     Attributes:
         row: The row.
-        measured: Its results of the table's seeds, those that failed apart.
-        failed: Its failed results.
+        measured: Its figures, of the table's seeds.
+        failed: Its failures.
     """
 
     row: Row
@@ -53,7 +53,7 @@ def compared(
 ) -> Interval | None:
     """A statistic of two rows' average precisions with its 95 % interval, over queries.
 
-    A query's value is its mean over the seeds that both rows have, so the interval is that of other queries, with these
+    A query's value is its mean over the seeds that both rows have: the interval covers other queries, with these
     teachers.
 
     Args:
@@ -61,7 +61,7 @@ def compared(
         results: A row's results.
         others: The other row's.
         group: Classes whose queries count; all where it is empty.
-        of_classes: Whether the interval is that of other classes, which bring all their queries with them.
+        of_classes: Whether to resample classes with all their queries in place of queries.
 
     Returns:
         None where the rows have no seed in common, or were measured on different queries.
@@ -106,118 +106,80 @@ def markdown(benchmark: Benchmark, table: Table, results: Results) -> str:
     shown = cells(table, results)
     if not any(c.measured or c.failed for c in shown):
         return ""
-    columns = _columns(benchmark, table, results)
-    grid = [[column.cell(c) if c.measured or column.always else "" for column in columns] for c in shown]
-    kept = [i for i in range(len(columns)) if any(line[i] for line in grid)]
-    lines = [["", *(columns[i].heading for i in kept)], ["---", *["---:"] * len(kept)]]
-    notes: dict[str, str] = {}
-    for c, line in zip(shown, grid, strict=True):
-        title = f"{c.row.title}{_posterior(c.measured)}"
+    marks: dict[str, str] = {}
+    for c in shown:
         if c.row.training_images:
-            mark = notes.setdefault(c.row.training_images, "*" * (len(notes) + 1)).replace("*", r"\*")
-            title = f"{title} {mark}"
-        lines.append([title, *(line[i] for i in kept)])
-    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    footnotes = "".join(f"\n\n{mark.replace('*', chr(92) + '*')} not data-free: {why}." for why, mark in notes.items())
-    failures = "".join(
-        f"\n\n`{c.row.name}`, seed {r.seed}, has failed: {' '.join(r.failed.split())}" for c in shown for r in c.failed
-    )
-    return f"## {table.title}\n\n{table.about}\n\n{text}{footnotes}{failures}\n"
+            marks.setdefault(c.row.training_images, r"\*" * (len(marks) + 1))
+    lines = [_line(c, benchmark, table, results, marks.get(c.row.training_images, "")) for c in shown]
+    # A row that was measured has all columns; those that are empty in all rows are left out.
+    headings = [name for name in max(lines, key=len) if not name or any(line.get(name) for line in lines)]
+    grid = [headings, ["---", *["---:"] * (len(headings) - 1)]]
+    grid += [[line.get(name, "") for name in headings] for line in lines]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in grid)
+    notes = [f"{mark} not data-free: {why}." for why, mark in marks.items()]
+    notes += [f"`{c.row.name}`, seed {r.seed}, failed: {' '.join(r.failed.split())}" for c in shown for r in c.failed]
+    return "\n\n".join([f"## {table.title}", table.about, text, *notes]) + "\n"
 
 
-_Cell = Callable[[Cells], str]
-_Others = Callable[[str, Cells], list[Result]]
+def _line(c: Cells, benchmark: Benchmark, table: Table, results: Results, mark: str) -> dict[str, str]:
+    """Heading -> text of one row; figures only where the row was measured."""
+    maps = _map_all(c.measured)
+    line = {
+        "": " ".join(filter(None, [f"{c.row.title}{_posterior(c.measured)}", mark])),
+        "row": f"`{c.row.name}`",
+        "map_all": f"{mean(maps):.3f}" if maps else "failed" if c.failed else "not measured",
+    }
+    if c.measured:
+        line |= _figures(c, benchmark, table, results)
+    paper = [f"{c.row.paper[name]:.3f}" for name in table.paper if name in c.row.paper]
+    return {**line, f"paper: {' / '.join(table.paper)}": " / ".join(paper)}
 
 
-@dataclass(frozen=True)
-class _Column:
-    """What stands below a heading; a column that is empty in all rows is left out.
+def _figures(c: Cells, benchmark: Benchmark, table: Table, results: Results) -> dict[str, str]:
+    """Heading -> text of the columns that only a measured row has."""
 
-    Attributes:
-        heading: The heading.
-        cell: What a row has there.
-        always: Whether rows that were not measured have something there, too.
-    """
-
-    heading: str
-    cell: _Cell
-    always: bool = False
-
-
-def _columns(benchmark: Benchmark, table: Table, results: Results) -> list[_Column]:
-    def others(name: str, c: Cells) -> list[Result]:
-        """Results of another row of the same teacher pairs as a table's."""
+    def others(name: str) -> list[Result]:
+        """Results of another row, of the table's teacher pairs."""
         found = [] if c.row.name == name else results.get(name, [])
         return [r for r in found if not r.failed and r.seed < table.seeds]
 
-    columns = [
-        _Column("row", lambda c: f"`{c.row.name}`", always=True),
-        _Column("map_all", _mean_map_all, always=True),
-        _Column("of teacher pairs", lambda c: _spread(_map_all(c.measured))),
-        *(_Column(name, _metric(name)) for name in ("map_all_macro", *benchmark.metrics)),
-    ]
+    line = {"of teacher pairs": _spread(_map_all(c.measured))}
+    for name in ("map_all_macro", *benchmark.metrics):
+        line[name] = f"{mean(r.metrics[name] for r in c.measured):.3f}"
     for group in table.groups:
-        columns += _group_columns(group, table.reference, others)
-    if table.shows_pairs:
-        columns += [_Column(title, _logged(name)) for name, title in _PAIRS.items()]
-    columns += [_difference_to(name, others) for name in (table.reference, *table.also)]
-    columns += [
-        _Column("difference to its counterpart", lambda c: _to_counterpart(c, others(c.row.against, c))),
-        _Column("teacher pairs", lambda c: f"{len(c.measured)}{f', {len(c.failed)} failed' if c.failed else ''}"),
-        _Column("validation: step 0, end", _training),
-        _Column("commit", lambda c: _commits(c.measured)),
-        _Column(f"paper: {' / '.join(table.paper)}", _paper(table.paper), always=True),
-    ]
-    return columns
-
-
-def _mean_map_all(c: Cells) -> str:
-    if not c.measured:
-        return "failed" if c.failed else "not measured"
-    return f"{mean(_map_all(c.measured)):.3f}"
-
-
-def _metric(name: str) -> _Cell:
-    return lambda c: f"{mean(r.metrics[name] for r in c.measured):.3f}"
-
-
-def _logged(name: str) -> _Cell:
-    def cell(c: Cells) -> str:
+        line |= _group(c, group, table.reference, others(table.reference))
+    for name, heading in _PAIRS.items() if table.shows_pairs else ():
         values = [r.pairs[name] for r in c.measured if name in r.pairs]
-        return f"{mean(values):.2f}" if values else ""
+        line[heading] = f"{mean(values):.2f}" if values else ""
+    for name in (table.reference, *table.also):
+        line[f"difference to `{name}`"] = _difference(c.measured, others(name))
+    counterpart = _difference(c.measured, others(c.row.against))
+    line["difference to its counterpart"] = f"to `{c.row.against}`: {counterpart}" if counterpart else ""
+    line["teacher pairs"] = f"{len(c.measured)}{f', {len(c.failed)} failed' if c.failed else ''}"
+    line["validation: step 0, end"] = _training(c)
+    line["commit"] = _commits(c.measured)
+    return line
 
-    return cell
 
-
-def _paper(data_sets: Sequence[str]) -> _Cell:
-    return lambda c: " / ".join(f"{c.row.paper[name]:.3f}" for name in data_sets if name in c.row.paper)
+def _group(c: Cells, group: str, reference: str, others: Sequence[Result]) -> dict[str, str]:
+    """Mean over the queries of a group of classes, and how many times as high the reference's is."""
+    line = {group: "", f"{group}: `{reference}` over this row": ""}
+    classes = c.row.groups.get(group)
+    if not classes:
+        return line
+    value = f"{float(average_precisions(c.measured, classes).nanmean()):.3f}"
+    of_queries = compared(paired_ratio, others, c.measured, classes)
+    if of_queries is None:
+        return {**line, group: value}
+    of_classes = compared(paired_ratio, others, c.measured, classes, of_classes=True)
+    ratio = f"{of_queries.estimate:.2f} {_bounds(of_queries, '.2f')}, classes {_bounds(of_classes, '.2f')}"
+    return dict(zip(line, (value, ratio), strict=True))
 
 
 def _posterior(results: Sequence[Result]) -> str:
-    """Form and temperature that posterior matching was given, teacher pair by teacher pair."""
+    """Form and temperature of posterior matching, teacher pair by teacher pair."""
     found = [f"{r.posterior['form']} at {r.posterior['temperature']:g}" for r in results if r.posterior]
     return f" ({', '.join(found)})" if found else ""
-
-
-def _difference_to(name: str, others: _Others) -> _Column:
-    return _Column(f"difference to `{name}`", lambda c: _difference(c.measured, others(name, c)))
-
-
-def _group_columns(group: str, reference: str, others: _Others) -> list[_Column]:
-    """Mean over the queries of a group of classes, and how many times that the reference reaches."""
-
-    def value(c: Cells) -> str:
-        found = c.row.groups.get(group)
-        return f"{float(average_precisions(c.measured, found).nanmean()):.3f}" if found else ""
-
-    def ratio(c: Cells) -> str:
-        found, theirs = c.row.groups.get(group), others(reference, c)
-        if not found or (of_queries := compared(paired_ratio, theirs, c.measured, found)) is None:
-            return ""
-        of_classes = compared(paired_ratio, theirs, c.measured, found, of_classes=True)
-        return f"{of_queries.estimate:.2f} {_bounds(of_queries, '.2f')}, classes {_bounds(of_classes, '.2f')}"
-
-    return [_Column(group, value), _Column(f"{group}: `{reference}` over this row", ratio)]
 
 
 def seed_differences(results: Sequence[Result], others: Sequence[Result]) -> list[float]:
@@ -235,12 +197,9 @@ def _spread(values: Sequence[float], sign: str = "") -> str:
 
 
 def _training(c: Cells) -> str:
-    """What a fit reaches on validation before and after it; rows that start well owe it to their start.
-
-    Empty for rows that measure a fit in another way than its validation did.
-    """
+    """mAP@all on validation before and after the fit; empty for a row that is measured on other images than those."""
     curves = [r.curve for r in c.measured if r.curve]
-    if not curves or c.row.measured:
+    if not curves or c.row.measured_argv:
         return ""
     whole = [curve for curve in curves if curve[0][0] == 0]  # both figures are of the same fits
     end = f"{mean(curve[-1][1] for curve in whole or curves):.3f}"
@@ -248,14 +207,9 @@ def _training(c: Cells) -> str:
 
 
 def _commits(results: Sequence[Result]) -> str:
-    """What made the fits and what measured them."""
+    """Commits of the fits and of the measurements."""
     made = [r.fitted_with for r in results if r.fitted_with], [r.measured_with for r in results]
     return "; ".join(", ".join(sorted({found.get("commit", "?") for found in part})) for part in made if part)
-
-
-def _to_counterpart(c: Cells, others: Sequence[Result]) -> str:
-    found = _difference(c.measured, others)
-    return f"to `{c.row.against}`: {found}" if found else ""
 
 
 def _difference(results: Sequence[Result], others: Sequence[Result]) -> str:

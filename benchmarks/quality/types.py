@@ -6,47 +6,47 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Teacher:
-    """A classifier that the benchmark trains by itself.
+    """A classifier that the benchmark trains.
 
     Attributes:
-        name: Stem of its file; its seed comes behind.
+        name: Its name in messages and folders.
         config: Config that trains it.
-        words: Overrides behind the config.
+        argv: Overrides behind the config.
     """
 
     name: str
     config: str
-    words: tuple[str, ...] = ()
+    argv: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table.
+    """One line of a table: a benchmark's config, recipes behind it, and overrides.
 
     Attributes:
         name: Its name on the command line.
-        title: What tables call it.
-        configs: Configs behind the benchmark's own.
-        words: Overrides behind those.
+        title: Its title in tables: what is measured.
+        configs: Recipes behind the benchmark's own config, such as `model/head.yaml`.
+        argv: Overrides behind the recipes.
         trains: Whether there is anything to fit.
-        photo: Photo teacher, where it is not the benchmark's own.
-        sketch: Sketch teacher, where it is not the benchmark's own.
-        shared_start: Whether the two teachers started from the same weights.
-        records: Whether the teachers' activations over their training data are wanted.
-        modality: Whether a classifier of photos and sketches is wanted.
-        training_images: Which images training opened, or is made from, where it is not data-free; the tables say it.
-        baseline: Take the figures of this baseline of the run, such as `posterior`, in place of the encoders'.
-        measured: Configs and overrides of the measurement alone, such as those of other images.
-        groups: Name of a group of classes to the classes: their queries are also averaged apart.
-        against: Name of the row that it is but for one thing, where tables show the difference to that one, too.
-        overlap: Share of a teacher's classes that the other knows, in %, of a row that is a point of the overlap curve.
-        paper: Data set -> mAP@all that the paper prints for it, on other images and with other teachers.
+        photo: Photo teacher, where it is not the benchmark's.
+        sketch: Sketch teacher, where it is not the benchmark's.
+        shared_start: Whether the two teachers start from the same weights.
+        records: Whether the row uses the recorded activations of the teachers over their training images.
+        modality: Whether the row uses a classifier that tells photos from sketches.
+        training_images: Which images the training opens, where it is not data-free; tables show it.
+        baseline: Name of the run's baseline, such as `posterior`, whose figures the row has in place of the encoders'.
+        measured_argv: Overrides of the measurement alone, such as other images; `--config`, `NAME` are two items.
+        groups: Name of a group of classes -> the classes, whose queries are also averaged apart.
+        against: Name of the row that differs in one thing only, where tables show the difference to that row too.
+        overlap: Share of a teacher's classes that the other teacher knows, in %, of a point of the overlap curve.
+        paper: Data set -> mAP@all that the paper prints for the row, on other images and with other teachers.
     """
 
     name: str
     title: str
     configs: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
+    argv: tuple[str, ...] = ()
     trains: bool = True
     photo: Teacher | None = None
     sketch: Teacher | None = None
@@ -55,7 +55,7 @@ class Row:
     modality: bool = False
     training_images: str = ""
     baseline: str | None = None
-    measured: tuple[str, ...] = ()
+    measured_argv: tuple[str, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     against: str = ""
     overlap: float | None = None
@@ -69,15 +69,15 @@ class Table:
     Attributes:
         name: Its name on the command line and in files.
         title: Its heading.
-        about: What a reader has to know to read it, a paragraph.
+        about: A paragraph with what a reader has to know.
         rows: The rows, from top to bottom.
         reference: Name of the row that the others are compared with.
-        seeds: Number of runs a row, each with teachers of its own: seed S is the S-th pair.
-        also: Further rows that each is compared with, a column each.
+        seeds: Number of runs of each row, each with teachers of its own: seed S is the S-th pair.
+        also: Further rows that each row is compared with, in a column each.
         groups: Groups of queries with columns of their own.
         shows_pairs: Whether there are columns on how good the synthetic pairs were.
-        pictures: Pictures of it on the page of results: bars, differences, curves, precision-recall, retrieval, pairs.
-        paper: Data sets whose figures of the paper it shows beside its own.
+        pictures: Pictures on the page of results: bars, differences, curves, precision-recall, retrieval, pairs.
+        paper: Data sets whose figures of the paper stand in a column.
     """
 
     name: str
@@ -99,11 +99,11 @@ class Benchmark:
 
     Attributes:
         name: Its name on the command line.
-        configs: The joint run that everything else stands behind.
+        configs: Config of the benchmark; a row's recipes stand behind it.
         photo: Its photo teacher.
         sketch: Its sketch teacher.
-        modality: Its classifier of photos and sketches; None where no row wants one.
-        metrics: What its tables show, besides the mean over queries of the average precision.
+        modality: Its classifier of photos and sketches; None where no row uses one.
+        metrics: Metrics in its tables, besides the mAP@all over queries and over classes.
         tables: Its tables.
     """
 
@@ -121,7 +121,7 @@ class Benchmark:
         return {row.name: row for table in self.tables for row in table.rows}
 
     def seeds(self, row: Row, tables: Sequence[str] = ()) -> int:
-        """Number of runs of a row: the most that one of these tables wants, or any table where none of these has it."""
+        """Number of runs of a row: the most that a named table wants, or any where no named table has the row."""
         having = [table for table in self.tables if row.name in {r.name for r in table.rows}]
         named = [table for table in having if table.name in tables]
         return max(table.seeds for table in named or having)

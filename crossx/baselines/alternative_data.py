@@ -14,14 +14,14 @@ class AlternativePairs(PairSource):
     """The baseline "Alternative Data" (arXiv 2303.07775) as we read it: real images of other classes.
 
     Photos and sketches are drawn independently of each other from the training part of data whose classes the teachers
-    do not know, and labelled by the teachers, as in distillation from images in the wild (DFND, CVPR 2021).
+    do not have, and labelled by the teachers, as in distillation from images in the wild (DFND, CVPR 2021).
 
     Args:
         teachers: Both teachers, which classify the images.
-        data: The other data; none of its classes may be one of a teacher.
+        data: The other data; none of its classes may be a teacher's class.
 
     Raises:
-        InputError: When a teacher knows a class of the data.
+        InputError: When a class of the data is a class of a teacher.
     """
 
     latent_dim = 1
@@ -31,7 +31,7 @@ class AlternativePairs(PairSource):
         known = [c for c in data.classes if teachers.vocabulary.canonical(c) in teachers.vocabulary.union]
         if known:
             raise InputError(
-                f"pairs.data: must hold only classes that no teacher knows, got {', '.join(known)}; leave them out"
+                f"pairs.data: must hold only classes that no teacher has, got {', '.join(known)}; leave them out"
             )
         self.num_classes = len(teachers.vocabulary)
         self._data = data
@@ -42,7 +42,7 @@ class AlternativePairs(PairSource):
         return _OtherImages(self._data, latents)
 
     def sample(self, latents: LatentBatch) -> PairBatch:
-        """Let the teachers judge the images that the workers have read."""
+        """Run the teachers on the images that the workers have read."""
         if latents.photo is None or latents.sketch is None:
             raise RuntimeError("the loader did not read AlternativePairs.loaded")
         pairs: PairBatch = self._teachers(latents.photo, latents.sketch)
@@ -50,7 +50,7 @@ class AlternativePairs(PairSource):
 
 
 class _OtherImages(Dataset[LatentBatch]):
-    """Latents with a real photo and a real sketch each, of any two classes."""
+    """Latents, each with a real photo and a real sketch of any two classes."""
 
     def __init__(self, data: RetrievalData, latents: Dataset[LatentBatch]) -> None:
         self.latents = latents

@@ -1,4 +1,4 @@
-"""Averaging Weights: one network half-way between the two classifiers."""
+"""Averaging Weights: one network halfway between the two classifiers."""
 
 import torch
 from torch import Tensor
@@ -16,9 +16,9 @@ class AveragedWeights(Encoder):
     """The baseline "Averaging Weights" (arXiv 2303.07775) as we read it: the mean of both teachers' weights.
 
     Parameters and running statistics are averaged, as in federated averaging (arXiv 1602.05629), and the features of
-    the one network that comes of it embed photos and sketches alike. Nothing is trained, so it is measured with
-    `crossx validate` and `crossx test`. The mean of two networks is as good as they are only when both started from the
-    same weights and have not gone far from them, as from those of ImageNet.
+    the averaged network embed photos and sketches alike. Nothing is trained, so the baseline is measured with
+    `crossx validate` and `crossx test`. The mean of two networks is as good as the networks only when both started from
+    the same weights, such as those of ImageNet, and have not moved far from them.
 
     Args:
         teachers: Both teachers; both modalities get the same average, each with its own normalisation.
@@ -53,5 +53,5 @@ class AveragedWeights(Encoder):
 
 
 def _mean(a: Tensor, b: Tensor) -> Tensor:
-    """Half-way between two tensors; counters of batches are whole numbers and stay those of the first."""
+    """Return the mean of two tensors; for counters of batches, which are whole numbers, return the first."""
     return torch.lerp(a, b, 0.5) if a.is_floating_point() else a

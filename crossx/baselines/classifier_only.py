@@ -11,10 +11,10 @@ from crossx.types import Modality, TeacherOutput
 class ClassifierOnly(FrozenTeacherEncoder):
     """The baseline "Classifier Only" (arXiv 2303.07775) as we read it: cosine of the teachers' pooled features.
 
-    Nothing is trained, so it is measured with `crossx validate` and `crossx test`. Two networks' features have
-    something to do with one another only when both started from the same weights, such as those of ImageNet. Where the
-    last layers started alike, too, class i of one is tied to class i of the other, which helps far more than a common
-    body does: `docs/experiments.md`, "What teachers' common start is worth".
+    Nothing is trained, so the baseline is measured with `crossx validate` and `crossx test`. The features of two
+    networks are comparable only when both started from the same weights, such as those of ImageNet. Where the last
+    layers started from the same weights, too, the features of class i are tied, which helps far more than a common
+    backbone does: `docs/experiments.md`, "What teachers' common start is worth".
 
     Args:
         teachers: Both teachers.

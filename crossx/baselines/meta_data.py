@@ -23,7 +23,7 @@ TEACHER = "teacher"
 def record_activations(teacher: FrozenTeacher, images: Iterable[Tensor], path: Path) -> None:
     """Write the mean and covariance of a teacher's pooled features over its training images.
 
-    That is what somebody who may not share the images would hand out beside the classifier.
+    Somebody who may not share the images could publish this record beside the classifier.
 
     Args:
         teacher: The classifier.
@@ -45,7 +45,7 @@ def moments_distance(features: Tensor, mean: Tensor, covariance: Tensor) -> Tens
 
     Returns:
         Scalar >= 0: squared distance of the means over the recorded variance, plus squared distance of the covariances
-        over the recorded one's square.
+        over the squared recorded covariance.
     """
     features = full_precision(features)
     shift = (features.mean(0) - mean).square().sum() / covariance.diagonal().sum()
@@ -57,7 +57,7 @@ class ActivationMomentsLoss(ReconstructionLoss):
     """The baseline "Meta-Data" (arXiv 2303.07775) as we read it: features with the recorded mean and covariance.
 
     After "Data-Free Knowledge Distillation for Deep Neural Networks" (arXiv 1710.07535), which reconstructs images from
-    activation records of a network's top layer; here generators do it, as in the other rows.
+    activation records of a network's top layer; here generators make the images, as in the other rows.
 
     Args:
         teachers: Both teachers.
@@ -65,7 +65,7 @@ class ActivationMomentsLoss(ReconstructionLoss):
         sketch: The sketch teacher's record.
 
     Raises:
-        InputError: When a file is missing or malformed, or the record of another teacher.
+        InputError: When a file is missing or malformed, or a record of another teacher.
     """
 
     def __init__(self, teachers: TeacherPair, photo: str, sketch: str) -> None:
@@ -84,7 +84,7 @@ class ActivationMomentsLoss(ReconstructionLoss):
             if metadata.get(TEACHER) != teacher.hash:
                 raise InputError(
                     f"{field}: {path} was recorded with the teacher {metadata.get(TEACHER, 'unknown')[:12]}, the run "
-                    f"names {teacher.hash[:12]}; record the activations of this one"
+                    f"names {teacher.hash[:12]}; record the activations of this teacher"
                 )
             # Not persistent: read from the files at every start, and registered only to follow `.to(device)`.
             for name, tensor in tensors.items():

@@ -1,4 +1,4 @@
-"""Uni-Modal Distillation: each student learns its own teacher and nothing of the other modality."""
+"""Uni-Modal Distillation: each student learns from its own teacher and from no image of the other modality."""
 
 from copy import deepcopy
 
@@ -18,8 +18,8 @@ from crossx.types import MODALITIES, Modality
 class UniModalStudent(TeacherHeadEncoder):
     """A head on the frozen teacher's features that starts, in both modalities, from the same weights.
 
-    Students that are distilled apart from each other have comparable features only as far as they started alike, as
-    those of the paper did, from ImageNet's weights.
+    Students that are distilled separately have comparable features only as far as they started alike; the students of
+    the paper started from ImageNet's weights.
 
     Args:
         teachers: Both teachers.
@@ -35,22 +35,22 @@ class UniModalStudent(TeacherHeadEncoder):
 
 
 class UniModalDistillationLoss(EncodingLoss):
-    """The baseline "Uni-Modal Distillation" (arXiv 2303.07775) as we read it: data-free distillation, once a modality.
+    """The baseline "Uni-Modal Distillation" (arXiv 2303.07775) as we read it: data-free distillation in each modality.
 
-    Each encoder has a linear classifier of its own over its unit vectors, both from one start, which follows its
-    teacher's posterior by a KL divergence ("Distilling the Knowledge in a Neural Network", arXiv 1503.02531). What ties
-    photos to sketches is the start alone: that of the heads, and that of the classifiers, whose rows for a class are
-    equal. Whether both modalities' images come from one latent or from two makes no difference.
+    Each encoder has a linear classifier of its own over its unit vectors, which learns its teacher's posterior by a KL
+    divergence ("Distilling the Knowledge in a Neural Network", arXiv 1503.02531). Photos are tied to
+    sketches by the start alone: both heads start from the same weights, and so do both classifiers. Whether both
+    modalities' images come from one latent or from two makes no difference.
 
     Args:
         space: The encoders' space.
-        scale: Logits are the classifier's, times this: unit vectors alone cannot be sure of a class.
+        scale: Factor of the classifiers' outputs: logits of unit vectors are too small for a confident posterior.
     """
 
     def __init__(self, space: EmbeddingSpace, scale: float = 16.0) -> None:
         super().__init__()
         self.scale = scale
-        classifier = nn.Linear(space.dim, len(space.teachers.vocabulary))  # both start from one
+        classifier = nn.Linear(space.dim, len(space.teachers.vocabulary))  # both start from its weights
         self.classifiers = nn.ModuleDict({m: deepcopy(classifier) for m in MODALITIES})
 
     def forward(self, embeddings: PairEmbeddings) -> Tensor:

@@ -8,19 +8,8 @@ import crossx.augmentation
 import crossx.baselines
 import crossx.classification.data
 import crossx.classification.module
-import crossx.data.joined
-import crossx.data.quickdraw
-import crossx.data.restyled
-import crossx.data.shapes.dataset
-import crossx.data.sketchy
-import crossx.data.tuberlin
-import crossx.encoding.critics
-import crossx.encoding.encoders
-import crossx.encoding.losses
+import crossx.cotraining.module  # with all generators, encoders, critics and losses
+import crossx.data
 import crossx.pairs.datamodule
 import crossx.pairs.replay
-import crossx.pairs.sources
-import crossx.reconstruction.generators
-import crossx.reconstruction.losses
 import crossx.reconstruction.saved
-import crossx.training.rates

@@ -1,16 +1,17 @@
-"""Finding shipped configs, and letting a checkpoint's own config stand below the user's."""
+"""Reading configs: shipped ones by their names, what they include, and YAML's errors with file and line."""
 
-import tempfile
-from collections.abc import Iterator, Sequence, Set
-from contextlib import contextmanager
+import re
+from collections.abc import Hashable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 import crossx
+from crossx.cli.merging import Layer
+from crossx.cli.renamed import refuse_old_names, renamed_config
 from crossx.core.errors import InputError
-from crossx.core.untrusted import read_as_config, read_checkpoint, refuse_imports, texts
 
 
 def shipped_configs() -> Path:
@@ -20,110 +21,99 @@ def shipped_configs() -> Path:
     return inside if inside.is_dir() else package.parent / "configs"
 
 
-def find_config(name: str) -> str:
-    """A config that is no file of the user's is looked up among the shipped ones.
+def find_config(name: str, folder: Path = Path(), field: str = "--config") -> Path:
+    """A config by its name: a file, else a shipped one.
+
+    Args:
+        name: A path, or the name of a shipped config with or without `.yaml`.
+        folder: What a relative path is relative to.
+        field: Where the user named it, for messages.
 
     Raises:
-        InputError: When it is neither, with the shipped names.
+        InputError: When it is neither, with the nearest shipped names.
     """
-    if Path(name).is_file():
-        return name
-    folder = shipped_configs()
-    for candidate in (folder / name, folder / f"{name}.yaml"):
+    shipped = shipped_configs()
+    for candidate in (folder / name, shipped / name, shipped / f"{name}.yaml"):
         if candidate.is_file():
-            return str(candidate)
-    known = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.yaml"))
-    raise InputError(f"--config: {name!r} is neither a file nor a shipped config; shipped are {', '.join(known)}")
+            return candidate
+    if old := renamed_config(name):
+        raise InputError(f"{field}: {name!r}: {old}")
+    known = sorted(path.relative_to(shipped).as_posix() for path in shipped.rglob("*.yaml"))
+    last = {path: Path(path).name for path in known}
+    near = get_close_matches(name, known, n=3, cutoff=0.7) or [
+        path
+        for close in get_close_matches(Path(name).name, last.values(), n=2)
+        for path in known
+        if last[path] == close
+    ]
+    legal = f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else f"the shipped ones are in {shipped}"
+    raise InputError(f"{field}: {name!r} is neither a file nor a shipped config; {legal}")
 
 
-def _values(words: Sequence[str], *options: str) -> Iterator[tuple[int, int, str]]:
-    """Each use of an option: (place of its first word, number of words, value)."""
-    for i, word in enumerate(words):
-        name, equals, value = word.partition("=")
-        if name in options and equals:
-            yield i, 1, value
-        elif word in options and i + 1 < len(words):
-            yield i, 2, words[i + 1]
+def read_layers(name: str) -> list[Layer]:
+    """A config and all that it includes, the lowest first.
 
-
-def with_shipped_configs(words: Sequence[str]) -> list[str]:
-    """Replace the names of shipped configs by their paths."""
-    words = list(words)
-    for place, count, name in list(_values(words, "--config", "-c")):
-        found = find_config(name)
-        words[place : place + count] = [f"--config={found}"] if count == 1 else ["--config", found]
-    return words
-
-
-def checkpoints_named(words: Sequence[str]) -> list[str]:
-    """Values of --ckpt_path on a command line, the last one counts."""
-    return [value for _, _, value in _values(words, "--ckpt_path")]
-
-
-@contextmanager
-def with_checkpoint_config(words: Sequence[str]) -> Iterator[list[str]]:
-    """Put the config that a checkpoint was made with before the user's own ones.
-
-    The order is checkpoint < config < command line; Lightning's own would let the checkpoint win over both.
+    A config may begin with `include: [data/shapes.yaml, ...]`: files relative to the config, or shipped ones. They are
+    merged in that order, and the config itself last.
 
     Args:
-        words: Command line, starting with the subcommand.
+        name: A path, or the name of a shipped config.
 
     Raises:
-        InputError: When the checkpoint cannot be read, or names classes that are not loaded.
+        InputError: When a file is missing, is not YAML, is of crossx 0.1.0, or includes itself.
     """
-    paths = checkpoints_named(words)
-    asked = paths and paths[-1] not in ("null", "last", "best")
-    config = checkpoint_config(Path(paths[-1]), named=_names(words)) if asked else {}
-    if not config:
-        yield list(words)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "checkpoint.yaml"
-        path.write_text(yaml.safe_dump(config))
-        yield [*words[:1], "--config", str(path), *words[1:]]
+    return list(_layers(find_config(name), ()))
 
 
-def checkpoint_config(path: Path, named: Set[str] = frozenset()) -> dict[str, Any]:
-    """The config (model, data, teachers, seed, precision) that a checkpoint keeps; empty for one made from Python.
-
-    Args:
-        path: The checkpoint.
-        named: Names that the user gives too: those are not the checkpoint's choice.
-
-    Raises:
-        InputError: When the file cannot be read as plain tensors and values, or names something that is not loaded.
-    """
-    stored = read_checkpoint(path, "--ckpt_path").get("crossx", {})
-    stored = stored.get("config", {}) if isinstance(stored, dict) else None
-    if not isinstance(stored, dict) or not _is_teachers(stored.get("teachers", {})):
-        raise InputError(f"--ckpt_path: {path} holds no config of crossx that can be read")
-    parts = ("model", "data", "teachers", "seed_everything", "trainer")
-    config = {part: stored[part] for part in parts if part in stored}
-    if not (isinstance(config.get("seed_everything", 0), int) and _is_precision(config.get("trainer"))):
-        raise InputError(f"--ckpt_path: {path} holds no config of crossx that can be read")
-    # The teachers are names of files and nothing else.
-    refuse_imports([config.get("model"), config.get("data")], f"--ckpt_path: {path}", named)
-    return config
+def _layers(path: Path, including: tuple[Path, ...]) -> Iterator[Layer]:
+    name = _short(path)
+    if path.resolve() in including:
+        raise InputError(f"{_short(including[-1])}: include: {name} includes this file, and would include itself")
+    content = _read(path, name)
+    included = content.pop("include", [])
+    if not isinstance(included, list) or not all(isinstance(other, str) for other in included):
+        raise InputError(f"{name}: include: must be a list of configs, got {included!r}")
+    refuse_old_names(content, name)
+    for other in included:
+        found = find_config(other, path.parent, f"{name}: include")
+        yield from _layers(found, (*including, path.resolve()))
+    yield Layer(name, content)
 
 
-def _is_precision(value: object) -> bool:
-    """Whether a value is one of Lightning's precisions and nothing else of the trainer, or missing."""
-    known = [f"{bits}-{kind}" for bits in ("16", "bf16", "32", "64") for kind in ("true", "mixed")]
-    return value is None or value in [{"precision": name} for name in known]
+def _short(path: Path) -> str:
+    shipped = shipped_configs()
+    return path.relative_to(shipped).as_posix() if path.is_relative_to(shipped) else str(path)
 
 
-def _is_teachers(value: object) -> bool:
-    """Whether a value is two names of files and a mapping of class names, and can be nothing else."""
-    if not isinstance(value, dict) or not value.keys() <= {"photo", "sketch", "aliases"}:
-        return False
-    aliases = value.get("aliases") or {}
-    files = [value.get(side) for side in ("photo", "sketch")]
-    texts = [*aliases, *aliases.values()] if isinstance(aliases, dict) else [None]
-    return all(isinstance(t, str) for t in texts) and all(f is None or isinstance(f, str) for f in files)
+class _Loader(yaml.SafeLoader):
+    """YAML in which `1e-3` is a number, and a key stands once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        for (key, _), value in zip(node.value, keys, strict=False):
+            if keys.count(value) > 1:
+                raise yaml.MarkedYAMLError(problem=f"the key {value!r} stands twice", problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
 
 
-def _names(words: Sequence[str]) -> set[str]:
-    """All texts on a command line and in its configs."""
-    configs = [read_as_config(value) for _, _, value in _values(words, "--config", "-c")]
-    return {*texts(configs), *(part for word in words for part in word.split("=", 1))}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+"), list("-+0123456789")
+)
+
+
+def _read(path: Path, name: str) -> dict[str, Any]:
+    try:
+        content = yaml.load(path.read_text(), _Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
+        problem = getattr(error, "problem", None) or str(error)
+        context = f" {error.context}" if getattr(error, "context", None) else ""
+        raise InputError(f"{name}: {place}: not YAML:{context}: {problem}; check indentation and brackets") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: not a text file") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(f"{name}: must be a mapping of keys to values, got {type(content).__name__}")
+    return content

@@ -1,90 +1,174 @@
-"""One readable message out of what a parser says about a mistake.
+"""One readable message out of what the parser says about a mistake.
 
-jsonargparse wraps an error once for every level of the config, and quotes the whole config around it. The errors are
-chained, so the levels can be read from the outside to the inside, down to the one that says what is wrong.
+jsonargparse reports a mistake as an indented tree: a level for every key and class on the way, a branch for every type
+that a value might have had, and the whole config quoted between them. The branch that went deepest knows best.
 """
 
-import inspect
 import re
-import sys
-from collections.abc import Iterator
-from dataclasses import is_dataclass
-from typing import get_type_hints
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
+from crossx.cli.legal import Step, legal_classes, legal_options, owner_of
+from crossx.cli.renamed import renamed_key
+from crossx.core.checks import did_you_mean
 from crossx.core.errors import InputError
 
-_KEY = re.compile(r'Parser key "([^"]+)"')
-_CLASS = re.compile(r"Problem with given class_path '([^']+)'")
-_UNKNOWN_CLASS = "Expected a dot import path string: "
+_KEY = re.compile(r'Parser key "([^"]+)":')
+_CLASS = re.compile(r"Problem with given class_path '([^']+)':")
+_CALLABLE = re.compile(r"Type \S.* expects a function or a callable class: (.*?)\. Got value: (.*)")
+_CLASS_PATH = re.compile(r"class_path='([\w.]+)'")
+_UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
+_NO_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
 _UNKNOWN_OPTION = re.compile(r"(?:Group '(?P<group>\S+)' does not accept option|Option) '(?P<option>[^']+)'")
 _UNRECOGNIZED = "unrecognized arguments: "
+_EXPECTED = re.compile(r"Expected an? (?:<class ')?([\w.]+)(?:'>)?(?:\. Got value: (.*))?")
+_AROUND = ("Does not validate against", "Subtypes:", "Errors:", "Given value type:", "Given value:")
+_POOR = ("Expected a <class 'NoneType'>", "Expected a path but")
 
 
-def explain(error: BaseException, verb: str = "fit") -> str:
+@dataclass
+class _Finding:
+    """One thing that the parser found wrong, and the way to it."""
+
+    way: list[Step]
+    text: str
+    given: str = ""
+
+    @property
+    def place(self) -> str:
+        return ".".join(name for what, name in self.way if what == "key")
+
+    @property
+    def owner(self) -> str:
+        """Class path of the innermost class around it."""
+        return next((name for what, name in reversed(self.way) if what == "class"), "")
+
+
+def explain(
+    error: BaseException, verb: str = "fit", config: Mapping[str, Any] | None = None, known: Iterable[str] = ()
+) -> str:
     """Say where a config is wrong, what is wrong, and what is legal.
 
     Args:
         error: What the parser raised, with its causes.
         verb: The command, whose `--help` has what is legal.
+        config: The config that was parsed; tells which of several terms is meant.
+        known: Options that the command has whatever the model is.
 
     Returns:
-        One line, such as `model.schedule.warmup: Expected int. Got value: x`.
+        One line, such as `model.schedule.warmup: must be int or float, got x`.
     """
-    keys: list[str] = []
-    owner = message = ""
-    for cause in _chain(error):
-        if isinstance(cause, InputError):
-            return str(cause)
-        text = str(cause)
-        if text == message:
-            continue  # wrapped without a word of its own
-        message = text
-        if text.startswith("Problems parsing config"):
-            break  # what follows no longer says that a config is meant
-        if key := _KEY.match(text):
-            keys.append(key[1])
-        elif named := _CLASS.match(text):
-            owner = named[1]
-    message = re.sub(r"(?:a )?<class '([\w.]+)'>", r"\1", " ".join(message.split()))
-    if message.startswith(_UNKNOWN_CLASS):
-        name = message.removeprefix(_UNKNOWN_CLASS)
-        message = f"class {name!r} is not known; legal are the names of crossx's classes, and full paths of others"
-    elif unknown := _unknown_options(message):
-        legal = _legal(unknown[0], owner) if owner else f"`crossx {verb} --help` lists the legal ones"
-        message = (
-            f"{' and '.join(map(repr, unknown))} {'are not options' if unknown[1:] else 'is not an option'}; {legal}"
+    if mistake := input_error_behind(error):
+        return str(mistake)
+    findings = _findings(str(error))
+    finding = max(findings, key=_depth, default=_Finding([], str(error)))
+    text, given = " ".join(finding.text.split()), ""
+    if named := _CALLABLE.fullmatch(text):
+        text = named[1]
+        if inner := _CLASS_PATH.search(named[2]):
+            finding.way.append(("class", inner[1]))
+    if unknown := _UNKNOWN_CLASS.match(text) or _NO_ATTRIBUTE.match(text):
+        given = unknown[unknown.re.groups]
+        way = finding.way[:-1] if finding.way and finding.way[-1][0] == "class" else finding.way
+        legal = legal_classes(way)
+        text = f"class {given!r} is not known; must be one of {', '.join(legal)}, or the full path of another" + (
+            did_you_mean(given, legal)
         )
-    return ": ".join([".".join(keys), message] if keys else [message])
+    elif options := _unknown_options(text):
+        given = options[0].rpartition(".")[2]
+        text = _about_options(options, finding, verb, known)
+    elif expected := _EXPECTED.fullmatch(text):
+        given = expected[2] or finding.given
+        kinds = [kind[1] for f in findings if f.way == finding.way and (kind := _EXPECTED.fullmatch(f.text.strip()))]
+        names = ["null" if kind == "NoneType" else kind for kind in dict.fromkeys(kinds)]
+        text = f"must be {' or '.join(names)}, got {given}"
+    place = _with_term(finding.place, given, config or {})
+    text = re.sub(r"(?:a )?<class '([\w.]+)'>", r"\1", text)
+    return f"{place}: {text}" if place else text
 
 
 def input_error_behind(error: BaseException) -> InputError | None:
     """The user's mistake among the causes of an error, if there is one."""
-    return next((cause for cause in _chain(error) if isinstance(cause, InputError)), None)
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = error
-    while cause is not None:
-        yield cause
+    while cause is not None and not isinstance(cause, InputError):
         cause = cause.__cause__
+    return cause
 
 
-def _unknown_options(message: str) -> list[str]:
-    if unknown := _UNKNOWN_OPTION.match(message):
+def _findings(message: str) -> list[_Finding]:
+    """The leaves of the tree."""
+    above: list[tuple[int, Step | None]] = []
+    found: list[tuple[int, _Finding]] = []
+    for line in filter(str.strip, message.splitlines()):
+        text = line.strip().removeprefix("- ")
+        indent = len(line) - len(line.lstrip())
+        above = [(depth, step) for depth, step in above if depth < indent]
+        if key := _KEY.fullmatch(text):
+            above.append((indent, ("key", key[1])))
+        elif named := _CLASS.fullmatch(text):
+            above.append((indent, ("class", named[1])))
+        elif text.startswith(_AROUND):
+            above.append((indent, None))
+            if text.startswith("Given value: "):  # it follows the branches that it was given to
+                for depth, inner in found:
+                    inner.given = inner.given or (text.removeprefix("Given value: ") if depth > indent else "")
+        else:
+            inline = re.match(r'Parser key "([^"]+)": (.+)', text)
+            way = [step for _, step in above if step]
+            leaf = _Finding([*way, ("key", inline[1])], inline[2]) if inline else _Finding(way, text)
+            found.append((indent, leaf))
+    return [leaf for _, leaf in found]
+
+
+def _depth(finding: _Finding) -> tuple[int, bool, bool]:
+    return len(finding.way), not finding.text.startswith(_POOR), not _CALLABLE.match(finding.text)
+
+
+def _unknown_options(text: str) -> list[str]:
+    if unknown := _UNKNOWN_OPTION.match(text):
         return [".".join(filter(None, [unknown["group"], unknown["option"]]))]
-    if message.startswith(_UNRECOGNIZED):
-        words = message.removeprefix(_UNRECOGNIZED).split()
+    if text.startswith(_UNRECOGNIZED):
+        words = text.removeprefix(_UNRECOGNIZED).split()
         return [word.removeprefix("--").partition("=")[0] for word in words if word.startswith("--")] or words
     return []
 
 
-def _legal(option: str, class_path: str) -> str:
-    """The names that may stand in the place of an option's last part."""
-    module, _, name = class_path.rpartition(".")
-    owner = getattr(sys.modules[module], name)
-    for group in option.split(".")[:-1]:
-        inner = get_type_hints(owner.__init__).get(group)
-        if not (isinstance(inner, type) and is_dataclass(inner)):
-            break
-        owner = inner
-    return f"legal for {owner.__name__}: {', '.join(inspect.signature(owner).parameters)}"
+def _about_options(options: list[str], finding: _Finding, verb: str, known: Iterable[str]) -> str:
+    if old := renamed_key(f"{finding.place}.{options[0]}"):
+        return old
+    if finding.owner:
+        names = legal_options(options[0], finding.owner)
+        owner = owner_of(options[0], finding.owner).__name__
+        near = did_you_mean(options[0].rpartition(".")[2], names)
+        legal = f"legal for {owner}: {', '.join(names)}{near}"
+    else:
+        legal = f"`crossx {verb} --help` lists the legal ones{_nearest(options[0], known)}"
+    return f"{' and '.join(map(repr, options))} {'are not options' if options[1:] else 'is not an option'}; {legal}"
+
+
+def _nearest(option: str, known: Iterable[str]) -> str:
+    """The nearest option of as many parts."""
+    parts = option.count(".")
+    return did_you_mean(option, {".".join(name.split(".")[: parts + 1]) for name in known})
+
+
+def _with_term(place: str, given: str, config: Mapping[str, Any]) -> str:
+    """The place with the name of the term that holds what was given; the parser leaves the name out."""
+    before, terms, after = place.partition(".terms")
+    if not terms or not given:
+        return place
+    found: Any = config
+    for key in [*before.split("."), "terms"]:
+        found = found.get("init_args", found).get(key, {}) if isinstance(found, Mapping) else {}
+    holders = [name for name, term in found.items() if given in _words(term)] if isinstance(found, Mapping) else []
+    return f"{before}.terms.{holders[0]}{after}" if len(holders) == 1 else place
+
+
+def _words(value: object) -> set[str]:
+    """Every key and value inside a term, as text."""
+    if isinstance(value, Mapping):
+        return {*map(str, value), *(word for child in value.values() for word in _words(child))}
+    if isinstance(value, list):
+        return {word for child in value for word in _words(child)}
+    return {str(value)}

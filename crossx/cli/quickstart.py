@@ -13,11 +13,11 @@ from crossx.reports.run.summary import print_table, read_results
 RUNS = {"data-free": "quickstart.yaml", "with data": "quickstart_with_data.yaml"}
 
 
-def quickstart(words: Sequence[str]) -> int:
+def quickstart(argv: Sequence[str]) -> int:
     """Train data-free from the two shipped teachers, train the comparison with data, and show both.
 
     Args:
-        words: Command line after `quickstart`.
+        argv: The command line, starting with `quickstart`.
 
     Returns:
         The exit status.
@@ -33,7 +33,7 @@ def quickstart(words: Sequence[str]) -> int:
     )
     parser.add_argument("--output", default="crossx-quickstart", help="folder for both runs (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of both runs (default: %(default)s)")
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_args(argv[1:])
     check_seed(arguments.seed, "--seed")
 
     folder = _unused(Path(arguments.output))

@@ -10,39 +10,32 @@ import torch
 import yaml
 from jsonargparse import ArgumentError, Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 import crossx.cli.components  # noqa: F401 - makes every class of crossx known, so that configs may use short names
-from crossx.cli import TRAINER_VERBS
-from crossx.cli.configs import checkpoints_named, with_checkpoint_config, with_shipped_configs
+from crossx.cli.class_help import asked_for_class, print_class_help
+from crossx.cli.composing import Composition, compose
 from crossx.cli.mistakes import explain, input_error_behind
 from crossx.cli.precision import precision_for_cpu
 from crossx.cli.quiet import hush_expected
-from crossx.cli.saved_config import SavedConfig
+from crossx.cli.run_start import RunStart
+from crossx.core.checks import must_be_one_of
 from crossx.core.errors import InputError
 from crossx.core.seeding import check_seed, run_seed
-from crossx.cotraining.module import CoTrainingModule
-from crossx.reports.health.diversity import Diversity
-from crossx.reports.health.monitor import HealthMonitor
-from crossx.reports.pictures.filmstrip import Filmstrip
-from crossx.reports.pictures.hardest import HardestPairs
-from crossx.reports.pictures.histograms import ClassHistograms
-from crossx.reports.pictures.media import PairSheets, RetrievalSheets
-from crossx.reports.run.baselines import TeacherBaselines
-from crossx.reports.run.checkpoint import LastCheckpoint
-from crossx.reports.run.embeddings import EmbeddingWriter
-from crossx.reports.run.export import EncoderExport
+from crossx.reports.lookup import real_images
 from crossx.reports.run.progress import ProgressBar
 from crossx.reports.run.report import RunReport
-from crossx.reports.run.scalars import ScalarTable
+from crossx.reports.settings import Reports, callbacks
 from crossx.reports.wandb import WandbDashboard, connect, finish
+from crossx.training.alternating import AlternatingModule
 from crossx.training.limits import check_strategy, joint_ddp
 from crossx.training.module import INSTANTIATOR, CrossxModule
 
 _PLACES = ("model.init_args", "model.init_args.reconstruction.init_args", "model.init_args.encoding.init_args")
 _FILLED = ("photo_teacher", "sketch_teacher", "aliases")
 """What `teachers` fills in there."""
-_PARSER = {"exit_on_error": False, "allow_abbrev": False}
+VERBS = ("fit", "validate", "test", "predict")
 
 
 @dataclass
@@ -61,61 +54,75 @@ class Teachers:
 
 
 class CrossxCLI(LightningCLI):
-    """LightningCLI with the teachers named once, reports, and the limits of joint runs."""
+    """LightningCLI with the teachers named once, reports, and the limits of joint runs.
 
-    def __init__(self, args: Sequence[str], **settings: Any) -> None:  # noqa: ANN401 - Lightning's
-        """Keep the words, and do what they say.
+    It parses one verb with one parser; Lightning's own subcommands would build four.
+
+    Attributes:
+        verb: fit, validate, test or predict.
+        checkpoint: The checkpoint that the command line names, or None.
+    """
+
+    def __init__(self, composition: Composition, parse_only: bool = False) -> None:
+        """Parse a command line, and build what it names.
 
         Args:
-            args: Command line, starting with the subcommand.
-            settings: Lightning's other arguments.
+            composition: The command line with its configs merged.
+            parse_only: Whether to stop before anything is built.
         """
-        self.words = list(args)
-        super().__init__(args=self.words, **settings)
+        self._composition = composition
+        self.verb, *options = composition.argv
+        self.checkpoint = composition.checkpoint
+        self._parse_only = parse_only
+        super().__init__(
+            model_class=pl.LightningModule,
+            datamodule_class=pl.LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            seed_everything_default=0,
+            save_config_callback=RunStart,
+            save_config_kwargs={"resumed_from": self.checkpoint},
+            # A mistake is then an exception that can be explained, and not a screen of usage.
+            # Without abbreviations, because --ckpt and --conf would pass what is done for --ckpt_path and --config.
+            parser_kwargs={"prog": f"crossx {self.verb}", "exit_on_error": False, "allow_abbrev": False},
+            args=options,
+            run=False,
+        )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add `teachers`, and the callbacks that every run has."""
+        """Add `teachers` and `reports`."""
+        parser.add_argument(
+            "--ckpt_path", type=str | None, help="checkpoint to go on from, or to measure: a file, or last"
+        )
         parser.add_argument("--teachers", type=Teachers, default=Teachers())
         for place in (*_PLACES, "data.init_args"):  # a class that does not take the argument is passed over
             for source, name in zip(("photo", "sketch", "aliases"), _FILLED, strict=True):
                 parser.link_arguments(f"teachers.{source}", f"{place}.{name}")
-        parser.add_lightning_class_args(ScalarTable, "scalars")
-        parser.add_lightning_class_args(TeacherBaselines, "baselines")
-        parser.add_lightning_class_args(PairSheets, "pair_sheets")
-        parser.add_lightning_class_args(HealthMonitor, "health")
-        parser.add_lightning_class_args(RetrievalSheets, "retrieval_sheets")
-        parser.add_lightning_class_args(ClassHistograms, "histograms")
-        parser.add_lightning_class_args(Diversity, "diversity")
-        parser.add_lightning_class_args(HardestPairs, "hardest")
-        parser.add_lightning_class_args(Filmstrip, "filmstrip")
-        parser.add_lightning_class_args(EncoderExport, "encoders")
-        parser.add_lightning_class_args(EmbeddingWriter, "embeddings")
-        parser.add_lightning_class_args(RunReport, "report")
-        parser.add_lightning_class_args(LastCheckpoint, "checkpoint")
-        parser.add_lightning_class_args(WandbDashboard, "wandb")  # the last one: it sends what the others have written
-
-    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:  # noqa: ANN401 - Lightning's signature
-        """Fill the parser of the verb that is asked for; each takes a tenth of a second, and Lightning fills four."""
-        if subcommand == self.words[0]:
-            return super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
-        return self.init_parser(**kwargs)
+        parser.add_argument("--reports", type=Reports, default=Reports())
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:  # noqa: ANN401 - Lightning's signature
-        """Parse with the verb's own parser: that of all verbs would check everything again, for half a second."""
-        verb, *words = args
-        if any(word.partition("=")[0] == "--print_config" for word in words):
-            super().parse_arguments(parser, args)  # prints, which only that one does, and ends
-        arguments = self._parser(verb).parse_args(words)
-        self.config = Namespace(**{"config": None, "subcommand": verb, verb: arguments})  # type: ignore[no-untyped-call]  # jsonargparse's
-        check_seed(arguments.seed_everything, "seed_everything")
+        """Parse, and check the seed before it is set.
 
-    def _parse_ckpt_path(self) -> None:
-        """Nothing: Lightning would let the checkpoint win over the command line; see `with_checkpoint_config`."""
+        Raises:
+            InputError: For a mistake in the command line or its configs, explained in one line.
+        """
+        try:
+            super().parse_arguments(parser, args)
+        except ArgumentError as error:
+            known = parser.get_defaults(skip_validation=True).keys()
+            raise InputError(explain(error, self.verb, self._composition.config, known)) from error
+        check_seed(self.config.seed_everything, "seed_everything")
+
+    def instantiate_classes(self) -> None:
+        """Build what the config names, unless only the config is wanted."""
+        if not self._parse_only:
+            super().instantiate_classes()
 
     @property
     def arguments(self) -> Namespace:
-        """The parsed config of the subcommand."""
-        arguments: Namespace = self.config[self.subcommand]
+        """The parsed config."""
+        arguments: Namespace = self.config
         return arguments
 
     def before_instantiate_classes(self) -> None:
@@ -131,16 +138,12 @@ class CrossxCLI(LightningCLI):
                 "with both, a run that resumes at an epoch's end trains nothing; leave max_epochs at -1"
             )
         checkpoint = self.arguments.get("ckpt_path")
-        if checkpoint is not None and str(checkpoint) not in checkpoints_named(self.words):
-            raise InputError(
-                f"ckpt_path: {str(checkpoint)!r} is not legal in a config; give it on the command line, --ckpt_path"
-            )
-        if "weights_only" in self.arguments:
-            self.arguments.weights_only = True  # a checkpoint is data, whatever Lightning's default for its place
+        if checkpoint is not None and self.checkpoint is None:
+            raise InputError(f"ckpt_path: must be given on the command line, and not in a config; got {checkpoint!r}")
         if trainer.fast_dev_run in (True, 1):
             trainer.fast_dev_run = 2  # one batch for each phase of a joint run
         on_cpu = trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not torch.cuda.is_available())
-        trainer.precision = precision_for_cpu(trainer.precision, on_cpu, self.words)
+        trainer.precision = precision_for_cpu(trainer.precision, on_cpu, self._composition.argv)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:  # noqa: ANN401 - Lightning's signature
         """Choose the right DDP for joint runs, and tell the module and the report the resolved config.
@@ -148,14 +151,16 @@ class CrossxCLI(LightningCLI):
         Raises:
             InputError: When the settings of the trainer do not fit the machine, the model or each other.
         """
-        if isinstance(self.model, CoTrainingModule):
+        if isinstance(self.model, AlternatingModule):
             check_strategy(self.arguments.trainer.strategy)
             if self._wants_ddp():
                 kwargs["strategy"] = joint_ddp()
-        named = self.config_init[self.subcommand].trainer.callbacks or []
+        reports = callbacks(self.config_init.reports)
+        named = self.config_init.trainer.callbacks or []
         own_bar = any(isinstance(c, pl.callbacks.ProgressBar) for c in (named if isinstance(named, list) else [named]))
         if self.arguments.trainer.enable_progress_bar is not False and not own_bar:
-            self.trainer_defaults["callbacks"] = [ProgressBar()]
+            reports = [ProgressBar(), *reports]
+        self.trainer_defaults["callbacks"] = reports
         try:
             trainer = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError, ImportError) as error:
@@ -165,7 +170,6 @@ class CrossxCLI(LightningCLI):
         if isinstance(self.model, CrossxModule):
             self.model.run_config = {key: config[key] for key in ("model", "data", "teachers") if config.get(key)}
             self.model.run_config["seed_everything"] = run_seed()
-            self.model.run_config["trainer"] = {"precision": str(trainer.precision)}
         for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
             if isinstance(callback, RunReport | WandbDashboard):
                 callback.config = config
@@ -201,12 +205,9 @@ class CrossxCLI(LightningCLI):
 
     def resolved_config(self) -> dict[str, Any]:
         """The config as plain values, without the places that `teachers` fills."""
-        return self._plain(skip_link_targets=True)
-
-    def _plain(self, skip_link_targets: bool) -> dict[str, Any]:
-        text = self._parser(self.subcommand).dump(
+        text = self.parser.dump(
             self.arguments,
-            skip_link_targets=skip_link_targets,
+            skip_link_targets=True,
             skip_none=False,
             skip_validation=True,  # checked when it was parsed: to check it again takes half a second
             format="yaml",
@@ -214,37 +215,42 @@ class CrossxCLI(LightningCLI):
         plain: dict[str, Any] = yaml.safe_load(text)
         return plain
 
-    def _dump_config(self) -> None:
-        """What Lightning shows to `save_hyperparameters`; its own checks the config again."""
-        if not hasattr(self, "config_dump"):
-            self.config_dump = self._plain(skip_link_targets=False)
-
-    def _run_subcommand(self, subcommand: str) -> None:
-        """Run, and end what logs elsewhere."""
-        super()._run_subcommand(subcommand)
+    def run(self) -> None:
+        """Do what the verb says."""
+        checkpoint = None if self.checkpoint is None else str(self.checkpoint)
+        # A checkpoint is data, whatever Lightning's default for its place.
+        options: dict[str, Any] = {"datamodule": self.datamodule, "ckpt_path": checkpoint, "weights_only": True}
+        if self.verb in ("validate", "test"):
+            options["verbose"] = False  # the report has the table
+        elif self.verb == "predict":
+            options["return_predictions"] = False  # they are written when it ends
+        # What logs elsewhere starts while nothing is lost if that fails.
+        connect(self.trainer)
+        getattr(self.trainer, self.verb)(self.model, **options)
+        if self.verb == "fit":
+            self.after_fit()
         finish(self.trainer)
-
-    def before_fit(self) -> None:
-        """Start what logs elsewhere, while nothing is lost if that fails."""
-        connect(self.trainer, self.arguments.wandb.init_timeout)
-
-    before_validate = before_test = before_predict = before_fit
 
     def after_fit(self) -> None:
         """Measure the last weights, where the last validation did not see them, and report."""
         report = next(c for c in self.trainer.callbacks if isinstance(c, RunReport))  # type: ignore[attr-defined]
-        evaluated = getattr(self.datamodule, "dataset", None) is not None
+        evaluated = real_images(self.trainer) is not None
         if self.arguments.trainer.fast_dev_run or not evaluated or not report.is_stale(self.trainer):
             return
         self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
 
-def train(words: Sequence[str], command: type[CrossxCLI] = CrossxCLI) -> CrossxCLI:
+def run(argv: Sequence[str]) -> int:
+    """Run `fit`, `validate`, `test` or `predict`, as the command `crossx` does; returns the exit status."""
+    train(argv)
+    return 0
+
+
+def train(argv: Sequence[str]) -> CrossxCLI:
     """Run `fit`, `validate`, `test` or `predict`.
 
     Args:
-        words: Command line, starting with the subcommand.
-        command: What to make of them; a subclass may stop short of running.
+        argv: Command line, starting with the verb.
 
     Returns:
         The command line object with model, data module and trainer, for use from Python.
@@ -252,26 +258,52 @@ def train(words: Sequence[str], command: type[CrossxCLI] = CrossxCLI) -> CrossxC
     Raises:
         InputError: For a user's mistake.
     """
-    if not words or words[0] not in TRAINER_VERBS:
-        raise InputError(f"command: {' '.join(words[:1])!r} is not legal; one of {', '.join(TRAINER_VERBS)}")
+    return _explained(argv, run=True)
+
+
+def build(argv: Sequence[str]) -> CrossxCLI:
+    """Build what a command line names, and run nothing.
+
+    Args:
+        argv: Command line, starting with the verb.
+
+    Returns:
+        The command line object with model, data module and trainer.
+
+    Raises:
+        InputError: For a user's mistake.
+    """
+    return _explained(argv)
+
+
+def parse(argv: Sequence[str]) -> dict[str, Any]:
+    """The config of a command line as plain values: all defaults, configs and options taken together.
+
+    Args:
+        argv: Command line, starting with the verb.
+
+    Returns:
+        The resolved config; nothing is built, and no file but configs and the checkpoint is read.
+
+    Raises:
+        InputError: For a user's mistake.
+    """
+    return _explained(argv, parse_only=True).resolved_config()
+
+
+def _explained(argv: Sequence[str], parse_only: bool = False, run: bool = False) -> CrossxCLI:
+    """Parse, build and run, with one line in place of the traceback of a user's mistake."""
+    must_be_one_of("command", argv[0] if argv else "", VERBS)
+    if asked := asked_for_class(argv):
+        print_class_help(*asked)  # and ends
     hush_expected()
+    composition = compose(argv)
     try:
-        with with_checkpoint_config(with_shipped_configs(words)) as arguments:
-            return command(
-                model_class=pl.LightningModule,
-                datamodule_class=pl.LightningDataModule,
-                subclass_mode_model=True,
-                subclass_mode_data=True,
-                auto_configure_optimizers=False,
-                seed_everything_default=0,
-                save_config_callback=SavedConfig,
-                # A mistake is then an exception that can be explained, and not a screen of usage.
-                # Without abbreviations, because --ckpt and --conf would pass what is done for --ckpt_path and --config.
-                parser_kwargs={**_PARSER, **dict.fromkeys(TRAINER_VERBS, _PARSER)},
-                args=arguments,
-            )
-    except ArgumentError as error:
-        raise InputError(explain(error, words[0])) from error
+        for note in composition.notes if run else []:
+            rank_zero_only(print)(note, flush=True)
+        cli = CrossxCLI(composition, parse_only)
+        if run:
+            cli.run()
     except MisconfigurationException as error:  # a verb or a setting that Lightning cannot serve with this model
         raise InputError(str(error)) from error
     except ValueError as error:
@@ -280,3 +312,4 @@ def train(words: Sequence[str], command: type[CrossxCLI] = CrossxCLI) -> CrossxC
         if mistake is None:
             raise
         raise mistake from error
+    return cli

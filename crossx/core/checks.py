@@ -23,7 +23,9 @@ def must_be_in(field: str, value: float, interval: str) -> None:
     below = value < most if interval[-1] == ")" else value <= most
     if above and below:
         return
-    if most == math.inf:
+    if (least, most) == (-math.inf, math.inf):
+        legal = "finite"
+    elif most == math.inf:
         legal = f"{'above' if interval[0] == '(' else 'at least'} {least:g}" + (
             " and finite" if value == math.inf else ""
         )

@@ -1,8 +1,11 @@
-"""Parts that are complete after their constructor: instances, or factories that still want their context.
+"""Parts that are complete after their constructor: instances, or factories that still need their context.
 
 A config gives a part that needs nothing as an instance. A part that needs, say, the teachers takes them as the first
 arguments of its constructor; a config then gives everything else, jsonargparse makes a factory of it, and the module
 that knows the teachers calls the factory. From Python such a factory is `functools.partial(Part, option=1)`.
+
+jsonargparse also makes a factory of a part that needs nothing, where its constructor refuses an argument: the factory
+is called without context then, and the constructor's own message reaches the user.
 """
 
 import inspect
@@ -20,9 +23,9 @@ def complete(field: str, part: PartT | Callable[..., PartT], kind: type[PartT], 
 
     Args:
         field: Where the user named the part, for messages.
-        part: The part, or a factory that takes the context.
+        part: The part, or a factory that takes as much of the context as it needs.
         kind: Class that the part must be of.
-        context: What the module knows and the config does not, by the names of the factory's first arguments.
+        context: What the module knows and the config does not, by the names of the factory's arguments.
 
     Raises:
         InputError: When an argument is missing, or the factory builds something else.
@@ -31,15 +34,18 @@ def complete(field: str, part: PartT | Callable[..., PartT], kind: type[PartT], 
         return part
     if not callable(part):
         raise InputError(f"{field}: must be a {kind.__name__} or build one, got {type(part).__name__}")
-    part = plain_factory(part)
-    name = _name(part)
+    factory = plain_factory(part)
+    name = _name(factory)
     try:
-        inspect.signature(part).bind(**context)
+        signature = inspect.signature(factory)
+    except ValueError as error:  # a function of C, or a partial whose arguments the function does not take
+        raise InputError(f"{field}: must build a {kind.__name__}, got {name} ({error})") from error
+    needed = {argument: value for argument, value in context.items() if argument in signature.parameters}
+    try:
+        signature.bind(**needed)
     except TypeError as error:
-        raise InputError(f"{field}: {name}: {error}{_missing(part, context)}") from error
-    except ValueError:  # a callable of C has no signature to look at
-        pass
-    built = part(**context)
+        raise InputError(f"{field}: {name}: {error}{_missing(signature, needed)}") from error
+    built = factory(**needed)
     if not isinstance(built, kind):
         raise InputError(f"{field}: must build a {kind.__name__}, got {type(built).__name__} from {name}")
     return built
@@ -58,14 +64,14 @@ def plain_factory(factory: Callable[..., Any]) -> Callable[..., Any]:
     return factory
 
 
-def _name(part: Callable[..., Any]) -> str:
-    function = getattr(part, "func", part)  # a partial's
+def _name(factory: Callable[..., Any]) -> str:
+    function = factory.func if isinstance(factory, partial) else factory
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-def _missing(part: Callable[..., Any], context: dict[str, Any]) -> str:
-    """Say which arguments the config has to give; a part without context that lacks one looks like a factory."""
-    parameters = inspect.signature(part).parameters.values()
+def _missing(signature: inspect.Signature, context: dict[str, Any]) -> str:
+    """Name the arguments that the config has to give."""
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = signature.parameters.values()
     wanted = [p.name for p in parameters if p.default is p.empty and p.kind in named and p.name not in context]
     return f"; init_args must name {', '.join(wanted)}" if wanted else ""

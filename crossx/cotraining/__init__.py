@@ -1,1 +1,1 @@
-"""Joint training: the only package that knows both sides."""
+"""Joint training: the only package that imports both sides."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from crossx.core.errors import InputError
-from crossx.encoding.module import EncoderModule, ReplayFactory
+from crossx.encoding.module import EncoderModule, ReplayFactory, with_replay
 from crossx.networks.batch_norm import eval_mode
 from crossx.pairs.sources import LivePairs
 from crossx.reconstruction.module import ReconstructionModule
@@ -46,7 +46,7 @@ class CoTrainingModule(AlternatingModule, GuidedRetrievalModule):
         self.schedule = schedule
         self._check_fit()
         live = LivePairs(reconstruction, len(reconstruction.teachers.vocabulary))
-        self._pairs = live if replay is None else replay(live)
+        self._pairs = with_replay(live, replay)
 
     def _check_fit(self) -> None:
         """Refuse two sides that cannot work beside each other."""
@@ -59,6 +59,11 @@ class CoTrainingModule(AlternatingModule, GuidedRetrievalModule):
         if mine.vocabulary.union != other.vocabulary.union:
             raise InputError(
                 "model: reconstruction and encoding must name the same aliases; set teachers.aliases alone"
+            )
+        if self.encoding.pairs is not None:
+            raise InputError(
+                "model.encoding.pairs: must be left out of a joint run, whose generators make the pairs, got "
+                f"{type(self.encoding.pairs).__name__}"
             )
         for name in self.reconstruction.objective.terms:
             needs = self.reconstruction.objective.loss(name).needs_class_nll
@@ -79,7 +84,7 @@ class CoTrainingModule(AlternatingModule, GuidedRetrievalModule):
         return {"reconstruction": self.reconstruction, "encoding": self.encoding}
 
     def rotation(self, total: int | None) -> Rotation:
-        """Return whose turn each batch is, as the schedule says."""
+        """Return whose turn each batch is, by the schedule."""
         return self.schedule.rotation(total)
 
     def wants_pairs(self, progress: Progress) -> bool:

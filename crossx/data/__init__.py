@@ -1,4 +1,4 @@
-"""Data sets and the readers they are joined from."""
+"""Data sets and the readers of their images."""
 
 from crossx.data.base import LabelledImages, RetrievalData
 from crossx.data.folders import ImageFolder
@@ -6,7 +6,7 @@ from crossx.data.joined import JoinedData
 from crossx.data.quickdraw import QuickDrawStrokes
 from crossx.data.reader import ImageReader
 from crossx.data.restyled import RestyledSketches
-from crossx.data.shapes import ShapesDataset
+from crossx.data.shapes.dataset import ShapesDataset
 from crossx.data.sketchy import Sketchy, SketchyExtended
 from crossx.data.tuberlin import TUBerlin, TUBerlinPhotos
 

@@ -1,1 +1,1 @@
-"""The encoders' side: from pairs to a space in which a sketch lies beside the photos of its class."""
+"""Encoder training: from pairs to a space in which a sketch lies beside the photos of its class."""

@@ -1,4 +1,4 @@
-"""Embeddings: what one encoder returns, what losses and critics of both encoders take, and the space they lie in."""
+"""Embeddings of one encoder, embedded pairs of both encoders, and the space that both embed into."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from crossx.teachers.pair import TeacherPair
 
 @dataclass(frozen=True)
 class EmbeddingSpace:
-    """The space that both encoders embed into; what losses and critics may take when they are built.
+    """The space that both encoders embed into; losses and critics may take it as the first argument of a constructor.
 
     Attributes:
         teachers: Both teachers and the vocabulary that joins their classes.
@@ -25,12 +25,12 @@ class EmbeddingSpace:
 
 @dataclass
 class Embedding:
-    """What an encoder returns for B images.
+    """Embeddings of B images, as an encoder returns them.
 
     Attributes:
         vector: Embeddings of any length, (B, D).
-        trainable: Unit vectors of the part of the embedding that has trainable parameters, (B, T); None where that is
-            the whole embedding.
+        trainable: Unit vectors of the part of the embedding that has trainable parameters, (B, T); None where the
+            whole embedding has.
         features: Predicted features of the teacher, (B, F); None for an encoder that predicts none.
     """
 
@@ -71,8 +71,8 @@ class PairEmbeddings:
         sketch: Sketch embeddings of unit length, (B, D).
         photo_posterior: The photo teacher's posterior over the union, (B, U), rows sum to 1.
         sketch_posterior: The sketch teacher's posterior over the union, (B, U), rows sum to 1.
-        target: Class of the pair (with data, the true one) as an index into the union, (B,) int64; also where random
-            views of other content are embedded.
+        target: Class of the pair (with data, the true class) as an index into the union, (B,) int64; of the pair also
+            where random views with other content are embedded.
         features: One entry for each encoder that predicts its teacher's features.
         least_cosine: The smallest cosine that a photo and a sketch can have, in [-1, 1).
     """

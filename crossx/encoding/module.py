@@ -1,4 +1,4 @@
-"""Cross-modal encoder training: put a sketch beside the photos of its class."""
+"""Cross-modal encoder training: sketches come to lie beside the photos of their class."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -37,27 +37,27 @@ class EncoderModule(GuidedRetrievalModule):
     Args:
         photo_teacher: Where the photo teacher is read from; filled in by the command line from `teachers.photo`.
         sketch_teacher: The same for sketches.
-        encoder: Image to unit vector, for both modalities; each gets an encoder of its own.
+        encoder: Factory of the encoders; each modality gets an encoder of its own.
         terms: The objective: its terms by name, each with its weight and ramp.
-        sketch_encoder: Another encoder for sketches; None builds it as `encoder` says.
-        pairs: Where pairs come from when this module is the root: `SavedPairs`, `RealPairs`, ... In a joint run the
-            conductor brings them.
+        sketch_encoder: Factory of another encoder for sketches; None for `encoder`.
+        pairs: Where pairs come from when this module is the root: `SavedPairs`, `RealPairs`, ... Left out of a joint
+            run, whose generators make the pairs.
         replay: Pool of earlier pairs that are mixed into the new ones, such as `Replay`; None mixes in none.
-        critic: How a joint run measures what is hard for the encoders; None for `DistanceCritic()`.
-        temperature: Divides the teachers' logits before they become soft labels, besides an encoder's own temperature;
-            above 1 it softens.
-        photo_augmentation: Random views of the photos that encoders learn from; None uses the photos as they are.
+        critic: How a joint run measures the hardness of a pair; None for `DistanceCritic()`.
+        temperature: Divides the teachers' logits before they become soft labels, besides an encoder's own temperature,
+            > 0; above 1 softens the labels.
+        photo_augmentation: Random views of the photos that encoders learn from; None for the photos themselves.
         sketch_augmentation: Random views of the sketches, likewise.
-        judge_views: Whether the soft labels of a view are the teachers' posteriors of the view itself, as a patient and
-            consistent teacher gives them (arXiv 2106.05237), at the price of one more forward of both teachers a step.
-            Otherwise they are the posteriors of the image that the view was made from.
+        judge_views: Whether the soft labels of a view are the teachers' posteriors of the view itself, as in
+            consistent teaching (arXiv 2106.05237), at the cost of one more forward of both teachers a step. Otherwise
+            they are the posteriors of the image that the view was made from.
         aliases: Other spellings of class names, from `teachers.aliases`.
         optimizer: Factory of the encoders' optimiser.
         scheduler: Factory of its learning-rate schedule.
         clip_norm: Largest norm of the gradient; None does not clip.
 
     Raises:
-        InputError: When the two encoders do not fit each other, a term or an augmentation needs what is not there, or a
+        InputError: When the two encoders do not fit each other, a term or an augmentation does not fit them, or a
             number is out of range.
     """
 
@@ -97,20 +97,22 @@ class EncoderModule(GuidedRetrievalModule):
         self.judge_views = judge_views
         self.pairs: PairSource | None = None
         if pairs is not None:
-            source = pairs(teachers)
-            self.pairs = source if replay is None else replay(source)
+            source = complete("pairs", pairs, PairSource, teachers=teachers)  # type: ignore[type-abstract]  # as above
+            self.pairs = with_replay(source, replay)
         elif replay is not None:
-            raise InputError("model.replay: needs pairs to keep; name model.pairs, or model.replay of CoTrainingModule")
+            raise InputError(
+                "replay: needs pairs to keep; name pairs, or in a joint run the replay of CoTrainingModule"
+            )
         self._check_fit()
 
     def _check_fit(self) -> None:
-        """Refuse parts that cannot work beside each other."""
+        """Refuse parts that do not work together."""
         for name in self.objective.terms:
             for encoder in (self.photo_encoder, self.sketch_encoder):
                 if self.objective.loss(name).needs_features and not encoder.predicts_features:
                     raise InputError(
                         f"terms.{name}: {type(self.objective.loss(name)).__name__} needs an encoder that predicts "
-                        f"teacher features (StudentEncoder), got {type(encoder).__name__}"
+                        f"teacher features (StudentEncoder), got {type(encoder).__name__} for {encoder.modality}"
                     )
         if self.critic.raw and not self.photo_encoder.trains_wholly:
             raise InputError(
@@ -125,17 +127,20 @@ class EncoderModule(GuidedRetrievalModule):
                     "show content that the teachers have not classified"
                 )
         if self.judge_views and not any(augmentations.values()):
-            raise InputError("judge_views: true needs an augmentation, which makes the views; name one")
+            raise InputError(
+                "judge_views: must be false without an augmentation, got true; name photo_augmentation or "
+                "sketch_augmentation, which makes the views"
+            )
         if self.judge_views and self.pairs is not None and self.pairs.true_labels:
             raise InputError("judge_views: must be false beside pairs.true_labels, which use no teacher")
 
     def relative_rates(self) -> list[tuple[nn.Module, float]]:
-        """Return the parts of both encoders that learn at a rate of their own."""
+        """Return the submodules of both encoders that learn at a rate of their own."""
         return [*self.photo_encoder.relative_rates(), *self.sketch_encoder.relative_rates()]
 
     @property
     def latent_dim(self) -> int:
-        """Z of the pair source."""
+        """Z, length of the pair source's noise."""
         return self.pair_source.latent_dim
 
     @property
@@ -159,7 +164,7 @@ class EncoderModule(GuidedRetrievalModule):
         return True
 
     def encode(self, images: Tensor, modality: Modality) -> Tensor:
-        """Images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32."""
+        """Map images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32."""
         embedding: Tensor = (self.photo_encoder if modality == "photo" else self.sketch_encoder)(images)
         return embedding
 
@@ -219,8 +224,8 @@ class EncoderModule(GuidedRetrievalModule):
         if not self.judge_views:
             return _View(view, output, None)
         with torch.no_grad():
-            judged: TeacherOutput = self.teachers.of(modality)(view)
-        return _View(view, judged, judged)
+            of_view: TeacherOutput = self.teachers.of(modality)(view)
+        return _View(view, of_view, of_view)
 
     def objective_of(self, embeddings: PairEmbeddings, progress: Progress) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of a batch and its parts by name; a subclass with a new objective overrides this method."""
@@ -242,7 +247,7 @@ class EncoderModule(GuidedRetrievalModule):
         return StepOutput(loss, logs, shown=("encode/loss",))
 
     def criticise(self, pairs: PairBatch) -> CriticOutput:
-        """Return how hard each pair is for the encoders, by the critic."""
+        """Return the critic's measure of how hard each pair is for the encoders."""
         photo = self._for_critic(self.photo_encoder.embed_for_critic(pairs.photo, pairs.photo_teacher))
         sketch = self._for_critic(self.sketch_encoder.embed_for_critic(pairs.sketch, pairs.sketch_teacher))
         embeddings = self._beside_posteriors(photo, sketch, pairs.photo_teacher, pairs.sketch_teacher, pairs.target)
@@ -259,14 +264,21 @@ class EncoderModule(GuidedRetrievalModule):
         return output.loss
 
 
+def with_replay(source: PairSource, replay: ReplayFactory | None) -> PairSource:
+    """Return a pair source, wrapped by `replay` where there is one."""
+    if replay is None:
+        return source
+    return complete("replay", replay, PairSource, source=source)  # type: ignore[type-abstract]  # compared with, never built
+
+
 @dataclass
 class _View:
-    """What an encoder learns from in one modality.
+    """Images and soft labels of one modality, as an encoder learns from them.
 
     Attributes:
         images: Images or random views of them, (B, 3, H, W).
-        labels: Output of the teacher that the encoder learns.
-        known: Output of the teacher on these very images, where it is known.
+        labels: Teacher's output that the encoder learns.
+        known: Teacher's output on these very images; None where the teacher has not run on them.
     """
 
     images: Tensor

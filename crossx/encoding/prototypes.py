@@ -1,4 +1,4 @@
-"""Class prototypes: where each class lies in the encoders' space, and what class an embedding then shows."""
+"""Class prototypes: where each class lies in the encoders' space, and the class posterior of an embedding."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from crossx.core.precision import full_precision
 
 
 def class_means(embedding: Tensor, label: Tensor, classes: int) -> tuple[Tensor, Tensor]:
-    """Mean embedding of each class.
+    """Return the mean embedding of each class.
 
     Args:
         embedding: (B, D).
@@ -25,21 +25,21 @@ def class_means(embedding: Tensor, label: Tensor, classes: int) -> tuple[Tensor,
         return member.T @ embedding / count.clamp_min(1)[:, None], count > 0
 
 
-def proxy_log_posterior(embedding: Tensor, proxies: Tensor, present: Tensor, temperature: float) -> Tensor:
-    """What class an embedding shows: softmax over its cosines to the class proxies.
+def prototype_log_posterior(embedding: Tensor, prototypes: Tensor, present: Tensor, temperature: float) -> Tensor:
+    """Logarithm of an embedding's class posterior: the softmax over its cosines to the class prototypes.
 
     Args:
         embedding: (B, D).
-        proxies: (U, D), of any length.
-        present: Which classes have a proxy, (U,) bool.
-        temperature: Divides the cosines.
+        prototypes: (U, D), of any length.
+        present: Which classes have a prototype, (U,) bool.
+        temperature: Divides the cosines, > 0.
 
     Returns:
-        Logarithms, (B, U) in nats; a finite number below all others for a class without proxy.
+        (B, U) in nats; a finite number below all others for a class without prototype.
     """
     # Autocast would multiply in half precision, and a temperature of 0.1 enlarges the error 10 times.
     with torch.autocast(embedding.device.type, enabled=False):
-        unit, ways = (F.normalize(full_precision(x), dim=1) for x in (embedding, proxies))
-        logits = unit @ ways.T / temperature
-    # Not -inf: before any class has a proxy the softmax of nothing but that is NaN, and so are its gradients.
+        unit, directions = (F.normalize(full_precision(x), dim=1) for x in (embedding, prototypes))
+        logits = unit @ directions.T / temperature
+    # Not -inf: before any class has a prototype, a softmax over nothing but -inf is NaN, and so are its gradients.
     return torch.log_softmax(logits.masked_fill(~present, torch.finfo(logits.dtype).min), dim=1)

@@ -3,17 +3,17 @@
 import torch
 from torch import Tensor
 
-from crossx.core.errors import InputError
+from crossx.core.checks import must_be_in
 
 
 class KeyQueue:
-    """The newest keys, first in first out (MoCo, arXiv 1911.05722), in a size that need not fit the batch size.
+    """Queue of the newest keys, first in first out (MoCo, arXiv 1911.05722); of any size.
 
-    It starts empty, never with random vectors. It is a plain object, not a module with buffers: DDP would overwrite
-    those with the first process's. So it is not in the checkpoint either, and the refill rule is: **after a resume the
-    queue is empty and fills again with the next batches.**
+    A queue starts empty, never with random vectors. It is a plain object and not a module with buffers, because DDP
+    would overwrite buffers with those of the first process. So it is not in the checkpoint either: **after a resume
+    the queue is empty and fills again with the next batches.**
 
-    The tensors are replaced, never written into, so a loss that still waits for its backward keeps what it saw.
+    The tensors are replaced, never written into, so a loss that waits for its backward keeps the keys that it used.
 
     Args:
         size: Number of keys to keep; 0 keeps none.
@@ -27,8 +27,7 @@ class KeyQueue:
     """
 
     def __init__(self, size: int) -> None:
-        if size < 0:
-            raise InputError(f"queue size: {size} is below 0")
+        must_be_in("queue_size", size, "[0, inf)")
         self.size = size
         self.keys: Tensor | None = None
         self.classes: Tensor | None = None
@@ -37,7 +36,7 @@ class KeyQueue:
         return 0 if self.keys is None else len(self.keys)
 
     def behind(self, keys: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys of a batch, (B, D), and their classes, (B,), followed by the queued ones: (B + N, D) and (B + N,)."""
+        """Return a batch's keys, (B, D), and classes, (B,), followed by the queued ones: (B + N, D) and (B + N,)."""
         # Without keys there is nothing to join: a queue of size 0 leaves the graph as it is before the first push, and
         # gradients are summed in the same order by a resumed run.
         if self.keys is None or self.classes is None or len(self) == 0:

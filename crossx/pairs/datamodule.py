@@ -15,14 +15,14 @@ from crossx.pairs.latents import LatentDataset, LatentSampler
 from crossx.teachers.teacher import read_card
 from crossx.teachers.vocabulary import Vocabulary
 from crossx.training.lightning_state import progress
-from crossx.training.run_length import Length, check_length, in_batches
+from crossx.training.run_length import Length, in_batches
 from crossx.types import ImageBatch, LatentBatch, Modality, PairTrainer, Split
 
 
 class SyntheticPairsDataModule(pl.LightningDataModule):
     """Serves latents, turns them into photo-sketch pairs on the device, and serves real images for evaluation only.
 
-    The loader's workers carry numbers. When the root module wants pairs for the coming batch, the transfer hook makes
+    The loader's workers carry numbers. When the coming batch is to consist of pairs, the transfer hook makes
     them with the root's pair source, on the device, without gradient and in the run's precision; it passes
     everything else through. What kind of pairs (live, saved or real ones) is the module's choice.
 
@@ -61,7 +61,8 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
         must_be_in("data.batch_size", batch_size, "[1, inf)")
         must_be_in("data.eval_batch_size", eval_batch_size, "[1, inf)")
         must_be_in("data.workers", workers, "[0, inf)")
-        check_length("data.batches_per_epoch", batches_per_epoch)
+        least = "(0, 1]" if isinstance(batches_per_epoch, float) else "[1, inf)"
+        must_be_in("data.batches_per_epoch", batches_per_epoch, least)
         self.dataset = dataset
         self.batch_size = batch_size
         self.batches_per_epoch = batches_per_epoch
@@ -91,6 +92,8 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
         length = self.batch_size * batches * trainer.world_size
         latents = LatentDataset(run_seed(), root.latent_dim, length)
         source = root.pair_source
+        if source is not None:
+            source.check_batch(self.batch_size)
         counter = trainer.fit_loop.epoch_loop.batch_progress
         return DataLoader(
             latents if source is None else source.loaded(latents, self.dataset),
@@ -105,13 +108,13 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
         )
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:  # noqa: ANN401 - Lightning's signature
-        """Make pairs where they are wanted."""
+        """Make pairs of the latents of a batch that is to consist of pairs."""
         trainer, root = self._trainer, self._root()
         if not (trainer.training and isinstance(batch, LatentBatch) and root.wants_pairs(progress(trainer))):
             return batch
         source = root.pair_source
         if source is None:
-            raise InputError("model: wants pairs and names no source of them")
+            raise InputError("model: must have a pair_source, because wants_pairs is true, got None")
         with torch.no_grad(), trainer.precision_plugin.forward_context():
             pairs = source.sample(batch)
         pairs.photo, pairs.sketch = pairs.photo.float(), pairs.sketch.float()
@@ -124,7 +127,7 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
             InputError: When the run has no data set to evaluate on.
         """
         if self.dataset is None:
-            raise InputError("data.dataset: none is named, and this run is to be evaluated; name one")
+            raise InputError("data.dataset: must be named in a run that is evaluated, got null")
         if split not in self._opened:
             self._opened[split] = (self.dataset.images("photo", split), self.dataset.images("sketch", split))
         return self._opened[split]

@@ -15,7 +15,7 @@ from crossx.types import LatentBatch, PairBatch, PairSource, TeacherOutput
 class Replay(PairSource):
     """Fill a share of every batch with pairs of earlier batches.
 
-    Generators drift while they learn; encoders that see only the newest images forget the older ones (forgetting is
+    Generators drift while they learn; encoders trained on the newest images alone forget the older ones (forgetting is
     what replay cures in data-free distillation, arXiv 2108.05698). The pool is class-balanced: its places are divided
     equally among the classes of the union, each class (a pair's `target`) has a ring of its own, and a replayed pair
     is drawn by class first. Images are kept as uint8 beside the teachers' outputs on them.
@@ -62,11 +62,8 @@ class Replay(PairSource):
     def sample(self, latents: LatentBatch) -> PairBatch:
         """New pairs for the first latents, earlier ones in the place of the rest."""
         count = len(latents.noise)
-        replayed = min(round(self.share * count), count - 1)  # the generators are always asked for something new
-        if replayed > self._places * len(self._written):
-            raise InputError(
-                f"replay.size: must hold the {replayed} pairs that a batch of {count} replays, got {self.size}"
-            )
+        self.check_batch(count)
+        replayed = self._replayed(count)
         if replayed == 0 or len(self) < replayed:
             new = self.source.sample(latents)
             self._remember(new)
@@ -75,6 +72,24 @@ class Replay(PairSource):
         old = self._recall(replayed, place=int(latents.index[0]))
         self._remember(new)
         return concatenate([new, old])
+
+    def check_batch(self, size: int) -> None:
+        """Refuse batches whose replayed share the pool can never hold: it would silently never be used.
+
+        Raises:
+            InputError: When the pool is smaller than a batch's share, or the source cannot serve the batch.
+        """
+        self.source.check_batch(size)
+        held = self._places * len(self._written)
+        if self._replayed(size) > held:
+            raise InputError(
+                f"replay.size: must hold the {self._replayed(size)} pairs that a batch of {size} replays, got "
+                f"{self.size}, which is {held} in equal parts for {self.num_classes} classes"
+            )
+
+    def _replayed(self, count: int) -> int:
+        """Pairs of a batch that are replayed: at least one pair of a batch is always new."""
+        return min(round(self.share * count), count - 1)
 
     @property
     def _places(self) -> int:

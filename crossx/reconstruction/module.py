@@ -33,7 +33,7 @@ class ReconstructionModule(TeacherGuided, CrossxModule):
         sketch_teacher: The same for sketches.
         generator: Latent to image, for both modalities; each gets a generator of its own.
         terms: The objective: its terms by name, each with its weight and ramp.
-        sketch_generator: Another generator for sketches; None builds it as `generator` says.
+        sketch_generator: Another generator for sketches; None takes `generator` for both.
         aliases: Other spellings of class names, from `teachers.aliases`.
         optimizer: Factory of the generators' optimiser.
         scheduler: Factory of its learning-rate schedule.

@@ -1,1 +1,5 @@
-"""What a run leaves in its folder beside weights: results, health, pictures."""
+"""What a run leaves behind, in four rooms: the record of the run, its health, pictures, and W&B.
+
+`settings` has the switches of the config's `reports:` and builds the callbacks; `section` is how a report contributes
+to `results.json`.
+"""

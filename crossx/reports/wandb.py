@@ -1,4 +1,4 @@
-"""W&B: what a run leaves in its folder, in the browser. The one file that imports wandb, and only for a W&B run."""
+"""W&B: the content of a run folder, in the browser. Only this file imports wandb, and only in a run with W&B."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ import numpy as np
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
 
+from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.core.paths import resolve
 from crossx.reports.run.export import ENCODERS, encoders_of
-from crossx.teachers.pair import TeacherPair
+from crossx.training.guided import TeacherGuided
 from crossx.training.lightning_state import run_folder
 from crossx.training.module import teacher_hashes
 from crossx.training.retrieval import RetrievalModule
@@ -37,20 +38,21 @@ _MOST_BINS = 512
 
 
 class WandbDashboard(Callback):
-    """Sends to W&B what the other callbacks have written into the run folder; nothing in a run without a `WandbLogger`.
+    """Sends to W&B what the other reports have written into the run folder; does nothing without a `WandbLogger`.
 
     - One step axis, `trainer/global_step`, for all groups of scalars and all pictures.
     - The resolved config, and `run_folder`, in the run's config.
     - Every new picture as `media/<name>` and the counts of classes as histograms `classes/photo` and `classes/sketch`,
       after a validation or at the end of an epoch.
-    - Artifacts: the run uses its two teachers, and logs its encoders under the alias `last`, because they are the last
-      weights and no best ones: validation does not steer. Only safetensors files are in them; a teacher that comes in
+    - Artifacts: the run uses its two teachers, and logs its encoders under the aliases `best` and `last`: validation
+      does not steer, so no weights are better than the last ones. Artifacts hold safetensors files only; a teacher in
       another form is named by its card and hash, without its weights.
 
     Args:
         media: Send pictures and histograms. The sheets of retrieval show real images of the validation split.
         artifacts: Send teachers and encoders.
-        init_timeout: Seconds that the command line waits for W&B before a run; WANDB_INIT_TIMEOUT wins.
+        init_timeout: Seconds that the command line waits for W&B before a run, at least 1; the environment variable
+            WANDB_INIT_TIMEOUT wins.
 
     Attributes:
         config: The resolved config, set by the command line; empty when used from Python.
@@ -60,15 +62,15 @@ class WandbDashboard(Callback):
     """
 
     def __init__(self, media: bool = True, artifacts: bool = True, init_timeout: int = 60) -> None:
-        if init_timeout < 1:
-            raise InputError(f"wandb.init_timeout: {init_timeout} is not legal; at least 1 second")
+        must_be_in("wandb.init_timeout", init_timeout, "[1, inf)")
         self.media = media
         self.artifacts = artifacts
+        self.init_timeout = init_timeout
         self.config: dict[str, Any] = {}
         self._sent: dict[Path, int] = {}
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Declare the step axis and tell the config."""
+        """Declare the step axis and send the config."""
         folder, run = run_folder(trainer), wandb_run(trainer)
         if run is None or folder is None:
             return
@@ -76,40 +78,40 @@ class WandbDashboard(Callback):
             run.define_metric(f"{group}/*", step_metric=STEP)
         config = {**self.config, "run_folder": str(folder.resolve())}
         run.config.update(config, allow_val_change=True)  # type: ignore[no-untyped-call]
-        self._sent = {**_files(folder), **self._sent}  # what an earlier run has left there is not of this one
+        self._sent = {**_files(folder), **self._sent}  # files of an earlier run are not sent again
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Name the teachers as what this run uses."""
+        """Send the teachers as artifacts that this run uses."""
         run = wandb_run(trainer)
-        teachers = getattr(pl_module, "teachers", None)
-        if run is None or not self.artifacts or not isinstance(teachers, TeacherPair):
+        if run is None or not self.artifacts or not isinstance(pl_module, TeacherGuided):
             return
+        teachers = pl_module.teachers
         for side, teacher in zip(MODALITIES, (teachers.photo, teachers.sketch), strict=True):
             metadata = {"hash": teacher.hash, **asdict(teacher.card)}
             artifact = _artifact(f"teacher-{side}-{teacher.hash[:12]}", "teacher", metadata)
             path = _teacher_file(self.config, side)
             if path is not None:
                 artifact.add_file(str(path), name=path.name)
-            # `run.use_artifact` is this and a wait for the upload; it refuses to work offline, where `wandb sync` does
-            # the rest later.
+            # The public `run.use_artifact` calls the same and waits for the upload, but it refuses to work offline
+            # ("Cannot use artifact when in offline mode."), where `wandb sync` uploads later.
             run._log_artifact(artifact, is_user_created=True, use_after_commit=True)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Send what has come since the last time."""
+        """Send the files that are new since the last time."""
         self._send(trainer)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Send what has come since the last time."""
+        """Send the files that are new since the last time."""
         self._send(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Send what has come since the last time."""
+        """Send the files that are new since the last time."""
         self._send(trainer)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log the encoders, which have just been exported."""
+        """Send the encoders, which have just been exported."""
         folder, run = run_folder(trainer), wandb_run(trainer)
-        if run is None or folder is None or not self.artifacts or encoders_of(pl_module) is None:
+        if run is None or folder is None or not self.artifacts or not encoders_of(pl_module):
             return
         metadata = {
             "step": trainer.global_step,
@@ -135,16 +137,18 @@ class WandbDashboard(Callback):
             run.log({**logged, STEP: trainer.global_step})
 
 
-def connect(trainer: pl.Trainer, timeout: int) -> None:
+def connect(trainer: pl.Trainer) -> None:
     """Start the W&B runs of a trainer's loggers, before anything is computed.
 
     Args:
-        trainer: The trainer.
-        timeout: Seconds to wait for a server; the environment variable WANDB_INIT_TIMEOUT wins.
+        trainer: The trainer; the timeout is that of its `WandbDashboard`.
 
     Raises:
         InputError: When W&B does not start: it cannot be reached, there is no key, or its settings are wrong.
     """
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set in Trainer's constructor
+    dashboard = next((c for c in callbacks if isinstance(c, WandbDashboard)), WandbDashboard())
+    timeout = dashboard.init_timeout
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger):
             try:
@@ -162,7 +166,7 @@ def connect(trainer: pl.Trainer, timeout: int) -> None:
 
 @contextmanager
 def _init_timeout(seconds: int) -> Iterator[None]:
-    # Among the logger's arguments it would be one of `settings`, and they replace all that the environment says.
+    # As an argument of the logger it would be one of `settings`, which replace all settings from the environment.
     key = "WANDB_INIT_TIMEOUT"
     if key in os.environ:
         yield

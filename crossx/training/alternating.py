@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
-from crossx.training.lightning_state import is_fast_dev_run, progress
+from crossx.training.lightning_state import is_fast_dev_run, make_length_known, progress
 from crossx.training.limits import check_trainer
 from crossx.training.module import CrossxModule
 from crossx.training.rotation import Rotation
@@ -20,7 +20,7 @@ class AlternatingModule(CrossxModule):
     """A root module whose players (child modules) train in turn.
 
     One batch is one phase, one backward and one optimiser step of one player, so `global_step` equals batches and
-    `max_steps` means what it says. A subclass names its players, says how they rotate, and runs the step of one.
+    `max_steps` is the number of batches. A subclass names its players, gives their rotation, and runs the step of one.
     """
 
     def __init__(self) -> None:
@@ -71,6 +71,7 @@ class AlternatingModule(CrossxModule):
 
     def configure_optimizers(self) -> tuple[OptimizerLRSchedulerConfig, ...]:
         """Optimisers and schedules of the players, each over the steps that the player has in the run."""
+        make_length_known(self.trainer)
         total = progress(self.trainer).total
         return tuple(
             child.optimizer_and_schedule(None if total is None else self.present_rotation(total).batches_of(i, total))

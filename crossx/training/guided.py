@@ -1,4 +1,4 @@
-"""What modules share that learn from two frozen classifiers."""
+"""Base classes of modules that learn from two frozen classifiers."""
 
 from abc import abstractmethod
 
@@ -18,7 +18,7 @@ class TeacherGuided:
 
 
 class GuidedRetrievalModule(TeacherGuided, RetrievalModule):
-    """A retrieval module whose encoders learn from pairs that two frozen classifiers judge."""
+    """A retrieval module whose encoders learn from pairs and the outputs of two frozen classifiers on them."""
 
     @property
     @abstractmethod

@@ -1,4 +1,4 @@
-"""What crossx asks of Lightning's trainer, in one place."""
+"""All that crossx reads from Lightning's trainer, in one place."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from crossx.types import Progress
 
 
 def is_fast_dev_run(trainer: pl.Trainer) -> bool:
-    """Whether the run only tries a few batches; Lightning sets the attribute without declaring it."""
+    """Whether the run is a try-out of a few batches; Lightning sets the attribute without declaring it."""
     return bool(getattr(trainer, "fast_dev_run", False))
 
 
 def run_folder(trainer: pl.Trainer) -> Path | None:
-    """Where a run keeps its files; None in a fast_dev_run, which leaves nothing behind.
+    """Return the folder of a run's files; None in a fast_dev_run, which writes none.
 
-    Call it on all processes: Lightning asks the first one where the folder is.
+    To be called on all processes: the first one sends the folder to the others.
     """
     if is_fast_dev_run(trainer):
         return None
@@ -37,6 +37,12 @@ def batches_done(trainer: pl.Trainer) -> int:
     return trainer.fit_loop.epoch_loop.batch_progress.total.completed
 
 
+def make_length_known(trainer: pl.Trainer) -> None:
+    """Read the training data where only they tell the run's length; to be called before optimisers are built."""
+    if trainer.max_steps == -1 and trainer.max_epochs not in (None, -1):
+        trainer.fit_loop.setup_data()
+
+
 def run_steps(trainer: pl.Trainer) -> int | None:
     """Optimiser steps of the whole run; None where the run has no known end, such as one that ends by time."""
     if trainer.max_steps != -1:
@@ -48,6 +54,6 @@ def run_steps(trainer: pl.Trainer) -> int | None:
 
 
 def progress(trainer: pl.Trainer) -> Progress:
-    """Where a run stands, in training batches."""
+    """Position in a run, in training batches."""
     steps = run_steps(trainer)
     return Progress(batches_done(trainer), None if steps is None else steps * trainer.accumulate_grad_batches)

@@ -1,4 +1,4 @@
-"""Trainer settings that a joint run cannot honour, each with the reason and what to use instead."""
+"""Trainer settings that a run cannot honour, each with the reason and what to use instead."""
 
 import inspect
 from typing import Any
@@ -9,11 +9,34 @@ from torch.nn.parallel import DistributedDataParallel
 
 from crossx.core.errors import InputError
 
-SUPPORTED_PRECISION = ("32-true", "bf16-mixed")
+JOINT_PRECISION = ("32-true", "bf16-mixed")
+FROZEN_PRECISION = (*JOINT_PRECISION, "16-mixed")
+
+
+def check_beside_frozen(trainer: pl.Trainer) -> None:
+    """Refuse what would change frozen networks, such as teachers.
+
+    Args:
+        trainer: The run's trainer.
+
+    Raises:
+        InputError: Naming the setting, the reason, and what to use instead.
+    """
+    if trainer._accelerator_connector._layer_sync is not None:
+        raise InputError(
+            "trainer.sync_batchnorm: must be false in a run with teachers: Lightning would convert the frozen teachers "
+            "too, and lose timm's fused activations; use norm: group, or larger batches a process"
+        )
+    precision = trainer.precision_plugin.precision
+    if precision not in FROZEN_PRECISION:
+        raise InputError(
+            f"trainer.precision: must be one of {', '.join(FROZEN_PRECISION)} in a run with teachers, got {precision}, "
+            "to which Lightning would cast the frozen teachers too"
+        )
 
 
 def check_trainer(trainer: pl.Trainer) -> None:
-    """Refuse what would train something else than it says.
+    """Refuse what a joint run cannot honour.
 
     Args:
         trainer: The run's trainer.
@@ -23,18 +46,18 @@ def check_trainer(trainer: pl.Trainer) -> None:
     """
     if trainer.gradient_clip_val is not None:
         raise InputError(
-            "trainer.gradient_clip_val: not in a joint run: its two phases have an optimiser each; use clip_norm of "
-            "model.reconstruction and model.encoding"
+            "trainer.gradient_clip_val: must be unset in a joint run, whose two sides have an optimiser each; use "
+            "clip_norm of model.reconstruction and model.encoding"
         )
     if trainer.accumulate_grad_batches != 1:
         raise InputError(
-            "trainer.accumulate_grad_batches: not in a joint run: every batch is one optimiser step of one phase, "
-            "and the schedule counts on it; use a larger data.batch_size or more devices"
+            "trainer.accumulate_grad_batches: must be 1 in a joint run, where every batch is one optimiser step of one "
+            "side; use a larger data.batch_size or more devices"
         )
     precision = trainer.precision_plugin.precision
-    if precision not in SUPPORTED_PRECISION:
+    if precision not in JOINT_PRECISION:
         raise InputError(
-            f"trainer.precision: {precision} is not legal in a joint run; one of {', '.join(SUPPORTED_PRECISION)} "
+            f"trainer.precision: must be one of {', '.join(JOINT_PRECISION)} in a joint run, got {precision} "
             "(16-mixed has one gradient scaler for both optimisers, and BatchNorm statistics overflow in float16)"
         )
     strategy = trainer.strategy
@@ -59,13 +82,13 @@ def _ddp_arguments() -> dict[str, Any]:
 
 
 def check_strategy(strategy: object) -> None:
-    """Refuse the name of a strategy before Lightning asks for the GPUs or packages that it needs.
+    """Refuse the name of a strategy before Lightning complains about missing GPUs or packages.
 
     Args:
-        strategy: A name, or an object, which `check_trainer` looks at.
+        strategy: A name, or an object, which `check_trainer` checks.
 
     Raises:
-        InputError: With the legal names.
+        InputError: With the names that are possible.
     """
     if isinstance(strategy, str) and strategy not in ("auto", "ddp"):
         raise _wrong_strategy(strategy)
@@ -73,6 +96,6 @@ def check_strategy(strategy: object) -> None:
 
 def _wrong_strategy(name: str) -> InputError:
     return InputError(
-        f"trainer.strategy: {name} is not legal in a joint run; auto or ddp (sharding needs one optimiser over all "
-        "parameters, and plain DDP parameters that all take part in every step; crossx sets up its own)"
+        f"trainer.strategy: must be auto or ddp in a joint run, got {name} (sharding needs one optimiser over all "
+        "parameters, and plain DDP needs all parameters in every step; crossx sets up its own DDP)"
     )

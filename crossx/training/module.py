@@ -1,4 +1,4 @@
-"""What every LightningModule of crossx shares: optimisers from YAML, stateless randomness, checkpoints.
+"""Base of every LightningModule of crossx: optimisers from YAML, stateless randomness, checkpoints.
 
 The rule that nested modules make necessary: under the Lightning CLI only the root module may call
 `save_hyperparameters`, log, or count on a Lightning hook. Children keep plain attributes and return `StepOutput`.
@@ -27,12 +27,13 @@ from crossx.core.version import __version__
 from crossx.networks.batch_norm import average_running_statistics
 from crossx.networks.frozen import Frozen
 from crossx.teachers.pair import TeacherPair
-from crossx.training.lightning_state import batches_done, run_steps
+from crossx.training.lightning_state import batches_done, is_fast_dev_run, make_length_known, run_steps
+from crossx.training.limits import check_beside_frozen
 from crossx.training.rates import RateFactory, make_schedule
 from crossx.types import Split, StepOutput
 
 INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
-"""What builds a module from the arguments in its checkpoint."""
+"""Function that builds a module from the arguments in its checkpoint."""
 
 
 class CrossxModule(pl.LightningModule):
@@ -64,15 +65,16 @@ class CrossxModule(pl.LightningModule):
         """The config that the command line resolved, kept in checkpoints; empty when built from Python."""
 
     def parameters_to_train(self) -> Iterator[nn.Parameter]:
-        """Parameters that the optimiser sees: all that are not frozen."""
+        """Return the parameters that the optimiser trains: all that are not frozen."""
         return (p for p in self.parameters() if p.requires_grad)
 
     def relative_rates(self) -> list[tuple[nn.Module, float]]:
-        """Submodules that learn at another rate than the rest, each with the factor to the optimiser's rate."""
+        """Return the submodules with a learning rate of their own, each with its factor to the optimiser's rate."""
         return []
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning allows several forms
         """Optimiser and schedule of a module that is the root."""
+        make_length_known(self.trainer)
         return self.optimizer_and_schedule(run_steps(self.trainer))
 
     def optimizer_and_schedule(self, steps: int | None) -> OptimizerLRSchedulerConfig:
@@ -101,10 +103,11 @@ class CrossxModule(pl.LightningModule):
         if self.make_scheduler is None:
             scheduler: LRScheduler = ConstantLR(optimizer, factor=1.0)
         else:
-            scheduler = make_schedule(self.make_scheduler, optimizer, steps)
+            try_out = self._trainer is not None and is_fast_dev_run(self._trainer)
+            scheduler = make_schedule(self.make_scheduler, optimizer, steps, try_out)
         rates = [group["lr"] for group in optimizer.param_groups]
-        wanted = [rates[0] / next(iter(groups)) * factor for factor in groups]
-        if not np.allclose(rates, wanted):
+        expected = [rates[0] / next(iter(groups)) * factor for factor in groups]
+        if not np.allclose(rates, expected):
             raise InputError(
                 f"scheduler: must scale the rates of all parts alike where a part has its own share (network_rate), "
                 f"got {type(scheduler).__name__}; use Cosine or OneCycle, or network_rate: 1"
@@ -112,7 +115,7 @@ class CrossxModule(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def fit_summary(self, logged: dict[str, float]) -> tuple[Split | None, dict[str, float]]:
-        """What a fit that is not measured by retrieval reports: the split it was measured on, and the metrics.
+        """Return the result of a fit without retrieval metrics: the split that it was measured on, and the metrics.
 
         Args:
             logged: The last logged values.
@@ -130,7 +133,7 @@ class CrossxModule(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip by `clip_norm`, else as the trainer asks."""
+        """Clip by `clip_norm`, else as the trainer is set."""
         if self.clip_norm is not None:
             gradient_clip_val, gradient_clip_algorithm = self.clip_norm, "norm"
         self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
@@ -142,17 +145,17 @@ class CrossxModule(pl.LightningModule):
             torch.manual_seed(int(state[0]))
         return batch
 
-    def on_fit_start(self) -> None:
-        """Refuse what would rebuild the layers of frozen teachers.
+    def setup(self, stage: str) -> None:
+        """Refuse what would rebuild or cast frozen networks, before Lightning does it.
+
+        Args:
+            stage: What the trainer is about to do, such as `fit`.
 
         Raises:
-            InputError: When the trainer converts BatchNorm layers.
+            InputError: When the trainer converts BatchNorm layers, or the weights to another precision.
         """
-        if frozen_hashes(self) and self.trainer._accelerator_connector._layer_sync is not None:
-            raise InputError(
-                "trainer.sync_batchnorm: not in a run with teachers: Lightning would convert the frozen teachers too, "
-                "and lose timm's fused activations; use norm: group, or larger batches a process"
-            )
+        if stage == "fit" and any(isinstance(module, Frozen) for module in self.modules()):
+            check_beside_frozen(self.trainer)
 
     def on_fit_end(self) -> None:
         """Make sure that the frozen networks are what they were.

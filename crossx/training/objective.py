@@ -1,4 +1,4 @@
-"""What is minimised: named losses, each with a weight and, if wanted, a ramp.
+"""The objective that is minimised: named losses, each with a weight and an optional ramp.
 
 A module takes `terms: dict[str, ReconstructionTerm]` or `EncodingTerm` (a `WeightedTerm` of the losses that fit it), so
 that a config reads
@@ -37,7 +37,7 @@ class WeightedTerm(Generic[LossT]):
     """One loss of an objective.
 
     Args:
-        loss: Module that maps the objective's input to a scalar, or a factory of one that wants its context.
+        loss: Module that maps the objective's input to a scalar, or a factory that takes its context.
         weight: Factor of the loss, finite and >= 0; 0 switches the term off.
         ramp: (start, end), numbers of batches or shares of the run: the factor is 0 up to start, rises linearly, and
             is `weight` from end on. None means `weight` from the first batch on.
@@ -47,11 +47,19 @@ class WeightedTerm(Generic[LossT]):
     weight: float = 1.0
     ramp: tuple[Length, Length] | None = None
 
-    def weight_at(self, progress: Progress) -> float:
-        """Factor at a place in the run: a pure function, so that a resumed run and every process agree on it."""
+    def weight_at(self, progress: Progress, field: str = "ramp") -> float:
+        """Return the factor at a place in the run: a pure function, so that resumed runs and all processes agree on it.
+
+        Args:
+            progress: Place in the run.
+            field: Where the user set the ramp, for messages.
+
+        Raises:
+            InputError: When the ramp is a share of a run without known length.
+        """
         if self.ramp is None:
             return self.weight
-        start, end = (in_batches("ramp", length, progress.total) for length in self.ramp)
+        start, end = (in_batches(field, length, progress.total) for length in self.ramp)
         if end <= start:  # shares of a very short run
             return self.weight if progress.done >= end else 0.0
         return self.weight * min(max((progress.done - start) / (end - start), 0.0), 1.0)
@@ -67,7 +75,7 @@ def complete_terms(
     Args:
         terms: Terms by name.
         kind: Class of their losses.
-        context: What factories of losses want.
+        context: Arguments of the losses' factories.
 
     Raises:
         InputError: When a weight or a ramp is out of range, or a loss cannot be built.
@@ -108,9 +116,10 @@ class WeightedObjective(nn.Module, Generic[LossT]):
 
     def active(self, progress: Progress) -> dict[str, float]:
         """Return the weights of the terms that are evaluated now, by name."""
-        weights = {name: term.weight_at(progress) for name, term in self.terms.items()}
+        weights = {name: term.weight_at(progress, f"terms.{name}.ramp") for name, term in self.terms.items()}
         # Before every ramp has begun nothing has a weight: the sum is then 0, but still has to have a graph.
-        return {name: weight for name, weight in weights.items() if weight > 0} or weights
+        ramped = {name: weight for name, weight in weights.items() if self.terms[name].weight}
+        return {name: weight for name, weight in weights.items() if weight > 0} or ramped
 
     def forward(self, inputs: object, progress: Progress) -> tuple[Tensor, dict[str, Tensor]]:
         """Evaluate the terms that have a weight now.

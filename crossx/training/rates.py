@@ -13,10 +13,10 @@ from crossx.core.factories import plain_factory
 
 
 class RateSchedule(LRScheduler):
-    """A learning-rate schedule that is told how many optimiser steps its phase has.
+    """A learning-rate schedule over the optimiser steps of its phase.
 
-    A subclass takes `optimizer` and `steps` as its first two arguments. After a resume with another number of steps it
-    goes on over the new number.
+    A subclass takes `optimizer` and `steps` as its first two arguments; the module fills them in. After a resume with
+    another number of steps it goes on over the new number.
     """
 
 
@@ -47,7 +47,8 @@ class OneCycle(OneCycleLR, RateSchedule):
     """Up to the optimiser's rate and down to nearly 0 (super-convergence, arXiv 1708.07120).
 
     Args:
-        optimizer: The optimiser; its rate is the highest of the cycle.
+        optimizer: The optimiser; its rate is the highest of the cycle. Its momentum (beta1 of Adam) falls from 0.95 to
+            0.85 while the rate rises, and rises again.
         steps: Optimiser steps of the phase; filled in by the module.
         pct_start: Share of the steps on which the rate rises, in (0, 1).
     """
@@ -66,13 +67,14 @@ RateFactory = Callable[[Optimizer, int], RateSchedule] | LRSchedulerCallable
 """What a module's `scheduler` is: a factory of a `RateSchedule`, or of a schedule of torch."""
 
 
-def make_schedule(factory: RateFactory, optimizer: Optimizer, steps: int | None) -> LRScheduler:
+def make_schedule(factory: RateFactory, optimizer: Optimizer, steps: int | None, try_out: bool = False) -> LRScheduler:
     """Build a learning-rate schedule for a phase.
 
     Args:
         factory: Takes the optimiser, and `steps` if it has an argument of that name.
         optimizer: The optimiser of the phase.
         steps: Optimiser steps of the phase; None where they are not known.
+        try_out: Whether the run only tries a few batches, which no schedule has to fit.
 
     Raises:
         InputError: When the schedule cannot be stepped with the optimiser, or does not fit the phase.
@@ -91,7 +93,7 @@ def make_schedule(factory: RateFactory, optimizer: Optimizer, steps: int | None)
             "schedules are stepped with the optimiser"
         )
     planned = _planned_steps(schedule)
-    if steps is not None and planned is not None and planned != steps:
+    if not try_out and None not in (steps, planned) and planned != steps:
         raise InputError(
             f"scheduler: must fit the {steps} steps of its phase, got {type(schedule).__name__} over {planned}; "
             "Cosine and OneCycle follow the run's length"

@@ -21,7 +21,7 @@ class RetrievalModule(CrossxModule, ABC):
         scheduler: See `CrossxModule`.
         clip_norm: See `CrossxModule`.
 
-    It needs neither teachers nor a source of pairs: a subclass brings what it learns from.
+    It has neither teachers nor a source of pairs; a subclass adds what it learns from.
 
     Attributes:
         retrieval: The metric that validation and test feed.
@@ -66,14 +66,19 @@ class RetrievalModule(CrossxModule, ABC):
         """Images in [0, 1], (B, 3, H, W), to unit vectors, (B, D)."""
 
     def validation_step(self, batch: ImageBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Collect embeddings of real photos and sketches."""
-        self.retrieval.update(self.encode(batch.image, batch.modality), batch.label, batch.index, batch.modality)
+        """Collect float32 embeddings of real photos and sketches."""
+        self.retrieval.update(self._encode_in_float32(batch), batch.label, batch.index, batch.modality)
 
     test_step = validation_step
 
     def predict_step(self, batch: ImageBatch, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
-        """Embeddings of a batch, (B, D)."""
-        return self.encode(batch.image, batch.modality)
+        """Float32 embeddings of a batch, (B, D)."""
+        return self._encode_in_float32(batch)
+
+    def _encode_in_float32(self, batch: ImageBatch) -> Tensor:
+        # Whatever the training precision is, so that results of runs with different precisions can be compared.
+        with torch.autocast(batch.image.device.type, enabled=False):
+            return self.encode(batch.image, batch.modality)
 
     def on_validation_epoch_end(self) -> None:
         """Log `val/<metric>`."""

@@ -1,4 +1,4 @@
-"""The schedule of a joint run, in the words of a config."""
+"""The schedule of a joint run, as a config states it."""
 
 from dataclasses import dataclass
 

@@ -11,7 +11,7 @@ from crossx.baselines.meta_data import moments_distance
 from crossx.core.batches import stack
 from crossx.core.errors import InputError
 from crossx.core.tensor_files import read_safetensors, write_safetensors
-from crossx.encoding.losses.base import PairEmbeddings
+from crossx.encoding.embeddings import EmbeddingSpace, PairEmbeddings
 from crossx.pairs.latents import LatentDataset
 from crossx.reconstruction.losses.base import Reconstruction
 from crossx.teachers.pair import TeacherPair
@@ -46,17 +46,18 @@ def test_distance_is_of_mean_and_covariance() -> None:
     assert moments_distance(wide, mean, covariance) == pytest.approx(9, abs=1e-3)
 
 
-def test_generated_images_are_held_against_the_records(teachers: Teachers, tmp_path: Path) -> None:
-    loss = ActivationMomentsLoss(**recorded(teachers, tmp_path))
+def test_generated_images_are_compared_with_the_records(teachers: Teachers, tmp_path: Path) -> None:
     pair = TeacherPair(*teachers)
-    loss.attach(pair)
+    loss = ActivationMomentsLoss(pair, **recorded(teachers, tmp_path))
     assert not loss.state_dict()
     stream = LatentDataset(0, 8, 1)
     photo, sketch = reconstruction(teachers).generators(stack([stream[i] for i in range(12)]).noise)
-    judged = Reconstruction(pair(photo, sketch), pair.vocabulary)
-    value = loss(judged)
+    reconstructed = Reconstruction(pair(photo, sketch), pair.vocabulary)
+    value = loss(reconstructed)
     wanted = [
-        moments_distance(judged.teachers[m].features, loss.get_buffer(f"{m}_mean"), loss.get_buffer(f"{m}_covariance"))
+        moments_distance(
+            reconstructed.teachers[m].features, loss.get_buffer(f"{m}_mean"), loss.get_buffer(f"{m}_covariance")
+        )
         for m in MODALITIES
     ]
     torch.testing.assert_close(value, (wanted[0] + wanted[1]) / 2)
@@ -64,22 +65,22 @@ def test_generated_images_are_held_against_the_records(teachers: Teachers, tmp_p
 
 
 def test_record_belongs_to_its_teacher(teachers: Teachers, tmp_path: Path) -> None:
-    files = recorded(teachers, tmp_path)
+    pair, files = TeacherPair(*teachers), recorded(teachers, tmp_path)
     with pytest.raises(
         InputError, match=r"records\.photo: .* was recorded with the teacher \w{12}, the run names \w{12}"
     ):
-        ActivationMomentsLoss(files["sketch"], files["photo"]).attach(TeacherPair(*teachers))
+        ActivationMomentsLoss(pair, files["sketch"], files["photo"])
     write_safetensors(tmp_path / "other.safetensors", {"mean": torch.zeros(3)}, {})
     with pytest.raises(InputError, match=r"records\.sketch: .*other\.safetensors holds .* must be mean \(8,\)"):
-        ActivationMomentsLoss(files["photo"], str(tmp_path / "other.safetensors")).attach(TeacherPair(*teachers))
+        ActivationMomentsLoss(pair, files["photo"], str(tmp_path / "other.safetensors"))
     with pytest.raises(InputError, match=r"records\.photo"):
-        ActivationMomentsLoss("nowhere.safetensors", files["sketch"]).attach(TeacherPair(*teachers))
+        ActivationMomentsLoss(pair, "nowhere.safetensors", files["sketch"])
 
 
 def test_students_learn_nothing_of_each_other(teachers: Teachers) -> None:
     torch.manual_seed(0)
-    pair, loss = TeacherPair(*teachers), UniModalDistillationLoss(scale=8)
-    loss.start_from(pair, 4)
+    pair = TeacherPair(*teachers)
+    loss = UniModalDistillationLoss(EmbeddingSpace(pair, 4), scale=8)
     classes = len(pair.vocabulary)
 
     def embeddings(photo: torch.Tensor, sketch: torch.Tensor) -> PairEmbeddings:

@@ -1,21 +1,22 @@
 """Pairs of the baselines: noise, and real images of other classes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from support.runs import CLASSES, SIZE, Teachers, reconstruction, save_teachers
+from support.runs import CLASSES, SIZE, Teachers, encoding, reconstruction, save_teachers
 from torch import Tensor
 
 from crossx.baselines import AlternativePairs, GaussianPairs
 from crossx.core.batches import stack
 from crossx.core.errors import InputError
+from crossx.cotraining.module import CoTrainingModule
 from crossx.data.base import LabelledImages, RetrievalData
 from crossx.pairs.latents import LatentDataset
-from crossx.reconstruction.module import ReconstructionModule
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import load_teacher, save_teacher
 from crossx.types import Modality, PairBatch, Split
@@ -44,8 +45,8 @@ class Other(RetrievalData):
         return Numbered(modality, self.classes, labels, [str(i) for i in range(len(labels))])
 
 
-def drawn(source: AlternativePairs | GaussianPairs, seed: int = 0, count: int = 60) -> PairBatch:
-    items = source.loaded(LatentDataset(seed, 1, count), None)
+def drawn(source: AlternativePairs | GaussianPairs, count: int = 60) -> PairBatch:
+    items = source.loaded(LatentDataset(0, 1, count), None)
     return source.sample(stack([items[i] for i in range(count)]))
 
 
@@ -55,8 +56,7 @@ def pair(teachers: Teachers) -> TeacherPair:
 
 
 def test_noise_is_labelled_by_the_teachers(pair: TeacherPair, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = GaussianPairs(SIZE)
-    source.attach(pair, None)
+    source = GaussianPairs(pair, SIZE)
     pairs = drawn(source)
     assert not source.real
     assert pairs.photo.shape == pairs.sketch.shape == (60, 3, SIZE, SIZE)
@@ -80,8 +80,7 @@ def test_noise_is_in_the_units_of_its_teacher(tmp_path: Path) -> None:
     for path, mean, std in ((paths.photo, (0.2, 0.4, 0.6), (0.05, 0.1, 0.15)), (paths.sketch, (0.8,) * 3, (0.02,) * 3)):
         teacher = load_teacher(path)
         save_teacher(path, teacher.network, replace(teacher.card, mean=mean, std=std))
-    source = GaussianPairs(SIZE)
-    source.attach(TeacherPair(*paths), None)
+    source = GaussianPairs(TeacherPair(*paths), SIZE)
     pairs = drawn(source)
     torch.testing.assert_close(pairs.photo.mean((0, 2, 3)), torch.tensor([0.2, 0.4, 0.6]), atol=0.01, rtol=0)
     torch.testing.assert_close(pairs.photo.std((0, 2, 3)), torch.tensor([0.05, 0.1, 0.15]), atol=0.01, rtol=0)
@@ -89,9 +88,8 @@ def test_noise_is_in_the_units_of_its_teacher(tmp_path: Path) -> None:
     assert pairs.sketch.std() == pytest.approx(0.02, abs=0.002)
 
 
-def test_alternative_data_are_other_classes_at_random(pair: TeacherPair) -> None:
-    source = AlternativePairs(Other(["moon", "sun", "star"]))
-    source.attach(pair, None)
+def test_alternative_data_are_other_classes_at_random(pair: TeacherPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = AlternativePairs(pair, Other(["moon", "sun", "star"]))
     assert source.real
     pairs = drawn(source, count=400)
     photo, sketch = ((255 * images[:, 0, 0, 0]).round().int() for images in (pairs.photo, pairs.sketch))
@@ -102,27 +100,35 @@ def test_alternative_data_are_other_classes_at_random(pair: TeacherPair) -> None
     most_likely = pair.vocabulary.most_likely(pairs.photo_teacher.logits, pairs.sketch_teacher.logits)
     assert torch.equal(pairs.target, most_likely)
     assert torch.equal(drawn(source, count=400).photo, pairs.photo)
-    assert not torch.equal(drawn(source, seed=1, count=400).photo, pairs.photo)
+    monkeypatch.setenv("PL_GLOBAL_SEED", "1")
+    assert not torch.equal(drawn(source, count=400).photo, pairs.photo)
 
 
 def test_alternative_data_have_no_class_of_a_teacher(pair: TeacherPair) -> None:
-    source = AlternativePairs(Other(["moon", CLASSES[3], CLASSES[1]]))
-    with pytest.raises(
-        InputError, match=rf"pairs\.data: the classes {CLASSES[3]}, {CLASSES[1]} are not legal: a teacher"
-    ):
-        source.attach(pair, None)
+    known = f"{CLASSES[3]}, {CLASSES[1]}"
+    with pytest.raises(InputError, match=rf"^pairs\.data: must hold only classes that no teacher has, got {known}; "):
+        AlternativePairs(pair, Other(["moon", CLASSES[3], CLASSES[1]]))
 
 
-@pytest.mark.parametrize("source", [GaussianPairs(SIZE), AlternativePairs(Other(["moon"]))])
+@pytest.mark.parametrize("source", [partial(GaussianPairs, size=SIZE), partial(AlternativePairs, data=Other(["moon"]))])
 def test_generators_have_no_place_here(
-    teachers: Teachers, pair: TeacherPair, source: GaussianPairs | AlternativePairs
+    teachers: Teachers, source: Callable[[TeacherPair], GaussianPairs | AlternativePairs]
 ) -> None:
-    live: ReconstructionModule = reconstruction(teachers)
-    with pytest.raises(InputError, match=rf"pairs: {type(source).__name__} has no use for a run's own generators"):
-        source.attach(pair, live)
+    """A joint run has generators, so other pairs would go unused."""
+    name = type(source(TeacherPair(*teachers))).__name__
+    with pytest.raises(InputError, match=rf"^model\.encoding\.pairs: must be left out of a joint run, .* got {name}$"):
+        CoTrainingModule(reconstruction(teachers), encoding(teachers, pairs=source))
+
+
+@pytest.mark.parametrize(("source", "missing"), [(GaussianPairs, "size"), (AlternativePairs, "data")])
+def test_what_a_source_needs_is_named(
+    teachers: Teachers, source: type[GaussianPairs | AlternativePairs], missing: str
+) -> None:
+    with pytest.raises(InputError, match=rf"^pairs: {source.__name__}: missing .*; init_args must name {missing}$"):
+        encoding(teachers, pairs=source)
 
 
 @pytest.mark.parametrize("size", [0, -1])
-def test_size_is_positive(size: int) -> None:
-    with pytest.raises(InputError, match=rf"pairs\.size: {size} is not legal"):
-        GaussianPairs(size)
+def test_size_is_positive(pair: TeacherPair, size: int) -> None:
+    with pytest.raises(InputError, match=rf"^pairs\.size: must be at least 1, got {size}$"):
+        GaussianPairs(pair, size)

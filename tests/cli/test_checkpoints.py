@@ -18,7 +18,7 @@ from support.runs import Teachers
 from torch import Tensor
 
 from crossx.cli import main
-from crossx.cli.configs import checkpoint_config
+from crossx.cli.checkpoints import checkpoint_config
 from crossx.cli.training import train
 from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
@@ -31,6 +31,11 @@ def last(folder: Path) -> Path:
 def results(folder: Path) -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads((folder / "results.json").read_text())
     return loaded
+
+
+def newest(folder: Path) -> Path:
+    """Folder of the last run among those of one logger."""
+    return max(folder.glob("version_*"), key=lambda path: int(path.name.removeprefix("version_")))
 
 
 def is_plain(value: object) -> bool:
@@ -54,7 +59,8 @@ def test_is_measured_without_a_config(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main([verb, "--ckpt_path", str(last(joint_run)), "--trainer.accelerator", "cpu"]) == 0
-    found = results(next(tmp_path.glob("lightning_logs/*")))
+    found = results(newest(joint_run / verb))
+    assert not list(tmp_path.iterdir()), "it writes beside the run"
     assert found["split"] == split
     assert set(found["baselines"]) == {"features", "posterior"}
     fitted = results(joint_run)
@@ -94,7 +100,7 @@ def test_resumes_with_the_checkpoint_s_own_config(
     trainer = ["--trainer.accelerator=cpu", "--trainer.max_steps=6", "--trainer.max_epochs=-1"]
     cli = train(["fit", "--ckpt_path", str(last(joint_run)), *trainer])
     assert cli.trainer.global_step == 6
-    found = results(next(tmp_path.glob("lightning_logs/*")))
+    found = results(newest(tmp_path / "runs/unnamed"))
     assert found["step"] == 6
     assert found["at_start"] == results(joint_run)["at_start"]
     assert found["seconds"] > 0
@@ -131,7 +137,7 @@ def evil_class(config: dict[str, Any]) -> None:
 
 
 def evil_part(config: dict[str, Any]) -> None:
-    config["model"]["init_args"]["encoding"]["init_args"]["photo_encoder"] = {"class_path": "evil.Evil"}
+    config["model"]["init_args"]["encoding"]["init_args"]["encoder"] = {"class_path": "evil.Evil"}
 
 
 def evil_function(config: dict[str, Any]) -> None:
@@ -178,7 +184,7 @@ def test_config_in_it_can_import_nothing(
     assert "evil" not in sys.modules
     error = capsys.readouterr().err
     assert "'evil." in error or "nested too deeply" in error
-    assert not Path("lightning_logs").exists()
+    assert not Path("runs").exists()
 
 
 def inner_class(arguments: dict[str, Any]) -> None:
@@ -276,7 +282,7 @@ def test_a_killed_run_goes_on_from_what_it_left(
     """An epoch has two batches; the seed is the checkpoint's own."""
     given = joint_config(teachers, tmp_path / "straight")
     given["seed_everything"] = 3
-    given["model"]["init_args"]["pairs"] = {"class_path": "LivePairs"}  # replay is not saved
+    del given["model"]["init_args"]["replay"]  # it is not saved
     given["trainer"]["max_steps"] = 6
     given["checkpoint"] = {"every_n_steps": every}
     train(["fit", "--config", write(tmp_path / "straight.yaml", given)])
@@ -297,7 +303,7 @@ def test_a_killed_run_goes_on_from_what_it_left(
     assert all(torch.equal(resumed[name], straight[name]) for name in straight)
 
 
-def test_seed_and_precision_are_the_checkpoint_s(
+def test_seed_is_the_checkpoint_s_and_the_precision_is_not(
     teachers: Teachers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -306,8 +312,9 @@ def test_seed_and_precision_are_the_checkpoint_s(
     given["trainer"]["precision"] = "bf16-mixed"
     train(["fit", "--config", write(tmp_path / "c.yaml", given)])
     cli = train(["validate", "--ckpt_path", str(last(tmp_path / "run/version_0")), "--trainer.accelerator=cpu"])
-    assert cli.trainer.precision == "bf16-mixed"
-    found, fitted = results(next(tmp_path.glob("lightning_logs/*"))), results(tmp_path / "run/version_0")
+    assert cli.trainer.precision == "32-true"
+    run = tmp_path / "run/version_0"
+    found, fitted = results(newest(run / "validate")), results(run)
     assert found["seed"] == fitted["seed"] == 3
     assert found["metrics"] == fitted["metrics"]
     with pytest.warns(UserWarning, match="trained with seed 3 and goes on with --seed_everything 4"):

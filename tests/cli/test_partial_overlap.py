@@ -47,7 +47,7 @@ def test_is_trained_and_measured_with_its_readings(straight: Path, monkeypatch: 
     assert batches == {"encoding.sketch_encoder.readings.batches": 2}  # of four: the generators' steps do not count
     monkeypatch.chdir(straight)
     assert main(["validate", "--ckpt_path", str(straight / CHECKPOINT), "--trainer.accelerator", "cpu"]) == 0
-    again = json.loads(next(straight.glob("lightning_logs/*/results.json")).read_text())
+    again = json.loads((straight / "run/version_0/validate/version_0/results.json").read_text())
     fitted = json.loads((straight / "run/version_0/results.json").read_text())
     assert again["metrics"] == fitted["metrics"]
     assert again["metrics"] != fitted["baselines"]["posterior"]

@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from support.runs import CLASSES
 
 from crossx.augmentation import PasteOnto
 from crossx.baselines import record_activations
+from crossx.cli.composing import compose
 from crossx.cli.configs import find_config, shipped_configs
-from crossx.cli.training import train
+from crossx.cli.training import build, train
 from crossx.core.errors import InputError
 from crossx.core.paths import resolve
 from crossx.cotraining.module import CoTrainingModule
@@ -29,21 +31,28 @@ from crossx.reconstruction.losses import AdversarialLoss, BatchNormStatisticsLos
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.files import save_teacher
 from crossx.teachers.teacher import load_teacher
+from crossx.types import MODALITIES
 
 NAMES = sorted(path.relative_to(shipped_configs()).as_posix() for path in shipped_configs().rglob("*.yaml"))
 BASES = {
-    "trainer": "quickstart.yaml",
-    "baselines": "cifar_tuberlin.yaml",
-    "data": "tinyimagenet_tuberlin.yaml",
-    "data/sketchy.yaml": "teachers/sketchy_photo.yaml",
-    "data/sketchy_extended.yaml": "sketchy.yaml",
-    "data/tuberlin_extended.yaml": "sketchy.yaml",
-    "data/quickdraw_extended.yaml": "sketchy.yaml",
+    "trainer": ["quickstart.yaml"],
+    "model": ["benchmarks/cifar_tuberlin.yaml"],
+    "data": ["tinyimagenet_tuberlin.yaml"],
+    "data/shapes.yaml": ["quickstart.yaml"],
+    "data/cifar_tuberlin.yaml": ["cifar_tuberlin.yaml"],
+    "data/sketchy.yaml": ["teachers/sketchy_photo.yaml"],
+    "data/sketchy_sample.yaml": ["teachers/sketchy_photo.yaml"],
+    "data/sketchy_extended.yaml": ["sketchy.yaml"],
+    "data/tuberlin_extended.yaml": ["sketchy.yaml"],
+    "data/quickdraw_extended.yaml": ["sketchy.yaml"],
+    "benchmarks": ["model/head.yaml"],
 }
 """What a config, or those of a folder, are put behind."""
 ELSEWHERE = [f"data/{name}_extended.yaml" for name in ("sketchy", "tuberlin", "quickdraw")]
 """Their images are not here; tests/data/test_full_scale.py has some in their layouts."""
-UNTRAINED = ("baselines/averaging_weights.yaml", "baselines/classifier_only.yaml")
+UNTRAINED = ("model/averaging_weights.yaml", "model/classifier_only.yaml")
+FRAGMENTS = ("model/joint.yaml", "teachers/small.yaml")
+"""They say that they do not run alone; others include them."""
 
 
 def parts(value: object) -> list[Config]:
@@ -59,15 +68,18 @@ def texts(value: object) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def load(name: str) -> Config:
-    content: Config = yaml.safe_load((shipped_configs() / name).read_text())
-    return content
+def load(*names: str) -> Config:
+    """Shipped configs with all that they include, merged."""
+    return dict(compose(["fit", *words(names)]).config)
+
+
+def words(names: Sequence[str]) -> list[str]:
+    return [word for name in names for word in ("--config", name)]
 
 
 def behind(name: str) -> list[str]:
     """The config behind the one that it is made for."""
-    base = BASES.get(name, BASES.get(name.partition("/")[0]))
-    return [name] if base is None else [base, name]
+    return [*BASES.get(name, BASES.get(name.partition("/")[0], [])), name]
 
 
 def classes_of(content: Config) -> tuple[str, ...]:
@@ -95,11 +107,9 @@ def replacements(content: Config, folder: Path) -> list[str]:
                 words += [f"{place}.{modality}", str(record)]
     for part in parts(content["model"]):
         if part["class_path"].endswith("SavedPairs"):
-            sides = [UpsamplingGenerator(size=32, latent_dim=8, width=8, channels=channels) for channels in (3, 1)]
+            sides = [UpsamplingGenerator(modality, size=32, latent_dim=8, width=8) for modality in MODALITIES]
             save_generators(folder / "generators.safetensors", GeneratorPair(*sides))
-            wrapped = content["model"]["init_args"]["pairs"] is not part
-            place = "--model.pairs.source.generators" if wrapped else "--model.pairs.generators"
-            words += [place, str(folder / "generators.safetensors")]
+            words += ["--model.pairs.generators", str(folder / "generators.safetensors")]
         elif part["class_path"] == "DiscriminatorGuidanceLoss":
             place = "--model.reconstruction.init_args.terms.modality.loss.init_args.discriminator"
             words += [place, save_discriminator(folder / "modality.safetensors")]
@@ -123,11 +133,9 @@ def untrained_teacher(named: str, classes: tuple[str, ...], folder: Path) -> str
     return str(path)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ELSEWHERE])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in (*ELSEWHERE, *FRAGMENTS)])
 def test_config_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = load(name)
-    configs = behind(name)
-    whole = {**load(configs[0]), **content}
+    whole = load(*behind(name))
     needs_data = any(part["class_path"].endswith("JoinedData") for part in parts(whole))
     if needs_data and not os.environ.get("CROSSX_DATA"):
         pytest.fail("CROSSX_DATA is not set: point it to the folder with cifar10, tuberlin, sketchy, ...")
@@ -136,9 +144,8 @@ def test_config_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(PasteOnto.__init__, "__defaults__", (0.5, 64))  # 4,096 backgrounds take ten seconds
     assert inspect.signature(PasteOnto).parameters["num_backgrounds"].default == 64
     torch.manual_seed(0)
-    words = [word for config in configs for word in ("--config", config)]
     verb = "validate" if name in UNTRAINED else "fit"
-    cli = train([verb, *words, *replacements(whole, tmp_path)])
+    cli = train([verb, *words(behind(name)), *replacements(whole, tmp_path)])
     assert cli.trainer.global_step == (0 if name in UNTRAINED else 2)
     logged = cli.trainer.callback_metrics
     if isinstance(cli.model, CoTrainingModule):
@@ -149,11 +156,8 @@ def test_config_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_the_published_method_is_as_published(tmp_path: Path) -> None:
     """Independent networks, a queue that is fed, no replay, no BatchNorm statistics, a raw adversary from the start."""
-    name = "baselines/crossx_dfl.yaml"
-    configs = behind(name)
-    words = [word for config in configs for word in ("--config", config)]
-    words += replacements({**load(configs[0]), **load(name)}, tmp_path)
-    cli = train(["fit", *words, "--trainer.fast_dev_run", "3", "--model.schedule.warmup", "1"])
+    small = replacements(load("crossx_dfl.yaml"), tmp_path)
+    cli = train(["fit", "--config", "crossx_dfl.yaml", *small, "--trainer.fast_dev_run", "3"])
     model = cli.model
     assert isinstance(model, CoTrainingModule)
     assert isinstance(model._pairs, LivePairs)
@@ -176,42 +180,62 @@ def test_the_published_method_is_as_published(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_files_of_the_package_that_it_names_exist(name: str) -> None:
-    for text in texts(load(name)):
+    for text in texts(yaml.safe_load((shipped_configs() / name).read_text())):
         if text.startswith("crossx:"):
             assert resolve(text, name).is_file()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in FRAGMENTS])
 def test_steps_are_fixed_and_weights_are_the_last_ones(name: str) -> None:
-    content: Config = {}
-    for config in behind(name):
-        for key, value in load(config).items():
-            content[key] = {**content.get(key, {}), **value} if isinstance(value, dict) else value
+    content = load(*behind(name))
     assert content["trainer"]["max_steps"] > 0
     assert content["trainer"]["max_epochs"] == -1
     assert content.get("checkpoint", {}).get("monitor") is None
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("_with_data.yaml")])
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("_with_data.yaml") and "/" not in name])
 def test_comparison_with_data_is_on_equal_terms(name: str) -> None:
     """Same encoders, views and objective; the quickstart's own rates and start are said in its log."""
     free = load(name.replace("_with_data", ""))["model"]["init_args"]
     own, encoding = load(name)["model"]["init_args"], free["encoding"]["init_args"]
-    same = {"photo_encoder", "sketch_encoder", "terms", "photo_augmentation", "sketch_augmentation", "judge_views"}
+    same = {"encoder", "sketch_encoder", "terms", "photo_augmentation", "sketch_augmentation", "judge_views"}
     if name.startswith("quickstart"):
-        same -= {"photo_encoder", "sketch_encoder"}
+        same -= {"encoder"}
     assert {key: own.get(key) for key in same} == {key: encoding.get(key) for key in same}
 
 
 def test_there_are_configs() -> None:
-    assert {"quickstart.yaml", "cifar_tuberlin.yaml", "sketchy.yaml"} <= set(NAMES)
+    assert {"quickstart.yaml", "cifar_tuberlin.yaml", "crossx_dfl.yaml", "sketchy.yaml"} <= set(NAMES)
+
+
+def test_they_are_short() -> None:
+    lines = [line for name in NAMES for line in (shipped_configs() / name).read_text().splitlines()]
+    assert sum(bool(line.strip()) and not line.strip().startswith("#") for line in lines) <= 600
+    assert max(map(len, lines)) <= 120
+
+
+def test_sketchy_says_that_nobody_has_trained_it() -> None:
+    first = (shipped_configs() / "sketchy.yaml").read_text().splitlines()[0]
+    assert first.startswith("# Nobody has trained this config to its end yet")
+
+
+@pytest.mark.parametrize("name", ["quickstart.yaml", "cifar_tuberlin_small.yaml", "crossx_dfl.yaml", "sketchy.yaml"])
+def test_another_length_is_one_number(name: str, tmp_path: Path) -> None:
+    """Warm-up, ramps, schedules and validations follow `max_steps`."""
+    content = load(name)
+    small = [word for word in replacements(content, tmp_path) if word not in ("--trainer.fast_dev_run", "true")]
+    cli = build(["fit", "--config", name, *small, "--trainer.max_steps", "5000"])
+    warmup = content["model"]["init_args"]["schedule"]["warmup"]
+    turns = cli.model.rotation(5000)
+    first = next(done for done in range(5000) if turns.player(done) == 1)
+    assert first == round(warmup * 5000) + 1, "after one step of the generators' own"
 
 
 def test_own_file_wins_over_a_shipped_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert find_config("quickstart") == str(shipped_configs() / "quickstart.yaml")
-    assert find_config("teachers/shapes_photo.yaml") == str(shipped_configs() / "teachers/shapes_photo.yaml")
+    assert find_config("quickstart") == shipped_configs() / "quickstart.yaml"
+    assert find_config("teachers/shapes_photo.yaml") == shipped_configs() / "teachers/shapes_photo.yaml"
     Path("quickstart.yaml").touch()
-    assert find_config("quickstart.yaml") == "quickstart.yaml"
-    with pytest.raises(InputError, match=r"'quickstat' is neither a file nor a shipped config; shipped are .*sketchy"):
+    assert find_config("quickstart.yaml") == Path("quickstart.yaml")
+    with pytest.raises(InputError, match=r"'quickstat' is neither a file nor .*; did you mean quickstart\.yaml"):
         find_config("quickstat")

@@ -60,7 +60,9 @@ def test_second_stage_learns_from_the_saved_generators(
 ) -> None:
     saved = part("SavedPairs", generators=str(first_stage / "generators.safetensors"))
     content = config(teachers, tmp_path, ENCODING)
-    edit(content, "model.pairs", part("Replay", source=saved, size=40) if replayed else saved)
+    edit(content, "model.pairs", saved)
+    if replayed:
+        edit(content, "model.replay", part("Replay", size=40))
     cli = run("fit", tmp_path / "config.yaml", content)
     assert isinstance(cli.model, EncoderModule)
     source = cli.model.pair_source
@@ -94,6 +96,6 @@ def test_with_data_is_measured_from_its_checkpoint_alone(
     monkeypatch.chdir(tmp_path)
     words = ["--ckpt_path", str(with_data / "checkpoints/last.ckpt"), "--trainer.accelerator", "cpu"]
     run("validate", tmp_path / "empty.yaml", {}, *words)
-    found = results(next(tmp_path.glob("lightning_logs/*")))
+    found = results(with_data / "validate/version_0")
     assert found["metrics"] == results(with_data)["metrics"]
     assert found["split_hash"] == ShapesDataset(size=SIZE, train=2, validation=2, test=2).split_hash

@@ -69,7 +69,7 @@ def test_checkpoint_is_named_on_the_command_line_only(
     content["ckpt_path"] = str(joint_run / "checkpoints/last.ckpt")
     path = write(tmp_path / "config.yaml", content)
     assert main(["validate", "--config", path]) == 2
-    assert "is not legal in a config; give it on the command line, --ckpt_path" in capsys.readouterr().err
+    assert "ckpt_path: must be given on the command line, and not in a config; got" in capsys.readouterr().err
 
 
 def test_options_have_no_abbreviations(joint_run: Path, capsys: pytest.CaptureFixture[str]) -> None:

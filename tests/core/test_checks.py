@@ -13,6 +13,7 @@ from crossx.core.errors import InputError
         ("[0, 1)", (0, 0.999), (-1e-9, 1), r"must be in \[0, 1\)"),
         ("(0, inf)", (1e-9, 1e9), (0, -3, float("nan")), "must be above 0"),
         ("[1, inf)", (1, 7), (0, -1), "must be at least 1"),
+        ("(-inf, inf)", (-1e9, 0, 7), (float("nan"), float("inf"), -float("inf")), "must be finite"),
     ],
 )
 def test_bounds(interval: str, inside: tuple[float, ...], outside: tuple[float, ...], legal: str) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from lightning.pytorch import seed_everything
 
-from crossx.core.seeding import philox, run_seed
+from crossx.core.seeding import Stream, philox, run_seed
 
 
 def test_seed_of_the_run_is_the_one_that_lightning_sets() -> None:
@@ -13,14 +13,18 @@ def test_seed_of_the_run_is_the_one_that_lightning_sets() -> None:
 
 def test_draws_are_a_pure_function_of_the_arguments() -> None:
     philox(0, 1).random(100)
-    assert np.array_equal(philox(3, 5, 2).random(4), philox(3, 5, 2).random(4))
+    assert np.array_equal(philox(3, 5, Stream.REPLAY).random(4), philox(3, 5, Stream.REPLAY).random(4))
 
 
-@pytest.mark.parametrize("other", [(4, 5, 2), (3, 6, 2), (3, 5, 1)])
-def test_each_argument_counts(other: tuple[int, int, int]) -> None:
-    assert not np.isin(philox(3, 5, 2).random(1000), philox(*other).random(1000)).any()
+@pytest.mark.parametrize("other", [(4, 5, Stream.REPLAY), (3, 6, Stream.REPLAY), (3, 5, Stream.REAL_PAIRS)])
+def test_each_argument_counts(other: tuple[int, int, Stream]) -> None:
+    assert not np.isin(philox(3, 5, Stream.REPLAY).random(1000), philox(*other).random(1000)).any()
 
 
 def test_streams_of_one_place_are_independent() -> None:
-    a, b = (philox(0, 9, stream).standard_normal(20_000) for stream in (0, 1))
+    a, b = (philox(0, 9, stream).standard_normal(20_000) for stream in (Stream.LATENTS, Stream.REAL_PAIRS))
     assert abs(np.corrcoef(a, b)[0, 1]) < 4 / np.sqrt(20_000)
+
+
+def test_streams_have_numbers_of_their_own() -> None:
+    assert len({int(stream) for stream in Stream.__members__.values()}) == len(Stream.__members__)

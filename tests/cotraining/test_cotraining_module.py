@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from support.runs import (
     changed,
     data,
     encoding,
+    generator,
     joint,
     reconstruction,
     save_teachers,
@@ -18,10 +20,21 @@ from support.runs import (
 )
 from torch import Tensor
 
+from crossx.core.batches import stack
 from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
-from crossx.reconstruction.generators import save_generators
-from crossx.reconstruction.saved import SavedPairs
+from crossx.encoding.critics import LastLayerCritic
+from crossx.encoding.encoders import NetworkEncoder
+from crossx.encoding.losses import SupConLoss
+from crossx.encoding.losses.base import EncodingTerm
+from crossx.encoding.module import EncoderModule
+from crossx.networks.small_resnet import SmallResNet
+from crossx.pairs.latents import LatentDataset
+from crossx.pairs.replay import Replay
+from crossx.pairs.sources import LivePairs, RealPairs
+from crossx.reconstruction.losses import AdversarialLoss
+from crossx.reconstruction.losses.base import ReconstructionTerm
+from crossx.reconstruction.module import ReconstructionModule
 from crossx.teachers.teacher import FrozenTeacher
 from crossx.training.schedule import Schedule
 from crossx.types import LatentBatch, PairBatch
@@ -166,14 +179,42 @@ def test_fast_dev_run_trains_both_sides(teachers: Teachers, tmp_path: Path) -> N
 
 
 def test_sides_must_share_their_teachers(teachers: Teachers, plain_teachers: Teachers, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"different photo teachers; set teachers\.photo alone"):
+    with pytest.raises(
+        InputError, match=r"^model: reconstruction and encoding must name one photo teacher; set teachers\.photo alone$"
+    ):
         CoTrainingModule(reconstruction(teachers), encoding(plain_teachers))
     copies = save_teachers(tmp_path)
-    with pytest.raises(InputError, match="different sketch teachers"):
+    with pytest.raises(InputError, match=r"must name one sketch teacher; set teachers\.sketch alone"):
         CoTrainingModule(reconstruction(teachers), encoding(Teachers(teachers.photo, copies.sketch)))
 
 
-def test_saved_pairs_have_no_place_in_a_joint_run(teachers: Teachers, tmp_path: Path) -> None:
-    save_generators(tmp_path / "g.safetensors", reconstruction(teachers).generators)
-    with pytest.raises(InputError, match="a joint run takes LivePairs"):
-        joint(teachers, pairs=SavedPairs(str(tmp_path / "g.safetensors")))
+def test_pairs_of_a_joint_run_are_those_of_its_generators(teachers: Teachers) -> None:
+    """There is no place for other sources; only a pool of earlier pairs can stand before them."""
+    module = joint(teachers)
+    source = module.pair_source
+    assert isinstance(source, LivePairs)
+    assert (source.latent_dim, source.num_classes) == (module.latent_dim, len(module.teachers.vocabulary))
+    assert not module.encoding.pairs
+    stream = LatentDataset(0, module.latent_dim, 1)
+    latents = stack([stream[i] for i in range(4)])
+    assert torch.equal(source.sample(latents).photo, module.reconstruction.sample(latents).photo)
+    assert torch.equal(module.sample(latents).photo, module.reconstruction.sample(latents).photo)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'pairs'"):
+        joint(teachers, pairs=RealPairs)
+    pool = joint(teachers, replay=partial(Replay, size=40)).pair_source
+    assert isinstance(pool, Replay)
+    assert isinstance(pool.source, LivePairs)
+
+
+def test_published_adversary_needs_a_critic_that_scores_classes(teachers: Teachers) -> None:
+    torch.manual_seed(0)
+    terms = {"adversarial": ReconstructionTerm(AdversarialLoss("published"))}
+    generators = ReconstructionModule(*teachers, generator, terms)
+    message = (
+        r"^model\.reconstruction\.terms\.adversarial: form published needs an encoding\.critic that scores classes"
+    )
+    with pytest.raises(InputError, match=message):
+        CoTrainingModule(generators, encoding(teachers))
+    as_long_as_features = partial(NetworkEncoder, network=partial(SmallResNet, widths=(8, 8)), dim=8)
+    objective = {"sup_con": EncodingTerm(SupConLoss())}
+    CoTrainingModule(generators, EncoderModule(*teachers, as_long_as_features, objective, critic=LastLayerCritic))

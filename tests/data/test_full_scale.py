@@ -5,20 +5,13 @@ from pathlib import Path
 import pytest
 from support import layouts
 
-from crossx.cli.training import CrossxCLI, train
+from crossx.cli.training import build
 from crossx.core.errors import InputError
 from crossx.core.paths import package_file
 from crossx.data.base import RetrievalData
 from crossx.data.class_map import read_class_map
 from crossx.data.split_file import SPLITS
 from crossx.types import MODALITIES, Modality
-
-
-class Built(CrossxCLI):
-    """Builds, and runs nothing."""
-
-    def _run_subcommand(self, subcommand: str) -> None:
-        pass
 
 
 def classes(name: str) -> list[str]:
@@ -29,7 +22,7 @@ def data_of(config: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> Retriev
     """The data set that a shipped config names, in a folder."""
     monkeypatch.setenv("CROSSX_DATA", str(root))
     words = ["fit", "--config", "quickstart.yaml", "--config", f"data/{config}.yaml", "--data.unknown_classes=true"]
-    dataset: RetrievalData = train([*words, "--trainer.logger=false"], Built).datamodule.dataset
+    dataset: RetrievalData = build([*words, "--trainer.logger=false"]).datamodule.dataset
     return dataset
 
 

@@ -11,25 +11,26 @@ from crossx.augmentation import Augment
 from crossx.core.batches import stack
 from crossx.core.errors import InputError
 from crossx.encoding.critics import DistanceCritic
-from crossx.encoding.encoders import Encoder, PosteriorEncoder, TeacherEncoder
-from crossx.encoding.losses import SupConLoss
-from crossx.encoding.losses.base import EncodingLoss, EncodingTerm, PairEmbeddings
+from crossx.encoding.embeddings import Embedding
+from crossx.encoding.encoders import Encoder, EncoderFactory, PosteriorEncoder, TeacherEncoder
+from crossx.encoding.losses import EncodingLoss, EncodingTerm, PairEmbeddings, SupConLoss
 from crossx.encoding.module import EncoderModule
 from crossx.networks.batch_norm import eval_mode
 from crossx.pairs.latents import LatentDataset
 from crossx.pairs.sources import RealPairs
-from crossx.types import PairBatch, TeacherOutput
+from crossx.teachers.pair import TeacherPair
+from crossx.types import Modality, PairBatch, Progress, TeacherOutput
 
 
 class Fixed(Encoder):
     """The first two pixels are the embedding."""
 
-    def __init__(self) -> None:
-        super().__init__(dim=2, hidden=0)
+    def __init__(self, teachers: TeacherPair, modality: Modality) -> None:
+        super().__init__(modality, dim=2)
         self.scale = torch.nn.Parameter(torch.ones(()))
 
-    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
-        return images[:, 0, 0, :2] * self.scale
+    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
+        return Embedding(images[:, 0, 0, :2] * self.scale)
 
 
 class Seen(EncodingLoss):
@@ -43,11 +44,11 @@ class Seen(EncodingLoss):
 class Wide(Encoder):
     """As long as the other one's embedding by chance."""
 
-    def __init__(self) -> None:
-        super().__init__(dim=4 + len(CLASSES) + 2, hidden=0)
+    def __init__(self, teachers: TeacherPair, modality: Modality) -> None:
+        super().__init__(modality, dim=4 + len(CLASSES) + 2)
 
-    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
-        return images.flatten(1)[:, : self.dim]
+    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
+        return Embedding(images.flatten(1)[:, : self.dim])
 
 
 def pairs_of(module: EncoderModule, directions: list[tuple[list[float], list[float]]]) -> PairBatch:
@@ -55,26 +56,26 @@ def pairs_of(module: EncoderModule, directions: list[tuple[list[float], list[flo
     photo, sketch = (torch.zeros(len(directions), 3, SIZE, SIZE) for _ in range(2))
     for row, (p, s) in enumerate(directions):
         photo[row, 0, 0, :2], sketch[row, 0, 0, :2] = torch.tensor(p), torch.tensor(s)
-    judged: PairBatch = module.teachers(photo, sketch)
-    return judged
+    pairs: PairBatch = module.teachers(photo, sketch)
+    return pairs
 
 
 def fixed(teachers: Teachers, **arguments: float) -> tuple[EncoderModule, Seen]:
     seen = Seen()
     terms = {"seen": EncodingTerm(seen)}
-    return EncoderModule(*teachers, Fixed(), Fixed(), terms, optimizer=SGD, **arguments), seen  # type: ignore[arg-type]
+    return EncoderModule(*teachers, Fixed, terms, optimizer=SGD, **arguments), seen  # type: ignore[arg-type]
 
 
 def test_critic_is_half_the_cosine_distance(teachers: Teachers) -> None:
     module, _ = fixed(teachers)
     pairs = pairs_of(module, [([1, 0], [0.5, 0]), ([0, 1], [1, 0]), ([1, 0], [-1, 0]), ([1, 0], [1, 1])])
     expected = torch.tensor([0, 0.5, 1, (1 - 0.5**0.5) / 2])
-    torch.testing.assert_close(module.criticise(pairs).disagreement, expected)
+    torch.testing.assert_close(module.criticise(pairs).hardness, expected)
 
 
 def test_step_reports_the_loss_its_terms_and_the_distance(teachers: Teachers) -> None:
     module, _ = fixed(teachers)
-    output = module.step(pairs_of(module, [([1, 0], [1, 0]), ([0, 1], [1, 0])]), batches_done=0)
+    output = module.step(pairs_of(module, [([1, 0], [1, 0]), ([0, 1], [1, 0])]), Progress(0))
     assert output.loss.requires_grad
     assert {name: float(value) for name, value in output.logs.items()} == pytest.approx(
         {"encode/loss": 1, "encode/seen": 1, "encode/pair_distance": 0.5}
@@ -86,7 +87,7 @@ def test_step_reports_the_loss_its_terms_and_the_distance(teachers: Teachers) ->
 def test_losses_see_softened_labels_over_the_union(teachers: Teachers, temperature: float) -> None:
     module, seen = fixed(teachers, temperature=temperature)
     pairs = pairs_of(module, [([1, 0], [1, 0]), ([0, 1], [1, 0])])
-    module.step(pairs, batches_done=0)
+    module.step(pairs, Progress(0))
     for posterior, teacher in (
         (seen.embeddings.photo_posterior, pairs.photo_teacher),
         (seen.embeddings.sketch_posterior, pairs.sketch_teacher),
@@ -98,10 +99,11 @@ def test_losses_see_softened_labels_over_the_union(teachers: Teachers, temperatu
 def test_soft_labels_are_of_the_posterior_in_the_embedding(teachers: Teachers) -> None:
     """So the cosine of the posteriors' part is the match that the heads are taught."""
     seen = Seen()
-    encoders = PosteriorEncoder(dim=4), PosteriorEncoder(temperature=0.5, dim=4)
-    module = EncoderModule(*teachers, *encoders, {"seen": EncodingTerm(seen)}, optimizer=SGD, temperature=2.0)
+    photo_encoder, sketch_encoder = (partial(PosteriorEncoder, temperature=t, dim=4) for t in (1.0, 0.5))
+    terms = {"seen": EncodingTerm(seen)}
+    module = EncoderModule(*teachers, photo_encoder, terms, sketch_encoder, optimizer=SGD, temperature=2.0)
     pairs = pairs_of(module, [([1, 0], [1, 0]), ([0, 1], [1, 0])])
-    module.step(pairs, batches_done=0)
+    module.step(pairs, Progress(0))
     photo, sketch = seen.embeddings.photo_posterior, seen.embeddings.sketch_posterior
     torch.testing.assert_close(photo, torch.softmax(pairs.photo_teacher.logits / 2, dim=1))
     torch.testing.assert_close(sketch, torch.softmax(pairs.sketch_teacher.logits / (2 * 0.5), dim=1))
@@ -109,25 +111,28 @@ def test_soft_labels_are_of_the_posterior_in_the_embedding(teachers: Teachers) -
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
 def test_temperature_is_positive(teachers: Teachers, temperature: float) -> None:
-    with pytest.raises(InputError, match=r"temperature: .* is not legal; a positive number"):
+    with pytest.raises(InputError, match=rf"^temperature: must be above 0, got {temperature}$"):
         fixed(teachers, temperature=temperature)
 
 
 def test_both_encoders_embed_into_one_space(teachers: Teachers) -> None:
     terms = {"sup_con": EncodingTerm(SupConLoss())}
     with pytest.raises(
-        InputError, match=r"photo_encoder, sketch_encoder: NetworkEncoder and Fixed with embeddings of length 4 and 2"
+        InputError,
+        match=r"^encoder, sketch_encoder: .*one space, got NetworkEncoder and Fixed with embeddings of length 4 and 2",
     ):
-        EncoderModule(*teachers, encoder("network"), Fixed(), terms)
+        EncoderModule(*teachers, encoder("network"), terms, Fixed)
 
 
-@pytest.mark.parametrize("other", [PosteriorEncoder(0.6, dim=4, hidden=0), Wide()])
+@pytest.mark.parametrize("other", [partial(PosteriorEncoder, share=0.6, dim=4, hidden=0), Wide])
 @pytest.mark.parametrize("side", ["photo", "sketch"])
-def test_posteriors_and_heads_are_put_together_alike(teachers: Teachers, other: Encoder, side: str) -> None:
+def test_posteriors_and_heads_are_put_together_alike(teachers: Teachers, other: EncoderFactory, side: str) -> None:
     terms = {"sup_con": EncodingTerm(SupConLoss())}
     both = (encoder("posterior"), other) if side == "sketch" else (other, encoder("posterior"))
-    with pytest.raises(InputError, match=r"photo_encoder, sketch_encoder: \w+ is not legal beside PosteriorEncoder\("):
-        EncoderModule(*teachers, *both, terms)
+    with pytest.raises(
+        InputError, match=r"^encoder, sketch_encoder: must be two PosteriorEncoders with share 0\.\d and dim 4"
+    ):
+        EncoderModule(*teachers, both[0], terms, both[1])
 
 
 @pytest.mark.parametrize("kind", get_args(Kind))
@@ -144,7 +149,7 @@ def test_each_modality_has_its_encoder(teachers: Teachers, kind: Kind) -> None:
 
 
 def test_alone_it_needs_pairs(teachers: Teachers) -> None:
-    with pytest.raises(InputError, match=r"model\.pairs: none is named; SavedPairs \(data-free\) or RealPairs"):
+    with pytest.raises(InputError, match=r"model\.pairs: must be named; SavedPairs \(data-free\) or RealPairs"):
         encoding(teachers).latent_dim  # noqa: B018 - the look-up is the point
 
 
@@ -157,7 +162,7 @@ def test_learns_from_fixed_pairs(teachers: Teachers) -> None:
     optimizer = module.make_optimizer(module.parameters_to_train())
     losses: list[float] = []
     for done in range(15):
-        output = module.step(pairs, done)
+        output = module.step(pairs, Progress(done))
         optimizer.zero_grad()
         output.loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -165,44 +170,47 @@ def test_learns_from_fixed_pairs(teachers: Teachers) -> None:
     assert losses[-1] < losses[0] - 0.1
 
 
-def test_critics_see_what_training_can_move(teachers: Teachers) -> None:
+def test_critics_take_the_part_that_training_can_move(teachers: Teachers) -> None:
     module = encoding(teachers, kind="posterior", critic=DistanceCritic())
     pairs = module.teachers(torch.rand(6, 3, SIZE, SIZE), torch.rand(6, 3, SIZE, SIZE))
     x = module.embed(pairs)
     heads = [F.normalize(e[:, -4:], dim=1) for e in (x.photo, x.sketch)]
-    torch.testing.assert_close(module.criticise(pairs).disagreement, (1 - (heads[0] * heads[1]).sum(1)) / 2)
+    torch.testing.assert_close(module.criticise(pairs).hardness, (1 - (heads[0] * heads[1]).sum(1)) / 2)
 
 
 def test_critics_know_that_posteriors_have_no_negative_cosine(teachers: Teachers) -> None:
     module = encoding(teachers, kind="student", critic=DistanceCritic())
     pairs = module.teachers(torch.rand(6, 3, SIZE, SIZE), torch.rand(6, 3, SIZE, SIZE))
     x = module.embed(pairs)
-    torch.testing.assert_close(module.criticise(pairs).disagreement, 1 - (x.photo * x.sketch).sum(1))
+    torch.testing.assert_close(module.criticise(pairs).hardness, 1 - (x.photo * x.sketch).sum(1))
 
 
 def test_networks_of_teacher_encoders_learn_at_their_share_of_the_rate(teachers: Teachers) -> None:
-    photo, sketch = (TeacherEncoder(4, 0, network_rate=share) for share in (0.1, 0.5))
+    factories = [partial(TeacherEncoder, dim=4, hidden=0, network_rate=share) for share in (0.1, 0.5)]
     terms = {"supcon": EncodingTerm(SupConLoss())}
-    module = EncoderModule(*teachers, photo, sketch, terms, optimizer=SGD)
-    optimizer = module.configure_optimizers()["optimizer"]
+    module = EncoderModule(*teachers, factories[0], terms, factories[1], optimizer=SGD)
+    photo, sketch = module.photo_encoder, module.sketch_encoder
+    assert isinstance(photo, TeacherEncoder)
+    assert isinstance(sketch, TeacherEncoder)
+    optimizer = module.optimizer_and_schedule(None)["optimizer"]
     rate = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
     full = rate[id(photo.head[0].weight)]
     for made, share in ((photo, 0.1), (sketch, 0.5)):
-        assert made.network is not None
         assert {rate[id(p)] for p in made.network.parameters()} == {full * share}
         assert {rate[id(p)] for p in made.head.parameters()} == {full}
     assert len(rate) == len(list(module.parameters_to_train()))
 
 
-def test_true_labels_take_the_place_of_what_the_teachers_say(teachers: Teachers) -> None:
+def test_true_labels_take_the_place_of_the_teachers_posteriors(teachers: Teachers) -> None:
     """Both posteriors are sure of the pair's class; embeddings are as before."""
     images = [torch.rand(6, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(i)) for i in (0, 1)]
-    told, true = encoding(teachers, pairs=RealPairs()), encoding(teachers, pairs=RealPairs(true_labels=True))
+    labels = partial(RealPairs, true_labels=True)
+    soft, true = encoding(teachers, pairs=RealPairs), encoding(teachers, pairs=labels)
     target = torch.tensor([3, 0, 0, 9, 5, 1])
-    x, y = (module.embed(module.teachers(*images, target)) for module in (told, true))
+    x, y = (module.embed(module.teachers(*images, target)) for module in (soft, true))
     assert torch.equal(x.photo, y.photo)
     for posterior in (y.photo_posterior, y.sketch_posterior):
         assert torch.equal(posterior, F.one_hot(target, 10).float())
     assert not torch.equal(x.photo_class, target)
-    with pytest.raises(InputError, match=r"judge_views: true is not legal beside pairs\.true_labels"):
-        encoding(teachers, pairs=RealPairs(true_labels=True), judge_views=True, photo_augmentation=Augment())
+    with pytest.raises(InputError, match=r"^judge_views: must be false beside pairs\.true_labels"):
+        encoding(teachers, pairs=labels, judge_views=True, photo_augmentation=Augment())

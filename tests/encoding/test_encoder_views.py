@@ -14,13 +14,13 @@ from crossx.encoding.losses import SupConLoss
 from crossx.encoding.losses.base import EncodingTerm
 from crossx.encoding.module import EncoderModule
 from crossx.pairs.latents import LatentDataset
-from crossx.types import PairBatch
+from crossx.types import PairBatch, Progress
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Mirror(Augment):
-    """A view that can be foretold."""
+    """A view that is known beforehand."""
 
     def __call__(self, images: Tensor) -> Tensor:
         return images.flip(3)
@@ -41,7 +41,6 @@ def module(
     torch.manual_seed(0)
     return EncoderModule(
         *teachers,
-        encoder(kind),
         encoder(kind),
         {"sup_con": EncodingTerm(SupConLoss(0.2))},
         photo_augmentation=photo,
@@ -75,18 +74,18 @@ def test_embeddings_are_of_the_views_and_posteriors_of_the_pairs(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("photo", "sketch"), [(Mirror(), None), (None, Mirror()), (Mirror(), Mirror())])
-def test_views_are_judged_where_that_is_wanted(
+def test_teachers_classify_views_where_that_is_wanted(
     teachers: Teachers, kind: Kind, photo: Augment | None, sketch: Augment | None
 ) -> None:
     made, batch = module(teachers, kind, photo, sketch, judge_views=True), pairs(teachers)
-    asked: list[str] = []
+    forwards: list[str] = []
     with (
-        made.teachers.photo.register_forward_pre_hook(lambda *_: asked.append("photo")),
-        made.teachers.sketch.register_forward_pre_hook(lambda *_: asked.append("sketch")),
+        made.teachers.photo.register_forward_pre_hook(lambda *_: forwards.append("photo")),
+        made.teachers.sketch.register_forward_pre_hook(lambda *_: forwards.append("sketch")),
     ):
         embeddings = made.embed(batch, augmented=True)
-    # One forward a view and no more: an encoder on top of its teacher is told what it has just said.
-    assert asked == [side for side, view in (("photo", photo), ("sketch", sketch)) if view is not None]
+    # One forward a view and no more: an encoder on top of its teacher gets the teacher's output.
+    assert forwards == [side for side, view in (("photo", photo), ("sketch", sketch)) if view is not None]
     for side, view, images, found in (
         ("photo", photo, batch.photo, embeddings.photo_posterior),
         ("sketch", sketch, batch.sketch, embeddings.sketch_posterior),
@@ -96,54 +95,54 @@ def test_views_are_judged_where_that_is_wanted(
         wanted = made.teachers.vocabulary.union_posterior(logits, "photo" if side == "photo" else "sketch", 1.0)
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
     assert torch.equal(embeddings.target, batch.target)
-    output = made.step(batch, 0)
+    output = made.step(batch, Progress(0))
     output.loss.backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None and p.grad.isfinite().all() for p in made.parameters_to_train())
     assert all(p.grad is None for p in made.teachers.parameters())
 
 
-def test_guesses_are_held_against_the_features_of_the_views(teachers: Teachers) -> None:
+def test_predictions_are_compared_with_the_features_of_the_views(teachers: Teachers) -> None:
     made, batch = module(teachers, "student", Mirror(), None, judge_views=True), pairs(teachers)
-    of_photo, of_sketch = made.embed(batch, augmented=True).hints
-    torch.testing.assert_close(of_photo.features, made.teachers.photo(batch.photo.flip(3)).features)
-    assert torch.equal(of_sketch.features, batch.sketch_teacher.features)
+    of_photo, of_sketch = made.embed(batch, augmented=True).features
+    torch.testing.assert_close(of_photo.teacher, made.teachers.photo(batch.photo.flip(3)).features)
+    assert torch.equal(of_sketch.teacher, batch.sketch_teacher.features)
 
 
-def test_new_content_needs_a_new_judgement(teachers: Teachers) -> None:
+def test_new_content_needs_new_soft_labels(teachers: Teachers) -> None:
     paste = PasteOnto(Scribbles(), num_backgrounds=4)
-    message = r"judge_views: false is not legal beside {}_augmentation = {}, whose views show"
+    message = r"^judge_views: must be true beside {}_augmentation: {}, whose views show"
     with pytest.raises(InputError, match=message.format("sketch", "PasteOnto")):
         module(teachers, "head", None, paste)
     with pytest.raises(InputError, match=message.format("photo", "Compose")):
         module(teachers, "head", Compose([Augment(flip=0.5), paste]), None)
     module(teachers, "head", None, paste, judge_views=True)
-    with pytest.raises(InputError, match=r"judge_views: true is not legal without an augmentation"):
+    with pytest.raises(InputError, match=r"^judge_views: must be false without an augmentation, got true"):
         module(teachers, "head", None, None, judge_views=True)
 
 
-def test_head_asks_its_teacher_about_a_view_and_not_about_a_pair(teachers: Teachers) -> None:
+def test_head_runs_its_teacher_on_a_view_and_not_on_a_pair(teachers: Teachers) -> None:
     batch = pairs(teachers)
-    asked: list[str] = []
+    forwards: list[str] = []
     for photo, sketch, wanted in ((None, None, []), (Mirror(), None, ["photo"]), (None, Mirror(), ["sketch"])):
         made = module(teachers, "head", photo, sketch)
-        asked.clear()
+        forwards.clear()
         with (
-            made.teachers.photo.register_forward_pre_hook(lambda *_: asked.append("photo")),
-            made.teachers.sketch.register_forward_pre_hook(lambda *_: asked.append("sketch")),
+            made.teachers.photo.register_forward_pre_hook(lambda *_: forwards.append("photo")),
+            made.teachers.sketch.register_forward_pre_hook(lambda *_: forwards.append("sketch")),
         ):
-            output = made.step(batch, 0)
-        assert asked == wanted
+            output = made.step(batch, Progress(0))
+        assert forwards == wanted
         output.loss.backward()  # type: ignore[no-untyped-call]
         assert all(p.grad is not None and p.grad.isfinite().all() for p in made.parameters_to_train())
         assert all(p.grad is None for p in made.teachers.parameters())
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_critic_and_evaluation_see_images_as_they_are(teachers: Teachers, kind: Kind) -> None:
+def test_critic_and_evaluation_take_images_as_they_are(teachers: Teachers, kind: Kind) -> None:
     batch = pairs(teachers)
     made, plain = (module(teachers, kind, view, view).eval() for view in (Mirror(), None))
     with torch.no_grad():
-        assert torch.equal(made.criticise(batch).disagreement, plain.criticise(batch).disagreement)
+        assert torch.equal(made.criticise(batch).hardness, plain.criticise(batch).hardness)
         assert torch.equal(made.encode(batch.photo, "photo"), plain.encode(batch.photo, "photo"))
 
 

@@ -1,3 +1,6 @@
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -15,9 +18,10 @@ from crossx.encoding.encoders import (
     TeacherHeadEncoder,
 )
 from crossx.encoding.encoders.posterior import posterior_vector
+from crossx.networks.preprocessing import Preprocessing
 from crossx.networks.small_resnet import SmallResNet
 from crossx.teachers.pair import TeacherPair
-from crossx.teachers.teacher import FrozenTeacher
+from crossx.teachers.teacher import FrozenTeacher, load_teacher, save_teacher
 from crossx.types import TeacherOutput
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -39,9 +43,7 @@ def images(count: int = 6, size: int = SIZE) -> Tensor:
 
 def built(kind: Kind, pair: TeacherPair) -> Encoder:
     torch.manual_seed(0)
-    made = encoder(kind)
-    made.start_from(pair, "photo")
-    return made
+    return encoder(kind)(pair, "photo")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -78,7 +80,7 @@ def test_every_parameter_gets_a_gradient_and_the_teacher_none(
     assert x.grad.abs().sum() > 0
 
 
-def test_head_takes_what_the_teacher_has_said(pair: TeacherPair, teacher: FrozenTeacher) -> None:
+def test_head_takes_the_known_output_of_its_teacher(pair: TeacherPair, teacher: FrozenTeacher) -> None:
     made = built("head", pair)
     known = TeacherOutput(torch.zeros(6, 10), torch.rand(6, teacher.network.num_features))
     calls: list[object] = []
@@ -93,19 +95,18 @@ def test_head_takes_what_the_teacher_has_said(pair: TeacherPair, teacher: Frozen
 
 
 @pytest.mark.parametrize("kind", ["network", "teacher", "student"])
-def test_other_encoders_look_for_themselves(pair: TeacherPair, teacher: FrozenTeacher, kind: Kind) -> None:
+def test_other_encoders_do_not_use_the_known_output(pair: TeacherPair, teacher: FrozenTeacher, kind: Kind) -> None:
     made = built(kind, pair).eval()
-    told = TeacherOutput(torch.zeros(6, 10), torch.zeros(6, teacher.network.num_features))
+    known = TeacherOutput(torch.zeros(6, 10), torch.zeros(6, teacher.network.num_features))
     calls: list[object] = []
     with teacher.register_forward_pre_hook(lambda *_: calls.append(1)):
-        assert torch.equal(made(images(), told), made(images()))
+        assert torch.equal(made(images(), known), made(images()))
     assert not calls
 
 
 def test_teacher_encoder_starts_at_the_teacher_and_leaves_it_alone(pair: TeacherPair, teacher: FrozenTeacher) -> None:
     made = built("teacher", pair)
     assert isinstance(made, TeacherEncoder)
-    assert made.network is not None
     made.eval()
     with torch.no_grad():
         features = made.network.pooled(made.preprocessing(images()))
@@ -141,7 +142,7 @@ def test_head_encoder_trains_and_saves_its_head_alone(pair: TeacherPair, teacher
     assert not teacher.training
 
 
-def test_scale_of_the_teacher_s_features_is_of_no_concern(pair: TeacherPair, teacher: FrozenTeacher) -> None:
+def test_scale_of_the_teacher_s_features_does_not_matter(pair: TeacherPair, teacher: FrozenTeacher) -> None:
     made = built("head", pair)
     features = torch.rand(6, teacher.network.num_features)
     outputs = [TeacherOutput(torch.zeros(6, 10), scale * features) for scale in (10, 1000)]
@@ -155,28 +156,50 @@ def test_hidden_layer() -> None:
     assert deep(torch.rand(2, 6)).shape == (2, 3)
 
 
-def test_network_with_a_classifier_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^encoder\.network\.num_classes: 10 is not legal; 0"):
-        NetworkEncoder(SmallResNet(10, (8, 8)), SIZE)
+def test_network_with_a_classifier_is_refused(pair: TeacherPair) -> None:
+    with pytest.raises(InputError, match=r"^encoder\.network\.num_classes: must be 0, got 10; "):
+        NetworkEncoder(pair, "photo", partial(SmallResNet, 10, (8, 8)))
 
 
-@pytest.mark.parametrize(("dim", "hidden"), [(0, 0), (-2, 4), (4, -1)])
-def test_numbers_out_of_range(pair: TeacherPair, dim: int, hidden: int) -> None:
-    with pytest.raises(InputError, match=rf"dim {dim} and hidden {hidden} are not legal"):
-        TeacherHeadEncoder(dim, hidden).start_from(pair, "photo")
+def test_a_network_of_its_own_takes_images_as_its_teacher_does(teachers: Teachers, tmp_path: Path) -> None:
+    """Size, mean and deviation are the teacher's unless others are named."""
+    photo = load_teacher(teachers.photo)
+    card = replace(photo.card, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), input_size=12)
+    save_teacher(tmp_path / "photo.safetensors", photo.network, card)
+    other = TeacherPair(str(tmp_path / "photo.safetensors"), teachers.sketch)
+    network = partial(SmallResNet, widths=(8, 8))
+    found = NetworkEncoder(other, "photo", network).preprocessing(images())
+    torch.testing.assert_close(found, Preprocessing(12, card.mean, card.std)(images()))
+    named = NetworkEncoder(other, "photo", network, 8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)).preprocessing(images())
+    torch.testing.assert_close(named, Preprocessing(8, (0.0,) * 3, (1.0,) * 3)(images()))
 
 
-@pytest.mark.parametrize("kind", ["teacher", "head", "posterior"])
-def test_using_it_without_its_teacher_is_a_defect(kind: Kind) -> None:
-    with pytest.raises(RuntimeError, match="before the first use"):
-        encoder(kind)(images())
+@pytest.mark.parametrize(
+    ("dim", "hidden", "message"),
+    [
+        (0, 0, r"^encoder\.dim: must be at least 1, got 0$"),
+        (-2, 4, r"^encoder\.dim: must be at least 1, got -2$"),
+        (4, -1, r"^encoder\.hidden: must be at least 0, got -1$"),
+    ],
+)
+def test_numbers_out_of_range(pair: TeacherPair, dim: int, hidden: int, message: str) -> None:
+    for kind in (TeacherHeadEncoder, TeacherEncoder, PosteriorEncoder):
+        with pytest.raises(InputError, match=message):
+            kind(pair, "photo", dim=dim, hidden=hidden)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_complete_after_its_constructor(pair: TeacherPair, kind: Kind) -> None:
+    """Nothing is added to it by its first use."""
+    made = built(kind, pair)
+    before = [name for name, _ in made.named_modules()], set(made.state_dict())
+    assert made.dim == made(images()).shape[1]
+    assert ([name for name, _ in made.named_modules()], set(made.state_dict())) == before
 
 
 @pytest.mark.parametrize("frozen", [False, True])
 def test_teachers_statistics_stay_where_that_is_asked(pair: TeacherPair, frozen: bool) -> None:
-    made = TeacherEncoder(4, 0, frozen_statistics=frozen)
-    made.start_from(pair, "photo")
-    assert made.network is not None
+    made = TeacherEncoder(pair, "photo", 4, 0, frozen_statistics=frozen)
     before = {name: value.clone() for name, value in made.network.named_buffers() if "running" in name}
     assert before
     made.train()(images())
@@ -186,9 +209,9 @@ def test_teachers_statistics_stay_where_that_is_asked(pair: TeacherPair, frozen:
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, 1.5])
-def test_network_rate_is_a_share(rate: float) -> None:
-    with pytest.raises(InputError, match=rf"network_rate: {rate} is not legal; above 0, at most 1"):
-        TeacherEncoder(4, 0, network_rate=rate)
+def test_network_rate_is_a_share(pair: TeacherPair, rate: float) -> None:
+    with pytest.raises(InputError, match=rf"^encoder\.network_rate: must be in \(0, 1\], got {rate}$"):
+        TeacherEncoder(pair, "photo", 4, 0, network_rate=rate)
 
 
 def test_posterior_vectors_of_both_modalities() -> None:
@@ -208,9 +231,7 @@ def test_posterior_encoder_is_posterior_matching_and_a_head(pair: TeacherPair) -
     made = {}
     for modality in MODALITIES:
         torch.manual_seed(0)
-        made[modality] = PosteriorEncoder(0.7, 2.0, dim=4, hidden=0)
-        for _ in range(2):  # a second module may start it anew
-            made[modality].start_from(pair, modality)
+        made[modality] = PosteriorEncoder(pair, modality, 0.7, 2.0, dim=4, hidden=0)
         assert made[modality].dim == made[modality](images()).shape[1] == 4 + len(pair.vocabulary) + 2
     outputs = {m: pair.of(m)(images()) for m in MODALITIES}
     posteriors = {m: pair.vocabulary.union_posterior(outputs[m].logits, m, 2) for m in MODALITIES}
@@ -221,19 +242,17 @@ def test_posterior_encoder_is_posterior_matching_and_a_head(pair: TeacherPair) -
     assert set(made["photo"].state_dict()) == {f"head.{i}.{n}" for i in (0, 1) for n in ("weight", "bias")}
 
 
-def test_an_adversary_sees_the_head_alone(pair: TeacherPair) -> None:
-    made = {modality: PosteriorEncoder(0.7, dim=4, hidden=0) for modality in MODALITIES}
-    for modality, one in made.items():
-        one.start_from(pair, modality)
-        shown = one.learned(one(images()))
-        head = one.head(pair.of(modality)(images()).features)
-        torch.testing.assert_close(shown, torch.nn.functional.normalize(head, dim=1))
-        assert shown.shape[1] == one.learned_dim == 4
+def test_a_critic_gets_the_head_alone(pair: TeacherPair) -> None:
+    for modality in MODALITIES:
+        made = PosteriorEncoder(pair, modality, 0.7, dim=4, hidden=0)
+        head = torch.nn.functional.normalize(made.head(pair.of(modality)(images()).features), dim=1)
+        for embedding in (made.embed(images(), None), made.embed_for_critic(images(), None)):
+            torch.testing.assert_close(embedding.trainable_part, head)
+            assert embedding.trainable_part.shape[1] == made.head_dim == 4
 
 
 def test_gradient_reaches_the_head_and_not_the_posterior(pair: TeacherPair) -> None:
-    made = PosteriorEncoder(0.7, dim=4, hidden=0)
-    made.start_from(pair, "photo")
+    made = PosteriorEncoder(pair, "photo", 0.7, dim=4, hidden=0)
     x = images().requires_grad_()
     embedding = made(x)
     of_posterior, of_head = (
@@ -243,12 +262,12 @@ def test_gradient_reaches_the_head_and_not_the_posterior(pair: TeacherPair) -> N
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.5])
-def test_share_of_the_posterior(share: float) -> None:
-    with pytest.raises(InputError, match=rf"^encoder\.share: {share} is not legal; above 0 and below 1$"):
-        PosteriorEncoder(share)
+def test_share_of_the_posterior(pair: TeacherPair, share: float) -> None:
+    with pytest.raises(InputError, match=rf"^encoder\.share: must be in \(0, 1\), got {share}$"):
+        PosteriorEncoder(pair, "photo", share)
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0])
-def test_temperature_of_the_posterior(temperature: float) -> None:
-    with pytest.raises(InputError, match=rf"^encoder\.temperature: {temperature} is not legal; above 0$"):
-        PosteriorEncoder(temperature=temperature)
+def test_temperature_of_the_posterior(pair: TeacherPair, temperature: float) -> None:
+    with pytest.raises(InputError, match=rf"^encoder\.temperature: must be above 0, got {temperature}$"):
+        PosteriorEncoder(pair, "photo", temperature=temperature)

@@ -188,7 +188,7 @@ def test_posterior_matching_matches_numpy() -> None:
 
 
 def test_training_on_posterior_matching_alone_ranks_as_the_teachers_do() -> None:
-    """Also among photos of one class, where a contrast of positives with negatives sees no difference."""
+    """Also among photos of one class, where a contrast of positives with negatives makes no difference."""
     x = random_embeddings(24, seed=5)
     generator = torch.Generator().manual_seed(6)
     free = torch.randn(2, 24, 8, generator=generator).requires_grad_()
@@ -242,7 +242,7 @@ def test_autocast_does_not_change_the_value(loss: EncodingLoss) -> None:
 @pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan])
 def test_the_temperature_is_checked(temperature: float) -> None:
     for loss in (InfoNCELoss, SupConLoss, PosteriorMatchingLoss):
-        with pytest.raises(InputError, match="temperature"):
+        with pytest.raises(InputError, match=rf"^temperature: must be above 0, got {temperature}$"):
             loss(temperature)
 
 

@@ -16,9 +16,11 @@ from torch import Tensor
 
 from crossx.core.batches import stack
 from crossx.core.errors import InputError
+from crossx.core.factories import complete
 from crossx.core.specs import loaded_subclasses
 from crossx.cotraining.module import CoTrainingModule
 from crossx.encoding.critics import DistanceCritic, LastLayerCritic, PairCritic
+from crossx.encoding.embeddings import EmbeddingSpace
 from crossx.encoding.losses import EncodingLoss
 from crossx.pairs.latents import LatentDataset
 from crossx.reconstruction.generators import make_pairs
@@ -29,7 +31,7 @@ from crossx.types import LatentBatch
 T = TypeVar("T")
 
 TRAINED = Teachers("crossx:assets/shapes_photo.safetensors", "crossx:assets/shapes_sketch.safetensors")
-"""Teachers that see many classes in the images of young generators, and the same ones in some pairs."""
+"""Teachers that find many classes in the images of young generators, and the same ones in some pairs."""
 
 
 def of_crossx(base: type[T]) -> list[type[T]]:
@@ -76,8 +78,8 @@ def adversarial_gradients(module: CoTrainingModule) -> list[float]:
     generators = module.reconstruction.generators
     # As many as it takes that the teachers agree on some.
     pairs = make_pairs(generators, module.teachers, stack([stream[i] for i in range(256)]), False)
-    judged = Reconstruction(pairs, module.teachers.vocabulary, module._critic(pairs).disagreement)
-    loss = AdversarialLoss()(judged)
+    reconstruction = Reconstruction(pairs, module.teachers.vocabulary, module._critic(pairs))
+    loss = AdversarialLoss()(reconstruction)
     norms = []
     for generator in (generators.photo, generators.sketch):
         gradients = torch.autograd.grad(loss, list(generator.parameters()), retain_graph=True)
@@ -108,10 +110,9 @@ def check(module: CoTrainingModule, watch: Watch, folder: Path) -> None:
 def test_any_loss_has_any_adversary(tmp_path: Path, loss: type[EncodingLoss]) -> None:
     """One run through the command line; then the same model goes on against each other critic."""
     content = joint_config(TRAINED, tmp_path)
-    if loss.needs_guesses:
+    if loss.needs_features:
         network = part("SmallResNet", num_classes=0, widths=[8, 8], norm="group")
-        for side in ("photo", "sketch"):
-            edit(content, f"model.encoding.{side}_encoder", part("StudentEncoder", network=network, input_size=SIZE))
+        edit(content, "model.encoding.encoder", part("StudentEncoder", network=network, input_size=SIZE))
     terms = {
         "one_hot": {"loss": part("OneHotLoss", labels="agreed")},
         "entropy": {"loss": part("InformationEntropyLoss"), "weight": 5},
@@ -135,14 +136,14 @@ def test_any_loss_has_any_adversary(tmp_path: Path, loss: type[EncodingLoss]) ->
 
     module.schedule = Schedule()
     for critic in OTHERS:
-        module.encoding.critic = critic()
         dim = module.encoding.photo_encoder.dim
+        space = EmbeddingSpace(module.teachers, dim)
         if critic is LastLayerCritic and dim != module.teachers.photo.network.num_features:
-            # The one critic that reads embeddings as the teachers' own features: others are told so, by name.
-            with pytest.raises(InputError, match=f"length {dim} .* name DistanceCritic"):
-                module.encoding.critic.start_from(module.teachers, dim)
+            # The one critic that reads embeddings as the teachers' own features refuses others.
+            with pytest.raises(InputError, match=f"features .*, got {dim}; .* or use DistanceCritic"):
+                LastLayerCritic(space)
             continue
-        module.encoding.critic.start_from(module.teachers, dim)
+        module.encoding.critic = complete("critic", critic, PairCritic, space=space)  # type: ignore[type-abstract]
         watch, logger = Watch(), CSVLogger(tmp_path, name="on", version=critic.__name__)
         trainer(tmp_path, 2, [watch], logger=logger).fit(module, datamodule=cli.datamodule)
         check(module, watch, Path(logger.log_dir))
@@ -153,8 +154,7 @@ def test_any_other_critic_is_named_in_a_config(teachers: Teachers, tmp_path: Pat
     content = joint_config(teachers, tmp_path)
     edit(content, "model.encoding.critic", part(critic))
     # As long as the teachers' features, which LastLayerCritic asks for.
-    for side in ("photo", "sketch"):
-        edit(content, f"model.encoding.{side}_encoder", part("TeacherHeadEncoder", dim=8))
+    edit(content, "model.encoding.encoder", part("TeacherHeadEncoder", dim=8))
     edit(content, "data.dataset", None)
     edit(content, "trainer.max_steps", 1)
     cli = run("fit", tmp_path / "config.yaml", content)
@@ -167,8 +167,7 @@ def test_the_published_adversary_from_the_command_line(teachers: Teachers, tmp_p
     model = content["model"]["init_args"]
     arguments = model["encoding"]["init_args"]
     arguments["critic"] = part("LastLayerCritic")
-    for side in ("photo", "sketch"):
-        arguments[f"{side}_encoder"] = part("TeacherHeadEncoder", dim=8, hidden=0)
+    arguments["encoder"] = part("TeacherHeadEncoder", dim=8, hidden=0)
     model["reconstruction"]["init_args"]["terms"]["adversarial"] = {
         "loss": part("AdversarialLoss", form="published"),
         "weight": 0.1,

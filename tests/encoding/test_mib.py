@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ each_estimate = pytest.mark.parametrize("estimate", ["info_nce", "jensen_shannon
 
 def loss_of(teachers: Teachers, estimate: Estimate, beta: float = 0.1, temperature: float = 0.3) -> MIBLoss:
     """One with heads that have learned something."""
-    loss = built(MIBLoss(beta, estimate, temperature), teachers)
+    loss = built(partial(MIBLoss, beta=beta, estimate=estimate, temperature=temperature), teachers)
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for tensor in loss.parameters():
@@ -67,7 +68,7 @@ def test_gradient(teachers: Teachers, estimate: Estimate, training: bool) -> Non
     if training:
         check_gradient(loss, random_embeddings(6))
     else:
-        loss.beta = 1.0  # without noise, only the divergence sees the deviations
+        loss.beta = 1.0  # without noise, only the divergence depends on the deviations
         check_gradient(loss, random_embeddings(6))
 
 
@@ -81,15 +82,15 @@ def test_equal_distributions_do_not_diverge() -> None:
 @each_estimate
 def test_pairs_come_together_and_apart_from_others(teachers: Teachers, estimate: Estimate) -> None:
     x = sure_embeddings([0, 1, 2, 3, 4, 5])
-    learn(built(MIBLoss(estimate=estimate), teachers), x)
+    learn(built(partial(MIBLoss, estimate=estimate), teachers), x)
     cosine = x.sketch @ x.photo.T
     others = cosine[~torch.eye(6, dtype=torch.bool)]
     assert cosine.diagonal().mean() > others.mean() + 0.7
 
 
-def test_beta_drives_out_what_one_view_knows(teachers: Teachers) -> None:
+def test_beta_drives_out_what_is_in_one_view_alone(teachers: Teachers) -> None:
     def divergence(beta: float) -> float:
-        x, loss = sure_embeddings([0, 1, 2, 3, 4, 5]), built(MIBLoss(beta), teachers)
+        x, loss = sure_embeddings([0, 1, 2, 3, 4, 5]), built(partial(MIBLoss, beta=beta), teachers)
         learn(loss, x, steps=100)
         loss.eval()
         assert isinstance(loss, MIBLoss)
@@ -103,7 +104,7 @@ def test_beta_drives_out_what_one_view_knows(teachers: Teachers) -> None:
 
 def test_a_pair_counts_as_far_as_its_teachers_agree(teachers: Teachers) -> None:
     """A pair that shows two classes for sure is nobody's positive, and its images are negatives of the others."""
-    x, loss = sure_embeddings([0, 1, 2, 3]), built(MIBLoss(beta=1.0, temperature=0.3), teachers).eval()
+    x, loss = sure_embeddings([0, 1, 2, 3]), built(partial(MIBLoss, beta=1.0, temperature=0.3), teachers).eval()
     x.photo_posterior = torch.nn.functional.one_hot(x.target, 10).double()
     x.sketch_posterior = torch.nn.functional.one_hot(torch.tensor([0, 1, 2, 9]), 10).double()
     before = loss(x).item()
@@ -114,34 +115,44 @@ def test_a_pair_counts_as_far_as_its_teachers_agree(teachers: Teachers) -> None:
 
 
 def test_images_of_one_class_are_no_negatives(teachers: Teachers) -> None:
-    x, loss = sure_embeddings([4, 4, 4]), built(MIBLoss(beta=0), teachers).eval()
+    x, loss = sure_embeddings([4, 4, 4]), built(partial(MIBLoss, beta=0), teachers).eval()
     assert loss(x).item() == 0
 
 
 def test_noise_is_drawn_in_training_only(teachers: Teachers) -> None:
-    x, loss = random_embeddings(), built(MIBLoss(), teachers)
+    x, loss = random_embeddings(), built(MIBLoss, teachers)
     assert loss(x).item() != loss(x).item()
     loss.eval()
     assert loss(x).item() == loss(x).item()
 
 
 @pytest.mark.parametrize("beta", [-1.0, math.inf, math.nan])
-def test_beta_is_checked(beta: float) -> None:
-    with pytest.raises(InputError, match=r"beta: .* is not a finite number >= 0"):
-        MIBLoss(beta)
+def test_beta_is_checked(teachers: Teachers, beta: float) -> None:
+    finite = " and finite" if beta == math.inf else ""
+    with pytest.raises(InputError, match=rf"^beta: must be at least 0{finite}, got {beta}$"):
+        built(partial(MIBLoss, beta=beta), teachers)
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan])
-def test_the_temperature_is_checked(temperature: float) -> None:
-    with pytest.raises(InputError, match=r"temperature: .* is not above 0"):
-        MIBLoss(temperature=temperature)
+def test_the_temperature_is_checked(teachers: Teachers, temperature: float) -> None:
+    with pytest.raises(InputError, match=rf"^temperature: must be above 0, got {temperature}$"):
+        built(partial(MIBLoss, temperature=temperature), teachers)
 
 
-def test_the_estimate_is_checked() -> None:
-    with pytest.raises(InputError, match=r"estimate: 'mine' is not legal; one of info_nce, jensen_shannon"):
-        MIBLoss(estimate="mine")  # type: ignore[arg-type]
+def test_the_estimate_is_checked(teachers: Teachers) -> None:
+    with pytest.raises(InputError, match=r"^estimate: must be one of info_nce, jensen_shannon; got 'mine'$"):
+        built(partial(MIBLoss, estimate="mine"), teachers)  # type: ignore[arg-type]
 
 
-def test_it_must_be_started() -> None:
-    with pytest.raises(RuntimeError, match="start_from"):
-        MIBLoss()(random_embeddings())
+def test_its_heads_are_as_wide_as_the_space(teachers: Teachers) -> None:
+    """It is complete after its constructor: the mean starts as the embedding, the noise at half its length."""
+    loss = built(MIBLoss, teachers, dim=7)
+    assert isinstance(loss, MIBLoss)
+    assert {n: tuple(p.shape) for n, p in loss.named_parameters() if "weight" in n} == {
+        "mean.weight": (7, 7),
+        "deviation.weight": (7, 7),
+    }
+    vectors = torch.nn.functional.normalize(torch.randn(3, 7, dtype=torch.float64), dim=1)
+    mean, deviation, _ = loss._view(vectors)
+    torch.testing.assert_close(mean, vectors)
+    torch.testing.assert_close(deviation.norm(dim=1), torch.full((3,), 0.5, dtype=torch.float64), atol=0.01, rtol=0)

@@ -1,5 +1,6 @@
 """Two processes are one process with the double batch, also for what a loss learns itself."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from crossx.baselines import UniModalDistillationLoss
 from crossx.core.distributed import rank, world_size
+from crossx.encoding.embeddings import EmbeddingSpace
 from crossx.encoding.losses import (
     EncodingLoss,
     EncodingTerm,
@@ -33,22 +35,22 @@ STEPS, BATCH = 4, 8
 Results = dict[str, Tensor]
 
 
-def losses() -> dict[str, EncodingLoss]:
+def losses() -> dict[str, EncodingLoss | Callable[[EmbeddingSpace], EncodingLoss]]:
     return {
         "siamese": SiameseLoss(1.0),
         "triplet_all": TripletLoss(1.0, "all"),
         "triplet_semi_hard": TripletLoss(1.0, "semi_hard"),
         "triplet_hard": TripletLoss(1.0, "hard"),
-        "mib_nce": MIBLoss(beta=0.1),
-        "mib_js": MIBLoss(beta=0.1, estimate="jensen_shannon"),
+        "mib_nce": partial(MIBLoss, beta=0.1),
+        "mib_js": partial(MIBLoss, beta=0.1, estimate="jensen_shannon"),
     }
 
 
 def values_and_gradients(teachers: Teachers) -> Results:
     """Of each loss on this process's part of the batch: its value, and the gradients as DDP averages them."""
     results: Results = {}
-    for name, loss in losses().items():
-        built(loss, teachers).eval()
+    for name, wanted in losses().items():
+        loss = built(wanted, teachers).eval()
         size = 8 // world_size()
         x = rows(random_embeddings(8, seed=5), list(range(8))[rank() * size :][:size])
         shared = torch.linspace(-1, 1, 25, dtype=torch.float64).view(5, 5).sin().requires_grad_()
@@ -67,8 +69,8 @@ def values_and_gradients(teachers: Teachers) -> Results:
 def fit(teachers: Teachers, folder: Path, terms: dict[str, EncodingTerm], kind: Kind = "network") -> Results:
     """Train on batches of 8 in all, under plain DDP where there are two processes; everything that is kept."""
     torch.manual_seed(0)
-    pairs = SavedPairs(str(folder / "generators.safetensors"))
-    module = EncoderModule(*teachers, encoder(kind), encoder(kind), terms, pairs, optimizer=SGD)
+    pairs = partial(SavedPairs, generators=str(folder / "generators.safetensors"))
+    module = EncoderModule(*teachers, encoder(kind), terms, pairs=pairs, optimizer=SGD)
     before = weights(module)
     world = world_size()
     run = trainer(folder, STEPS, strategy="ddp" if world > 1 else "auto", devices=world, limit_val_batches=0)
@@ -82,20 +84,20 @@ def fit(teachers: Teachers, folder: Path, terms: dict[str, EncodingTerm], kind: 
 def without_noise(teachers: Teachers, folder: Path) -> Results:
     """All objectives that draw nothing; the classifiers of one of them wait for its ramp."""
     terms = {name: EncodingTerm(loss) for name, loss in losses().items() if not name.startswith("mib")}
-    terms["late"] = EncodingTerm(UniModalDistillationLoss(), ramp=(1, 2))
-    terms["never"] = EncodingTerm(UniModalDistillationLoss(), weight=0)
+    terms["late"] = EncodingTerm(UniModalDistillationLoss, ramp=(1, 2))
+    terms["never"] = EncodingTerm(UniModalDistillationLoss, weight=0)
     return fit(teachers, folder, terms)
 
 
 def students(teachers: Teachers, folder: Path) -> Results:
-    """Students whose features are of no concern at first: plain DDP waits for a gradient of every parameter."""
+    """Students whose features do not count at first: plain DDP waits for a gradient of every parameter."""
     features = EncodingTerm(FeatureDistillationLoss(), ramp=(1, 2))
     terms = {"matching": EncodingTerm(PosteriorMatchingLoss()), "features": features}
     return fit(teachers, folder, terms, "student")
 
 
 def with_noise(teachers: Teachers, folder: Path) -> Results:
-    return fit(teachers, folder, {"mib": EncodingTerm(MIBLoss(beta=0.1))})
+    return fit(teachers, folder, {"mib": EncodingTerm(partial(MIBLoss, beta=0.1))})
 
 
 def run_checks(teachers: Teachers, folder: Path) -> dict[str, Results]:
@@ -138,8 +140,10 @@ def test_values_and_gradients(everything: Everything) -> None:
 
 def test_a_fit(everything: Everything) -> None:
     expected = everything.one["without_noise"]
-    # The never weighted term keeps its classifiers as they were.
-    assert (expected["own"].item(), expected["moved"].item()) == (8, 4)
+    # The term without weight is not built at all.
+    assert (expected["own"].item(), expected["moved"].item()) == (4, 4)
+    assert any(name.startswith("objective.losses.late.") for name in expected)
+    assert not any(name.startswith("objective.losses.never.") for name in expected)
     for results in everything.two:
         compare(results["without_noise"], expected, rtol=1e-4, atol=1e-5)
 

@@ -55,5 +55,5 @@ def test_keeps_no_gradient_and_leaves_earlier_tensors_alone() -> None:
 
 
 def test_a_negative_size_is_refused() -> None:
-    with pytest.raises(InputError, match="-1"):
+    with pytest.raises(InputError, match=r"^queue_size: must be at least 0, got -1$"):
         KeyQueue(-1)

@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from support.runs import (
 from crossx.core.errors import InputError
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.pairs.datamodule import SyntheticPairsDataModule, check_classes
+from crossx.pairs.replay import Replay
 from crossx.pairs.sources import RealPairs
 from crossx.reports.run.baselines import TeacherBaselines
+from crossx.teachers.pair import TeacherPair
 from crossx.teachers.vocabulary import Vocabulary
 from crossx.training.schedule import Schedule
 from crossx.types import ImageBatch, LatentBatch, PairBatch
@@ -60,12 +63,14 @@ class Keep(Callback):
     [
         ("batch_size", 0, "at least 1"),
         ("batches_per_epoch", 0, "at least 1"),
+        ("batches_per_epoch", 0.0, r"in \(0, 1\]"),
+        ("batches_per_epoch", 1.5, r"in \(0, 1\]"),
         ("eval_batch_size", -3, "at least 1"),
-        ("workers", -1, r"0 \(none\) or more"),
+        ("workers", -1, "at least 0"),
     ],
 )
 def test_number_out_of_range(name: str, value: Any, legal: str) -> None:  # noqa: ANN401 - unpacked below
-    with pytest.raises(InputError, match=rf"^data\.{name}: {value} is not legal; {legal}$"):
+    with pytest.raises(InputError, match=rf"^data\.{name}: must be {legal}, got {value}$"):
         SyntheticPairsDataModule(**{name: value})
 
 
@@ -128,8 +133,8 @@ def test_pairs_that_the_transfer_hook_makes(teachers: Teachers, tmp_path: Path, 
 class Learning(RealPairs):
     """A user's source that takes no care of gradients."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, teachers: TeacherPair) -> None:
+        super().__init__(teachers)
         self.scale = torch.ones((), requires_grad=True)
 
     def sample(self, latents: LatentBatch) -> PairBatch:
@@ -139,9 +144,11 @@ class Learning(RealPairs):
 
 
 def test_pairs_of_a_careless_source_have_no_graph(teachers: Teachers, tmp_path: Path) -> None:
-    keep, source = Keep(), Learning()
+    keep, module = Keep(), encoding(teachers, pairs=Learning)
     run = trainer(tmp_path, 2, [keep], limit_val_batches=0)
-    run.fit(encoding(teachers, pairs=source), datamodule=data(teachers, evaluated=True))
+    run.fit(module, datamodule=data(teachers, evaluated=True))
+    source = module.pair_source
+    assert isinstance(source, Learning)
     assert source.scale.grad is None
     assert not any(x.requires_grad for pairs in keep.training for x in (pairs.photo, pairs.photo_teacher.logits))
 
@@ -149,7 +156,7 @@ def test_pairs_of_a_careless_source_have_no_graph(teachers: Teachers, tmp_path: 
 def test_kind_of_module_decides_the_kind_of_batch(teachers: Teachers, tmp_path: Path) -> None:
     generators, encoders = Keep(), Keep()
     trainer(tmp_path, 3, [generators], limit_val_batches=0).fit(reconstruction(teachers), datamodule=data(teachers))
-    with_data = encoding(teachers, pairs=RealPairs())
+    with_data = encoding(teachers, pairs=RealPairs)
     trainer(tmp_path, 3, [encoders], limit_val_batches=0).fit(with_data, datamodule=data(teachers, evaluated=True))
     assert [type(batch) for batch in generators.training] == [LatentBatch] * 3
     assert [type(batch) for batch in encoders.training] == [PairBatch] * 3
@@ -182,5 +189,26 @@ def test_evaluation_sees_every_image_of_its_split_once(teachers: Teachers, tmp_p
 
 def test_without_a_dataset_nothing_is_evaluated() -> None:
     assert data().val_dataloader() == []
-    with pytest.raises(InputError, match=r"^data\.dataset: none is named, and this run is to be evaluated"):
+    with pytest.raises(InputError, match=r"^data\.dataset: must be named in a run that is evaluated, got null$"):
         data().test_dataloader()
+
+
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_share_of_the_run_is_an_epoch(teachers: Teachers, tmp_path: Path, share: float) -> None:
+    run = trainer(tmp_path, 8, limit_val_batches=0)
+    run.fit(reconstruction(teachers), datamodule=data(teachers, batches_per_epoch=share))
+    assert run.num_training_batches == 8 * share
+    assert run.current_epoch == 1 / share
+
+
+def test_pool_smaller_than_a_batch_s_share_is_refused_before_anything_trains(
+    teachers: Teachers, tmp_path: Path
+) -> None:
+    """The warm-up of the generators, who need no pool, comes first."""
+    replay = partial(Replay, share=0.5, size=len(CLASSES))
+    module, keep = joint(teachers, schedule=Schedule(warmup=5), replay=replay), Keep()
+    run = trainer(tmp_path, 6, [keep], limit_val_batches=0)
+    with pytest.raises(InputError, match=r"^replay\.size: must hold the 11 pairs that a batch of 22 replays, got 10"):
+        run.fit(module, datamodule=data(teachers, batch_size=22))
+    assert keep.training == []
+    run.fit(module, datamodule=data(teachers, batch_size=20))

@@ -1,6 +1,8 @@
 import json
 import pickle
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from crossx.pairs.sources import LivePairs, RealPairs
 from crossx.reconstruction.generators import save_generators
 from crossx.reconstruction.saved import SavedPairs
 from crossx.teachers.pair import TeacherPair
-from crossx.types import LatentBatch, Modality, PairBatch, Split
+from crossx.types import LatentBatch, Modality, PairBatch, PairSource, Split
 
 SIZE = 16
 
@@ -61,8 +63,7 @@ def latents(count: int, dim: int = 8) -> LatentBatch:
 
 
 def real(pair: TeacherPair, classes: tuple[str, ...], count: int) -> tuple[LatentBatch, PairBatch]:
-    source = RealPairs()
-    source.attach(pair, live=None)
+    source = RealPairs(pair)
     items = source.loaded(LatentDataset(0, 1, count), CodedData(classes))
     read = stack([items[i] for i in range(count)])
     return read, source.sample(read)
@@ -77,9 +78,8 @@ def equal(a: PairBatch, b: PairBatch) -> bool:
 
 def test_live_pairs_are_those_of_the_run(teachers: Teachers) -> None:
     module = reconstruction(teachers, "batch")
-    source = LivePairs()
-    source.attach(module.teachers, live=module)
-    assert source.latent_dim == 8
+    source = LivePairs(module, 10)
+    assert (source.latent_dim, source.num_classes, source.real, source.true_labels) == (8, 10, False, False)
     before = source.sample(latents(6))
     assert equal(before, module.sample(latents(6)))
     with torch.no_grad():
@@ -88,18 +88,10 @@ def test_live_pairs_are_those_of_the_run(teachers: Teachers) -> None:
     assert not equal(before, source.sample(latents(6)))
 
 
-def test_live_pairs_need_a_run(pair: TeacherPair) -> None:
-    with pytest.raises(InputError, match=r"^pairs: LivePairs needs generators .* takes SavedPairs .* or RealPairs"):
-        LivePairs().attach(pair, live=None)
-
-
-def test_saved_and_real_pairs_refuse_live_generators(teachers: Teachers, pair: TeacherPair, tmp_path: Path) -> None:
-    module = reconstruction(teachers)
-    with pytest.raises(InputError, match=r"^pairs: RealPairs .* a joint run takes LivePairs"):
-        RealPairs().attach(pair, live=module)
-    save_generators(tmp_path / "g.safetensors", module.generators)
-    with pytest.raises(InputError, match=r"^pairs: SavedPairs .* a joint run takes LivePairs"):
-        SavedPairs(str(tmp_path / "g.safetensors")).attach(pair, live=module)
+@pytest.mark.parametrize("source", [RealPairs, partial(SavedPairs, generators="g.safetensors")])
+def test_saved_and_real_pairs_are_complete_only_with_teachers(source: Callable[..., PairSource]) -> None:
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'teachers'"):
+        source()
 
 
 @pytest.mark.parametrize("norm", ["batch", "group", "none"])
@@ -108,9 +100,8 @@ def test_saved_generators_give_the_pairs_of_those_they_were_saved_from(
 ) -> None:
     module = reconstruction(teachers, norm)
     save_generators(tmp_path / "g.safetensors", module.generators)
-    source = SavedPairs(str(tmp_path / "g.safetensors"))
-    assert source.latent_dim == module.latent_dim
-    source.attach(module.teachers, live=None)
+    source = SavedPairs(module.teachers, str(tmp_path / "g.safetensors"))
+    assert (source.latent_dim, source.num_classes, source.real) == (module.latent_dim, len(CLASSES), False)
     for mode in (True, False):
         module.generators.train(mode)
         assert equal(source.sample(latents(6)), module.sample(latents(6)))
@@ -119,8 +110,10 @@ def test_saved_generators_give_the_pairs_of_those_they_were_saved_from(
 
 def test_saved_pairs_do_not_learn_with_the_encoders(teachers: Teachers, tmp_path: Path) -> None:
     save_generators(tmp_path / "g.safetensors", reconstruction(teachers, "batch").generators)
-    source = SavedPairs(str(tmp_path / "g.safetensors"))
-    before, module = weights(source.generators), encoding(teachers, pairs=source)
+    module = encoding(teachers, pairs=partial(SavedPairs, generators=str(tmp_path / "g.safetensors")))
+    source = module.pair_source
+    assert isinstance(source, SavedPairs)
+    before = weights(source.generators)
     trainer(tmp_path, 3, limit_val_batches=0).fit(module, datamodule=data(teachers))
     assert all(torch.equal(before[name], tensor) for name, tensor in source.generators.state_dict().items())
     assert not [name for name in module.state_dict() if "generator" in name]
@@ -158,25 +151,25 @@ def test_file_that_does_not_describe_generators(
     if isinstance(specs, dict) and specs:
         specs = {**json.loads(metadata["crossx_generators"]), **specs}
     write_safetensors(path, tensors, {"crossx_generators": json.dumps(specs)})
-    with pytest.raises(InputError, match=r"^generators: .*g\.safetensors does not hold two generators"):
-        SavedPairs(str(path))
+    with pytest.raises(InputError, match=r"^pairs\.generators: .*g\.safetensors does not hold two generators"):
+        SavedPairs(TeacherPair(*teachers), str(path))
     assert "evil" not in sys.modules
 
 
-def test_unknown_generator_class_is_named(tmp_path: Path) -> None:
+def test_unknown_generator_class_is_named(pair: TeacherPair, tmp_path: Path) -> None:
     specs = {side: {"class_path": "Other", "init_args": {}} for side in ("photo", "sketch")}
     write_safetensors(tmp_path / "g.safetensors", {}, {"crossx_generators": json.dumps(specs)})
     with pytest.raises(InputError, match=r"Generator 'Other' is not loaded; loaded are .*UpsamplingGenerator"):
-        SavedPairs(str(tmp_path / "g.safetensors"))
+        SavedPairs(pair, str(tmp_path / "g.safetensors"))
 
 
-def test_file_of_the_first_version_is_named_with_the_way_on(tmp_path: Path) -> None:
+def test_file_of_the_first_version_is_named_with_the_way_on(pair: TeacherPair, tmp_path: Path) -> None:
     specs = {side: {"class": "UpsamplingGenerator", "arguments": {"size": 16}} for side in ("photo", "sketch")}
     write_safetensors(tmp_path / "g.safetensors", {}, {"crossx_generators": json.dumps({**specs, "classes": []})})
     with pytest.raises(
-        InputError, match=r"^generators: .*g\.safetensors was written by crossx 0\.1\.0; train the"
+        InputError, match=r"^pairs.generators: .*g\.safetensors was written by crossx 0\.1\.0; train the"
     ) as error:
-        SavedPairs(str(tmp_path / "g.safetensors"))
+        SavedPairs(pair, str(tmp_path / "g.safetensors"))
     assert "\n" not in str(error.value)
 
 
@@ -196,8 +189,8 @@ def test_file_that_is_not_one_of_generators(teachers: Teachers, tmp_path: Path, 
             path.write_bytes(good[:-100])
         case "teacher":
             path.write_bytes(Path(teachers.photo).read_bytes())
-    with pytest.raises(InputError, match=r"^generators: .*g\.safetensors"):
-        SavedPairs(str(path))
+    with pytest.raises(InputError, match=r"^pairs\.generators: .*g\.safetensors"):
+        SavedPairs(TeacherPair(*teachers), str(path))
 
 
 def test_real_pairs_are_training_images_of_one_class(pair: TeacherPair) -> None:
@@ -217,8 +210,7 @@ def test_real_pairs_are_training_images_of_one_class(pair: TeacherPair) -> None:
 
 
 def test_teachers_judge_the_views_of_real_pairs(pair: TeacherPair) -> None:
-    source = RealPairs(photo_augmentation=Augment(flip=1.0), sketch_augmentation=lambda x: 1 - x)  # type: ignore[arg-type]
-    source.attach(pair, live=None)
+    source = RealPairs(pair, Augment(flip=1.0), lambda x: 1 - x)  # type: ignore[arg-type]
     items = source.loaded(LatentDataset(0, 1, 5), CodedData(CLASSES[:2]))
     read = stack([items[i] for i in range(5)])
     assert read.photo is not None
@@ -237,8 +229,7 @@ def test_teachers_judge_real_pairs(pair: TeacherPair) -> None:
 
 
 def test_real_pairs_are_a_function_of_seed_and_index(pair: TeacherPair) -> None:
-    source = RealPairs()
-    source.attach(pair, live=None)
+    source = RealPairs(pair)
     shown = CodedData(CLASSES[:3])
     first, again, other = (source.loaded(LatentDataset(seed, 1, 8), shown) for seed in (5, 5, 6))
     codes = [
@@ -254,9 +245,8 @@ def test_real_pairs_are_a_function_of_seed_and_index(pair: TeacherPair) -> None:
 
 
 def test_real_pairs_need_images(pair: TeacherPair) -> None:
-    source, stream = RealPairs(), LatentDataset(0, 1, 4)
-    source.attach(pair, live=None)
-    with pytest.raises(InputError, match=r"^data\.dataset: none is named"):
+    source, stream = RealPairs(pair), LatentDataset(0, 1, 4)
+    with pytest.raises(InputError, match=r"^data\.dataset: must be named, because RealPairs takes its images from it"):
         source.loaded(stream, None)
     with pytest.raises(InputError, match=r"class 'unicorn' is known to no teacher"):
         source.loaded(stream, CodedData((CLASSES[0], "unicorn")))
@@ -264,9 +254,6 @@ def test_real_pairs_need_images(pair: TeacherPair) -> None:
         source.loaded(stream, CodedData(CLASSES[:2], **{CLASSES[1]: 0}))
 
 
-@pytest.mark.parametrize("kind", ["live", "saved", "real"])
-def test_using_a_source_too_early_is_a_defect(teachers: Teachers, tmp_path: Path, kind: str) -> None:
-    save_generators(tmp_path / "g.safetensors", reconstruction(teachers).generators)
-    sources = {"live": LivePairs(), "saved": SavedPairs(str(tmp_path / "g.safetensors")), "real": RealPairs()}
-    with pytest.raises(RuntimeError, match="before the first use"):
-        sources[kind].sample(latents(2))
+def test_real_pairs_of_latents_without_images_are_a_defect(pair: TeacherPair) -> None:
+    with pytest.raises(RuntimeError, match="the loader did not read"):
+        RealPairs(pair).sample(latents(2))

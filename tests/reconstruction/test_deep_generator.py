@@ -1,10 +1,10 @@
 """Generators for larger images."""
 
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 import torch
-from support.runs import Norm, Teachers
+from support.runs import MODALITIES, Norm, Teachers
 from torch import nn
 
 from crossx.core.batches import stack
@@ -14,20 +14,21 @@ from crossx.reconstruction.generators import DeepUpsamplingGenerator
 from crossx.reconstruction.losses import OneHotLoss
 from crossx.reconstruction.losses.base import ReconstructionTerm
 from crossx.reconstruction.module import ReconstructionModule
+from crossx.types import Modality, Progress
 
 
-def deep(size: int = 32, **arguments: Any) -> DeepUpsamplingGenerator:  # noqa: ANN401 - any argument of the class
+def deep(size: int = 32, modality: Modality = "photo", **arguments: Any) -> DeepUpsamplingGenerator:  # noqa: ANN401 - any argument of the class
     torch.manual_seed(0)
-    return DeepUpsamplingGenerator(size, **{"latent_dim": 6, "width": 8, **arguments})
+    return DeepUpsamplingGenerator(modality, size, **{"latent_dim": 6, "width": 8, **arguments})
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("modality", MODALITIES)
 @pytest.mark.parametrize(
     ("size", "doublings", "start"),
     [(32, 3, 4), (32, 4, 2), (48, 4, 3), (64, 4, 4), (128, 4, 8), (224, 4, 14), (224, 5, 7), (128, 6, 2)],
 )
-def test_images(size: int, doublings: int, start: int, channels: Literal[1, 3]) -> None:
-    generator = deep(size, doublings=doublings, channels=channels)
+def test_images(size: int, doublings: int, start: int, modality: Modality) -> None:
+    generator = deep(size, modality, doublings=doublings)
     sides: list[int] = []
     for layer in generator.body:
         if isinstance(layer, nn.Conv2d):
@@ -41,7 +42,7 @@ def test_images(size: int, doublings: int, start: int, channels: Literal[1, 3]) 
     assert (images[0] - images[1]).abs().max() > 0.01
     assert sides == [start, *(start * 2**i for i in range(1, doublings + 1)), size]
     equal = torch.equal(images[:, 0], images[:, 1]) and torch.equal(images[:, 0], images[:, 2])
-    assert equal == (channels == 1)
+    assert equal == (modality == "sketch")
 
 
 def test_channels_shrink_with_resolution() -> None:
@@ -50,10 +51,10 @@ def test_channels_shrink_with_resolution() -> None:
 
 
 @pytest.mark.parametrize("norm", ["batch", "group", "none"])
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("modality", MODALITIES)
 @pytest.mark.parametrize("size", [32, 64])
-def test_every_parameter_gets_a_gradient(size: int, norm: Norm, channels: Literal[1, 3]) -> None:
-    generator = deep(size, norm=norm, channels=channels)
+def test_every_parameter_gets_a_gradient(size: int, norm: Norm, modality: Modality) -> None:
+    generator = deep(size, modality, norm=norm)
     images = generator(torch.randn(12, 6))
     (images * torch.rand_like(images)).square().mean().backward()
     for name, parameter in generator.named_parameters():
@@ -63,13 +64,14 @@ def test_every_parameter_gets_a_gradient(size: int, norm: Norm, channels: Litera
 
 def test_learns(teachers: Teachers) -> None:
     """Teachers become surer of its images."""
-    photo, sketch = (deep(32, channels=channels, doublings=3) for channels in (3, 1))
-    module = ReconstructionModule(*teachers, photo, sketch, {"one_hot": ReconstructionTerm(OneHotLoss())})
+    module = ReconstructionModule(
+        *teachers, lambda modality: deep(32, modality, doublings=3), {"one_hot": ReconstructionTerm(OneHotLoss())}
+    )
     optimizer = torch.optim.Adam(module.parameters_to_train(), 0.01)
     stream = LatentDataset(0, 6, 1)
     losses: list[float] = []
     for done in range(20):
-        output = module.step(stack([stream[i] for i in range(8)]), done)
+        output = module.step(stack([stream[i] for i in range(8)]), Progress(done))
         optimizer.zero_grad()
         output.loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -95,15 +97,18 @@ def test_convolutions_see_channels_last_and_grey_levels_stay_fine(bfloat16: bool
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"size": 40}, r"^size: 40 is not legal beside doublings = 4; a multiple of 16, at least 32$"),
-        ({"size": 16}, r"^size: 16 is not legal beside doublings = 4; a multiple of 16, at least 32$"),
-        ({"size": 32, "doublings": 5}, r"^size: 32 is not legal beside doublings = 5; a multiple of 32, at least 64$"),
-        ({"doublings": 0}, "^doublings: 0 is not legal; from 1 to 6$"),
-        ({"doublings": 7}, "^doublings: 7 is not legal; from 1 to 6$"),
-        ({"width": 20}, "^width: 20 is not legal; a multiple of 8$"),
-        ({"channels": 2}, "^channels 2 and norm 'batch': legal are 1 or 3"),
-        ({"norm": "layer"}, "norm 'layer': legal are .* batch, group or none"),
-        ({"latent_dim": 0}, "^latent_dim: 0 is not legal; at least 1$"),
+        ({"size": 40}, r"^generator\.size: must be a multiple of 16 and at least 32 with 4 doublings, got 40$"),
+        ({"size": 16}, r"^generator\.size: must be a multiple of 16 and at least 32 with 4 doublings, got 16$"),
+        (
+            {"size": 32, "doublings": 5},
+            r"^generator\.size: must be a multiple of 32 and at least 64 with 5 doublings, got 32$",
+        ),
+        ({"doublings": 0}, r"^generator\.doublings: must be in \[1, 6\], got 0$"),
+        ({"doublings": 7}, r"^generator\.doublings: must be in \[1, 6\], got 7$"),
+        ({"width": 20}, r"^generator\.width: must be a multiple of 8, got 20$"),
+        ({"modality": "photos"}, r"^generator\.modality: must be one of .*; got 'photos' \(did you mean 'photo'\?\)$"),
+        ({"norm": "layer"}, r"^generator\.norm: must be one of batch, group, none; got 'layer'$"),
+        ({"latent_dim": 0}, r"^generator\.latent_dim: must be at least 1, got 0$"),
     ],
 )
 def test_arguments_out_of_range(arguments: dict[str, Any], message: str) -> None:

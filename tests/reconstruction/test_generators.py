@@ -1,9 +1,8 @@
 from pathlib import Path
-from typing import Literal
 
 import pytest
 import torch
-from support.runs import SIZE, Norm, Teachers, changed, reconstruction, weights
+from support.runs import MODALITIES, SIZE, Norm, Teachers, changed, reconstruction, weights
 
 from crossx.core.batches import stack
 from crossx.core.errors import InputError
@@ -18,15 +17,14 @@ from crossx.reconstruction.generators import (
     save_generators,
 )
 from crossx.teachers.pair import TeacherPair
-from crossx.types import LatentBatch
+from crossx.types import LatentBatch, Modality, Progress
 
 NORMS: tuple[Norm, ...] = ("batch", "group", "none")
 
 
-def make(norm: Norm = "batch", **channels: Literal[1, 3]) -> GeneratorPair:
+def make(norm: Norm = "batch") -> GeneratorPair:
     torch.manual_seed(0)
-    sides = {"photo": 3, "sketch": 1, **channels}
-    return GeneratorPair(*(UpsamplingGenerator(SIZE, 8, 16, sides[side], norm) for side in ("photo", "sketch")))
+    return GeneratorPair(*(UpsamplingGenerator(modality, SIZE, 8, 16, norm) for modality in MODALITIES))
 
 
 def latents(count: int) -> LatentBatch:
@@ -40,11 +38,11 @@ def pair(teachers: Teachers) -> TeacherPair:
 
 
 @pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("modality", MODALITIES)
 @pytest.mark.parametrize("size", [8, 32, 64])
-def test_images(size: int, channels: Literal[1, 3], norm: Norm) -> None:
+def test_images(size: int, modality: Modality, norm: Norm) -> None:
     torch.manual_seed(0)
-    generator = UpsamplingGenerator(size, latent_dim=5, width=8, channels=channels, norm=norm)
+    generator = UpsamplingGenerator(modality, size, latent_dim=5, width=8, norm=norm)
     images = generator(20 * torch.randn(4, 5))
     assert images.shape == (4, 3, size, size)
     assert images.dtype == torch.float32
@@ -52,7 +50,7 @@ def test_images(size: int, channels: Literal[1, 3], norm: Norm) -> None:
     assert images.max() <= 1
     assert (images[0] - images[1]).abs().max() > 0.01
     equal = torch.equal(images[:, 0], images[:, 1]) and torch.equal(images[:, 0], images[:, 2])
-    assert equal == (channels == 1)
+    assert equal == (modality == "sketch")
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -68,7 +66,7 @@ def test_every_parameter_gets_a_gradient(pair: TeacherPair, norm: Norm) -> None:
 
 
 def test_grey_levels_stay_fine_in_bfloat16() -> None:
-    generator = UpsamplingGenerator(16, 8, 8)
+    generator = UpsamplingGenerator("photo", 16, 8, 8)
     with torch.autocast("cpu", torch.bfloat16):
         images = generator(torch.randn(16, 8))
     assert images.dtype == torch.float32
@@ -119,23 +117,23 @@ def test_class_of_a_pair_is_what_both_teachers_find_most_likely(pair: TeacherPai
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"size": 4}, "size: 4 is not legal"),
-        ({"size": 30}, "size: 30 is not legal; a multiple of 4"),
-        ({"latent_dim": 0}, "latent_dim: 0 is not legal"),
-        ({"width": 12}, "width: 12 is not legal; a multiple of 8"),
-        ({"width": 0}, "width: 0 is not legal"),
-        ({"channels": 2}, "channels 2 and norm 'batch': legal are 1 or 3"),
-        ({"norm": "layer"}, "norm 'layer': legal are .* batch, group or none"),
+        ({"size": 4}, r"^generator\.size: must be a multiple of 4 and at least 8, got 4$"),
+        ({"size": 30}, r"^generator\.size: must be a multiple of 4 and at least 8, got 30$"),
+        ({"latent_dim": 0}, r"^generator\.latent_dim: must be at least 1, got 0$"),
+        ({"width": 12}, r"^generator\.width: must be a multiple of 8, got 12$"),
+        ({"width": 0}, r"^generator\.width: must be a multiple of 8, got 0$"),
+        ({"modality": "painting"}, r"^generator\.modality: must be one of photo, sketch; got 'painting'$"),
+        ({"norm": "layer"}, r"^generator\.norm: must be one of batch, group, none; got 'layer'$"),
     ],
 )
-def test_arguments_out_of_range(arguments: dict[str, int], message: str) -> None:
+def test_arguments_out_of_range(arguments: dict[str, int | str], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        UpsamplingGenerator(**arguments)  # type: ignore[arg-type]
+        UpsamplingGenerator(**{"modality": "photo", **arguments})  # type: ignore[arg-type]
 
 
 def test_sides_must_take_the_same_latents() -> None:
-    with pytest.raises(InputError, match=r"^sketch_generator\.latent_dim: 9 is not legal beside .* = 8"):
-        GeneratorPair(UpsamplingGenerator(16, 8, 8), UpsamplingGenerator(16, 9, 8))
+    with pytest.raises(InputError, match=r"^generator, sketch_generator: must have one latent_dim, .* got 8 and 9$"):
+        GeneratorPair(UpsamplingGenerator("photo", 16, 8, 8), UpsamplingGenerator("sketch", 16, 9, 8))
 
 
 def test_saved_generators_come_back(tmp_path: Path) -> None:
@@ -155,14 +153,14 @@ def test_saved_generators_come_back(tmp_path: Path) -> None:
 
 def test_a_user_s_own_generator_is_saved_and_read(tmp_path: Path) -> None:
     class Constant(Generator):
-        def __init__(self, latent_dim: int, grey: float) -> None:
-            super().__init__(latent_dim)
+        def __init__(self, modality: Modality, latent_dim: int, grey: float) -> None:
+            super().__init__(modality, latent_dim)
             self.grey = grey
 
         def forward(self, noise: torch.Tensor) -> torch.Tensor:
             return noise.new_full((len(noise), 3, 4, 4), self.grey)
 
-    save_generators(tmp_path / "g.safetensors", GeneratorPair(Constant(3, 0.25), Constant(3, 0.75)))
+    save_generators(tmp_path / "g.safetensors", GeneratorPair(Constant("photo", 3, 0.25), Constant("sketch", 3, 0.75)))
     generators = load_generators(str(tmp_path / "g.safetensors"), "generators")
     photo, sketch = generators(torch.zeros(2, 3))
     assert photo.unique().tolist() == [0.25]
@@ -182,7 +180,7 @@ def test_a_generator_of_the_same_name_in_another_package_is_never_taken_for_ours
 
 def test_module_samples_its_generators(teachers: Teachers) -> None:
     module = reconstruction(teachers, "batch")
-    assert not module.wants_pairs(0)
+    assert not module.wants_pairs(Progress(0))
     assert module.pair_source is None
     expected = sample_pairs(module.generators, module.teachers, latents(4))
     assert torch.equal(module.sample(latents(4)).sketch, expected.sketch)

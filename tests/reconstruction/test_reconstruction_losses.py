@@ -28,10 +28,10 @@ from crossx.reconstruction.losses.adversarial import adversarial
 from crossx.reconstruction.losses.batch_norm_statistics import statistics_distance
 from crossx.reconstruction.losses.class_alignment import jensen_shannon
 from crossx.reconstruction.losses.information_entropy import negative_entropy
-from crossx.reconstruction.losses.one_hot import one_hot
+from crossx.reconstruction.losses.one_hot import label_cross_entropy
 from crossx.reconstruction.losses.one_sided_alignment import one_sided_divergence
 from crossx.teachers.vocabulary import Vocabulary, agreed_class
-from crossx.types import LayerStatistics, PairBatch, TeacherOutput
+from crossx.types import CriticOutput, LayerStatistics, PairBatch, TeacherOutput
 
 Array = npt.NDArray[np.float64]
 
@@ -44,7 +44,7 @@ def layer_statistics(x: Tensor, running_mean: Tensor, running_var: Tensor) -> La
 
 
 def reconstruction(
-    photo_logits: Tensor, sketch_logits: Tensor, disagreement: Tensor | None = None, target: Tensor | None = None
+    photo_logits: Tensor, sketch_logits: Tensor, hardness: Tensor | None = None, target: Tensor | None = None
 ) -> Reconstruction:
     """Pairs whose features are twice their logits and whose one BatchNorm layer sees the logits."""
     size = len(photo_logits)
@@ -54,14 +54,15 @@ def reconstruction(
     )
     images = torch.zeros(size, 3, 4, 4)
     target = torch.zeros(size).long() if target is None else target
-    return Reconstruction(PairBatch(images, images, photo, sketch, target), VOCABULARY, disagreement)
+    critic = None if hardness is None else CriticOutput(hardness)
+    return Reconstruction(PairBatch(images, images, photo, sketch, target), VOCABULARY, critic)
 
 
 def random_reconstruction(size: int = 8) -> Reconstruction:
     generator = torch.Generator().manual_seed(0)
     photo, sketch = torch.randn(2, size, 3, generator=generator).mul(2).unbind()
-    disagreement, target = torch.rand(size, generator=generator), torch.randint(4, (size,), generator=generator)
-    return reconstruction(photo, sketch, disagreement, target)
+    hardness, target = torch.rand(size, generator=generator), torch.randint(4, (size,), generator=generator)
+    return reconstruction(photo, sketch, hardness, target)
 
 
 def softmax(x: Tensor) -> Array:
@@ -151,8 +152,8 @@ def test_adversarial_matches_numpy() -> None:
     photo, sketch = (softmax(teacher.logits).argmax(axis=1) for teacher in both(x))
     agree = np.array([0, 1, 2])[photo] == np.array([2, 3, 1])[sketch]
     assert 0 < agree.sum() < 8
-    assert x.disagreement is not None
-    assert AdversarialLoss()(x).item() == pytest.approx(-x.disagreement.numpy()[agree].mean(), rel=1e-5)
+    assert x.critic is not None
+    assert AdversarialLoss()(x).item() == pytest.approx(-x.critic.hardness.numpy()[agree].mean(), rel=1e-5)
 
 
 # --- hand-made cases and bounds ---
@@ -172,14 +173,14 @@ def test_agreed_class_by_hand() -> None:
 
 def test_a_label_of_minus_one_counts_zero() -> None:
     logits = torch.tensor([[0.0, 0.0], [5.0, -5.0]], requires_grad=True)
-    loss = one_hot(logits, torch.tensor([1, -1]))
+    loss = label_cross_entropy(logits, torch.tensor([1, -1]))
     assert loss.item() == pytest.approx(math.log(2) / 2)
     assert torch.autograd.grad(loss, logits)[0][1].tolist() == [0, 0]
-    assert one_hot(logits, torch.tensor([-1, -1])).item() == 0
+    assert label_cross_entropy(logits, torch.tensor([-1, -1])).item() == 0
 
 
 def test_labels_are_checked() -> None:
-    with pytest.raises(InputError, match="labels: 'argmax' is none of predicted, agreed"):
+    with pytest.raises(InputError, match=r"^labels: must be one of predicted, agreed; got 'argmax'$"):
         OneHotLoss("argmax")  # type: ignore[arg-type]
 
 
@@ -226,10 +227,10 @@ def test_a_teacher_without_batch_norm_has_no_statistics_distance() -> None:
 def test_adversarial_is_zero_without_critic_and_without_agreement() -> None:
     x = random_reconstruction()
     assert AdversarialLoss()(Reconstruction(x.pairs, VOCABULARY)).item() == 0
-    disagreement = torch.rand(4, requires_grad=True)
-    loss = adversarial(disagreement, torch.zeros(4).bool())
+    hardness = torch.rand(4, requires_grad=True)
+    loss = adversarial(hardness, torch.zeros(4).bool())
     assert loss.item() == 0
-    assert torch.autograd.grad(100 * loss, disagreement)[0].tolist() == [0] * 4, "not NaN, whatever the weight"
+    assert torch.autograd.grad(100 * loss, hardness)[0].tolist() == [0] * 4, "not NaN, whatever the weight"
     assert adversarial(torch.ones(4), torch.tensor([1, 0, 1, 0]).bool()).item() == -1
 
 
@@ -251,8 +252,8 @@ def test_the_order_of_pairs_does_not_matter(loss: ReconstructionLoss) -> None:
     x = random_reconstruction()
     order = torch.tensor([3, 1, 7, 0, 2, 6, 5, 4])
     photo, sketch = (teacher.logits[order] for teacher in both(x))
-    assert x.disagreement is not None
-    shuffled = reconstruction(photo, sketch, x.disagreement[order], x.pairs.target[order])
+    assert x.critic is not None
+    shuffled = reconstruction(photo, sketch, x.critic.hardness[order], x.pairs.target[order])
     assert loss(shuffled).item() == pytest.approx(loss(x).item(), rel=1e-5)
 
 
@@ -272,7 +273,7 @@ def test_gradients_are_those_of_the_values() -> None:
         return statistics_distance([layer_statistics(x, *stored), layer_statistics(y, *stored)])
 
     agree = torch.tensor([1, 0, 1, 1, 0]).bool()
-    assert torch.autograd.gradcheck(lambda x: one_hot(x, label), (a,))
+    assert torch.autograd.gradcheck(lambda x: label_cross_entropy(x, label), (a,))
     assert torch.autograd.gradcheck(negative_entropy, (a,))
     assert torch.autograd.gradcheck(activation, (a,))
     assert torch.autograd.gradcheck(jensen_shannon, (a, b))

@@ -19,7 +19,7 @@ from crossx.reconstruction.losses import (
     ReconstructionLoss,
 )
 from crossx.teachers.vocabulary import Vocabulary
-from crossx.types import LayerStatistics, PairBatch, TeacherOutput
+from crossx.types import CriticOutput, LayerStatistics, PairBatch, TeacherOutput
 
 CLASSES = ["cat", "dog", "car", "owl", "bus"]
 VOCABULARY = Vocabulary(CLASSES, CLASSES[::-1])
@@ -66,8 +66,8 @@ class Pixels(nn.Module):
         photo, sketch = self.pixels.sigmoid()
         of_photo, of_sketch = self.photo_teacher(photo), self.sketch_teacher(sketch)
         pairs = PairBatch(photo, sketch, of_photo, of_sketch, torch.arange(PAIRS) % len(CLASSES))
-        disagreement = 1 - F.cosine_similarity(self.student(photo).features, self.student(sketch).features)
-        return Reconstruction(pairs, VOCABULARY, disagreement.clamp(0, 1))
+        hardness = 1 - F.cosine_similarity(self.student(photo).features, self.student(sketch).features)
+        return Reconstruction(pairs, VOCABULARY, CriticOutput(hardness.clamp(0, 1)))
 
 
 def posteriors(x: Reconstruction) -> Tensor:
@@ -106,10 +106,10 @@ def distance_to_stored(x: Reconstruction) -> Tensor:
     return torch.stack([(seen - stored).square().sum().sqrt() for seen, stored in pairs]).mean()
 
 
-def disagreement_of_agreeing_pairs(x: Reconstruction) -> tuple[float, int]:
-    assert x.disagreement is not None
+def hardness_of_agreeing_pairs(x: Reconstruction) -> tuple[float, int]:
+    assert x.critic is not None
     photo, sketch = posteriors(x).argmax(dim=2)
-    agreeing = x.disagreement[photo == sketch]
+    agreeing = x.critic.hardness[photo == sketch]
     return agreeing.mean().item(), len(agreeing)
 
 
@@ -143,11 +143,11 @@ def test_the_loss_moves_what_it_names(
     assert moved > margin if margin > 0 else moved < margin
 
 
-def test_the_adversarial_loss_raises_the_disagreement_of_agreeing_pairs() -> None:
+def test_the_adversarial_loss_raises_the_hardness_of_agreeing_pairs() -> None:
     images = Pixels()
     train(images, OneHotLoss("agreed"))
-    before, agreeing = disagreement_of_agreeing_pairs(images())
+    before, agreeing = hardness_of_agreeing_pairs(images())
     train(images, AdversarialLoss())
-    after, still_agreeing = disagreement_of_agreeing_pairs(images())
+    after, still_agreeing = hardness_of_agreeing_pairs(images())
     assert min(agreeing, still_agreeing) > PAIRS / 2
     assert after > before + 0.3

@@ -1,5 +1,6 @@
 """The teachers' own retrieval, against scikit-learn on their outputs."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from sklearn.metrics import average_precision_score
+from support.commands import edit, joint_config, run
 from support.runs import CLASSES, SIZE, Teachers, data, joint, save_teachers, trainer
 
 from crossx.baselines import ClassifierOnly
@@ -154,16 +156,35 @@ def test_are_computed_once_and_not_in_a_sanity_check(teachers: Teachers, tmp_pat
     assert seen[1] is seen[2]
 
 
-def test_baselines_have_the_precision_of_the_encoders(teachers: Teachers, tmp_path: Path) -> None:
-    """Features as encoders and as a baseline are the same figures; in float32 they would be others."""
+def test_everything_is_measured_in_float32(teachers: Teachers, tmp_path: Path) -> None:
+    """The same weights give the same figures, whatever the precision of the training."""
     dataset = ShapesDataset(size=SIZE, train=1, validation=24, test=1)
     data = SyntheticPairsDataModule(dataset, batch_size=4, batches_per_epoch=5, eval_batch_size=7)
-    found = {}
+    found: dict[str, list[float]] = {}
     for precision in ("32-true", "bf16-mixed"):
         baselines = TeacherBaselines()
         quiet = trainer(tmp_path, callbacks=[baselines], precision=precision)
-        encoders = EncoderModule(*teachers, ClassifierOnly(), ClassifierOnly(), {"term": EncodingTerm(SupConLoss())})
+        encoders = EncoderModule(*teachers, ClassifierOnly, {"term": EncodingTerm(SupConLoss())})
         quiet.validate(encoders, datamodule=data, verbose=False)
-        found[precision] = baselines.results["validation"]["features"]["map_all"]
-        assert found[precision] == pytest.approx(float(quiet.callback_metrics["val/map_all"]), abs=1e-7)
-    assert found["32-true"] != pytest.approx(found["bf16-mixed"], abs=1e-6)
+        results = baselines.results["validation"]
+        measured = float(quiet.callback_metrics["val/map_all"])
+        # Features as encoders and as a baseline are the same figures.
+        assert results["features"]["map_all"] == pytest.approx(measured, abs=1e-7)
+        found[precision] = [measured, results["features"]["map_all"], results["posterior"]["map_all"]]
+    assert found["32-true"] == found["bf16-mixed"]
+
+
+def test_a_mixed_precision_run_is_measured_as_its_weights_are_in_float32(teachers: Teachers, tmp_path: Path) -> None:
+    content = joint_config(teachers, tmp_path / "fit")
+    edit(content, "trainer.precision", "bf16-mixed")
+    run("fit", tmp_path / "c.yaml", content)
+    fitted = tmp_path / "fit/run/version_0"
+    words = ["--ckpt_path", str(fitted / "checkpoints/last.ckpt"), "--trainer.precision", "32-true"]
+    words += ["--trainer.logger.init_args.save_dir", str(tmp_path / "again")]
+    run("validate", tmp_path / "d.yaml", joint_config(teachers, tmp_path / "again"), *words)
+    first, second = (
+        json.loads((folder / "results.json").read_text()) for folder in (fitted, tmp_path / "again/run/version_0")
+    )
+    for name in ("metrics", "baselines"):
+        assert first[name] == second[name]
+    assert set(first["baselines"]) == {"features", "posterior"}

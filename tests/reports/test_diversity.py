@@ -11,9 +11,9 @@ from test_histograms import KeepingLogger
 
 from crossx.core.batches import concatenate
 from crossx.core.errors import InputError
+from crossx.reports.fixed import sample_fixed
 from crossx.reports.health.diversity import Diversity
 from crossx.reports.health.measures import within_class_distance
-from crossx.reports.pictures.fixed import sample_fixed
 from crossx.reports.run.baselines import TeacherBaselines
 
 
@@ -42,7 +42,7 @@ def test_a_fit_logs_the_share_of_real_images_distance(tmp_path: Path) -> None:
     teachers = save_teachers(tmp_path, classes={"photo": CLASSES[:8], "sketch": CLASSES[5:]})  # three are shared
     module, logger, baselines = joint(teachers), KeepingLogger(), TeacherBaselines()
     images = data(teachers, evaluated=True, unknown_classes=True)
-    quiet = trainer(tmp_path, 4, [baselines, Diversity(batches=3)], logger=logger, check_val_every_n_epoch=1)
+    quiet = trainer(tmp_path, 4, [baselines, Diversity(baselines, batches=3)], logger=logger, check_val_every_n_epoch=1)
     quiet.fit(module, datamodule=images)
     quiet.validate(module, datamodule=images, verbose=False)
     found: dict[str, Any] = {}
@@ -62,12 +62,14 @@ def test_a_fit_logs_the_share_of_real_images_distance(tmp_path: Path) -> None:
 
 
 def test_without_generators_there_is_nothing_to_say(teachers: Teachers, tmp_path: Path) -> None:
-    callback = Diversity()
-    quiet: Any = trainer(tmp_path, callbacks=[callback, TeacherBaselines()], logger=KeepingLogger())
+    baselines = TeacherBaselines()
+    baselines.distances = {"photo": 1.0, "sketch": 1.0}
+    callback = Diversity(baselines)
+    quiet: Any = trainer(tmp_path, callbacks=[callback, baselines], logger=KeepingLogger())
     callback.show(quiet, encoding(teachers), tmp_path)
     assert quiet.logger.logged == []
 
 
 def test_number_of_batches() -> None:
-    with pytest.raises(InputError, match=r"^diversity\.batches: 0 is not legal; at least 1$"):
-        Diversity(batches=0)
+    with pytest.raises(InputError, match=r"^diversity\.batches: must be at least 1, got 0$"):
+        Diversity(TeacherBaselines(), batches=0)

@@ -16,6 +16,7 @@ def test_predict_writes_unit_vectors_in_the_data_set_s_order(
 ) -> None:
     last = joint_run / "checkpoints/last.ckpt"
     words = ["--ckpt_path", str(last), "--data.eval_batch_size", "7"]
+    words += ["--trainer.logger.init_args.save_dir", str(tmp_path)]
     run("predict", tmp_path / "config.yaml", joint_config(teachers, tmp_path), *words)
     path = tmp_path / "run/version_0/embeddings.safetensors"
     assert f"embeddings: {path.resolve()}\n" in capsys.readouterr().out
@@ -38,6 +39,7 @@ def test_predict_writes_unit_vectors_in_the_data_set_s_order(
 
 def test_names_are_those_of_the_images_seen(joint_run: Path, teachers: Teachers, tmp_path: Path) -> None:
     words = ["--ckpt_path", str(joint_run / "checkpoints/last.ckpt"), "--data.eval_batch_size", "7"]
+    words += ["--trainer.logger.init_args.save_dir", str(tmp_path)]
     words += ["--trainer.limit_predict_batches", "2"]
     run("predict", tmp_path / "config.yaml", joint_config(teachers, tmp_path), *words)
     tensors, header = read_safetensors(tmp_path / "run/version_0/embeddings.safetensors", "embeddings")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from support.commands import joint_config, run
-from support.runs import Teachers, encoding, reconstruction
+from support.runs import Teachers, data, encoding, reconstruction
 
 from crossx.core.errors import InputError
 from crossx.reports.pictures.charts import PHOTO, curve_chart
@@ -21,7 +21,7 @@ CELL, CURVE = 56 + 12, 360
 
 def show(strip: Filmstrip, module: Any, folder: Path, step: int, value: float | None = None) -> None:  # noqa: ANN401
     metrics = {} if value is None else {"val/map_all": torch.tensor(value)}
-    trainer: Any = SimpleNamespace(global_step=step, callback_metrics=metrics, datamodule=SimpleNamespace(batch_size=4))
+    trainer: Any = SimpleNamespace(global_step=step, callback_metrics=metrics, datamodule=data(batch_size=4))
     strip.show(trainer, module, folder)
 
 
@@ -110,6 +110,7 @@ def test_curve_goes_through_its_points() -> None:
 
 
 def test_numbers_out_of_range_are_refused() -> None:
-    for latents, columns in ((0, 5), (1, 1)):
-        with pytest.raises(InputError, match=rf"filmstrip\.latents {latents} and columns {columns} are not legal"):
-            Filmstrip(latents, columns)
+    with pytest.raises(InputError, match=r"^filmstrip\.latents: must be at least 1, got 0$"):
+        Filmstrip(latents=0)
+    with pytest.raises(InputError, match=r"^filmstrip\.columns: must be at least 2, got 1$"):
+        Filmstrip(columns=1)

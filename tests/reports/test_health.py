@@ -1,14 +1,16 @@
-"""Each illness, made to happen in a short run, and its warning; none in a healthy one."""
+"""Each fault, made to happen in a short run, and its finding; none in a healthy one."""
 
 import json
 import math
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -21,14 +23,24 @@ from crossx.cli import main
 from crossx.core.errors import InputError, TrainingError
 from crossx.cotraining.module import CoTrainingModule
 from crossx.data.shapes.dataset import ShapesDataset
-from crossx.encoding.encoders import Encoder, PosteriorEncoder, StudentEncoder, TeacherHeadEncoder
+from crossx.encoding.critics import LastLayerCritic
+from crossx.encoding.critics.base import CriticFactory
+from crossx.encoding.embeddings import Embedding
+from crossx.encoding.encoders import (
+    Encoder,
+    EncoderFactory,
+    NetworkEncoder,
+    PosteriorEncoder,
+    StudentEncoder,
+    TeacherHeadEncoder,
+)
 from crossx.encoding.losses import SupConLoss
 from crossx.encoding.losses.base import EncodingTerm
 from crossx.encoding.module import EncoderModule
 from crossx.networks.base import last_layer
 from crossx.networks.small_resnet import SmallResNet
-from crossx.pairs.sources import LivePairs, Pairs
-from crossx.reconstruction.generators import Generator, UpsamplingGenerator
+from crossx.pairs.sources import LivePairs
+from crossx.reconstruction.generators import Generator, GeneratorFactory, UpsamplingGenerator
 from crossx.reconstruction.losses import (
     ActivationLoss,
     AdversarialLoss,
@@ -39,17 +51,31 @@ from crossx.reconstruction.losses import (
 )
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss, ReconstructionTerm
 from crossx.reconstruction.module import ReconstructionModule
+from crossx.reports.health.detectors import (
+    AdversaryDetector,
+    AgreementDetector,
+    CollapseDetector,
+    Detector,
+    GradientDetector,
+    ImbalanceDetector,
+)
+from crossx.reports.health.diversity import Diversity
 from crossx.reports.health.monitor import HealthMonitor
+from crossx.reports.health.phase import Phase
 from crossx.reports.run.checkpoint import LastCheckpoint
+from crossx.reports.settings import Reports, callbacks
 from crossx.teachers.pair import TeacherPair
+from crossx.teachers.teacher import load_teacher
 from crossx.training.schedule import Schedule
-from crossx.types import LatentBatch, Modality, PairBatch, TeacherOutput
+from crossx.types import MODALITIES, LatentBatch, Modality, PairBatch, TeacherOutput
 
 SHIPPED = Teachers("crossx:assets/shapes_photo.safetensors", "crossx:assets/shapes_sketch.safetensors")
 CLASSES = len(ShapesDataset.classes)
-QUICK: dict[str, Any] = {"window": 6, "settle": 8, "agreement_window": 12}
-"""Windows that a short run fills."""
 SGD = partial(torch.optim.SGD, lr=0.01)
+HEAD = partial(TeacherHeadEncoder, dim=8, hidden=0)
+WIDTH = load_teacher(SHIPPED.photo).network.num_features
+NETWORK = partial(NetworkEncoder, network=partial(SmallResNet, widths=(8,)), dim=WIDTH, hidden=0)
+"""Encoders whose embeddings the teachers' last layers can classify."""
 
 
 @cache
@@ -71,7 +97,7 @@ class Album(Generator):
     """
 
     def __init__(self, modality: Modality, likes: int | None = None, copies: bool = False, moves: bool = True) -> None:
-        super().__init__(latent_dim=3)
+        super().__init__(modality, latent_dim=3)
         self.register_buffer("images", pictures(modality).clone())
         self.likes, self.copies, self.moves = likes, copies, moves
         self.light = nn.Parameter(torch.zeros(3))
@@ -90,57 +116,37 @@ class Album(Generator):
 
 
 class Constant(Encoder):
-    """Everything lies at one place.
+    """Everything lies at one place, and photos where `places` says."""
 
-    Args:
-        place: The sign of the embedding.
-    """
-
-    def __init__(self, place: float) -> None:
-        super().__init__(dim=4, hidden=0)
-        self.place = place
+    def __init__(self, teachers: TeacherPair, modality: Modality, places: tuple[float, float]) -> None:
+        super().__init__(modality, dim=4)
+        self.place = places[MODALITIES.index(modality)]
         self.scale = nn.Parameter(torch.ones(()))
 
-    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
-        return (self.place * self.scale.abs()).expand(len(images), 4)
+    def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
+        return Embedding(F.normalize((self.place * self.scale.abs()).expand(len(images), 4), dim=1))
 
 
 class SureHead(PosteriorEncoder):
-    """A head whose vector is the same for every image.
+    """A head whose vector is the same for every photo, and the opposite for every sketch."""
 
-    Args:
-        place: Its sign.
-    """
-
-    def __init__(self, place: float) -> None:
-        super().__init__(dim=4, hidden=0)
-        self.place = place
-
-    def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
-        super().start_from(teachers, modality)
+    def __init__(self, teachers: TeacherPair, modality: Modality) -> None:
+        super().__init__(teachers, modality, dim=4, hidden=0)
         with torch.no_grad():
             for name, parameter in self.head[-1].named_parameters():
-                parameter.fill_(self.place if name == "bias" else 0)
+                parameter.fill_((1.0 if modality == "photo" else -1.0) if name == "bias" else 0)
 
 
 class SureStudent(StudentEncoder):
-    """A student who sees one class in every image.
+    """A student who predicts one class for every photo, and another one for every sketch."""
 
-    Args:
-        seen: Which.
-    """
-
-    def __init__(self, seen: int) -> None:
-        super().__init__(SmallResNet(0, (8,)), 32)
-        self.seen = seen
-
-    def start_from(self, teachers: TeacherPair, modality: Modality) -> None:
-        super().start_from(teachers, modality)
+    def __init__(self, teachers: TeacherPair, modality: Modality) -> None:
+        super().__init__(teachers, modality, partial(SmallResNet, widths=(8,)), 32)
         rows = last_layer(teachers.of(modality).network)
         assert rows is not None
         with torch.no_grad():
             self.map.weight.zero_()
-            self.map.bias.copy_(100 * F.normalize(rows[self.seen] - rows.mean(0), dim=0))
+            self.map.bias.copy_(100 * F.normalize(rows[MODALITIES.index(modality)] - rows.mean(0), dim=0))
 
 
 class Mixed(LivePairs):
@@ -165,20 +171,40 @@ def terms(**weights: float) -> dict[str, ReconstructionTerm]:
 
 
 def joint(
-    generators: Sequence[Generator] | None = None,
-    encoders: Sequence[Encoder] | None = None,
+    generator: GeneratorFactory = Album,
+    encoder: EncoderFactory = HEAD,
     objective: Mapping[str, ReconstructionTerm] | None = None,
-    pairs: Pairs | None = None,
+    pairs: type[LivePairs] | None = None,
     schedule: Schedule | None = None,
     optimizer: Any = SGD,  # noqa: ANN401 - Lightning's type
+    sketch_generator: GeneratorFactory | None = None,
+    **encoding: Any,  # noqa: ANN401 - any argument of the encoders' side
 ) -> CoTrainingModule:
     """Healthy, but for what is named."""
     torch.manual_seed(0)
-    photo, sketch = (Album("photo"), Album("sketch")) if generators is None else generators
-    first, second = (TeacherHeadEncoder(8, 0), TeacherHeadEncoder(8, 0)) if encoders is None else encoders
-    side = ReconstructionModule(*SHIPPED, photo, sketch, dict(objective or terms()), optimizer=optimizer)
-    other = EncoderModule(*SHIPPED, first, second, {"sup_con": EncodingTerm(SupConLoss(0.2))}, optimizer=SGD)
-    return CoTrainingModule(side, other, schedule or Schedule(0, 1, 1), LivePairs() if pairs is None else pairs)
+    side = ReconstructionModule(
+        *SHIPPED, generator, dict(objective or terms()), sketch_generator=sketch_generator, optimizer=optimizer
+    )
+    other = EncoderModule(*SHIPPED, encoder, {"sup_con": EncodingTerm(SupConLoss(0.2))}, optimizer=SGD, **encoding)
+    replay = None if pairs is None else lambda live: pairs(side, live.num_classes)
+    return CoTrainingModule(side, other, schedule or Schedule(0, 1, 1), replay)
+
+
+def detectors(window: int = 6, settle: int = 8, agreement_window: int = 12, **thresholds: float) -> list[Detector]:
+    """All detectors with windows that a short run fills.
+
+    Args:
+        window: Steps that are judged together.
+        settle: Steps before the first judgement.
+        agreement_window: Steps over which agreement is judged.
+        thresholds: Arguments of the detectors by their names.
+    """
+    kinds = (CollapseDetector, ImbalanceDetector, AdversaryDetector, GradientDetector)
+    own = [{n: v for n, v in thresholds.items() if n in signature(kind).parameters} for kind in kinds]
+    found: list[Detector] = [
+        kind(window=window, settle=settle, **values) for kind, values in zip(kinds, own, strict=True)
+    ]
+    return [*found, AgreementDetector(window=agreement_window, settle=2 * agreement_window)]
 
 
 def fit(
@@ -187,34 +213,34 @@ def fit(
     steps: int = 20,
     callbacks: Sequence[Callback] = (),
     batch_size: int = 16,
-    **options: Any,  # noqa: ANN401 - the monitor's
+    **options: Any,  # noqa: ANN401 - of `detectors`
 ) -> HealthMonitor:
-    """Train, and return the monitor; its warnings are those that Python has seen."""
-    monitor = HealthMonitor(**{**QUICK, **options})
+    """Train, and return the monitor; its warnings are those that Python has shown."""
+    monitor = HealthMonitor(detectors(**options))
     quiet = trainer(folder, steps, [monitor, *callbacks], enable_checkpointing=any(callbacks), logger=False)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         quiet.fit(module, datamodule=data(batch_size=batch_size, batches_per_epoch=10))
     said = [str(w.message) for w in caught if str(w.message).startswith("health, step")]
-    assert monitor.found is not None
-    assert said == [f["message"] for f in monitor.found]
-    assert len(names(monitor)) == len(monitor.found), "each warning once"
+    assert monitor.findings is not None
+    assert said == [f["message"] for f in monitor.findings]
+    assert len(names(monitor)) == len(monitor.findings), "each warning once"
     return monitor
 
 
 def names(monitor: HealthMonitor) -> set[str]:
-    assert monitor.found is not None
-    return {found["name"] for found in monitor.found}
+    assert monitor.findings is not None
+    return {found["name"] for found in monitor.findings}
 
 
 def message(monitor: HealthMonitor) -> str:
-    assert monitor.found is not None
-    return str(monitor.found[0]["message"])
+    assert monitor.findings is not None
+    return str(monitor.findings[0]["message"])
 
 
 def test_healthy_pairs_raise_no_warning(tmp_path: Path) -> None:
     monitor = fit(joint(), tmp_path, steps=50)
-    assert monitor.found == []
+    assert monitor.findings == []
 
 
 def quickstart(**weights: float) -> dict[str, ReconstructionTerm]:
@@ -232,15 +258,15 @@ def quickstart(**weights: float) -> dict[str, ReconstructionTerm]:
 
 
 def test_generators_that_learn_as_in_the_quickstart_raise_no_warning(tmp_path: Path) -> None:
-    photo, sketch = UpsamplingGenerator(32, width=8), UpsamplingGenerator(32, width=8, channels=1)
     adam = partial(torch.optim.Adam, lr=0.002, betas=(0.5, 0.999))
-    module = joint((photo, sketch), objective=quickstart(), schedule=Schedule(60, 1, 1), optimizer=adam)
+    generator = partial(UpsamplingGenerator, size=32, width=8)
+    module = joint(generator, objective=quickstart(), schedule=Schedule(60, 1, 1), optimizer=adam)
     monitor = fit(module, tmp_path, steps=72, batch_size=24, agreement_window=120, window=20, settle=40)
-    assert monitor.found == []
+    assert monitor.findings == []
 
 
 def test_one_image_a_class_is_mode_collapse(tmp_path: Path) -> None:
-    monitor = fit(joint((Album("photo"), Album("sketch", copies=True))), tmp_path)
+    monitor = fit(joint(sketch_generator=partial(Album, copies=True)), tmp_path)
     assert names(monitor) == {"mode_collapse"}
     assert "two sketch images of one class lie only 0.0" in message(monitor)
     assert "below 0.1" in message(monitor)
@@ -248,68 +274,69 @@ def test_one_image_a_class_is_mode_collapse(tmp_path: Path) -> None:
 
 
 def test_one_image_is_mode_collapse_of_one_class(tmp_path: Path) -> None:
-    album = [Album(modality, likes=0, copies=True) for modality in ("photo", "sketch")]
-    for one in album:
-        one.get_buffer("images")[:] = one.get_buffer("images")[:1, :1].clone()
+    album = partial(Album, likes=0, copies=True)
     # Teachers that are sure give no gradient to the other terms; and nobody learns to tell one image from itself.
     objective = {**terms(), "statistics": ReconstructionTerm(BatchNormStatisticsLoss())}
-    monitor = fit(joint(album, objective=objective), tmp_path)
+    module = joint(album, objective=objective)
+    for one in (module.reconstruction.generators.photo, module.reconstruction.generators.sketch):
+        one.get_buffer("images")[:] = one.get_buffer("images")[:1, :1].clone()
+    monitor = fit(module, tmp_path)
     assert names(monitor) == {"mode_collapse", "class_imbalance", "dying_gradients"}
-    assert monitor.found is not None
-    assert all("of the encoders" in found["message"] for found in monitor.found if found["name"] == "dying_gradients")
+    assert monitor.findings is not None
+    assert all(
+        "of the encoders" in found["message"] for found in monitor.findings if found["name"] == "dying_gradients"
+    )
 
 
 def test_a_favourite_class_is_imbalance(tmp_path: Path) -> None:
-    album = [Album(modality, likes=3) for modality in ("photo", "sketch")]
+    album = partial(Album, likes=3)
     monitor = fit(joint(album), tmp_path)
     assert names(monitor) == {"class_imbalance"}
     assert "below 0.7" in message(monitor)
     assert "% of the images are of one class. Usually helps: raise the weight of the entropy term" in message(monitor)
-    assert fit(joint(album), tmp_path, least_class_use=0.1).found == []
+    assert fit(joint(album), tmp_path, least_class_use=0.1).findings == []
 
 
 def test_photos_with_other_sketches_have_lost_their_agreement(tmp_path: Path) -> None:
-    monitor = fit(joint(pairs=Mixed()), tmp_path, steps=50)
+    monitor = fit(joint(pairs=Mixed), tmp_path, steps=50)
     assert names(monitor) == {"lost_agreement"}
     assert "over the last 12 steps of the encoders both teachers gave one class to" in message(monitor)
     assert "Usually helps: raise the weight of the alignment term" in message(monitor)
 
 
 @pytest.mark.parametrize(
-    ("places", "says"), [((1, -1), "disagree by 1.000"), ((1, 1), "adversarial term has 0.000 of its gradient left")]
+    ("places", "says"), [((1, -1), "a hardness of 1.000"), ((1, 1), "adversarial term has 0.000 of its gradient left")]
 )
 def test_constant_encoders_saturate_the_adversary(tmp_path: Path, places: tuple[float, float], says: str) -> None:
-    monitor = fit(joint(encoders=[Constant(place) for place in places]), tmp_path)
+    monitor = fit(joint(encoder=partial(Constant, places=places)), tmp_path)
     assert "saturated_adversary" in names(monitor)
     assert names(monitor) <= {"saturated_adversary", "dying_gradients"}, "constants have no gradient either"
-    assert monitor.found is not None
-    assert any(says in found["message"] for found in monitor.found)
+    assert monitor.findings is not None
+    assert any(says in found["message"] for found in monitor.findings)
 
 
-@pytest.mark.parametrize(
-    "encoders", [[SureHead(1.0), SureHead(-1.0)], [SureStudent(0), SureStudent(1)]], ids=["posterior", "student"]
-)
-def test_encoders_that_cannot_lie_opposite_saturate_too(tmp_path: Path, encoders: list[Encoder]) -> None:
-    monitor = fit(joint(encoders=encoders), tmp_path)
+@pytest.mark.parametrize("encoder", [SureHead, SureStudent])
+def test_encoders_that_cannot_lie_opposite_saturate_too(tmp_path: Path, encoder: EncoderFactory) -> None:
+    monitor = fit(joint(encoder=encoder), tmp_path)
     assert "saturated_adversary" in names(monitor)
-    assert monitor.found is not None
-    assert any("disagree by 1.000" in found["message"] for found in monitor.found)
+    assert monitor.findings is not None
+    assert any("a hardness of 1.000" in found["message"] for found in monitor.findings)
 
 
 def test_without_an_adversarial_term_nothing_saturates(tmp_path: Path) -> None:
-    constants = [Constant(place) for place in (1, -1)]
-    monitor = fit(joint(encoders=constants, objective=terms(adversarial=0)), tmp_path)
+    constants = partial(Constant, places=(1, -1))
+    monitor = fit(joint(encoder=constants, objective=terms(adversarial=0)), tmp_path)
     assert names(monitor) == {"dying_gradients"}
 
 
 def test_an_adversary_that_wins_is_saturated(tmp_path: Path) -> None:
     """Encoders that stand still, and generators whose only aim is that they disagree."""
     torch.manual_seed(0)
-    photo, sketch = (UpsamplingGenerator(32, width=8, latent_dim=8, channels=c) for c in (3, 1))
-    heads = [TeacherHeadEncoder(2, 0), TeacherHeadEncoder(2, 0)]
+    generator = partial(UpsamplingGenerator, size=32, width=8, latent_dim=8)
+    heads = partial(TeacherHeadEncoder, dim=2, hidden=0)
     objective = quickstart(**{**dict.fromkeys(quickstart(), 0.0), "adversarial": 100.0, "alignment": 10.0})
     adam = partial(torch.optim.Adam, lr=0.005)
-    module = joint((photo, sketch), heads, objective, schedule=Schedule(100, 1, 1), optimizer=adam)
+    module = joint(generator, heads, objective, schedule=Schedule(100, 1, 1), optimizer=adam)
     monitor = fit(module, tmp_path, 70, (), 8, least_class_use=0, least_spread=0, agreement_window=200)
     assert names(monitor) == {"saturated_adversary"}
 
@@ -321,7 +348,7 @@ def test_a_learning_rate_of_0_is_told(tmp_path: Path) -> None:
 
 
 def test_a_gradient_of_0_is_told(tmp_path: Path) -> None:
-    monitor = fit(joint([Album(modality, moves=False) for modality in ("photo", "sketch")]), tmp_path)
+    monitor = fit(joint(partial(Album, moves=False)), tmp_path)
     assert names(monitor) == {"dying_gradients"}
     assert "root mean square of at most 0.0e+00, below 1e-08" in message(monitor)
 
@@ -406,13 +433,14 @@ def test_nan_of_a_weight_is_told_by_the_terms_where_nothing_is_saved_in_between(
     assert checkpoint["global_step"] == 10
 
 
-def test_switched_off_it_sees_nothing(tmp_path: Path) -> None:
-    monitor = HealthMonitor(enabled=False, **QUICK)
+def test_without_the_monitor_nothing_is_measured_or_refused(tmp_path: Path) -> None:
+    watched, unwatched = (callbacks(Reports(health=on, pictures=False)) for on in (True, False))
+    assert any(isinstance(callback, HealthMonitor) for callback in watched)
+    assert not any(isinstance(callback, HealthMonitor | Diversity) for callback in unwatched)
     save = LastCheckpoint()
     save.dirpath = str(tmp_path)
-    quiet = trainer(tmp_path, 12, [Poison(3), monitor, save], enable_checkpointing=True)
+    quiet = trainer(tmp_path, 12, [Poison(3), save], enable_checkpointing=True)
     quiet.fit(joint(), datamodule=data(batch_size=8))
-    assert monitor.found is None
     assert (tmp_path / "last.ckpt").exists()
 
 
@@ -431,11 +459,11 @@ def test_leaves_no_hook_behind(tmp_path: Path) -> None:
 
 
 def test_a_resumed_run_keeps_the_warnings_and_says_again_what_is_still_wrong(tmp_path: Path) -> None:
-    album = [Album(modality, likes=3) for modality in ("photo", "sketch")]
+    album = partial(Album, likes=3)
     save = LastCheckpoint()
     save.dirpath = str(tmp_path)
     first = fit(joint(album), tmp_path, callbacks=[save])
-    monitor = HealthMonitor(**QUICK)
+    monitor = HealthMonitor(detectors())
     quiet = trainer(tmp_path, 40, [monitor])
     with pytest.warns(UserWarning, match="entropy of the classes"):
         quiet.fit(
@@ -443,11 +471,11 @@ def test_a_resumed_run_keeps_the_warnings_and_says_again_what_is_still_wrong(tmp
             datamodule=data(batch_size=16, batches_per_epoch=10),
             ckpt_path=tmp_path / "last.ckpt",
         )
-    assert first.found is not None
-    assert monitor.found is not None
-    assert monitor.found[:1] == first.found
-    assert [found["name"] for found in monitor.found] == ["class_imbalance", "class_imbalance"]
-    assert monitor.found[1]["step"] > 20
+    assert first.findings is not None
+    assert monitor.findings is not None
+    assert monitor.findings[:1] == first.findings
+    assert [found["name"] for found in monitor.findings] == ["class_imbalance", "class_imbalance"]
+    assert monitor.findings[1]["step"] > 20
 
 
 def results(folder: Path) -> dict[str, Any]:
@@ -458,7 +486,8 @@ def results(folder: Path) -> dict[str, Any]:
 def test_results_and_logs_of_a_fit_have_it(teachers: Teachers, tmp_path: Path) -> None:
     content = joint_config(teachers, tmp_path)
     edit(content, "trainer.max_steps", 20)
-    content["health"] = {**QUICK, "settle": 0, "window": 2, "least_spread": 1e6}
+    collapse = part("CollapseDetector", settle=0, window=2, least_spread=1e6)
+    content["reports"] = {"health": {"detectors": [collapse, part("GradientDetector")]}}
     with pytest.warns(UserWarning, match=r"health, step 2: over the last 2 steps of the generators two photo images"):
         run("fit", tmp_path / "c.yaml", content)
     found = results(tmp_path)["health"]
@@ -473,19 +502,18 @@ def test_results_of_a_healthy_fit_and_of_one_that_nobody_watched(
     joint_run: Path, teachers: Teachers, tmp_path: Path
 ) -> None:
     assert json.loads((joint_run / "results.json").read_text())["health"] == []
-    run("fit", tmp_path / "c.yaml", joint_config(teachers, tmp_path), "--health.enabled", "false")
+    run("fit", tmp_path / "c.yaml", joint_config(teachers, tmp_path), "--reports.health", "false")
     assert results(tmp_path)["health"] is None
     words = ["--ckpt_path", str(joint_run / "checkpoints/last.ckpt")]
+    words += ["--trainer.logger.init_args.save_dir", str(tmp_path / "tested")]
     run("test", tmp_path / "d.yaml", joint_config(teachers, tmp_path / "tested"), *words)
     assert results(tmp_path / "tested")["health"] == [], "what the fit has found"
 
 
 def test_reconstruction_alone_is_watched_and_its_table_is_not_wider(teachers: Teachers, tmp_path: Path) -> None:
-    generators = {
-        f"{m}_generator": part("UpsamplingGenerator", size=16, latent_dim=8, width=8) for m in teachers._fields
-    }
+    generator = part("UpsamplingGenerator", size=16, latent_dim=8, width=8)
     objective = {"mine": {"loss": part(f"{__name__}.Undefined", start=100)}}
-    content = config(teachers, tmp_path, part("ReconstructionModule", **generators, terms=objective))
+    content = config(teachers, tmp_path, part("ReconstructionModule", generator=generator, terms=objective))
     edit(content, "trainer.max_steps", 10)
     run("fit", tmp_path / "c.yaml", content)
     assert "health/recon_gradient" in (tmp_path / "run/version_0/metrics.csv").read_text()
@@ -511,23 +539,62 @@ def test_nan_ends_the_command_with_a_message(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("kind", "name", "value"),
     [
-        ("window", 1),
-        ("agreement_window", 0),
-        ("settle", -1),
-        ("least_spread", -0.1),
-        ("least_spread", math.nan),
-        ("least_class_use", 1.1),
-        ("most_disagreement", -0.1),
-        ("least_grip", 2.0),
-        ("least_gradient", -1.0),
-        ("least_spread", math.inf),
-        ("least_agreement", math.nan),
-        ("most_growth", 1.0),
-        ("most_growth", math.inf),
+        (CollapseDetector, "window", 1),
+        (AgreementDetector, "window", 0),
+        (GradientDetector, "settle", -1),
+        (CollapseDetector, "least_spread", -0.1),
+        (CollapseDetector, "least_spread", math.nan),
+        (ImbalanceDetector, "least_class_use", 1.1),
+        (AdversaryDetector, "most_hardness", -0.1),
+        (AdversaryDetector, "least_gradient_factor", 2.0),
+        (GradientDetector, "least_gradient", -1.0),
+        (CollapseDetector, "least_spread", math.inf),
+        (AgreementDetector, "least_agreement", math.nan),
+        (GradientDetector, "most_growth", 1.0),
+        (GradientDetector, "most_growth", math.inf),
     ],
 )
-def test_numbers_out_of_range_are_refused(name: str, value: Any) -> None:  # noqa: ANN401 - of the field's type
-    with pytest.raises(InputError, match=rf"^health\.{name}: {value} is not legal"):
-        HealthMonitor(**{name: value})
+def test_numbers_out_of_range_are_refused(kind: Any, name: str, value: Any) -> None:  # noqa: ANN401 - of the field's type
+    with pytest.raises(InputError, match=rf"^health\.detectors\.{kind.__name__}\.{name}: must be .*, got {value}$"):
+        kind(**{name: value})
+
+
+def published() -> dict[str, ReconstructionTerm]:
+    """The published adversary, which reads the critic's cross-entropy and not its hardness."""
+    return {**terms(), "adversarial": ReconstructionTerm(AdversarialLoss("published"), 0.1)}
+
+
+def test_the_published_adversary_is_not_told_to_be_saturated(tmp_path: Path) -> None:
+    monitor = fit(joint(encoder=NETWORK, objective=published(), critic=LastLayerCritic), tmp_path, steps=40)
+    assert "saturated_adversary" not in names(monitor)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "critic", "measured"),
+    [(HEAD, None, True), (SureStudent, None, False), (NETWORK, LastLayerCritic, False)],
+)
+def test_the_gradient_factor_is_measured_only_where_its_formula_holds(
+    tmp_path: Path,
+    encoder: EncoderFactory,
+    critic: CriticFactory | None,
+    measured: bool,
+) -> None:
+    monitor = fit(joint(encoder=encoder, critic=critic), tmp_path, steps=4)
+    phase = monitor._phases["recon"]
+    assert (phase.last("gradient_factor", 1) is not None) == measured
+    assert phase.last("adversarial_pairs", 1) is not None
+    assert phase.last("hardness", 1) is not None
+
+
+def test_a_critic_that_no_image_moves_is_told_truly() -> None:
+    phase = Phase("generators", 10)
+    for _ in range(10):
+        phase.add({"hardness": np.array(0.4), "adversarial_pairs": np.array(0.0)})
+    (finding,) = AdversaryDetector(window=5, settle=5).findings(phase)
+    assert finding.name == "saturated_adversary"
+    assert "the adversarial term has no gradient: the critic's output does not depend on the images" in finding.message
+    assert "opposite" not in finding.message
+    phase.add({"hardness": np.array(0.4), "adversarial_pairs": np.array(0.1)})
+    assert list(AdversaryDetector(window=5, settle=5).findings(phase)) == []

@@ -125,5 +125,5 @@ def test_picture_has_a_row_a_class_up_to_the_limit(joint_run: Path, teachers: Te
 
 
 def test_number_out_of_range_is_refused() -> None:
-    with pytest.raises(InputError, match=r"histograms\.classes: 0 is not legal"):
+    with pytest.raises(InputError, match=r"^histograms\.classes: must be at least 1, got 0$"):
         ClassHistograms(classes=0)

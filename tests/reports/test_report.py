@@ -42,7 +42,8 @@ def tested_run(joint_run: Path, teachers: Teachers, tmp_path_factory: pytest.Tem
     """Results of the same run on the test split."""
     folder = tmp_path_factory.mktemp("tested_run")
     last = joint_run / "checkpoints/last.ckpt"
-    run("test", folder / "config.yaml", joint_config(teachers, folder), "--ckpt_path", str(last))
+    words = ["--ckpt_path", str(last), "--trainer.logger.init_args.save_dir", str(folder)]
+    run("test", folder / "config.yaml", joint_config(teachers, folder), *words)
     return folder / "run/version_0"
 
 
@@ -163,6 +164,7 @@ def test_table_names_the_rows_and_the_run_folder(
     joint_run: Path, teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--ckpt_path", str(joint_run / "checkpoints/last.ckpt")]
+    words += ["--trainer.logger.init_args.save_dir", str(tmp_path)]
     run("validate", tmp_path / "config.yaml", joint_config(teachers, tmp_path), *words)
     found, fitted = read(tmp_path / "run/version_0"), read(joint_run)
     assert found["metrics"] == fitted["metrics"], "the same weights"
@@ -178,9 +180,13 @@ def test_table_names_the_rows_and_the_run_folder(
         assert interval["difference"] == pytest.approx(expected, abs=1e-6)
     out = capsys.readouterr().out
     assert f"run folder: {(tmp_path / 'run/version_0').resolve()}\n" in out
-    for label, metrics in {"this run": found["metrics"], **found["baselines"]}.items():
-        numbers = r"\s+│\s+".join(f"{metrics[name]:.3f}" for name in found["metrics"])
-        assert re.search(rf"{label}\s+│\s+{numbers}", out), label
+    shown = {"this run": found["metrics"], "at step 0": found["at_start"], **found["baselines"]}
+    shown = {name: metrics for name, metrics in shown.items() if metrics}
+    assert re.search(r"\s+┃\s+".join(shown), out)
+    for metric in found["metrics"]:
+        numbers = r"\s+│\s+".join(f"{metrics[metric]:.3f}" for metrics in shown.values())
+        assert re.search(rf"{metric}\s+│\s+{numbers}", out), metric
+    assert max(map(len, out.split("run folder:")[0].splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
@@ -205,8 +211,10 @@ def test_null_is_an_empty_cell(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(
         "Title", {"this run": {"map_all": 0.5, "acc_at_1": 0.25}, "other": {"map_all": None, "acc_at_1": 0.123}}
     )
-    (row,) = [line for line in capsys.readouterr().out.splitlines() if "other" in line]
-    assert [cell.strip() for cell in row.strip("│").split("│")] == ["other", "", "0.123"]
+    out = capsys.readouterr().out
+    for metric, values in (("map_all", ["0.500", ""]), ("acc_at_1", ["0.250", "0.123"])):
+        (row,) = [line for line in out.splitlines() if metric in line]
+        assert [cell.strip() for cell in row.strip("│").split("│")] == [metric, *values]
 
 
 class Lost(pl.LightningModule):

@@ -10,8 +10,8 @@ from crossx.reports.health.measures import (
     class_counts,
     class_spread,
     class_use,
+    gradient_factor,
     gradient_size,
-    grip,
     mean_and_error,
     pair_correlation,
 )
@@ -79,20 +79,20 @@ def test_classes_that_are_common_on_both_sides_do_not_correlate() -> None:
     assert abs(mean) < 3 * error
 
 
-def test_grip() -> None:
+def test_gradient_factor() -> None:
     d, g = torch.tensor([0.5, 0.9, 1.0, 0.0, 0.2]), torch.tensor([-0.1, -0.3, -0.2, -0.2, 0.0])
     expected = (0.1 * 1 + 0.3 * 2 * np.sqrt(0.09)) / 0.8
-    assert grip(d, g).item() == pytest.approx(expected, rel=1e-6)
-    assert grip(d, torch.zeros(5)).item() == 0
+    assert gradient_factor(d, g).item() == pytest.approx(expected, rel=1e-6)
+    assert gradient_factor(d, torch.zeros(5)).item() == 0
 
 
-def test_grip_is_the_derivative_by_the_angle() -> None:
+def test_gradient_factor_is_the_derivative_by_the_angle() -> None:
     angle = torch.linspace(0.1, 3.0, 7, dtype=torch.float64, requires_grad=True)
     d = (1 - angle.cos()) / 2
     d.sum().backward()  # type: ignore[no-untyped-call]
     assert angle.grad is not None
     for one, slope in zip(d.detach(), angle.grad, strict=True):
-        assert grip(one[None], torch.ones(1)).item() == pytest.approx(2 * slope.item(), rel=1e-6)
+        assert gradient_factor(one[None], torch.ones(1)).item() == pytest.approx(2 * slope.item(), rel=1e-6)
 
 
 def test_gradient_size() -> None:

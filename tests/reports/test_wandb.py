@@ -117,7 +117,7 @@ def test_lineage_from_teachers_to_encoders(folder: Path, written: WrittenRun, te
 def test_run_with_data_without_media(teachers: Teachers, tmp_path: Path) -> None:
     content = config(teachers, tmp_path, ENCODING)
     edit(content, "model.pairs", part("RealPairs"))
-    fit_with_wandb(tmp_path, content, "--wandb.media", "false")
+    fit_with_wandb(tmp_path, content, "--reports.wandb.media", "false")
     written = WrittenRun(tmp_path)
     assert not [key for row in written.history for key in row if key.startswith(("media/", "classes/"))]
     about = json.loads(written.artifacts[-1].metadata)

@@ -1,6 +1,7 @@
 """A straight run equals a run and its resumption, bit for bit."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,6 @@ from crossx.encoding.losses.base import EncodingTerm
 from crossx.encoding.losses.info_nce import InfoNCELoss
 from crossx.encoding.module import EncoderModule
 from crossx.pairs.replay import Replay
-from crossx.pairs.sources import LivePairs
 from crossx.reconstruction.generators import save_generators
 from crossx.reconstruction.module import ReconstructionModule
 from crossx.reconstruction.saved import SavedPairs
@@ -107,7 +107,9 @@ def test_sides_that_train_alone_resume_too(teachers: Teachers, tmp_path: Path, s
         module: ReconstructionModule | EncoderModule = generators
         if side == "encoding":
             save_generators(tmp_path / "g.safetensors", generators.generators)
-            module = encoding(teachers, norm="batch", pairs=SavedPairs(str(tmp_path / "g.safetensors")))
+            module = encoding(
+                teachers, norm="batch", pairs=partial(SavedPairs, generators=str(tmp_path / "g.safetensors"))
+            )
         save = ModelCheckpoint(folder, filename="{step}", every_n_train_steps=1, save_top_k=-1)
         trainer(folder, 8, [save], enable_checkpointing=True, limit_val_batches=0).fit(
             module, datamodule=data(teachers, batches_per_epoch=AN_EPOCH), ckpt_path=ckpt_path
@@ -140,8 +142,8 @@ def test_pools_and_queues_are_not_in_the_checkpoint(teachers: Teachers, tmp_path
 def replaying(teachers: Teachers) -> CoTrainingModule:
     """A joint run with a pool and queues."""
     queued = {"nce": EncodingTerm(InfoNCELoss(queue_size=8))}
-    encoders = EncoderModule(*teachers, encoder("network"), encoder("network"), queued, optimizer=SGD)
-    return CoTrainingModule(reconstruction(teachers), encoders, pairs=Replay(LivePairs(), size=40))
+    encoders = EncoderModule(*teachers, encoder("network"), queued, optimizer=SGD)
+    return CoTrainingModule(reconstruction(teachers), encoders, replay=partial(Replay, size=40))
 
 
 def test_checkpoint_of_other_teachers_is_refused(straight: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
-"""What tests of the generators' losses judge: free pixels that a loss can move, and real images."""
+"""Inputs of the generators' losses: free pixels that a loss can move, and real images."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -59,17 +60,17 @@ def save_discriminator(
 def guided(teachers: Teachers, discriminator: str) -> ReconstructionModule:
     """Generators with the terms that compare whole batches, hold a network, or need the other modality's teacher."""
     torch.manual_seed(0)
-    photo, sketch = UpsamplingGenerator(SIZE, 8, 8, 3, "group"), UpsamplingGenerator(SIZE, 8, 8, 1, "group")
+    generator = partial(UpsamplingGenerator, size=SIZE, latent_dim=8, width=8, norm="group")
     terms = {
         "statistics": ReconstructionTerm(BatchNormStatisticsLoss()),
-        "guidance": ReconstructionTerm(StatisticsGuidanceLoss()),
+        "guidance": ReconstructionTerm(StatisticsGuidanceLoss),
         "discriminator": ReconstructionTerm(DiscriminatorGuidanceLoss(discriminator), 0.5),
     }
-    return ReconstructionModule(*teachers, photo, sketch, terms, optimizer=SGD)
+    return ReconstructionModule(*teachers, generator, terms, optimizer=SGD)
 
 
 class Pixels(nn.Module):
-    """Pairs whose images are parameters, judged by two teachers each on both modalities.
+    """Pairs whose images are parameters, with the outputs of two teachers on both modalities.
 
     Args:
         teachers: The teachers' files.
@@ -86,7 +87,7 @@ class Pixels(nn.Module):
         """All pairs, or some of them."""
         photo, sketch = self.pixels[:, chosen].sigmoid()
         pairs = self.teachers(photo, sketch, statistics=True)
-        return Reconstruction(pairs, self.teachers.vocabulary, crossed=self.teachers.crossed(photo, sketch))
+        return Reconstruction(pairs, self.teachers.vocabulary, swapped=self.teachers.swapped(photo, sketch))
 
 
 def train(images: Pixels, loss: ReconstructionLoss, steps: int = 200, batch: int | None = None) -> None:

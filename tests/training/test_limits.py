@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, SingleDeviceStrategy
-from support.runs import Teachers, data, joint, trainer
+from support.commands import ENCODING, RECONSTRUCTION, Config, config, edit, part, run
+from support.runs import Teachers, data, joint, save_teachers, trainer
 
 from crossx.core.errors import InputError
+from crossx.teachers.pair import TeacherPair
 from crossx.training.limits import check_trainer, joint_ddp
 
 
@@ -37,20 +39,52 @@ def test_what_is_supported_passes(strategy: object, precision: str) -> None:
 def test_flags_are_refused_with_what_to_use_instead(
     teachers: Teachers, tmp_path: Path, setting: dict[str, Any]
 ) -> None:
-    run = trainer(tmp_path, **setting)
-    with pytest.raises(InputError, match=rf"trainer\.{next(iter(setting))}: not in a joint run: .*; use "):
-        run.fit(joint(teachers), datamodule=data(teachers))
+    quiet = trainer(tmp_path, **setting)
+    with pytest.raises(InputError, match=rf"trainer\.{next(iter(setting))}: must be .* in a joint run.*; use "):
+        quiet.fit(joint(teachers), datamodule=data(teachers))
 
 
 @pytest.mark.parametrize("precision", ["16-mixed", "16-true", "bf16-true", "64-true"])
 def test_other_precisions_are_refused(precision: str) -> None:
-    with pytest.raises(InputError, match=rf"trainer\.precision: {precision} .* 32-true, bf16-mixed"):
+    with pytest.raises(
+        InputError, match=rf"^trainer\.precision: must be one of 32-true, bf16-mixed in a joint run, got {precision}"
+    ):
         check_trainer(pretend(precision_plugin=SimpleNamespace(precision=precision)))
 
 
 def test_sharding_is_refused() -> None:
-    with pytest.raises(InputError, match=r"trainer\.strategy: FSDPStrategy .* auto or ddp"):
+    with pytest.raises(InputError, match=r"^trainer\.strategy: must be auto or ddp in a joint run, got FSDPStrategy"):
         check_trainer(pretend(strategy=FSDPStrategy()))
+
+
+@pytest.mark.parametrize("precision", ["16-true", "bf16-true", "64-true"])
+def test_frozen_teachers_are_not_cast(tmp_path: Path, precision: str) -> None:
+    """Refused in one line by `crossx fit`, before anything trains, and with the teachers as they were."""
+    own = save_teachers(tmp_path)
+    pair = TeacherPair(*own)
+    hashes = [pair.photo.hash, pair.sketch.hash]
+    for model in (with_data(), RECONSTRUCTION):
+        content = config(own, tmp_path, model)
+        edit(content, "trainer.precision", precision)
+        message = (
+            rf"^trainer\.precision: must be one of 32-true, bf16-mixed, 16-mixed in a run .*, got {precision}, to w"
+        )
+        with pytest.raises(InputError, match=message) as caught:
+            run("fit", tmp_path / "config.yaml", content)
+        assert "\n" not in str(caught.value)
+        assert [pair.photo.fingerprint(), pair.sketch.fingerprint()] == hashes
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_other_verbs_take_any_precision(tmp_path: Path) -> None:
+    """Nothing is trained, so nothing has to stay as it was."""
+    content = config(save_teachers(tmp_path), tmp_path, with_data())
+    edit(content, "trainer.precision", "64-true")
+    assert run("validate", tmp_path / "config.yaml", content).trainer.callback_metrics["val/map_all"] > 0
+
+
+def with_data() -> Config:
+    return part("EncoderModule", **{**ENCODING["init_args"], "pairs": part("RealPairs")})
 
 
 def test_sides_that_train_alone_are_left_alone(teachers: Teachers, tmp_path: Path) -> None:
@@ -63,5 +97,8 @@ def test_sides_that_train_alone_are_left_alone(teachers: Teachers, tmp_path: Pat
     [(DDPStrategy(), "find_unused_parameters: True"), (DDPStrategy(find_unused_parameters=True), "buffers: False")],
 )
 def test_other_ddp_is_refused(strategy: DDPStrategy, missing: str) -> None:
-    with pytest.raises(InputError, match=rf"^trainer\.strategy: DDPStrategy without \w*{missing} is not legal"):
+    with pytest.raises(
+        InputError,
+        match=rf"^trainer\.strategy: must be auto or ddp in a joint run, got DDPStrategy without \w*{missing}",
+    ):
         check_trainer(pretend(strategy=strategy))

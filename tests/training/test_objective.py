@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from crossx.core.errors import InputError
 from crossx.core.precision import full_precision
-from crossx.reconstruction.losses import InformationEntropyLoss, OneHotLoss, ReconstructionTerm
-from crossx.training.objective import WeightedObjective, WeightedTerm
+from crossx.reconstruction.losses import InformationEntropyLoss, OneHotLoss, ReconstructionLoss, ReconstructionTerm
+from crossx.training.objective import WeightedObjective, WeightedTerm, complete_terms
+from crossx.training.run_length import Length
+from crossx.types import Progress
 
 
 class Power(nn.Module):
@@ -30,7 +32,7 @@ class Power(nn.Module):
 def test_weighted_sum_and_raw_detached_values() -> None:
     objective = WeightedObjective({"square": WeightedTerm(Power(2), 0.5), "cube": WeightedTerm(Power(3), 2)})
     x = torch.tensor(3.0, requires_grad=True)
-    loss, values = objective(x, batches_done=0)
+    loss, values = objective(x, Progress(0))
     loss.backward()
     assert loss.item() == pytest.approx(0.5 * 9 + 2 * 27)
     assert x.grad is not None
@@ -41,7 +43,41 @@ def test_weighted_sum_and_raw_detached_values() -> None:
 
 @pytest.mark.parametrize(("batches", "weight"), [(0, 0), (10, 0), (11, 0.2), (15, 1), (20, 2), (10**6, 2)])
 def test_ramp_rises_linearly_from_start_to_end(batches: int, weight: float) -> None:
-    assert WeightedTerm(Power(1), 2, (10, 20)).weight_at(batches) == pytest.approx(weight)
+    assert WeightedTerm(Power(1), 2, (10, 20)).weight_at(Progress(batches)) == pytest.approx(weight)
+
+
+@pytest.mark.parametrize(("done", "weight"), [(0, 0), (50, 0), (60, 0.4), (100, 2), (200, 2)])
+@pytest.mark.parametrize("ramp", [(0.25, 0.5), (50, 100), (0.25, 100), (50, 0.5)])
+def test_ramp_is_in_batches_or_shares_of_the_run(ramp: tuple[Length, Length], done: int, weight: float) -> None:
+    assert WeightedTerm(Power(1), 2, ramp).weight_at(Progress(done, 200)) == pytest.approx(weight)
+
+
+def test_ramp_shorter_than_a_batch_is_a_step() -> None:
+    term = WeightedTerm(Power(1), 2, (0.5, 0.6))
+    assert [term.weight_at(Progress(done, 4)) for done in range(4)] == [0, 0, 2, 2]
+
+
+def test_ramp_of_a_run_without_known_length_is_refused() -> None:
+    objective = WeightedObjective({"late": WeightedTerm(Power(1), 2, (0.25, 0.5))})
+    with pytest.raises(InputError, match=r"^terms\.late\.ramp: 0\.25 is a share of the run, whose length is not known"):
+        objective(torch.tensor(2.0), Progress(0))
+
+
+def test_terms_without_weight_are_never_built() -> None:
+    def forbidden() -> Power:
+        raise AssertionError
+
+    terms = complete_terms({"off": WeightedTerm(forbidden, 0), "on": WeightedTerm(lambda: Power(3))}, Power)
+    assert set(terms) == {"on"}
+    assert isinstance(terms["on"].loss, Power)
+    assert terms["on"].loss.exponent == 3
+
+
+def test_terms_without_weight_are_not_evaluated_before_all_ramps_begin() -> None:
+    off, later = Power(1), Power(2)
+    objective = WeightedObjective({"off": WeightedTerm(off, 0), "later": WeightedTerm(later, 1, (5, 6))})
+    loss, values = objective(torch.tensor(2.0), Progress(0))
+    assert (off.calls, later.calls, set(values), loss.item()) == (0, 1, {"later"}, 0)
 
 
 def test_terms_without_weight_are_not_evaluated() -> None:
@@ -49,17 +85,17 @@ def test_terms_without_weight_are_not_evaluated() -> None:
     objective = WeightedObjective(
         {"off": WeightedTerm(off, 0), "later": WeightedTerm(later, 1, (5, 6)), "on": WeightedTerm(on)}
     )
-    _, values = objective(torch.tensor(2.0), 5)
+    _, values = objective(torch.tensor(2.0), Progress(5))
     assert (off.calls, later.calls, on.calls) == (0, 0, 1)
     assert set(values) == {"on"}
-    _, values = objective(torch.tensor(2.0), 6)
+    _, values = objective(torch.tensor(2.0), Progress(6))
     assert set(values) == {"later", "on"}
 
 
 def test_a_sum_without_weights_yet_still_goes_backward() -> None:
     objective = WeightedObjective({"later": WeightedTerm(Power(2), 1, (5, 6))})
     x = torch.tensor(3.0, requires_grad=True)
-    loss, _ = objective(x, 0)
+    loss, _ = objective(x, Progress(0))
     loss.backward()
     assert x.grad is not None
     assert (loss.item(), x.grad.item()) == (0, 0)
@@ -76,7 +112,7 @@ def test_parameters_of_a_term_without_weight_have_a_gradient_of_zero() -> None:
     terms: dict[str, WeightedTerm[nn.Module]] = {"on": WeightedTerm(Power(2)), "later": WeightedTerm(linear, 1, (5, 6))}
     objective = WeightedObjective(terms)
     x = torch.tensor([3.0, 0.0], requires_grad=True).norm()
-    loss, values = objective(x, 0)
+    loss, values = objective(x, Progress(0))
     loss.backward()
     assert (loss.item(), set(values)) == (9, {"on"})
     assert [p.grad is not None and bool((p.grad == 0).all()) for p in linear.parameters()] == [True, True]
@@ -84,20 +120,23 @@ def test_parameters_of_a_term_without_weight_have_a_gradient_of_zero() -> None:
 
 @pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf])
 def test_illegal_weights_name_the_term(weight: float) -> None:
-    with pytest.raises(InputError, match=rf"terms\.bad\.weight: {weight}"):
-        WeightedObjective({"good": WeightedTerm(Power(1)), "bad": WeightedTerm(Power(1), weight)})
+    with pytest.raises(InputError, match=rf"^terms\.bad\.weight: must be .*, got {weight}$"):
+        complete_terms({"good": WeightedTerm(Power(1)), "bad": WeightedTerm(Power(1), weight)}, nn.Module)
 
 
-@pytest.mark.parametrize("ramp", [(5, 5), (6, 5), (-1, 5)])
-def test_illegal_ramps_name_the_term(ramp: tuple[int, int]) -> None:
-    with pytest.raises(InputError, match=r"terms\.bad\.ramp"):
-        WeightedObjective({"bad": WeightedTerm(Power(1), 1, ramp)})
+@pytest.mark.parametrize(
+    "ramp", [(5, 5), (6, 5), (-1, 5), (0.5, 0.5), (0.6, 0.5), (-0.1, 0.5), (0.5, 1.5), (0.5, math.nan)]
+)
+def test_illegal_ramps_name_the_term(ramp: tuple[Length, Length]) -> None:
+    with pytest.raises(InputError, match=r"^terms\.bad\.ramp"):
+        complete_terms({"bad": WeightedTerm(Power(1), 1, ramp)}, nn.Module)
 
 
 def test_an_objective_needs_something_to_learn() -> None:
-    for terms in ({}, {"off": WeightedTerm(Power(1), 0)}):
-        with pytest.raises(InputError, match="nothing to learn"):
-            WeightedObjective(terms)
+    empty: dict[str, WeightedTerm[nn.Module]] = {}
+    for terms in (empty, {"off": WeightedTerm(Power(1), 0)}):
+        with pytest.raises(InputError, match=r"^terms: must have a term with a weight above 0, got \["):
+            complete_terms(terms, nn.Module)
 
 
 @pytest.mark.parametrize("name", ["", "a.b", "items"])
@@ -115,7 +154,7 @@ class Owner:
     """Takes terms as a module does."""
 
     def __init__(self, terms: dict[str, ReconstructionTerm]) -> None:
-        self.objective = WeightedObjective(terms)
+        self.objective = WeightedObjective(complete_terms(terms, ReconstructionLoss))  # type: ignore[type-abstract]
 
 
 TERMS = {
@@ -124,7 +163,7 @@ TERMS = {
 }
 
 
-def from_config(folder: Path, *arguments: str) -> WeightedObjective:
+def from_config(folder: Path, *arguments: str) -> WeightedObjective[ReconstructionLoss]:
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump({"model": {"class_path": f"{__name__}.Owner", "init_args": {"terms": TERMS}}}))
     parser = ArgumentParser(exit_on_error=False)
@@ -153,7 +192,9 @@ def test_the_command_line_changes_one_number_and_adds_a_term(tmp_path: Path) -> 
     ).terms
     assert {name: term.weight for name, term in terms.items()} == {"one_hot": 1, "entropy": 2, "activation": 0.1}
     assert terms["entropy"].ramp == (0, 10)
-    assert terms["one_hot"].loss.labels == "predicted"
+    one_hot = terms["one_hot"].loss
+    assert isinstance(one_hot, OneHotLoss)
+    assert one_hot.labels == "predicted"
 
 
 def test_a_loss_of_the_other_side_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Partial overlap of classes: each teacher knows 32, s of them are shared, and retrieval is over the union.
+"""Partial overlap of classes: each teacher knows 32, S of them are shared, and retrieval is over the union.
 
 CrossX-DFL, arXiv 2303.07775, figure "partial overlap". A percentage is shared classes over a teacher's classes, which
 the paper leaves open.
@@ -7,19 +7,18 @@ the paper leaves open.
 import json
 from dataclasses import replace
 
-from benchmarks.quality.rows.published import CLASSIFIER_ONLY, CROSSX, POSTERIOR
+from benchmarks.quality.rows.published import CLASSIFIER_ONLY, ENCODERS, POSTERIOR, POSTERIOR_HEAD, TERMS
 from benchmarks.quality.types import Row, Table, Teacher
 from crossx.core.paths import package_file
 from crossx.data.class_map import read_class_map
-from crossx.types import MODALITIES
 
 ABOUT_CURVE = (
     "The paper's lines are read off the bars of its figure (within 0.005). They are of other data, other teachers and "
-    "full-size networks, so their shape compares, and their height does not. No row stands at a point where it was not "
-    "measured. The line of features says more of where a class stands than of overlap: both teachers of a seed start "
-    "from the same weights, those of their last layers too, so that features have in common what class i of one and "
-    "class i of the other were given. At 100 % all classes stand at the same place in both lists; before that 2, 5, 9 "
-    "and 3 of the shared ones do (docs/experiments.md, 'What teachers' common start is worth')."
+    "full-size networks, so their shape compares with ours and their height does not. Each point of a row was "
+    "measured. The line of features depends more on the position of a class in the teachers' lists than on overlap: "
+    "both teachers of a seed start from the same weights, those of their last layers too, so features of class number "
+    "i of one teacher and of class number i of the other have that start in common. At 100 % all classes have the same "
+    "position in both lists (docs/experiments.md, 'What teachers' common start is worth')."
 )
 KNOWN = 32
 GROUPS = ("shared", "half-known")
@@ -30,50 +29,44 @@ PAPER = {
     "TU-Berlin": (0.03, 0.09, 0.11, 0.27, 0.30, 0.32, 0.43, 0.59, 0.65, 0.67),
 }
 """mAP@all at 10, 20, ..., 100 % in the paper's figure, read off its bars (within 0.005)."""
-_NO_GUESS = -1000
-"""Logit that leaves an unknown class without a probability. The encoder stays what the checkpoint was made with, whose
-statistics of readings a `PosteriorEncoder` would refuse."""
+_IMPOSSIBLE = -1000
+"""Logit that gives an unknown class no probability, in the encoder that the checkpoint was made with."""
 _FILE = "data/splits/tinyimagenet_tuberlin_overlap.json"
 _GROUPS = read_class_map(package_file(_FILE)).groups
 
 
-def _encoder(modality: str, **guesses: float) -> str:
-    encoder = {
-        "class_path": "CompletedPosteriorEncoder",
-        "init_args": {**guesses, "share": 0.99, "dim": 64, "hidden": 512},
-    }
-    return f"--model.encoding.init_args.{modality}_encoder={json.dumps(encoder)}"
+def _completed(option: str, **arguments: float) -> str:
+    init_args = {**arguments, "share": 0.99, "dim": 64, "hidden": 512}
+    return f"{option}={json.dumps({'class_path': 'CompletedPosteriorEncoder', 'init_args': init_args})}"
 
 
-_TERMS = "--model.reconstruction.init_args.terms"
-# Chosen on validation with 6 and 19 shared classes (docs/experiments.md): a sketch teacher tells better what it does
-# not know, and a photo teacher reads sketches, while a sketch teacher cannot read photos. Pairs need not agree: those
-# that do show shared classes alone, and then the others' sketches are not among those that readings are compared with.
+# Chosen on validation with 6 and 19 shared classes (docs/experiments.md): a sketch teacher recognises better what it
+# does not know, and a photo teacher can classify sketches, while a sketch teacher cannot classify photos. Pairs need
+# not agree: pairs that do show shared classes only.
 _COMPLETED = replace(
-    CROSSX,
-    words=(
-        _encoder("photo", offset=0.5, slope=2.0),
-        _encoder("sketch", offset=4.0, slope=2.0, reading=1.0),
-        f"{_TERMS}.alignment.weight=0",
-        f"{_TERMS}.one_hot.loss.init_args.labels=predicted",
+    POSTERIOR_HEAD,
+    argv=(
+        _completed(ENCODERS[0], prior_logit=0.5, similarity_weight=2.0),
+        _completed(ENCODERS[1], prior_logit=4.0, similarity_weight=2.0, other_weight=1.0),
+        f"{TERMS}.alignment.weight=0",
+        f"{TERMS}.one_hot.loss.init_args.labels=predicted",
     ),
 )
-_WITHOUT_GUESSES = replace(
+_NOT_COMPLETED = replace(
     _COMPLETED,
-    name="without_guesses",
-    title="crossx, guesses at unknown classes left out of the measurement",
-    measured=tuple(f"--model.encoding.init_args.{m}_encoder.init_args.offset={_NO_GUESS}" for m in MODALITIES),
+    name="not_completed",
+    title=f"{POSTERIOR_HEAD.title}, measured without predictions of unknown classes",
+    measured_argv=tuple(f"{encoder}.init_args.prior_logit={_IMPOSSIBLE}" for encoder in ENCODERS),
 )
 
 
-def _classes(group: str) -> tuple[str, ...]:
-    data = "--data.dataset.init_args"
-    return (f"{data}.class_map=crossx:{_FILE}", f"{data}.classes={group}")
+def _of_teacher(group: str) -> tuple[str, ...]:
+    return (f"--dataset.init_args.class_map=crossx:{_FILE}", f"--dataset.init_args.classes={group}")
 
 
 def _table(shared: int) -> Table:
-    photo = Teacher("photo-overlap", "teachers/tinyimagenet_photo.yaml", _classes("photo"))
-    sketch = Teacher(f"sketch-overlap{shared}", "teachers/tinyimagenet_sketch.yaml", _classes(f"sketch_{shared}"))
+    photo = Teacher("photo-overlap", "teachers/tinyimagenet_photo.yaml", _of_teacher("photo"))
+    sketch = Teacher(f"sketch-overlap{shared}", "teachers/tinyimagenet_sketch.yaml", _of_teacher(f"sketch_{shared}"))
     union = f"union_{shared}"
     common = _GROUPS[f"shared_{shared}"]
     half_known = tuple(name for name in _GROUPS[union] if name not in common)
@@ -85,37 +78,36 @@ def _table(shared: int) -> Table:
 
     def at(row: Row) -> Row:
         """A row with these teachers, measured on the union."""
-        words = (*row.words, *_classes(union), "--data.unknown_classes=true")
+        argv = (*row.argv, *_of_teacher(union), "--data.unknown_classes=true")
         name = f"overlap{shared}_{row.name}"
         share = 100 * shared / KNOWN
-        return replace(row, name=name, words=words, photo=photo, sketch=sketch, groups=groups, overlap=share)
+        return replace(row, name=name, argv=argv, photo=photo, sketch=sketch, groups=groups, overlap=share)
 
-    ours = _COMPLETED if shared < KNOWN else CROSSX  # there is nothing to complete
+    ours = _COMPLETED if shared < KNOWN else POSTERIOR_HEAD  # there is nothing to complete
     rows = [at(row) for row in (CLASSIFIER_ONLY, POSTERIOR, ours)]
     if shared < KNOWN:
-        rows.append(at(_WITHOUT_GUESSES))
+        rows.append(at(_NOT_COMPLETED))
         everything = (
-            Teacher(f"photo-union{shared}", "teachers/tinyimagenet_photo.yaml", _classes(union)),
-            Teacher(f"sketch-union{shared}", "teachers/tinyimagenet_sketch.yaml", _classes(union)),
+            Teacher(f"photo-union{shared}", "teachers/tinyimagenet_photo.yaml", _of_teacher(union)),
+            Teacher(f"sketch-union{shared}", "teachers/tinyimagenet_sketch.yaml", _of_teacher(union)),
         )
-        all_known = replace(at(CROSSX), photo=everything[0], sketch=everything[1])
-        rows.append(
-            replace(all_known, name=f"overlap{shared}_all_known", title="crossx, teachers that know all classes")
-        )
-    guesses = (
-        "columns say what queries of shared and half-known classes reach, and of the latter those that either teacher "
-        "knows. Encoders are `CompletedPosteriorEncoder`, of pairs that need not agree, and those of `crossx` where "
-        "the teachers know all classes. How posteriors are completed was chosen on this task's validation images, with "
-        "6 and 19 shared classes."
+        all_known = replace(at(POSTERIOR_HEAD), photo=everything[0], sketch=everything[1])
+        title = f"{POSTERIOR_HEAD.title}, teachers that know all classes"
+        rows.append(replace(all_known, name=f"overlap{shared}_all_known", title=title))
+    completed = (
+        "columns show the mAP@all of queries of shared and of half-known classes, and of the latter those that either "
+        "teacher knows. Encoders are `CompletedPosteriorEncoder`, trained on pairs that need not agree; where the "
+        "teachers know all classes they are those of `posterior_head`. How posteriors are completed was chosen on this "
+        "task's validation images, with 6 and 19 shared classes."
     )
     return Table(
         f"overlap{shared}",
         f"Partial overlap: {shared} of {KNOWN} classes shared ({100 * shared / KNOWN:.0f}%)",
-        f"Each teacher knows {KNOWN} classes, {shared} of them the other knows, too. Gallery and queries are of the "
-        f"{len(_GROUPS[union])} classes of the union; {guesses if half_known else 'there is nothing to guess.'} "
-        "Posterior matching's form and temperature are the best over all validation queries.",
+        f"Each teacher knows {KNOWN} classes, of which the other knows {shared} too. Gallery and queries are of the "
+        f"{len(_GROUPS[union])} classes of the union; {completed if half_known else 'both teachers know all of them.'} "
+        "Form and temperature of posterior matching are the best over all validation queries.",
         tuple(rows),
-        reference=f"overlap{shared}_crossx",
+        reference=f"overlap{shared}_posterior_head",
         seeds=1,
         groups=tuple(groups),
     )

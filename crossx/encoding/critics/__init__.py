@@ -1,4 +1,4 @@
-"""Critics: what the generators' adversary may ask of the encoders, one file each."""
+"""Critics, which measure how hard generated pairs are for the encoders, one file each."""
 
 from crossx.encoding.critics.base import CriticFactory, PairCritic
 from crossx.encoding.critics.distance import DistanceCritic

@@ -9,7 +9,7 @@ from crossx.types import CriticOutput
 
 
 def relative_distance(cosine: Tensor, least_cosine: float) -> Tensor:
-    """Cosine distance as a share of the largest one that there is.
+    """Cosine distance as a share of the largest possible one.
 
     For unit vectors and a least cosine of -1 it is a quarter of the squared Euclidean distance.
 
@@ -18,13 +18,13 @@ def relative_distance(cosine: Tensor, least_cosine: float) -> Tensor:
         least_cosine: In [-1, 1).
 
     Returns:
-        (...) in [0, 1]: 0 in one place, 1 at the least cosine.
+        (...) in [0, 1]: 0 for equal directions, 1 at the least cosine.
     """
     return ((1 - full_precision(cosine)) / (1 - least_cosine)).clamp(0, 1)
 
 
 class DistanceCritic(PairCritic):
-    """The distance between the photo and the sketch of a pair; it needs no classes."""
+    """The distance between the photo and the sketch of a pair; no classes are needed."""
 
     bounded_cosine = True
 

@@ -1,4 +1,4 @@
-"""A pair is hard when the teachers' last layers, put on the encoders, give other classes than the teachers."""
+"""A pair is hard when the teachers' last layers, applied to its embeddings, predict other classes than the teachers."""
 
 import math
 
@@ -17,8 +17,8 @@ def posterior_divergence(p: Tensor, q: Tensor) -> Tensor:
     """Jensen-Shannon divergence of two distributions, row by row, as a share of its largest value, log 2.
 
     Args:
-        p: Rows sum to 1, (B, U); zeros are legal.
-        q: The same.
+        p: Rows sum to 1, (B, U); may contain zeros.
+        q: Rows sum to 1, (B, U); may contain zeros.
 
     Returns:
         (B,) in [0, 1], symmetric, with finite gradients to both sides.
@@ -31,21 +31,21 @@ def posterior_divergence(p: Tensor, q: Tensor) -> Tensor:
 
 
 class LastLayerCritic(PairCritic):
-    """The published critic of CrossX-DFL (arXiv 2303.07775): class scores W f + b, without any bound.
+    """The published critic of CrossX-DFL (arXiv 2303.07775): class scores W f + b, unbounded.
 
-    f is an embedding before it is brought to unit length, W and b are the last layer of the modality's teacher. The
+    f is an embedding before it is scaled to unit length; W and b are the last layer of the modality's teacher. The
     `class_nll` is the cross-entropy of the scores to the teacher's most likely class, for
     `AdversarialLoss(form="published")`; the `hardness` is the Jensen-Shannon divergence to the teacher's posterior,
     as a share of log 2. Both are means over the two images of a pair.
 
-    It is there for comparisons: the scores mean something only where the encoders learn in the teachers' feature space,
-    and cosines do not see the length that this critic sees.
+    For comparisons: the scores are meaningful only where the encoders learn in the teachers' feature space, and they
+    depend on the length of an embedding, which retrieval by cosine ignores.
 
     Args:
-        space: The encoders' space; its embeddings are as long as the teachers' features.
+        space: The encoders' space.
 
     Raises:
-        InputError: When they are not.
+        InputError: When embeddings are not as long as the teachers' features.
     """
 
     scores_classes = True

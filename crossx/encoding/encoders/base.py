@@ -1,4 +1,4 @@
-"""What an encoder (the student) is: image of one modality to a unit vector."""
+"""The base classes of encoders (the students), which map images of one modality to unit vectors."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ NetworkFactory = Callable[[], Network]
 
 
 class EmbeddingHead(nn.Sequential):
-    """Features to an embedding: linear, or with one hidden layer.
+    """Head that maps features to an embedding: linear, or with one hidden layer.
 
     Args:
         num_features: F.
@@ -33,7 +33,7 @@ class EmbeddingHead(nn.Sequential):
         must_be_in("encoder.dim", dim, "[1, inf)")
         must_be_in("encoder.hidden", hidden, "[0, inf)")
         if hidden:
-            # The normalisation brings teachers of any scale to one scale, whatever they were trained with.
+            # The normalisation makes the head independent of the scale of a teacher's features.
             layers = [nn.LayerNorm(num_features), nn.Linear(num_features, hidden), nn.GELU(), nn.Linear(hidden, dim)]
         else:
             layers = [nn.LayerNorm(num_features), nn.Linear(num_features, dim)]
@@ -41,7 +41,7 @@ class EmbeddingHead(nn.Sequential):
 
 
 class Encoder(nn.Module, ABC):
-    """Image to unit vector.
+    """Network that maps an image to a unit vector.
 
     A subclass takes `teachers` and `modality` as the first arguments of its constructor, and is complete after it.
 
@@ -54,7 +54,7 @@ class Encoder(nn.Module, ABC):
         trains_wholly: Whether every coordinate of the embedding has trainable parameters.
         least_cosine: The smallest cosine that two embeddings can have; 0 where no coordinate is negative.
         temperature: Divides the teacher's logits where its posterior is a part of the embedding, and in the soft labels
-            that the encoder learns from: other labels would teach the rest of the embedding to take that part back.
+            that the encoder learns from: with other labels the rest of the embedding would learn to undo that part.
     """
 
     predicts_features = False
@@ -68,7 +68,7 @@ class Encoder(nn.Module, ABC):
         self.dim = dim
 
     def check_partner(self, other: "Encoder") -> None:
-        """Refuse an encoder of the other modality that does not embed into this one's space; both are asked.
+        """Refuse an encoder of the other modality that does not embed into this one's space; called on both encoders.
 
         Args:
             other: The other encoder.
@@ -97,11 +97,11 @@ class Encoder(nn.Module, ABC):
         """
 
     def embed_for_critic(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
-        """Embed images for a critic, which may need less than all of it; by default the same as `embed`."""
+        """Embed images for a critic, which may need less than the whole embedding; the same as `embed` by default."""
         return self.embed(images, teacher)
 
     def forward(self, images: Tensor, teacher: TeacherOutput | None = None) -> Tensor:
-        """Images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32."""
+        """Map images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32."""
         return self.embed(images, teacher).unit
 
 
@@ -116,9 +116,9 @@ class BackboneEncoder(Encoder):
         teachers: Both teachers.
         modality: Modality of the images.
         network: Factory of a backbone without classifier, such as `SmallResNet` or `TimmNetwork` with `num_classes: 0`.
-        input_size: Side in pixels that images are resized to; None for that of the teacher's input.
-        mean: Subtracted from each channel of an image in [0, 1]; None for the teacher's.
-        std: Divides each channel then; None for the teacher's.
+        input_size: Side in pixels that images are resized to; None for the side of the teacher's input.
+        mean: Subtracted from each channel of an image in [0, 1]; None for the teacher's mean.
+        std: Divides each channel afterwards; None for the teacher's standard deviation.
         dim: D.
 
     Raises:
@@ -150,6 +150,6 @@ class BackboneEncoder(Encoder):
         )
 
     def pooled(self, images: Tensor) -> Tensor:
-        """Images in [0, 1], (B, 3, H, W), to the network's own features."""
+        """Map images in [0, 1], (B, 3, H, W), to features of the network, (B, F)."""
         features: Tensor = self.network.pooled(self.preprocessing(images))
         return features

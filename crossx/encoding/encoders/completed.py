@@ -1,4 +1,4 @@
-"""Posterior matching where each teacher knows classes that the other does not."""
+"""Posterior matching for teachers with classes that the other teacher does not have."""
 
 import torch
 import torch.nn.functional as F
@@ -17,32 +17,32 @@ from crossx.teachers.teacher import FrozenTeacher
 from crossx.types import Modality, TeacherOutput
 
 _MOMENTUM = 0.95
-"""Momentum of the mean and variance of the other teacher's logits: generators change, but slowly."""
+"""Momentum of the mean and variance of the other teacher's logits: generators change slowly."""
 _EPSILON = 1e-5
-"""Added to a variance before the variance divides: a class with the same logit in all images tells nothing."""
+"""Added to a variance before the variance divides: a class with the same logit in all images carries no information."""
 
 
 class CompletedPosteriorEncoder(PosteriorEncoder):
-    """A `PosteriorEncoder` that estimates the classes that only the other teacher knows.
+    """A `PosteriorEncoder` that also estimates the classes of the other teacher alone (unknown classes).
 
-    Without an estimate a photo of a class that the photo teacher does not know has probability 0 of that class, and a
-    sketch of the class finds nothing. Here an unknown class c has the logit
+    Without an estimate, a photo of a class that the photo teacher does not have gets probability 0 of that class, and a
+    sketch of the class cannot find the photo. Here an unknown class c has the logit
 
         prior_logit + log softmax_c(similarity_weight * cos(z, W_c) + other_weight * r_c)
 
     beside the known classes' logits less their mean, where the softmax is over the unknown classes. All classes share
-    one softmax, so an image counts as unknown the more, the less it looks like the known classes. Two things tell
-    which unknown class:
+    one softmax, so the less certain the known classes are, the more probable the unknown classes become. The estimate
+    among the unknown classes has two sources:
 
     - the teacher's own logits: z are its logits of the shared classes, and W_c (`class_similarity`) are the cosines,
       in the last layer of the other teacher, between c and the shared classes; both less their mean.
     - the other teacher's logits of this image of the wrong modality, r, each standardised by its mean and variance
       over the synthetic images of this modality (`other_statistics`). A photo classifier puts nearly every sketch into
-      a few classes; which class gets more than it usually does depends on the drawing. (The statistics take the place
-      of those of adaptive batch normalisation, arXiv 1603.04779, and need no real image.)
+      a few classes; which classes get more than their mean depends on the drawing. (The statistics replace those of
+      adaptive batch normalisation, arXiv 1603.04779, and need no real image.)
 
     The statistics are updated while the encoder trains and are in its checkpoint; before the first training batch r is
-    0. So a checkpoint that was trained with `other_weight` 0 cannot be measured with more, nor the reverse.
+    0. So a checkpoint trained with `other_weight` 0 cannot be evaluated with a positive one, nor the reverse.
 
     Args:
         teachers: Both teachers.
@@ -51,7 +51,7 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
         similarity_weight: Weight of the similarity to the shared classes, >= 0.
         other_weight: Weight of the other teacher's logits, >= 0; with 0 the other teacher is not run.
         share: See `PosteriorEncoder`.
-        temperature: See `PosteriorEncoder`; it divides the estimated logits, too.
+        temperature: See `PosteriorEncoder`; divides the estimated logits, too.
         dim: See `PosteriorEncoder`.
         hidden: See `PosteriorEncoder`.
 
@@ -93,7 +93,7 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
         weight = full_precision(weight.detach().cpu())
         rows = F.normalize(weight - weight.mean(0), dim=1)
         of_unknown, of_shared = (rows[vocabulary.teacher_target(classes, other)] for classes in (unknown, shared))
-        # They belong to the teachers' files and not to the checkpoint.
+        # Not persistent: all three follow from the teachers' files.
         self.register_buffer("unknown_classes", unknown, persistent=False)
         self.register_buffer("class_similarity", _direction(of_unknown @ of_shared.T), persistent=False)
         self.register_buffer("other_index", vocabulary.teacher_target(unknown, other), persistent=False)

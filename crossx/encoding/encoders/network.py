@@ -1,4 +1,4 @@
-"""An encoder with a network of its own."""
+"""Encoder with a network of its own, trained from the start."""
 
 from torch import Tensor
 
@@ -9,15 +9,15 @@ from crossx.types import Modality, TeacherOutput
 
 
 class NetworkEncoder(BackboneEncoder):
-    """A network of its own, started at random or from weights of timm, and a head.
+    """A head on a network of its own, which starts at random or from weights of timm.
 
     Args:
         teachers: Both teachers.
         modality: Modality of the images.
         network: Factory of a backbone without classifier, such as `SmallResNet` or `TimmNetwork` with `num_classes: 0`.
-        input_size: Side in pixels that images are resized to; None for that of the teacher's input.
-        mean: Subtracted from each channel of an image in [0, 1]; None for the teacher's.
-        std: Divides each channel then; None for the teacher's.
+        input_size: Side in pixels that images are resized to; None for the side of the teacher's input.
+        mean: Subtracted from each channel of an image in [0, 1]; None for the teacher's mean.
+        std: Divides each channel afterwards; None for the teacher's standard deviation.
         dim: D.
         hidden: Width of the head's hidden layer; 0 for a linear head.
 
@@ -40,5 +40,5 @@ class NetworkEncoder(BackboneEncoder):
         self.head = EmbeddingHead(self.network.num_features, dim, hidden)
 
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
-        """Run network and head."""
+        """Embed images by network and head."""
         return Embedding(self.head(self.pooled(images)))

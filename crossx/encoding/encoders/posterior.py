@@ -1,4 +1,4 @@
-"""Posterior matching as an encoder, and what a trained head adds to it."""
+"""Encoder that embeds by the teacher's posterior and a trained head."""
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ from crossx.types import MODALITIES, Modality, TeacherOutput
 def posterior_vector(posterior: Tensor, modality: Modality) -> Tensor:
     """Turn a posterior into a unit vector.
 
-    What the posterior's length lacks stands on a coordinate that the other modality leaves 0, so that the cosine of a
+    A further coordinate, which is 0 in the other modality, fills the vector up to length 1, so that the cosine of a
     photo's and a sketch's vector is sum_c P(c | photo) P(c | sketch), the probability that both show the same class.
 
     Args:
@@ -29,7 +29,7 @@ def posterior_vector(posterior: Tensor, modality: Modality) -> Tensor:
         (B, U + 2) float32, rows of length 1.
     """
     posterior = full_precision(posterior)
-    # The floor keeps the gradient of the root finite where a teacher is entirely sure.
+    # The floor keeps the gradient of the root finite where a posterior is 1 for one class.
     rest = (1 - posterior.square().sum(1, keepdim=True)).clamp_min(1e-6).sqrt()
     nothing = torch.zeros_like(rest)
     own = [rest if m == modality else nothing for m in MODALITIES]
@@ -45,12 +45,12 @@ class PosteriorEncoder(FrozenTeacherEncoder):
     """The frozen teacher's posterior beside a trained head on its features, in one unit vector.
 
     With s the `share`, the cosine of a photo and a sketch is s times the probability that both show the same class
-    (`posterior_vector`) plus 1 - s times the cosine of the heads' unit vectors. Both sides of a module need it, with
-    one share and one length of the head. Only cosines between the modalities have this meaning: two photos whose class
-    the teacher is unsure of lie near each other whatever they show.
+    (`posterior_vector`) plus 1 - s times the cosine of the heads' unit vectors. Both modalities
+    need such an encoder, with the same share and the same length of the head. Only cosines between the modalities have
+    this meaning: two photos of uncertain class lie near each other whatever they show.
 
     The posterior has no gradient, because it has no trainable parameters, and a critic gets the head's vector alone:
-    an adversary is to find images that are hard for the head, and not images that make the teacher unsure.
+    generators are to find images that are hard for the head, and not images that make the teacher unsure.
 
     Args:
         teachers: Both teachers.

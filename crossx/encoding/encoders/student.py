@@ -1,4 +1,4 @@
-"""A small network in the teacher's place."""
+"""Encoder with a small network in the teacher's place."""
 
 import torch
 from torch import Tensor, nn
@@ -14,26 +14,26 @@ from crossx.types import Modality, TeacherOutput
 class StudentEncoder(BackboneEncoder):
     """A network of its own that predicts its teacher's features, below the teacher's frozen last layer.
 
-    That is SimKD, "Knowledge Distillation with the Reused Teacher Classifier" (arXiv 2203.14001), for retrieval: the
-    posterior that the last layer gives for the predicted features becomes the embedding (`posterior_vector`). The
-    network and the linear map from its features to the teacher's start at random and learn, through
-    `FeatureDistillationLoss` and any objective of the embedding. The last layer stays in the teacher's file, as all of
-    the teacher does.
+    This is SimKD, "Knowledge Distillation with the Reused Teacher Classifier" (arXiv 2203.14001), for retrieval: the
+    last layer's posterior of the predicted features becomes the embedding (`posterior_vector`). The
+    network and the linear map from its features to the teacher's start at random and learn by
+    `FeatureDistillationLoss` and any objective of the embedding. The last layer stays in the teacher's file, like the
+    rest of the teacher.
 
     Args:
         teachers: Both teachers.
         modality: Modality of the images.
         network: Factory of a backbone without classifier, such as `SmallResNet` or `TimmNetwork` with `num_classes: 0`.
-        input_size: Side in pixels that images are resized to; None for that of the teacher's input.
-        mean: Subtracted from each channel of an image in [0, 1]; None for the teacher's.
-        std: Divides each channel then; None for the teacher's.
+        input_size: Side in pixels that images are resized to; None for the side of the teacher's input.
+        mean: Subtracted from each channel of an image in [0, 1]; None for the teacher's mean.
+        std: Divides each channel afterwards; None for the teacher's standard deviation.
 
     Raises:
         InputError: When the network has a classifier.
     """
 
     predicts_features = True
-    least_cosine = 0.0  # of posteriors
+    least_cosine = 0.0  # posteriors have no negative coordinate
 
     def __init__(
         self,
@@ -60,6 +60,6 @@ class StudentEncoder(BackboneEncoder):
         return Embedding(posterior_vector(posterior, self.modality), features=features)
 
     def predict_features(self, images: Tensor) -> Tensor:
-        """Images in [0, 1], (B, 3, H, W), to predicted features of the teacher, (B, F)."""
+        """Map images in [0, 1], (B, 3, H, W), to predicted features of the teacher, (B, F)."""
         features: Tensor = self.map(self.pooled(images))
         return features

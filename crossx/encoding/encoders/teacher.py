@@ -22,10 +22,10 @@ class TeacherEncoder(Encoder):
         modality: Modality of the images.
         dim: D.
         hidden: Width of the head's hidden layer; 0 for a linear head.
-        frozen_statistics: Keep the teacher's BatchNorm running statistics, in training too. They are of real images;
-            those of synthetic images drift away from them while the generators learn.
-        network_rate: The network's learning rate as a share of the head's, in (0, 1]: a low one forgets less of the
-            teacher's knowledge.
+        frozen_statistics: Keep the teacher's BatchNorm running statistics, in training too. They come from real images;
+            statistics of synthetic images drift away from them while the generators learn.
+        network_rate: Learning rate of the network as a share of the head's, in (0, 1]: a low rate forgets less of what
+            the teacher has learned.
 
     Raises:
         InputError: When a number is out of range.
@@ -53,7 +53,7 @@ class TeacherEncoder(Encoder):
         self.train(self.training)
 
     def relative_rates(self) -> list[tuple[nn.Module, float]]:
-        """Return the network with its rate."""
+        """Return the network with its share of the learning rate."""
         return [(self.network, self.network_rate)]
 
     def train(self, mode: bool = True) -> Self:
@@ -65,7 +65,7 @@ class TeacherEncoder(Encoder):
         return self
 
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
-        """Run network and head; the teacher's output is no use, because the network has learned since."""
+        """Embed images by network and head; the teacher's output is of no use, because the network learns."""
         return Embedding(self.head(self.network.pooled(self.preprocessing(images))))
 
 
@@ -83,13 +83,13 @@ class FrozenTeacherEncoder(Encoder):
         self.teacher = teachers.of(modality)
 
     def output(self, images: Tensor, teacher: TeacherOutput | None) -> TeacherOutput:
-        """Return the teacher's output on the images, and run the teacher only where its output is not known."""
+        """Return the teacher's output on the images; the teacher runs only where its output is not known."""
         output: TeacherOutput = self.teacher(images) if teacher is None else teacher
         return output
 
 
 class TeacherHeadEncoder(FrozenTeacherEncoder):
-    """A trained head on the frozen teacher's features: few parameters, little to forget, seconds to train.
+    """A trained head on the frozen teacher's features: few parameters, trained in seconds.
 
     Args:
         teachers: Both teachers.
@@ -106,5 +106,5 @@ class TeacherHeadEncoder(FrozenTeacherEncoder):
         self.head = EmbeddingHead(self.teacher.network.num_features, dim, hidden)
 
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
-        """Run the head on the teacher's features, which are known already for training pairs."""
+        """Embed images by the head on the teacher's features, which are known already for training pairs."""
         return Embedding(self.head(self.output(images, teacher).features))

@@ -1,4 +1,4 @@
-"""What a loss of the encoders is."""
+"""The base class of the encoders' losses, and a term of their objective."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from crossx.training.run_length import Length
 
 
 class EncodingLoss(nn.Module, ABC):
-    """A loss of the encoders; the mean of both directions, sketch to photo and photo to sketch.
+    """A loss of the encoders: the mean of both directions, sketch to photo and photo to sketch.
 
-    A loss that compares the pairs of a batch compares those of all processes together.
+    A loss that compares the pairs of a batch with each other compares the pairs of all processes.
 
     A loss that needs the teachers or the length of the embeddings takes `space: EmbeddingSpace` as the first argument
     of its constructor; the module fills it in. Parameters of a loss (heads, classifiers) are trained by the encoders'

@@ -1,4 +1,4 @@
-"""How far a student's distributions are from its teacher's."""
+"""Divergence of a student's distributions from its teacher's."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""An encoder's guess of its teacher's features is to be right."""
+"""Distance of predicted features to the teacher's features."""
 
 import torch
 from torch import Tensor
@@ -10,10 +10,10 @@ from crossx.encoding.losses.base import EncodingLoss
 
 
 class FeatureDistillationLoss(EncodingLoss):
-    """Feature distillation (FitNets, arXiv 1412.6550) of each teacher, for encoders that guess features.
+    """Feature distillation (FitNets, arXiv 1412.6550) of each teacher, for encoders that predict features.
 
-    `StudentEncoder` does. A posterior is a few numbers an image, features are hundreds: a network that starts at random
-    learns faster from them.
+    `StudentEncoder` is one. A posterior is a few numbers an image, features are hundreds: a network that starts at
+    random learns faster from features.
     """
 
     needs_features = True
@@ -21,12 +21,12 @@ class FeatureDistillationLoss(EncodingLoss):
     def forward(self, embeddings: PairEmbeddings) -> Tensor:
         """Return the mean of both modalities' squared error as a share of the features' mean square, >= 0.
 
-        1 is what guessing 0 costs, whatever scale a teacher's features have.
+        The value is 1 where all predictions are 0, whatever the scale of a teacher's features.
         """
         losses = []
         for pair in embeddings.features:
-            wanted = full_precision(pair.teacher.detach())
-            error = mean_over_processes((full_precision(pair.predicted) - wanted).square().mean())
-            size = mean_over_processes(wanted.square().mean())
+            features = full_precision(pair.teacher.detach())
+            error = mean_over_processes((full_precision(pair.predicted) - features).square().mean())
+            size = mean_over_processes(features.square().mean())
             losses.append(error / size.clamp_min(torch.finfo(size.dtype).tiny))
         return torch.stack(losses).mean()

@@ -1,4 +1,4 @@
-"""A sketch should find its own photo among many, and a photo its own sketch."""
+"""InfoNCE: a sketch finds its own photo among many, and a photo its own sketch."""
 
 import torch
 import torch.nn.functional as F
@@ -35,11 +35,11 @@ def info_nce(query: Tensor, keys: Tensor, query_class: Tensor, key_class: Tensor
 class InfoNCELoss(EncodingLoss):
     """Queue-based InfoNCE across modalities in both directions (MoCo, arXiv 1911.05722).
 
-    The negatives of a sketch are the other photos of its batch and the queued photos of earlier ones, without those to
-    whose images the teachers give the sketch's own class; likewise for a photo. There is no momentum encoder: queued
-    keys are as old as the queue is long, so keep it to a few dozen batches.
+    The negatives of a sketch are the other photos of its batch and the queued photos of earlier batches, except photos
+    that the photo teacher gives the sketch's own class; likewise for a photo. There is no momentum encoder: queued
+    keys are as old as the queue is long, so keep the queue to a few dozen batches.
 
-    In training mode each call feeds the queues (see `KeyQueue` for what a resume does to them).
+    In training mode each call feeds the queues, which a resume empties (`KeyQueue`).
 
     Args:
         temperature: Divides the cosines, > 0.

@@ -1,4 +1,4 @@
-"""What losses over all pairs of a batch share."""
+"""Similarity matrices, and means with weights, for losses over all pairs of a batch."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""An embedding keeps what a photo and a sketch of one thing have in common, and nothing that is in one alone."""
+"""Multi-view information bottleneck: an embedding keeps what a photo and a sketch of one object have in common."""
 
 import math
 from typing import Literal, get_args
@@ -38,13 +38,13 @@ def symmetric_divergence(mean: Tensor, deviation: Tensor, other_mean: Tensor, ot
 
 
 def information_loss(scores: Tensor, negative: Tensor, weight: Tensor, estimate: Estimate) -> Tensor:
-    """What is missing to the largest mutual information that the estimate can show, in both directions.
+    """Gap between the largest value of a mutual-information estimate and its value, in both directions.
 
     Args:
-        scores: Critic of every sketch (rows) with every photo (columns), (B, B); pairs are on the diagonal.
-        negative: Which of them are not of one class, (B, B) bool; the diagonal is not read.
-        weight: How much each pair counts, (B,) >= 0.
-        estimate: Which lower bound.
+        scores: Score of every sketch (rows) with every photo (columns), (B, B); pairs are on the diagonal.
+        negative: Which sketches and photos are of different classes, (B, B) bool; the diagonal is not read.
+        weight: Weight of each pair, (B,) >= 0.
+        estimate: The lower bound of the mutual information.
 
     Returns:
         Scalar >= 0 in nats.
@@ -60,24 +60,24 @@ def information_loss(scores: Tensor, negative: Tensor, weight: Tensor, estimate:
 
 
 def _linear(head: nn.Linear, vectors: Tensor) -> Tensor:
-    """A head in full precision, also where the trainer keeps its weights in half."""
+    """Apply a head in full precision, also where the trainer keeps its weights in half precision."""
     return F.linear(vectors, full_precision(head.weight), full_precision(head.bias))
 
 
 class MIBLoss(EncodingLoss):
-    """Multi-view information bottleneck (arXiv 2002.07017): photo and sketch are two views of one thing.
+    """Multi-view information bottleneck (arXiv 2002.07017): photo and sketch are two views of one object.
 
-    The loss is the missing mutual information of the two views' representations, plus beta times the symmetrised KL
-    divergence between their distributions, which drives out what only one view knows.
+    The loss is the `information_loss` of the two views' representations, plus beta times the symmetrised KL divergence
+    between their distributions, which removes what is in one view alone.
 
-    The reading for unit embeddings is ours. The paper's encoders give a normal distribution; here a linear head on the
-    embedding gives its mean and another one its standard deviations, a sample is drawn in training (the mean is taken
-    otherwise), and the critic is the cosine of two samples over a temperature, where the paper trains a network. Photos
-    and sketches share the heads, and the mean starts as the embedding itself: heads of their own could make up for
-    embeddings that lie apart, and retrieval compares the embeddings.
+    The form for unit embeddings is ours. The paper's encoders output a normal distribution; here one linear head on the
+    embedding gives the mean and another the standard deviations, a sample is drawn in training (otherwise the mean is
+    taken), and the score is the cosine of two samples over a temperature, where the paper trains a network. Photos and
+    sketches share the heads, and the mean starts as the embedding itself: separate heads could make up for embeddings
+    that lie apart, and retrieval compares the embeddings.
 
-    A pair counts as two views of one thing as far as the teachers give both images the same class, by
-    <sketch posterior, photo posterior>; images with the same most likely class are no negatives.
+    The weight of a pair is the probability that both images show the same class, <sketch posterior, photo posterior>;
+    images with the same most likely class are no negatives.
 
     Each process draws the noise of its own pairs, so two processes give the gradients of one with the double batch
     in distribution, not number by number.
@@ -86,7 +86,7 @@ class MIBLoss(EncodingLoss):
         space: The encoders' space.
         beta: Weight of the divergence, >= 0; the paper raises it from 1e-4 to 1e-3 and beyond.
         estimate: Lower bound of the mutual information.
-        temperature: Divides the critic's cosines, > 0.
+        temperature: Divides the cosines, > 0.
 
     Raises:
         InputError: When a number is out of range, or the estimate is unknown.
@@ -115,12 +115,12 @@ class MIBLoss(EncodingLoss):
             self.deviation.bias.fill_(math.log(math.expm1(0.5 / math.sqrt(dim))))
 
     def forward(self, embeddings: PairEmbeddings) -> Tensor:
-        """Return the missing information plus beta times the mean divergence of the pairs, >= 0 in nats."""
+        """Return `information_loss` plus beta times the mean divergence of the pairs, >= 0 in nats."""
         photo_posterior = gather(full_precision(embeddings.photo_posterior.detach()))
         sketch_posterior = gather(full_precision(embeddings.sketch_posterior.detach()))
         weight = (sketch_posterior * photo_posterior).sum(dim=1)
         negative = sketch_posterior.argmax(dim=1)[:, None] != photo_posterior.argmax(dim=1)[None, :]
-        # Heads run on a process's own pairs, because all processes must see one and the same noise.
+        # Heads run on a process's own pairs, so that all processes compare the same noisy samples.
         sketch_mean, sketch_deviation, sketch = self._view(embeddings.sketch)
         photo_mean, photo_deviation, photo = self._view(embeddings.photo)
         scores = similarity(F.normalize(sketch, dim=1), F.normalize(photo, dim=1)) / self.temperature
@@ -129,7 +129,7 @@ class MIBLoss(EncodingLoss):
         return information + self.beta * weighted_mean(divergence, weight)
 
     def _view(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean, deviation and sample of the pairs of all processes."""
+        """Return mean, deviation and sample of the images of all processes, (B, D) each."""
         with torch.autocast(vectors.device.type, enabled=False):
             vectors = full_precision(vectors)
             mean = _linear(self.mean, vectors)

@@ -1,4 +1,4 @@
-"""The cosine of a sketch and a photo should be the probability that both show the same class."""
+"""Posterior matching: the cosine of a sketch and a photo approaches the probability of a common class."""
 
 import torch
 from torch import Tensor
@@ -12,29 +12,29 @@ from crossx.encoding.losses.matrices import similarity
 
 
 def posterior_matching(query: Tensor, keys: Tensor, match: Tensor, temperature: float) -> Tensor:
-    """Cross-entropy between the keys that the teachers and those that the encoders put near each query.
+    """Cross-entropy of the encoders' ranking of the keys to the teachers', for each query.
 
     Args:
         query: Unit vectors, (B, D).
         keys: Unit vectors, (N, D).
         match: Probability that query i and key j show the same class, (B, N) in [0, 1].
-        temperature: Divides match and cosine before the softmax over the keys.
+        temperature: Divides match and cosine before the softmax over the keys, > 0.
 
     Returns:
-        Scalar >= 0 in nats, the mean over queries of - sum_j softmax_j(match_ij / T) log softmax_j(q_i . k_j / T). It
-        is least where each cosine is the match up to a constant of the query: the same ranking.
+        Scalar >= 0 in nats, the mean over queries of - sum_j softmax_j(match_ij / T) log softmax_j(q_i . k_j / T),
+        with its minimum where each cosine is the match up to a constant of the query: the same ranking.
     """
-    wanted = torch.softmax(full_precision(match) / temperature, dim=1)
-    found = torch.log_softmax(similarity(query, keys) / temperature, dim=1)
-    return -(wanted * found).sum(dim=1).mean()
+    teacher = torch.softmax(full_precision(match) / temperature, dim=1)
+    student = torch.log_softmax(similarity(query, keys) / temperature, dim=1)
+    return -(teacher * student).sum(dim=1).mean()
 
 
 class PosteriorMatchingLoss(EncodingLoss):
     """Posterior matching as an embedding: relational distillation (arXiv 1904.05068) across the two teachers.
 
-    The teachers say how likely a sketch and a photo show the same class, the sum over classes of P(c | sketch)
-    P(c | photo); the encoders' cosines are to rank the photos of a batch for each sketch as that does, and the sketches
-    for each photo. Unlike a contrast of positives with negatives it also says how far up an unsure photo belongs.
+    By the teachers, a sketch and a photo show the same class with probability sum_c P(c | sketch) P(c | photo). The
+    encoders' cosines learn to rank the photos of a batch for each sketch by this probability, and the sketches for each
+    photo. Unlike a contrast of positives with negatives, the loss also ranks photos whose class is uncertain.
 
     Args:
         temperature: Divides match and cosine, > 0.

@@ -1,4 +1,4 @@
-"""A sketch lies near the photos of its class, and at least a margin away from all others."""
+"""Contrastive loss: a sketch lies near the photos of its class, and at least a margin away from all others."""
 
 from torch import Tensor
 
@@ -15,7 +15,7 @@ def contrastive(sketch: Tensor, photo: Tensor, same: Tensor, margin: float) -> T
         sketch: Unit vectors, (B, D).
         photo: Unit vectors, (N, D).
         same: Which sketches and photos are of one class, (B, N) bool.
-        margin: Cosine distance that is enough between different classes.
+        margin: Cosine distance from which on different classes cost nothing, in (0, 2].
 
     Returns:
         Scalar in [0, 2 + margin]: the mean distance of the positives plus the mean violation of the negatives.
@@ -29,14 +29,14 @@ class SiameseLoss(EncodingLoss):
     """Contrastive loss with a margin ("Dimensionality Reduction by Learning an Invariant Mapping", CVPR 2006).
 
     With d = 1 - cosine of a sketch and a photo, all B x B cross-modal pairs of a batch count: d where both teachers'
-    most likely classes agree, max(0, margin - d) where they differ. Both kinds are averaged on their own, so that the
-    many negatives do not outweigh the few positives. The paper squares both parts; without squares a pair's pull does
-    not fade before it has arrived. The loss is the same in both directions.
+    most likely classes agree, max(0, margin - d) where they differ. Positives and negatives are averaged separately, so
+    that the many negatives do not outweigh the few positives. The paper squares both parts; without squares the
+    gradient of a positive pair does not fade as its distance does. The loss is the same in both directions.
 
-    (pytorch-metric-learning's own gives a batch of one pair no graph to the photos, for which DDP waits in vain.)
+    (The loss of pytorch-metric-learning gives the photos of a batch of one pair no gradient, which DDP waits for.)
 
     Args:
-        margin: Cosine distance that is enough between different classes, in (0, 2]: 1 is a right angle.
+        margin: Cosine distance from which on different classes cost nothing, in (0, 2]: 1 is a right angle.
 
     Raises:
         InputError: When the margin is out of range.

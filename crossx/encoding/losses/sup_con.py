@@ -1,4 +1,4 @@
-"""A sketch should lie near all photos of its class, and a photo near all sketches of its class."""
+"""Supervised contrast: a sketch lies near all photos of its class, and a photo near all sketches of its class."""
 
 import torch
 from torch import Tensor
@@ -12,12 +12,12 @@ from crossx.encoding.losses.matrices import similarity
 
 
 def sup_con(query: Tensor, keys: Tensor, weight: Tensor, temperature: float) -> Tensor:
-    """Supervised contrast with weighted positives.
+    """Supervised contrastive loss with weighted positives.
 
     Args:
         query: Unit vectors, (B, D).
         keys: Unit vectors, (N, D).
-        weight: How much key j is a positive of query i, (B, N) >= 0.
+        weight: Weight of key j as a positive of query i, (B, N) >= 0.
         temperature: Divides the cosines.
 
     Returns:
@@ -32,15 +32,15 @@ def sup_con(query: Tensor, keys: Tensor, weight: Tensor, temperature: float) -> 
 class SupConLoss(EncodingLoss):
     """Supervised contrastive loss across modalities in both directions (arXiv 2004.11362).
 
-    The labels are the teachers' posteriors. With soft positives a sketch and a photo are positives as far as the
-    teachers give both the same class, w = <sketch posterior, photo posterior>, which needs no pairs that agree.
+    The labels are the teachers' posteriors. With soft positives, a sketch and a photo are positives with the weight
+    w = <sketch posterior, photo posterior>, the probability that both show the same class, so no pairs need agree.
 
     Args:
         temperature: Divides the cosines, > 0.
         soft: Weight positives by the product of the posteriors; otherwise by 1 for the same most likely class and
             0 for another.
-        sharpness: Power of the soft weights, > 0. Above 1, pairs that both teachers are sure of count for more:
-            unsure teachers give every pair some weight, and the many wrong pairs then outweigh the few right ones.
+        sharpness: Power of the soft weights, > 0. Above 1, pairs that both teachers are sure of count for more: unsure
+            teachers give every pair some weight, and the many wrong pairs then outweigh the few right pairs.
 
     Raises:
         InputError: When the temperature or the sharpness is not positive.
@@ -67,7 +67,7 @@ class SupConLoss(EncodingLoss):
         return (to_photo + to_sketch) / 2
 
     def _weight(self, sketch_posterior: Tensor, photo_posterior: Tensor) -> Tensor:
-        """How much photo j is a positive of sketch i, (B, B)."""
+        """Return the weight of photo j as a positive of sketch i, (B, B)."""
         if self.soft:
             return similarity(sketch_posterior, photo_posterior) ** self.sharpness
         same = sketch_posterior.argmax(dim=1)[:, None] == photo_posterior.argmax(dim=1)[None, :]

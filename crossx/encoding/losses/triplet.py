@@ -1,4 +1,4 @@
-"""A sketch lies nearer to the photos of its class than to others, and a photo nearer to the sketches of its class."""
+"""Triplet loss: an image lies nearer to the other modality's images of its class than to those of other classes."""
 
 from typing import Literal, get_args
 
@@ -15,22 +15,22 @@ from crossx.encoding.embeddings import PairEmbeddings
 from crossx.encoding.losses.base import EncodingLoss
 
 Mining = Literal["all", "semi_hard", "hard"]
-"""`all`: every triplet that violates the margin. `semi_hard`: those of them whose negative is still farther away than
-the positive. `hard`: one triplet an anchor, its farthest positive and its nearest negative."""
+"""`all`: every triplet that violates the margin. `semi_hard`: of these triplets, those whose negative is farther away
+than the positive. `hard`: one triplet an anchor, its farthest positive and its nearest negative."""
 
 
 class TripletLoss(EncodingLoss):
     """Triplet loss across modalities in both directions (FaceNet, arXiv 1503.03832; hard mining: arXiv 1703.07737).
 
-    An anchor is a sketch and its positives and negatives are photos, and the other way round. Photos of the class that
-    the sketch's teacher finds most likely, by their own teacher, are positives, all others negatives. A triplet's loss
-    is max(0, margin + cosine of the negative - cosine of the positive).
+    An anchor is a sketch and its positives and negatives are photos, and the other way round. Positives are the photos
+    whose most likely class is the sketch's most likely class; all other photos are negatives. A triplet's loss is
+    max(0, margin + cosine of the negative - cosine of the positive).
 
-    `all` and `semi_hard` list the B x B x B triplets (of all processes together with `global`): some GiB at B = 1024.
-    `hard` holds B x B; it takes every anchor's extremes, so wrong labels of unsure teachers weigh most there.
+    `all` and `semi_hard` list the B x B x B triplets of the pairs of all processes: some GiB at B = 1024. `hard` holds
+    B x B values; it takes every anchor's extremes, so it suffers most from wrong labels of unsure teachers.
 
     Args:
-        margin: Difference of cosines that is asked for, in (0, 2].
+        margin: Difference of cosines from which on a triplet costs nothing, in (0, 2].
         mining: Which triplets count.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Generators (the paper says estimators): one latent gives a photo and a sketch."""
+"""Generators (estimators in the paper): one latent gives a photo and a sketch."""
 
 from crossx.reconstruction.generators.base import Generator, GeneratorFactory
 from crossx.reconstruction.generators.files import load_generators, save_generators

@@ -123,7 +123,7 @@ class DeepUpsamplingGenerator(Generator):
 def _images(start: Tensor, body: nn.Module) -> Tensor:
     """Feature maps at the lowest resolution to images in [0, 1], one channel repeated."""
     # channels_last: convolutions are a fifth faster, and teachers want it anyway.
-    # float() first: a sigmoid in bfloat16 knows only 128 grey levels near white.
+    # float() first: a sigmoid in bfloat16 has only 128 grey levels near white.
     images: Tensor = body(start.contiguous(memory_format=torch.channels_last)).float().sigmoid()
     return images.expand(-1, 3, -1, -1)
 

@@ -31,7 +31,7 @@ class ClassAlignmentLoss(ReconstructionLoss):
 
     The paper's code has a one-sided KL with the sketch held fixed, `OneSidedAlignmentLoss`; this is the symmetric,
     bounded form, so that both generators move. It compares the posteriors renormalised over the shared classes: a
-    teacher cannot be blamed for a class that the other does not know.
+    class of one teacher alone cannot count against the other.
     """
 
     def forward(self, reconstruction: Reconstruction) -> Tensor:

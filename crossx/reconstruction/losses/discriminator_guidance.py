@@ -13,12 +13,12 @@ from crossx.types import MODALITIES
 class DiscriminatorGuidanceLoss(ReconstructionLoss):
     """Modality guidance by a frozen photo/sketch classifier (L_modality of CrossX-DFL, arXiv 2303.07775).
 
-    Somebody has to have trained that classifier on photos and sketches, of whatever classes (the config
+    That classifier has to be trained beforehand on photos and sketches, of whatever classes (the config
     `teachers/shapes_modality.yaml` does it); `StatisticsGuidanceLoss` does without. It stays frozen and out of
     checkpoints, which name it by its hash.
 
     Args:
-        discriminator: Where it is read from: a `.safetensors` file with its card, or a `.yaml` card that names its
+        discriminator: File of the classifier: a `.safetensors` file with its card, or a `.yaml` card that names its
             weights. Its classes are `photo` and `sketch`.
 
     Raises:
@@ -31,9 +31,9 @@ class DiscriminatorGuidanceLoss(ReconstructionLoss):
         classes = self.discriminator.card.classes
         if set(classes) != set(MODALITIES):
             raise InputError(
-                f"discriminator: {discriminator!r} has the {len(classes)} classes {', '.join(classes[:3])}"
-                f"{', ...' if len(classes) > 3 else ''} by its card; legal is a classifier of photo and sketch, such "
-                "as teachers/shapes_modality.yaml trains"
+                "discriminator: must have the classes photo and sketch, as from teachers/shapes_modality.yaml, got "
+                f"{len(classes)} classes {', '.join(classes[:3])}{', ...' if len(classes) > 3 else ''} in "
+                f"{discriminator!r}"
             )
 
     def forward(self, reconstruction: Reconstruction) -> Tensor:

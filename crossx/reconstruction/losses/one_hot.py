@@ -1,4 +1,4 @@
-"""Teachers should be sure of the class of each image."""
+"""One-hot loss: each image should get one sure class from its teacher."""
 
 from typing import Literal, get_args
 

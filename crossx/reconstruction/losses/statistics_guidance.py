@@ -13,7 +13,7 @@ from crossx.teachers.pair import TeacherPair
 from crossx.types import MODALITIES, LayerStatistics
 
 _EPSILON = 1e-5
-"""That of BatchNorm: a channel whose variance is far below it is silent in the network too."""
+"""The epsilon of BatchNorm: a channel whose variance is far below it has no effect in the network either."""
 
 
 def bhattacharyya(mean: Tensor, var: Tensor, other_mean: Tensor, other_var: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ def statistics_misfit(statistics: Sequence[LayerStatistics], layers: int) -> Ten
 class StatisticsGuidanceLoss(ReconstructionLoss):
     """Modality guidance without a discriminator: each modality should fit its own teacher better than the other's.
 
-    CrossX-DFL (arXiv 2303.07775) asks a classifier of photos and sketches, which has to be trained on data of both.
+    CrossX-DFL (arXiv 2303.07775) uses a classifier of photos and sketches, which has to be trained on data of both.
     The BatchNorm layers of the two teachers hold statistics of photos and of sketches, which is enough to tell them
     apart: a batch's `statistics_misfit` to its own teacher, as a share of the sum of its misfits to both, is below 1/2
     where the batch looks more like its own modality. The share is the logistic function of the difference of the

@@ -1,4 +1,4 @@
-"""What is measured of a training batch, as pure functions: how varied, how evenly used, how well paired, how moved."""
+"""Measures of a training batch as pure functions: variety, use of classes, agreement of pairs, gradients."""
 
 from collections.abc import Iterable
 
@@ -13,16 +13,16 @@ FloatArray = npt.NDArray[np.floating]
 
 
 def class_counts(predicted: Tensor, classes: int) -> Tensor:
-    """How many images of each class there are, (B,) int64 to (classes,) float32."""
+    """Count the images of each class, (B,) int64 to (classes,) float32."""
     ones = torch.ones(len(predicted), device=predicted.device)
     return ones.new_zeros(classes).index_add(0, predicted, ones)
 
 
 def class_spread(features: Tensor, predicted: Tensor, classes: int) -> Tensor:
-    """How far apart images of one class lie, in units of how far apart the classes lie.
+    """Distance between images of one class, in units of the distance between classes.
 
-    Both are root mean square distances in a teacher's feature space. Where the classes lie closer together than a
-    quarter of the features' own length, or there is only one class, that quarter is the unit.
+    Both are root mean square distances in a teacher's feature space. Where the distance between classes is below a
+    quarter of the features' length, or there is only one class, that quarter is the unit.
 
     Args:
         features: (B, F).
@@ -66,17 +66,19 @@ def within_class_distance(features: Tensor, predicted: Tensor) -> Tensor:
 
 
 def pair_correlation(photo_logits: Tensor, sketch_logits: Tensor) -> Tensor:
-    """Correlation over pairs between what the two teachers say.
+    """Correlation over pairs between the log-posteriors of the two teachers.
 
-    Each class's log-posterior is centred over the batch, so that classes that are common on both sides do not count as
-    agreement. The share of pairs with one class on both sides says the same with several times the noise.
+    Each class's log-posterior is centred over the batch, so that classes that are frequent in both modalities do not
+    count as agreement. The share of pairs with one class in both modalities measures the same with several times the
+    noise.
 
     Args:
         photo_logits: The photo teacher's logits of the shared classes, (B, S).
         sketch_logits: The sketch teacher's logits of the same classes, (B, S).
 
     Returns:
-        Scalar in [-1, 1]; 0 in expectation for pairs put together at random, and where a side does not vary.
+        Scalar in [-1, 1]; 0 in expectation for photos and sketches paired at random, and where a modality does not
+        vary.
     """
     photo, sketch = (torch.log_softmax(full_precision(x), dim=1) for x in (photo_logits, sketch_logits))
     photo, sketch = photo - photo.mean(0), sketch - sketch.mean(0)
@@ -84,26 +86,26 @@ def pair_correlation(photo_logits: Tensor, sketch_logits: Tensor) -> Tensor:
     return (photo * sketch).sum() / scale.clamp_min(torch.finfo(scale.dtype).tiny)
 
 
-def grip(disagreement: Tensor, gradient: Tensor) -> Tensor:
-    """How much an adversarial term can still turn the embeddings of the pairs that it counts.
+def gradient_factor(hardness: Tensor, gradient: Tensor) -> Tensor:
+    """Gradient that a cosine distance leaves an adversarial term, as a share of the largest one.
 
-    A disagreement d is half the cosine distance of two unit vectors, whose derivative with respect to their angle is
-    sqrt(d (1 - d)): none at either bound.
+    A hardness h is half the cosine distance of two unit vectors, whose derivative with respect to their angle is
+    sqrt(h (1 - h)): none at either bound. The formula holds for no other hardness.
 
     Args:
-        disagreement: (B,) in [0, 1].
-        gradient: The loss's gradient with respect to it, (B,); 0 for pairs that do not count.
+        hardness: (B,) in [0, 1].
+        gradient: The loss's gradient with respect to the hardness, (B,); 0 for pairs that do not count.
 
     Returns:
-        Scalar in [0, 1]: the mean of 2 sqrt(d (1 - d)), weighted by the size of the gradient; 0 when no pair counts.
+        Scalar in [0, 1]: the mean of 2 sqrt(h (1 - h)), weighted by the size of the gradient; 0 when no pair counts.
     """
     weight = full_precision(gradient).abs()
-    turn = 2 * (full_precision(disagreement).clamp(0, 1) * (1 - full_precision(disagreement)).clamp(0, 1)).sqrt()
+    turn = 2 * (full_precision(hardness).clamp(0, 1) * (1 - full_precision(hardness)).clamp(0, 1)).sqrt()
     return (weight * turn).sum() / weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)
 
 
 def gradient_size(parameters: Iterable[torch.nn.Parameter]) -> Tensor:
-    """Root mean square of a gradient's elements, over the parameters that learn; 0 where none has a gradient."""
+    """Root mean square of the gradient's elements, over trainable parameters; 0 where no parameter has a gradient."""
     learning = [p for p in parameters if p.requires_grad]
     gradients = [p.grad for p in learning if p.grad is not None]
     if not gradients:
@@ -114,14 +116,14 @@ def gradient_size(parameters: Iterable[torch.nn.Parameter]) -> Tensor:
 
 
 def class_use(counts: FloatArray, known: int) -> float:
-    """How evenly classes are used: the entropy of their use as a share of its maximum.
+    """Evenness of the predicted classes: the entropy of their counts as a share of its maximum.
 
     Args:
         counts: Images of each class, (U,); 0 for classes that the teacher does not know.
-        known: Number of classes that it knows.
+        known: Number of classes that the teacher knows.
 
     Returns:
-        In [0, 1]: 0 when all images are of one class, 1 when all classes are used alike; 1 where there is no choice.
+        In [0, 1]: 0 when all images are of one class, 1 when all classes are equally frequent, or only one is possible.
     """
     total = counts.sum()
     most = np.log(min(known, total)) if total > 0 else 0.0
@@ -132,7 +134,7 @@ def class_use(counts: FloatArray, known: int) -> float:
 
 
 def chance_agreement(photo_counts: FloatArray, sketch_counts: FloatArray) -> float:
-    """Share of pairs that would be of one class if photos and sketches with these classes were paired at random."""
+    """Share of pairs with one class if photos and sketches with these counts of classes were paired at random."""
     return float((photo_counts * sketch_counts).sum() / max(photo_counts.sum() * sketch_counts.sum(), 1))
 
 

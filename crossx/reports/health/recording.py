@@ -1,6 +1,5 @@
-"""What a training step shows of itself without a further pass through any network, and the last steps of a phase."""
+"""Measures of a training step that cost no further pass through any network."""
 
-from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,79 +8,71 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from crossx.reconstruction.losses.base import Reconstruction
-from crossx.reports.health.measures import FloatArray, class_counts, class_spread, grip, pair_correlation
+from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
+from crossx.reports.health.measures import FloatArray, class_counts, class_spread, gradient_factor, pair_correlation
 from crossx.teachers.pair import TeacherPair
 from crossx.training.objective import WeightedObjective
 from crossx.types import MODALITIES, PairBatch
 
 
 class Step:
-    """What one training step shows of itself.
+    """Measures of one training step.
 
     Args:
-        phase: Prefix of its logs.
-        number: Batches done after it.
-        pairs: The pairs that it learns from; those that it makes are found out.
+        phase: Prefix of the step's logs.
+        number: Batches done, this one included.
+        pairs: The pairs that the encoders learn from; pairs of a generator step come with its objective.
+        bounded_cosine: Whether the hardness of a pair is half a cosine distance; see `gradient_factor`.
     """
 
-    def __init__(self, phase: str = "train", number: int = 0, pairs: PairBatch | None = None) -> None:
-        self.phase, self.number, self.pairs = phase, number, pairs
+    def __init__(
+        self, phase: str = "train", number: int = 0, pairs: PairBatch | None = None, bounded_cosine: bool = False
+    ) -> None:
+        self.phase, self.number, self.pairs, self.bounded_cosine = phase, number, pairs, bounded_cosine
         self.values: dict[str, Tensor] = {}
         self._handles: list[RemovableHandle] = []
 
-    def listen(self, objectives: Iterable[WeightedObjective[Any]]) -> None:
-        """Hear what the objectives are told and what they say."""
-        self._handles = [objective.register_forward_hook(self._hear) for objective in objectives]
+    def attach_hooks(self, objectives: Iterable[WeightedObjective[Any]]) -> None:
+        """Record inputs and values of the objectives from now on."""
+        self._handles = [objective.register_forward_hook(self._record) for objective in objectives]
 
-    def hang_up(self) -> None:
-        """Listen no more."""
+    def remove_hooks(self) -> None:
+        """Record nothing more."""
         while self._handles:
             self._handles.pop().remove()
 
-    def _hear(self, objective: nn.Module, inputs: tuple[Any, ...], output: tuple[Tensor, dict[str, Tensor]]) -> None:
+    def _record(self, objective: nn.Module, inputs: tuple[Any, ...], output: tuple[Tensor, dict[str, Tensor]]) -> None:
         self.values.update({f"{self.phase}/{name}": value for name, value in output[1].items()})
-        if isinstance(inputs[0], Reconstruction):
+        if isinstance(objective, WeightedObjective) and isinstance(inputs[0], Reconstruction):
             self.pairs = inputs[0].pairs
-            if inputs[0].critic is not None:
-                self._watch(inputs[0].critic.hardness)
+            for name, weight in objective.active(inputs[1]).items():
+                if weight > 0:  # before all ramps have begun, terms are evaluated with a weight of 0
+                    self._record_adversary(objective.losses[name], inputs[0])
 
-    def _watch(self, disagreement: Tensor) -> None:
-        known = disagreement.detach()
-        self.values["disagreement"] = known.mean()
-        self.values["grip"] = known.new_zeros(())  # as long as no gradient comes back
-        if disagreement.requires_grad:
-            disagreement.register_hook(  # type: ignore[no-untyped-call]  # torch's
-                lambda gradient: self.values.update(grip=grip(known, gradient))
-            )
+    def _record_adversary(self, loss: nn.Module, reconstruction: Reconstruction) -> None:
+        """Record the critic's output that a loss reads, and the gradient that comes back to it."""
+        if not isinstance(loss, ReconstructionLoss) or not loss.needs_critic:
+            return
+        critic, published = reconstruction.critic, loss.needs_class_nll
+        read = None if critic is None else critic.class_nll if published else critic.hardness
+        if read is None:
+            return
+        known, cosine = read.detach(), self.bounded_cosine and not published
+        self.values["class_nll" if published else "hardness"] = known.mean()
 
+        def record_gradient(gradient: Tensor) -> None:
+            self.values["adversarial_pairs"] = (gradient != 0).float().mean()
+            if cosine:
+                self.values["gradient_factor"] = gradient_factor(known, gradient)
 
-class Phase:
-    """The last steps of a phase.
-
-    Args:
-        length: How many are kept.
-    """
-
-    def __init__(self, length: int) -> None:
-        self.steps = 0
-        self.first_gradient = 0.0
-        self._readings: deque[dict[str, FloatArray]] = deque(maxlen=length)
-
-    def add(self, reading: dict[str, FloatArray]) -> None:
-        """Add a step."""
-        self.steps += 1
-        self._readings.append(reading)
-
-    def last(self, name: str, least: int, most: int | None = None) -> FloatArray | None:
-        """A measure over the last steps that have it: at least `least`, else None; no more than `most` (`least`)."""
-        values = [reading[name] for reading in self._readings if name in reading][-(most or least) :]
-        return np.stack(values) if len(values) >= least else None
+        record_gradient(torch.zeros_like(known))  # the values as long as no gradient comes back
+        if read.requires_grad:
+            read.register_hook(record_gradient)  # type: ignore[no-untyped-call]  # torch's
 
 
 @torch.no_grad()
 def measure_pairs(pairs: PairBatch, teachers: TeacherPair) -> dict[str, Tensor]:
-    """What the teachers' answers say of a batch of pairs.
+    """Measure a batch of pairs by the teachers' outputs.
 
     Returns:
         `spread_*`, `counts_*` over the union and `known_*` (number of classes) of each modality, `agreement`, and with
@@ -103,7 +94,7 @@ def measure_pairs(pairs: PairBatch, teachers: TeacherPair) -> dict[str, Tensor]:
 
 
 def fetch(steps: list[dict[str, Tensor]]) -> list[dict[str, FloatArray]]:
-    """The same values on the CPU, all in one transfer a device."""
+    """Copy values to the CPU, in one transfer a device."""
     found: list[dict[str, FloatArray]] = [{} for _ in steps]
     by_device: dict[torch.device, list[tuple[int, str, Tensor]]] = {}
     for i, values in enumerate(steps):

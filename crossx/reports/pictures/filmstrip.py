@@ -1,4 +1,4 @@
-"""How the pictures of fixed latents change while a run learns, beside its retrieval."""
+"""Images of fixed latents over the steps of a run, beside the retrieval metric."""
 
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,15 @@ from PIL import Image
 from torch import Tensor
 
 from crossx.core.batches import take
-from crossx.core.errors import InputError
+from crossx.core.checks import must_be_in
 from crossx.core.tensor_files import atomic_path
+from crossx.reports.lookup import batch_size
 from crossx.reports.pictures.charts import curve_chart
-from crossx.reports.pictures.fixed import sample_fixed
-from crossx.reports.pictures.sheets import RIGHT, WRONG, Sheet, to_picture
-from crossx.reports.pictures.validations import AfterValidation
+from crossx.reports.pictures.sheets import AGREE, DISAGREE, RIGHT, WRONG, Sheet, to_picture
+from crossx.reports.validations import AfterValidation
+from crossx.teachers.vocabulary import Vocabulary
+from crossx.training.guided import TeacherGuided
+from crossx.types import PairBatch, Sampler
 
 _SIDE = 56
 _CURVE = 360
@@ -24,14 +27,14 @@ _METRIC = "val/map_all"
 class Filmstrip(AfterValidation):
     """Writes `filmstrip.png`: photo over sketch of fixed latents, a column a time, beside the curve of `val/map_all`.
 
-    Below each image stands the class that its teacher sees; green frames are pairs to which both teachers give the same
-    class. The strip is kept in checkpoints, so that a resumed run goes on with it. Only modules with generators have
-    one.
+    Below each image stands the class that its teacher predicts, with `=` and a green frame where both teachers predict
+    the same class of a pair, and with `x` and a red frame where they do not. The strip is kept in checkpoints, so that
+    a resumed run goes on with it. Only modules with generators have one.
 
     Args:
-        latents: Latents shown.
-        columns: Times shown at most. When a strip is full, every other time is dropped, and from then on every other
-            one is kept; the first and the newest one are always there.
+        latents: Number of latents shown, at least 1.
+        columns: Largest number of times shown, at least 2. When a strip is full, every other time is dropped, and from
+            then on every other time is kept; the first and the newest time are always shown.
 
     Raises:
         InputError: When a number is out of range.
@@ -39,10 +42,8 @@ class Filmstrip(AfterValidation):
 
     def __init__(self, latents: int = 4, columns: int = 12) -> None:
         super().__init__()
-        if latents < 1 or columns < 2:
-            raise InputError(
-                f"filmstrip.latents {latents} and columns {columns} are not legal; latents from 1, columns from 2"
-            )
+        must_be_in("filmstrip.latents", latents, "[1, inf)")
+        must_be_in("filmstrip.columns", columns, "[2, inf)")
         self.latents = latents
         self.columns = columns
         self._times = 0
@@ -62,25 +63,24 @@ class Filmstrip(AfterValidation):
         self._frames, self._curve = list(state_dict["frames"]), [(s, v) for s, v in state_dict["curve"]]
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show; the value of a full sanity check is where the curve starts."""
+        """Show the fit; the curve starts with the value of a full sanity check."""
         if trainer.sanity_checking and trainer.num_sanity_val_steps == float("inf") and trainer.global_step == 0:
             self._show(trainer, pl_module)
         super().on_validation_end(trainer, pl_module)
 
     def show(self, trainer: pl.Trainer, module: pl.LightningModule, folder: Path) -> None:
         """Add a time, and write the picture anew."""
-        if not hasattr(module, "sample"):
+        if not isinstance(module, Sampler) or not isinstance(module, TeacherGuided):
             return
         step, measured = trainer.global_step, trainer.callback_metrics.get(_METRIC)
         if measured is not None:
             self._curve = [*(point for point in self._curve if point[0] != step), (step, float(measured))]
-        self._add(self._frame(module, step, getattr(getattr(trainer, "datamodule", None), "batch_size", self.latents)))
+        pairs = self.fixed.at(step, module, max(batch_size(trainer), self.latents))
+        self._add(self._frame(take(pairs, slice(self.latents)), module.teachers.vocabulary, step))
         with atomic_path(folder / "filmstrip.png") as temporary:
             self._draw().save(temporary, format="PNG")
 
-    def _frame(self, module: Any, step: int, batch_size: int) -> dict[str, Any]:  # noqa: ANN401 - modules with generators
-        pairs = take(sample_fixed(module, max(batch_size, self.latents)), slice(self.latents))
-        vocabulary = module.teachers.vocabulary
+    def _frame(self, pairs: PairBatch, vocabulary: Vocabulary, step: int) -> dict[str, Any]:
         photo = vocabulary.union_posterior(pairs.photo_teacher.logits, "photo").argmax(1).tolist()
         sketch = vocabulary.union_posterior(pairs.sketch_teacher.logits, "sketch").argmax(1).tolist()
         return {
@@ -113,10 +113,11 @@ class Filmstrip(AfterValidation):
             sheet.draw.text((6 + column * sheet.cell[0], 8), str(frame["step"]), fill="black", font=sheet.font)
             for latent in range(self.latents):
                 names = [frame[f"{side}_classes"][latent] for side in ("photo", "sketch")]
-                colour = RIGHT if names[0] == names[1] else WRONG
+                agree = names[0] == names[1]
+                colour, sign = (RIGHT, AGREE) if agree else (WRONG, DISAGREE)
                 for row, side in enumerate(("photo", "sketch")):
                     image = frame[side][latent].float() / 255
-                    sheet.place(2 * latent + row, column, image, colour, [names[row]])
+                    sheet.place(2 * latent + row, column, image, colour, [f"{sign} {names[row]}"])
         strip = sheet.picture
         value = f" {self._curve[-1][1]:.3f}" if self._curve else ", not measured"
         title = f"{_METRIC}{value}, step {self._frames[-1]['step']} (left: photo over sketch)"

@@ -1,6 +1,7 @@
-"""The pairs on which the encoders disagree most, with what teachers and encoders see in them."""
+"""Sheets of the pairs whose two embeddings lie farthest apart, with the classes by teachers and encoders."""
 
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,18 @@ import torch
 from torch import Tensor
 
 from crossx.core.batches import concatenate, take
-from crossx.core.errors import InputError
-from crossx.encoding.prototypes import class_means, proxy_log_posterior
+from crossx.core.checks import must_be_in
+from crossx.encoding.prototypes import class_means, prototype_log_posterior
 from crossx.networks.batch_norm import eval_mode
-from crossx.reports.pictures.sheets import RIGHT, WRONG, Sheet
-from crossx.reports.pictures.validations import AfterValidation, step_name
+from crossx.reports.pictures.sheets import AGREE, DISAGREE, RIGHT, WRONG, Sheet
 from crossx.reports.run.tables import write_csv
+from crossx.reports.validations import AfterValidation, step_name
 from crossx.training.guided import GuidedRetrievalModule
 from crossx.types import MODALITIES, PairBatch
 
 _LONGEST = 12
 """Letters of a class name, so that two of them fit below an image."""
+_COLUMNS = ["rank", "disagreement", "image", "seen_by", "first", "first_percent", "second", "second_percent"]
 
 
 class HardestPairs(AfterValidation):
@@ -27,14 +29,16 @@ class HardestPairs(AfterValidation):
 
     Below each image stand the two most likely classes of its teacher and of its encoder, in per cent. An encoder has no
     classes of its own: its scores are a softmax of cosines to class prototypes, the mean embeddings of the recent pairs
-    (both modalities) by the class that the image's teacher sees.
+    (both modalities) by the class that the image's teacher predicts. `=` and a green frame mark pairs for which both
+    teachers predict one class.
 
-    With several processes, the pairs are those of the first one.
+    With several processes, the pairs are those of the first process.
 
     Args:
-        pairs: Pairs a sheet.
-        recent: Pairs of the latest batches that they are chosen among, and that prototypes are made of.
-        temperature: Divides the cosines before the softmax; it sharpens what the encoder says, and changes no order.
+        pairs: Pairs on a sheet, in [1, recent].
+        recent: Pairs of the latest batches that the sheet is chosen from, and that prototypes are made of.
+        temperature: Divides the cosines before the softmax, above 0; it sharpens the encoder's scores, and changes no
+            order.
 
     Raises:
         InputError: When a number is out of range.
@@ -42,10 +46,8 @@ class HardestPairs(AfterValidation):
 
     def __init__(self, pairs: int = 8, recent: int = 256, temperature: float = 0.1) -> None:
         super().__init__()
-        if not 1 <= pairs <= recent:
-            raise InputError(f"hardest.pairs: {pairs} is not legal beside recent: {recent}; from 1 to as many as that")
-        if not temperature > 0:
-            raise InputError(f"hardest.temperature: {temperature} is not legal; a positive number")
+        must_be_in("hardest.pairs", pairs, f"[1, {recent}]")
+        must_be_in("hardest.temperature", temperature, "(0, inf)")
         self.pairs = pairs
         self.recent = recent
         self.temperature = temperature
@@ -67,41 +69,102 @@ class HardestPairs(AfterValidation):
 
     @torch.no_grad()
     def show(self, trainer: pl.Trainer, module: pl.LightningModule, folder: Path) -> None:
-        """Write sheet and table; nothing before the encoders have seen pairs."""
+        """Write sheet and table; nothing before the encoders were trained on pairs."""
         if not self._batches or not isinstance(module, GuidedRetrievalModule):
             return
-        pairs = _different(take(concatenate(list(self._batches)), slice(-self.recent, None)))
-        vocabulary = module.teachers.vocabulary
-        with eval_mode(module), trainer.precision_plugin.forward_context():
-            embeddings = [module.encode(pairs.photo, "photo").float(), module.encode(pairs.sketch, "sketch").float()]
-        logits = (pairs.photo_teacher.logits, pairs.sketch_teacher.logits)
-        teachers = [vocabulary.union_posterior(x, m) for x, m in zip(logits, MODALITIES, strict=True)]
-        seen = torch.cat([posterior.argmax(1) for posterior in teachers])
-        prototypes, present = class_means(torch.cat(embeddings), seen, len(vocabulary.union))
-        encoders = [proxy_log_posterior(e, prototypes, present, self.temperature).exp() for e in embeddings]
+        recent = different(take(concatenate(list(self._batches)), slice(-self.recent, None)))
+        hardest = rank(judge(recent, module, self.temperature), self.pairs)
+        names = module.teachers.vocabulary.union
+        title = f"step {trainer.global_step}: hardest of {len(recent.photo)} recent pairs, photo over sketch"
+        path = folder / "hardest" / step_name(trainer)
+        draw(hardest, names, title).save(path.with_suffix(".png"))
+        write_csv(path.with_suffix(".csv"), _COLUMNS, tabulate(hardest, names))
 
-        disagreement = (1 - (embeddings[0] * embeddings[1]).sum(1)) / 2
-        chosen = disagreement.argsort(descending=True)[: self.pairs].tolist()
-        title = (
-            f"step {trainer.global_step}: hardest of {len(pairs.photo)} recent pairs, photo over sketch "
-            "(green: both teachers see the same class)"
+
+@dataclass
+class JudgedPairs:
+    """Pairs with the classes by teachers and encoders.
+
+    Attributes:
+        pairs: B pairs.
+        disagreement: Half the cosine distance of the two embeddings of each pair, (B,) in [0, 1].
+        photo_teacher: Posterior of the photo teacher, (B, U).
+        sketch_teacher: Posterior of the sketch teacher, (B, U).
+        photo_encoder: Class scores of the photo embedding, (B, U).
+        sketch_encoder: Class scores of the sketch embedding, (B, U).
+    """
+
+    pairs: PairBatch
+    disagreement: Tensor
+    photo_teacher: Tensor
+    sketch_teacher: Tensor
+    photo_encoder: Tensor
+    sketch_encoder: Tensor
+
+    def sides(self) -> tuple[tuple[Tensor, dict[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]:
+        """Images and posteriors by judge, of the photos and of the sketches."""
+        return (
+            (self.pairs.photo, {"encoder": self.photo_encoder, "teacher": self.photo_teacher}),
+            (self.pairs.sketch, {"encoder": self.sketch_encoder, "teacher": self.sketch_teacher}),
         )
-        sheet = Sheet(2, len(chosen), side=192, lines=3, title=title)
-        rows: list[list[object]] = []
-        for column, pair in enumerate(chosen):
-            frame = RIGHT if teachers[0][pair].argmax() == teachers[1][pair].argmax() else WRONG
-            for row, images in enumerate((pairs.photo, pairs.sketch)):
-                text = [] if row == 0 else [f"disagreement {float(disagreement[pair]):.2f}"]
-                for who, posteriors in (("encoder", encoders[row]), ("teacher", teachers[row])):
-                    best = top_two(posteriors[pair], vocabulary.union)
-                    text.insert(0, f"{who}: " + ", ".join(f"{_short(name)} {100 * p:.0f} %" for name, p in best))
-                    flat = [value for name, p in best for value in (name, f"{100 * p:.1f}")]
-                    rows.append([column + 1, f"{float(disagreement[pair]):.4f}", MODALITIES[row], who, *flat])
-                sheet.place(row, column, images[pair], frame, text)
-        name = step_name(trainer)
-        sheet.save(folder / "hardest" / f"{name}.png")
-        columns = ["rank", "disagreement", "image", "seen_by", "first", "first_percent", "second", "second_percent"]
-        write_csv(folder / "hardest" / f"{name}.csv", columns, rows)
+
+
+def different(pairs: PairBatch) -> PairBatch:
+    """Keep each pair once: replay brings a pair several times, with the very same logits."""
+    logits = torch.cat([pairs.photo_teacher.logits, pairs.sketch_teacher.logits], dim=1)
+    groups = logits.unique(dim=0, return_inverse=True)[1].tolist()  # type: ignore[no-untyped-call]
+    first = {group: row for row, group in reversed(list(enumerate(groups)))}
+    return take(pairs, torch.tensor(sorted(first.values()), device=logits.device))
+
+
+def judge(pairs: PairBatch, module: GuidedRetrievalModule, temperature: float) -> JudgedPairs:
+    """Embed pairs in float32, and compare the embeddings with prototypes of the classes that the teachers predict."""
+    vocabulary = module.teachers.vocabulary
+    with eval_mode(module), torch.autocast(pairs.photo.device.type, enabled=False):
+        embeddings = [module.encode(pairs.photo, "photo").float(), module.encode(pairs.sketch, "sketch").float()]
+    logits = (pairs.photo_teacher.logits, pairs.sketch_teacher.logits)
+    teachers = [vocabulary.union_posterior(x, m) for x, m in zip(logits, MODALITIES, strict=True)]
+    predicted = torch.cat([posterior.argmax(1) for posterior in teachers])
+    prototypes, present = class_means(torch.cat(embeddings), predicted, len(vocabulary.union))
+    encoders = [prototype_log_posterior(e, prototypes, present, temperature).exp() for e in embeddings]
+    disagreement = (1 - (embeddings[0] * embeddings[1]).sum(1)) / 2
+    return JudgedPairs(pairs, disagreement, *teachers, *encoders)
+
+
+def rank(judged: JudgedPairs, count: int) -> JudgedPairs:
+    """The pairs with the largest disagreement, the largest first."""
+    return take(judged, judged.disagreement.argsort(descending=True)[:count])
+
+
+def draw(judged: JudgedPairs, names: tuple[str, ...], title: str) -> Sheet:
+    """Draw a column a pair, photo over sketch."""
+    count = len(judged.disagreement)
+    title = f"{title} ({AGREE} green: both teachers predict the same class)"
+    sheet = Sheet(2, count, side=192, lines=3, title=title)
+    for column in range(count):
+        agree = judged.photo_teacher[column].argmax() == judged.sketch_teacher[column].argmax()
+        frame, sign = (RIGHT, AGREE) if agree else (WRONG, DISAGREE)
+        for row, (images, posteriors) in enumerate(judged.sides()):
+            text = [
+                f"{who}: " + ", ".join(f"{_short(name)} {100 * p:.0f} %" for name, p in top_two(x[column], names))
+                for who, x in reversed(posteriors.items())
+            ]
+            text[0] = f"{sign} {text[0]}"
+            if row == 1:
+                text.append(f"disagreement {float(judged.disagreement[column]):.2f}")
+            sheet.place(row, column, images[column], frame, text)
+    return sheet
+
+
+def tabulate(judged: JudgedPairs, names: tuple[str, ...]) -> list[list[object]]:
+    """List rank, disagreement and both most likely classes, a row for each image and judge."""
+    rows: list[list[object]] = []
+    for place, disagreement in enumerate(judged.disagreement.tolist()):
+        for modality, (_, posteriors) in zip(MODALITIES, judged.sides(), strict=True):
+            for who, posterior in posteriors.items():
+                best = [v for name, p in top_two(posterior[place], names) for v in (name, f"{100 * p:.1f}")]
+                rows.append([place + 1, f"{disagreement:.4f}", modality, who, *best])
+    return rows
 
 
 def top_two(posterior: Tensor, names: tuple[str, ...]) -> list[tuple[str, float]]:
@@ -109,14 +172,6 @@ def top_two(posterior: Tensor, names: tuple[str, ...]) -> list[tuple[str, float]
     best = posterior.topk(2)
     pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
     return [(names[place], value) for place, value in pairs if value > 0]
-
-
-def _different(pairs: PairBatch) -> PairBatch:
-    """Each pair once: replay brings a pair several times, with the very same logits."""
-    logits = torch.cat([pairs.photo_teacher.logits, pairs.sketch_teacher.logits], dim=1)
-    groups = logits.unique(dim=0, return_inverse=True)[1].tolist()  # type: ignore[no-untyped-call]
-    first = {group: row for row, group in reversed(list(enumerate(groups)))}
-    return take(pairs, torch.tensor(sorted(first.values()), device=logits.device))
 
 
 def _short(name: str) -> str:

@@ -1,4 +1,4 @@
-"""How often each teacher sees each class in the pairs, and how often both see the same."""
+"""Counts of the classes that each teacher predicts for the pairs, and that both predict."""
 
 from pathlib import Path
 from typing import Any
@@ -7,25 +7,26 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
-from crossx.core.errors import InputError
+from crossx.core.checks import must_be_in
 from crossx.core.tensor_files import atomic_path
+from crossx.reports.lookup import batch_size
 from crossx.reports.pictures.charts import bar_chart
-from crossx.reports.pictures.fixed import sample_fixed
-from crossx.reports.pictures.validations import AfterValidation, step_name
 from crossx.reports.run.tables import write_csv
+from crossx.reports.validations import AfterValidation, step_name
 from crossx.teachers.pair import TeacherPair
-from crossx.types import PairBatch
+from crossx.training.guided import TeacherGuided
+from crossx.types import PairBatch, Sampler
 
 
 class ClassHistograms(AfterValidation):
-    """Writes `classes/step_<n>.png` and `.csv`: how often each teacher sees each class since the last time.
+    """Writes `classes/step_<n>.png` and `.csv`: how often each teacher predicts each class since the last picture.
 
-    Counted are the pairs that the encoders have learned from, replayed ones too, on the first process; their agreement
-    is logged as `encode/pair_agreement`. Where no pairs came (warm-up, generators alone), a batch of fixed latents is
-    counted instead.
+    The counted pairs are those that the encoders have learned from, replayed pairs too, on the first process; their
+    agreement is logged as `encode/pair_agreement`. Where there were no pairs (warm-up, generators alone), a batch of
+    fixed latents is counted instead.
 
     Args:
-        classes: Classes in the picture, the most frequent ones; the table has all.
+        classes: Number of classes in the picture, the most frequent ones, at least 1; the table has all classes.
 
     Raises:
         InputError: When `classes` is below 1.
@@ -33,8 +34,7 @@ class ClassHistograms(AfterValidation):
 
     def __init__(self, classes: int = 40) -> None:
         super().__init__()
-        if classes < 1:
-            raise InputError(f"histograms.classes: {classes} is not legal; at least 1")
+        must_be_in("histograms.classes", classes, "[1, inf)")
         self.classes = classes
         self._counts: Tensor | None = None
 
@@ -47,22 +47,20 @@ class ClassHistograms(AfterValidation):
         batch_idx: int,
     ) -> None:
         """Count the pairs of a batch, on the device."""
-        teachers = getattr(pl_module, "teachers", None)
-        if trainer.is_global_zero and isinstance(batch, PairBatch) and isinstance(teachers, TeacherPair):
-            counts = count_classes(batch, teachers)
+        if trainer.is_global_zero and isinstance(batch, PairBatch) and isinstance(pl_module, TeacherGuided):
+            counts = count_classes(batch, pl_module.teachers)
             self._counts = counts if self._counts is None else self._counts + counts
 
     def show(self, trainer: pl.Trainer, module: pl.LightningModule, folder: Path) -> None:
-        """Write picture and table, and start to count anew."""
-        teachers = getattr(module, "teachers", None)
-        if not isinstance(teachers, TeacherPair):
+        """Write picture and table, and count from 0 again."""
+        if not isinstance(module, TeacherGuided):
             return
+        teachers = module.teachers
         counts, learned_from = self._counts, self._counts is not None
         if counts is None:
-            if not hasattr(module, "sample"):
+            if not isinstance(module, Sampler):
                 return
-            batch_size = getattr(getattr(trainer, "datamodule", None), "batch_size", 64)
-            counts = count_classes(sample_fixed(module, batch_size), teachers)
+            counts = count_classes(self.fixed.at(trainer.global_step, module, batch_size(trainer)), teachers)
         self._counts = None
         counts = counts.cpu()
         total = int(counts[0].sum())
@@ -86,7 +84,7 @@ class ClassHistograms(AfterValidation):
 
 @torch.no_grad()
 def count_classes(pairs: PairBatch, teachers: TeacherPair) -> Tensor:
-    """Pairs in which the photo teacher, the sketch teacher, and both see each class, (3, U) int64."""
+    """Count the pairs in which the photo teacher, the sketch teacher, and both predict each class, (3, U) int64."""
     vocabulary = teachers.vocabulary
     photo = vocabulary.union_posterior(pairs.photo_teacher.logits, "photo").argmax(1)
     sketch = vocabulary.union_posterior(pairs.sketch_teacher.logits, "sketch").argmax(1)

@@ -12,13 +12,15 @@ from crossx.core.tensor_files import atomic_path
 RIGHT = (34, 139, 34)
 WRONG = (200, 30, 30)
 NEUTRAL = (120, 120, 120)
+AGREE, DISAGREE = "=", "x"
+"""Signs before a text, so that no picture relies on the colour of a frame alone; Pillow's font has few others."""
 _GAP = 6
 _FRAME = 3
 _LINE = 13
 
 
 def to_picture(image: Tensor, side: int) -> Image.Image:
-    """One image in [0, 1], (3, S, S), at `side` pixels; small ones are enlarged without blurring away their pixels."""
+    """Scale one image in [0, 1], (3, S, S), to `side` pixels; much smaller images are enlarged without blur."""
     size = image.shape[-1]
     mode = "nearest" if side >= 4 * size else "bicubic"
     scaled = F.interpolate(image[None].float().cpu(), (side, side), mode=mode, antialias=mode == "bicubic")[0]

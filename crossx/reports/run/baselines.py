@@ -1,6 +1,7 @@
-"""What the two teachers reach without any training, on the very images that the run is measured on."""
+"""Retrieval by the two teachers alone, without training, on the images that the run is measured on."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 import lightning.pytorch as pl
@@ -11,25 +12,26 @@ from lightning.pytorch.callbacks import Callback
 from crossx.evaluation.functional import RetrievalScores, retrieval_scores
 from crossx.evaluation.metric import RetrievalMetric
 from crossx.evaluation.posterior import PosteriorChoice, best_posterior, features_scores
-from crossx.pairs.datamodule import SyntheticPairsDataModule
 from crossx.reports.health.measures import within_class_distance
+from crossx.reports.lookup import data_module
+from crossx.reports.run.results import mean_over_queries
 from crossx.teachers.pair import TeacherPair
 from crossx.training.guided import GuidedRetrievalModule
 from crossx.types import MODALITIES, ImageBatch, Modality, Split
 
 
 class TeacherBaselines(Callback):
-    """Computes the baselines `features` (where widths agree) and `posterior`, once a split.
+    """Computes the baselines `features` (where widths agree) and `posterior`, once a split, in float32.
 
-    The form and temperature of posterior matching are chosen on the validation images, also when the test split is
+    Form and temperature of posterior matching are chosen on the validation images, also when the test split is
     measured.
 
     Attributes:
         results: Split to baseline to metric name to value.
         scores: Split to baseline to the measures of each query.
         choice: Form and temperature of posterior matching; None before the first validation.
-        distances: Modality to the mean distance of two real validation images of one class, as its teacher sees class
-            and distance; empty before the first validation.
+        distances: Modality to the mean distance of two real validation images of one class, with the classes and the
+            feature space of the modality's teacher; empty before the first validation.
     """
 
     def __init__(self) -> None:
@@ -39,24 +41,32 @@ class TeacherBaselines(Callback):
         self.distances: dict[Modality, float] = {}
         self._collected: _Outputs | None = None
 
+    def section(self, split: Split | None) -> dict[str, Any]:
+        """Return the baselines of a split, for `results.json`."""
+        measured = {} if split is None else self.scores.get(split, {})
+        return {
+            "baselines": {} if split is None else self.results.get(split, {}),
+            "baselines_ap_all": {name: scores.ap_all.tolist() for name, scores in measured.items()},
+            "baselines_precision_at_recall": {name: mean_over_queries(scores) for name, scores in measured.items()},
+            "posterior": None if self.choice is None else asdict(self.choice),
+        }
+
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Get ready to collect, unless the validation split is known already or this is only a sanity check."""
+        """Begin to collect, unless the validation split is measured already or this is only a sanity check."""
         wanted = not trainer.sanity_checking and "validation" not in self.results
-        self._collected = (
-            _Outputs(trainer, pl_module) if wanted and isinstance(pl_module, GuidedRetrievalModule) else None
-        )
+        self._collected = _Outputs(pl_module) if wanted and isinstance(pl_module, GuidedRetrievalModule) else None
 
     def on_test_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Choose on validation images what is then measured on test images."""
-        data = getattr(trainer, "datamodule", None)
-        if not isinstance(pl_module, GuidedRetrievalModule) or not isinstance(data, SyntheticPairsDataModule):
+        """Choose the form of posterior matching on validation images, before test images are measured."""
+        data = data_module(trainer)
+        if not isinstance(pl_module, GuidedRetrievalModule) or data is None:
             return
         if self.choice is None:
-            outputs = _Outputs(trainer, pl_module)
+            outputs = _Outputs(pl_module)
             for loader in data.evaluation_loaders("validation"):
                 outputs.collect(loader)
             self._finish(outputs, "validation")
-        self._collected = _Outputs(trainer, pl_module)
+        self._collected = _Outputs(pl_module)
 
     def on_validation_batch_end(
         self,
@@ -67,7 +77,7 @@ class TeacherBaselines(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Let the teachers see what the encoders have just seen."""
+        """Run the teachers on the images that the encoders were just run on."""
         if self._collected is not None:
             self._collected.add(batch)
 
@@ -111,10 +121,9 @@ class TeacherBaselines(Callback):
 
 
 class _Outputs:
-    """The teachers' outputs on real images, in the run's precision and gathered over processes as embeddings are."""
+    """The teachers' outputs on real images, in float32 and gathered over processes as embeddings are."""
 
-    def __init__(self, trainer: pl.Trainer, module: GuidedRetrievalModule) -> None:
-        self.precision = trainer.precision_plugin
+    def __init__(self, module: GuidedRetrievalModule) -> None:
         self.teachers: TeacherPair = module.teachers
         self.device = module.device
         self.logits = RetrievalMetric().to(self.device)
@@ -123,9 +132,7 @@ class _Outputs:
     @torch.no_grad()
     def add(self, batch: ImageBatch) -> None:
         """Run the teacher of the batch's modality."""
-        # A callback stands outside the step's autocast. Beside encoders in bfloat16, teachers in float32 would have an
-        # advantage of 0.001 in mAP@all, which is what some methods differ by.
-        with self.precision.forward_context():
+        with torch.autocast(self.device.type, enabled=False):
             output = self.teachers.of(batch.modality)(batch.image)
         shared = self.teachers.vocabulary.shared_logits(output.logits, batch.modality)
         self.logits.update(shared, batch.label, batch.index, batch.modality)

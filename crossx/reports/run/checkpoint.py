@@ -5,25 +5,26 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from crossx.core.errors import InputError
+from crossx.core.checks import must_be_in
 
 
 class LastCheckpoint(ModelCheckpoint):
     """Keeps `checkpoints/last.ckpt` in the run folder: the weights at the end of each epoch, and those at the end.
 
-    Nothing is picked on a measure of real images, and a run that was killed goes on from its last epoch. Lightning's
-    own writes `last` only beside a best one, or when training ends.
+    No checkpoint is chosen by a measure of real images, and a run that was killed goes on from its last epoch.
+    Lightning's own `last.ckpt` is written only beside a best checkpoint, or when training ends.
 
     Args:
-        every_n_steps: Write it after so many steps, too; for epochs of hours.
+        every_n_steps: Write the checkpoint after every so many steps as well, for epochs of hours; None: at the end of
+            epochs only.
 
     Raises:
         InputError: When `every_n_steps` is below 1.
     """
 
     def __init__(self, every_n_steps: int | None = None) -> None:
-        if every_n_steps is not None and every_n_steps < 1:
-            raise InputError(f"checkpoint.every_n_steps: {every_n_steps} is not legal; 1 or more, or null for epochs")
+        if every_n_steps is not None:
+            must_be_in("reports.run.checkpoint_every_n_steps", every_n_steps, "[1, inf)")
         super().__init__(save_last=True, save_top_k=0, enable_version_counter=False)
         self.every_n_steps = every_n_steps
 
@@ -35,23 +36,23 @@ class LastCheckpoint(ModelCheckpoint):
         batch: Any,  # noqa: ANN401 - Lightning's signature
         batch_idx: int,
     ) -> None:
-        """Write it, where `every_n_steps` asks for it."""
+        """Write the checkpoint, where `every_n_steps` asks for it."""
         if self.every_n_steps and trainer.global_step % self.every_n_steps == 0:
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write it."""
+        """Write the checkpoint."""
         self._save(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Nothing: a validation changes no weights."""
+        """Do nothing: a validation changes no weights."""
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write it, when the run ends within an epoch."""
+        """Write the checkpoint, when the run ends within an epoch."""
         self._save(trainer)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing: a resumed run has a folder of its own, and no best weights."""
+        """Do nothing: a resumed run has a folder of its own, and no best weights."""
 
     def _save(self, trainer: pl.Trainer) -> None:
         if not self._should_skip_saving_checkpoint(trainer):  # nothing new, or a fast_dev_run

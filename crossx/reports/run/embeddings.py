@@ -1,4 +1,4 @@
-"""What `crossx predict` leaves behind: the embeddings of all test images."""
+"""The result of `crossx predict`: the embeddings of all test images."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from crossx.core.tensor_files import write_safetensors
 from crossx.evaluation.metric import RetrievalMetric
-from crossx.pairs.datamodule import SyntheticPairsDataModule
+from crossx.reports.lookup import data_module
 from crossx.training.lightning_state import run_folder
 from crossx.types import MODALITIES, ImageBatch
 
@@ -39,11 +39,11 @@ class EmbeddingWriter(Callback):
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the file."""
-        folder, data = run_folder(trainer), getattr(trainer, "datamodule", None)
+        folder, data = run_folder(trainer), data_module(trainer)
         with self._collected.sync_context():  # every process takes part, the first one writes
             images = {modality: self._collected.images(modality) for modality in MODALITIES}
         self._collected.reset()
-        if folder is None or not trainer.is_global_zero or not isinstance(data, SyntheticPairsDataModule):
+        if folder is None or not trainer.is_global_zero or data is None:
             return
         lists = dict(zip(MODALITIES, data.images("test"), strict=True))
         tensors: dict[str, Tensor] = {}

@@ -1,4 +1,4 @@
-"""Reading `results.json` and printing it as a table; imports nothing heavy."""
+"""Reading `results.json`, and printing it as a table; imports nothing heavy."""
 
 import json
 from collections.abc import Mapping
@@ -11,9 +11,6 @@ from rich.table import Table
 from crossx.core.errors import InputError
 from crossx.core.paths import resolve
 
-_LEAST_WIDTH = 132
-"""Columns; a log file has no width of its own, and seven metrics beside the longest name of a row take 119."""
-
 
 def read_results(path: str | Path, field: str) -> dict[str, Any]:
     """Read the `results.json` of a run.
@@ -23,7 +20,7 @@ def read_results(path: str | Path, field: str) -> dict[str, Any]:
         field: Config field or option that names it, for the message.
 
     Raises:
-        InputError: When it does not exist or is no such file.
+        InputError: When the file does not exist, or is not the `results.json` of a run.
     """
     file = resolve(path, field)
     try:
@@ -37,21 +34,36 @@ def read_results(path: str | Path, field: str) -> dict[str, Any]:
     return results
 
 
-def print_table(title: str, rows: Mapping[str, Mapping[str, float | None]]) -> None:
-    """Print metrics by the names of their rows; empty rows are left out.
+def print_results(results: dict[str, Any], path: Path) -> None:
+    """Print a run beside its baselines.
+
+    Args:
+        results: Content of `results.json`.
+        path: The file.
+    """
+    runs = {"this run": results["metrics"], "at step 0": results["at_start"], **results["baselines"]}
+    where = "not measured on any split" if results["split"] is None else f"measured on the {results['split']} split"
+    print_table(f"step {results['step']}, {where}", runs)
+    for name, i in results["differences"].items():
+        print(  # noqa: T201 - belongs to the table
+            f"map_all minus {name}: {i['difference']:+.4f}, 95 % of resamples in [{i['low']:+.4f}, {i['high']:+.4f}]"
+        )
+    print(f"run folder: {path.parent.resolve()}", flush=True)  # noqa: T201 - what the user looks for
+
+
+def print_table(title: str, runs: Mapping[str, Mapping[str, float | None]]) -> None:
+    """Print metrics down and runs across, so that the table is no wider than a terminal; empty runs are left out.
 
     Args:
         title: Line above the table.
-        rows: Row name to metric name to value, None for one that is no number; the first row names all metrics.
+        runs: Name of a run to metric to value, None for a value that is no number; the first run names all metrics.
     """
-    names = list(next(iter(rows.values())))
+    shown = {name: metrics for name, metrics in runs.items() if metrics}
     table = Table(title=title, title_justify="left")
     table.add_column("", no_wrap=True)
-    for name in names:
-        table.add_column(name, justify="right", no_wrap=True)
-    for label, metrics in rows.items():
-        if metrics:
-            values = [metrics.get(name) for name in names]
-            table.add_row(label, *("" if value is None else f"{value:.3f}" for value in values))
-    console = Console()
-    Console(width=max(console.width, _LEAST_WIDTH)).print(table)
+    for name in shown:
+        table.add_column(name, justify="right")
+    for metric in next(iter(runs.values())):
+        values = [metrics.get(metric) for metrics in shown.values()]
+        table.add_row(metric, *("" if value is None else f"{value:.3f}" for value in values))
+    Console().print(table)

@@ -11,15 +11,17 @@ from support import layouts
 
 from benchmarks.quality import __main__ as command
 from benchmarks.quality import report
-from benchmarks.quality.process import Processes
+from benchmarks.quality.outcome import outcome
+from benchmarks.quality.plan import Measurement
 from benchmarks.quality.registry import BENCHMARKS
-from benchmarks.quality.store import Result, stored
+from benchmarks.quality.runner import Runner
+from benchmarks.quality.store import Result
 from benchmarks.quality.types import Benchmark, Teacher
 from crossx.cli.training import train
 from crossx.core.paths import package_file
 from crossx.data.class_map import read_class_map
 
-_SMALL_DATA = ("--data.dataset.init_args.size=16",)
+_SMALL_DATA = ("--dataset.init_args.size=16",)
 _SMALL_TEACHER = (
     "--model.pretrained=false",
     "--model.network=SmallResNet",
@@ -64,7 +66,7 @@ def quickdraw_extended(root: Path) -> None:
     [
         ("sketchy-extended", sketchy_extended, 125, _UNTRAINED),
         ("tuberlin-extended", tuberlin_extended, 250, ("posterior_matching",)),  # each row reads 7,500 sketches
-        ("quickdraw-extended", quickdraw_extended, 110, (*_UNTRAINED, "heads_with_data")),
+        ("quickdraw-extended", quickdraw_extended, 110, (*_UNTRAINED, "head_with_data")),
     ],
 )
 def test_rows_are_measured_where_the_data_are(
@@ -79,20 +81,22 @@ def test_rows_are_measured_where_the_data_are(
     monkeypatch.setenv("CROSSX_DATA", str(tmp_path))
     monkeypatch.setattr(report, "draw", lambda *_: None)
     monkeypatch.setattr(report.Report, "_sheets", lambda *_: None)
-    monkeypatch.setattr(Processes, "crossx", _in_this_process)
+    monkeypatch.setattr(Runner, "crossx", _in_this_process)
     full: Benchmark = BENCHMARKS[name]
 
     def small(teacher: Teacher) -> Teacher:
-        return replace(teacher, words=(*teacher.words, *_SMALL_TEACHER))
+        return replace(teacher, argv=(*teacher.argv, *_SMALL_TEACHER))
 
     monkeypatch.setitem(BENCHMARKS, name, replace(full, photo=small(full.photo), sketch=small(full.sketch)))
     words = ["--benchmark", name, "--rows", *rows]
     monkeypatch.setattr(sys, "argv", ["quality", *words, "--output", str(tmp_path / "out"), "--jobs", "1", *_SMALL_RUN])
     assert command.main() == 0
-    found: dict[str, Result] = {result.row: result for result in stored(tmp_path / "out" / "results", name)}
+    benchmark, folder = BENCHMARKS[name], (tmp_path / "out").resolve()
+    measured = [Measurement(benchmark, benchmark.rows[row], 0, "test", folder, _SMALL_RUN) for row in rows]
+    found: dict[str, Result] = {m.row.name: result for m in measured if (result := outcome(m)) is not None}
     assert set(found) == set(rows)
-    if "heads_with_data" in found:
-        assert found["heads_with_data"].curve[-1][0] == 1  # a step has been trained
+    if "head_with_data" in found:
+        assert found["head_with_data"].curve[-1][0] == 1  # a step has been trained
     for result in found.values():
         assert len(result.classes) == classes
         assert result.split == "test"
@@ -101,6 +105,6 @@ def test_rows_are_measured_where_the_data_are(
     assert re.search(r"\| posterior matching \(\w+ at [\d.]+\) \| `posterior_matching` \| 0\.", page.read_text())
 
 
-def _in_this_process(self: Processes, words: Sequence[str], log: Path) -> int:  # noqa: ARG001 - a method
+def _in_this_process(self: Runner, words: Sequence[str], log: Path) -> int:  # noqa: ARG001 - a method
     train(words)
     return 0

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.commands import folder_dataset
 
-from benchmarks.quality.identity import config_digest, file_digest
+from benchmarks.quality import identity
+from benchmarks.quality.identity import code_digest, code_of, config_digest, file_digest, run_digest
 from crossx.core.errors import InputError
 
 
@@ -42,8 +44,8 @@ def test_places_and_speed_do_not_count(files: Path) -> None:
     assert config_digest(config(files / "a", ckpt_path="last.ckpt", trainer=trainer, data=elsewhere)) == known
 
 
-@pytest.mark.parametrize("change", ["weights", "split file", "root", "steps", "seed", "version"])
-def test_what_figures_depend_on_counts(files: Path, change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("change", ["weights", "split file", "root", "steps", "seed"])
+def test_what_figures_depend_on_counts(files: Path, change: str) -> None:
     known = config_digest(config(files / "a"))
     changes: dict[str, Any] = {}
     match change:
@@ -57,11 +59,88 @@ def test_what_figures_depend_on_counts(files: Path, change: str, monkeypatch: py
             changes = {"trainer": {"max_steps": 11}}
         case "seed":
             changes = {"seed_everything": 1}
-        case "version":
-            monkeypatch.setattr("benchmarks.quality.identity.__version__", "other")
     assert config_digest(config(files / "a", **changes)) != known
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.safetensors is missing: delete what was made from it"):
         file_digest(tmp_path / "gone.safetensors")
+
+
+def package(folder: Path) -> Path:
+    """A package with a version, a loss and a drawing."""
+    for name, code in (
+        ("core/version.py", '__version__ = "1"\n'),
+        ("encoding/loss.py", 'def loss(x):\n    """A loss."""\n    return x  # as it is\n'),
+        ("reports/pictures/bars.py", "COLOUR = 1\n"),
+    ):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "counts"),
+    [
+        ("core/version.py", '__version__ = "2"\n', True),
+        ("encoding/loss.py", 'def loss(x):\n    """A loss."""\n    return 2 * x  # as it is\n', True),
+        ("encoding/loss.py", 'def loss(x):\n    """Another\n\n    text."""\n\n    return x\n', False),
+        ("encoding/more.py", "", True),
+        ("reports/pictures/bars.py", "COLOUR = 2\n", False),
+    ],
+)
+def test_code_counts_and_prose_and_drawings_do_not(tmp_path: Path, name: str, text: str, counts: bool) -> None:
+    known = code_digest(package=package(tmp_path))
+    (tmp_path / name).write_text(text)
+    assert (code_digest(package=tmp_path) != known) is counts
+
+
+def test_a_teacher_does_not_depend_on_the_encoders(tmp_path: Path) -> None:
+    known = code_digest(identity.NOT_OF_TEACHERS, package(tmp_path))
+    (tmp_path / "encoding/loss.py").write_text("def loss(x):\n    return 2 * x\n")
+    assert code_digest(identity.NOT_OF_TEACHERS, tmp_path) == known
+    (tmp_path / "core/version.py").write_text("")
+    assert code_digest(identity.NOT_OF_TEACHERS, tmp_path) != known
+
+
+@pytest.mark.parametrize("name", [*identity.DRAWINGS, *identity.NOT_OF_TEACHERS])
+def test_parts_that_do_not_count_exist(name: str) -> None:
+    assert (identity.PACKAGE / name).exists()
+
+
+def test_texts_that_are_no_docstrings_count() -> None:
+    assert code_of('"""Module."""\n\nA = "#1"  # one\n') == 'A = "#1"'
+
+
+def test_the_gallery_counts(tmp_path: Path) -> None:
+    """By its split file and class map, also where the config names neither."""
+    content = folder_dataset(tmp_path)
+
+    def found() -> str:
+        return config_digest({"data": {"init_args": {"dataset": content}}})
+
+    known = found()
+    assert found() == known
+    assert config_digest({"dataset": content, "data": {}}) != config_digest({"data": {}})
+    split = tmp_path / "split.tsv"
+    split.write_text(split.read_text().replace("2:4\t4:6", "2:5\t5:6"))
+    other_split = found()
+    classes = tmp_path / "map.json"
+    classes.write_text(classes.read_text().replace("{", '{"groups": {}, ', 1))
+    assert len({known, other_split, found()}) == 3
+
+
+def test_a_change_of_the_code_changes_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    argv = ("fit", "--config", "teachers/shapes_photo.yaml")
+    known = run_digest.__wrapped__(argv, ())
+    monkeypatch.setattr(identity, "known_code_digest", lambda _: "other code")
+    assert run_digest.__wrapped__(argv, ()) != known
+
+
+def test_code_that_changes_during_a_run_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    argv = ("fit", "--config", "teachers/shapes_photo.yaml")
+    identity.check_unchanged(argv, ())
+    monkeypatch.setattr(identity, "code_digest", lambda _: "other code")
+    with pytest.raises(InputError, match="a config or the code has been changed during a run"):
+        identity.check_unchanged(argv, ())

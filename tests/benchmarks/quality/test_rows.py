@@ -1,14 +1,16 @@
 """The rows of the shipped benchmarks: what is named exists, and what stands behind a benchmark resolves."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from benchmarks.quality.__main__ import grouped
+from benchmarks.quality.plan import Measurement
 from benchmarks.quality.registry import BENCHMARKS, chosen
-from benchmarks.quality.run import Measurement
 from benchmarks.quality.types import Benchmark, Row
+from crossx.cli.configs import shipped_configs
 from crossx.core.errors import InputError
 
 
@@ -23,11 +25,34 @@ def test_tables_are_whole(benchmark: Benchmark) -> None:
     assert len({table.name for table in benchmark.tables}) == len(benchmark.tables)
 
 
+def named_configs() -> set[str]:
+    """All configs that a benchmark, a row or a teacher names."""
+    found: set[str] = set()
+    for benchmark in BENCHMARKS.values():
+        teachers = [benchmark.photo, benchmark.sketch, benchmark.modality]
+        found |= set(benchmark.configs)
+        argv: list[str] = []
+        for row in benchmark.rows.values():
+            found |= set(row.configs)
+            teachers += [row.photo, row.sketch]
+            argv += [*row.argv, *row.measured_argv]
+        for teacher in filter(None, teachers):
+            found.add(teacher.config)
+            argv += teacher.argv
+        found |= {name for option, name in pairwise(argv) if option == "--config"}
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(named_configs()))
+def test_named_configs_exist(name: str) -> None:
+    assert (shipped_configs() / name).is_file()
+
+
 KINDS = {
-    "cifar-tuberlin": "heads meta_data siamese_with_data without_guidance",
-    "tinyimagenet-tuberlin": "overlap6_crossx overlap6_without_guesses sketchy_crossx_as_drawn",
-    "sketchy": "heads_with_data crossx",
-    "tuberlin-extended": "gaussian_prior crossx",
+    "cifar-tuberlin": "head meta_data head_siamese_with_data without_guidance student",
+    "tinyimagenet-tuberlin": "overlap6_posterior_head overlap6_not_completed sketchy_posterior_head_as_drawn",
+    "sketchy": "head_with_data fine_tuned",
+    "tuberlin-extended": "gaussian_prior fine_tuned",
 }
 """A few of each benchmark: `python -m benchmarks.quality.publish --check` reads the configs of all measured rows."""
 
@@ -45,34 +70,28 @@ def test_rows_resolve_and_differ(name: str, tmp_path: Path) -> None:
 
 def test_a_row_has_as_many_pairs_as_a_table_wants() -> None:
     benchmark = BENCHMARKS["cifar-tuberlin"]
-    heads = benchmark.rows["heads"]
-    assert benchmark.seeds(heads) == 3
-    assert benchmark.seeds(heads, ["ablations"]) == 2
-    assert benchmark.seeds(heads, ["ablations", "published"]) == 3
+    head = benchmark.rows["head"]
+    assert benchmark.seeds(head) == 3
+    assert benchmark.seeds(head, ["ablations"]) == 2
+    assert benchmark.seeds(head, ["ablations", "published"]) == 3
     assert benchmark.seeds(benchmark.rows["without_replay"], ["published"]) == 2  # named as a row beside the table
 
 
 def test_what_measures_one_fit_is_one_job(tmp_path: Path) -> None:
     """Also before the fit is there: two jobs would remove each other's folder."""
     benchmark = BENCHMARKS["tinyimagenet-tuberlin"]
-    rows = [benchmark.rows[name] for name in ("crossx", "unseen_crossx", "unseen_crossx_softened", "heads")]
+    names = ["posterior_head", "unseen_posterior_head", "unseen_posterior_head_softened", "head"]
+    rows = [benchmark.rows[name] for name in names]
     measurements = [Measurement(benchmark, row, 0, "test", tmp_path) for row in rows]
-    for path in measurements[0].inputs.values():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"a teacher")
-    assert [[m.row.name for m in group] for group in grouped(measurements, {})] == [
-        ["crossx", "unseen_crossx", "unseen_crossx_softened"],
-        ["heads"],
-    ]
-    broken = dict.fromkeys(measurements[0].inputs.values(), "no teacher")
-    assert len(grouped(measurements, broken)) == 4  # each says so by itself
+    assert [[m.row.name for m in group] for group in grouped(measurements, [])] == [names[:3], names[3:]]
+    assert len(grouped(measurements, measurements)) == 4  # each fails by itself
 
 
 def test_a_teacher_s_recipe_counts(tmp_path: Path) -> None:
     benchmark = BENCHMARKS["cifar-tuberlin"]
     row = benchmark.rows["classifier_only"]
     known = Measurement(benchmark, row, 0, "test", tmp_path).digest()
-    longer = replace(benchmark, photo=replace(benchmark.photo, words=("--trainer.max_steps=2000",)))
+    longer = replace(benchmark, photo=replace(benchmark.photo, argv=("--trainer.max_steps=2000",)))
     own_start = benchmark.rows["classifier_only_own_starts"]
     assert Measurement(longer, row, 0, "test", tmp_path).digest() != known
     assert Measurement(benchmark, own_start, 0, "test", tmp_path).digest() != known
@@ -80,12 +99,15 @@ def test_a_teacher_s_recipe_counts(tmp_path: Path) -> None:
 
 def test_rows_are_chosen_by_name_and_table() -> None:
     benchmark = BENCHMARKS["cifar-tuberlin"]
-    assert [row.name for row in chosen(["crossx", "meta_data"], [], benchmark)] == ["meta_data", "crossx"]
+    assert [row.name for row in chosen(["posterior_head", "meta_data"], [], benchmark)] == [
+        "meta_data",
+        "posterior_head",
+    ]
     assert chosen([], [], benchmark) == list(benchmark.rows.values())
     ablations = chosen([], ["ablations"], benchmark)
-    assert {row.name for row in ablations} >= {"heads", "without_replay"}
-    assert len(chosen(["crossx"], ["ablations"], benchmark)) == len(ablations) + 1
-    with pytest.raises(InputError, match=r"--rows: 'nothing' is not legal; one of classifier_only, "):
-        chosen(["crossx", "nothing"], [], benchmark)
-    with pytest.raises(InputError, match=r"--tables: 'nothing' is not legal; one of published, float32, objectives, "):
+    assert {row.name for row in ablations} >= {"head", "without_replay"}
+    assert len(chosen(["posterior_head"], ["ablations"], benchmark)) == len(ablations) + 1
+    with pytest.raises(InputError, match=r"--rows: must be one of classifier_only, .*; got 'nothing'"):
+        chosen(["posterior_head", "nothing"], [], benchmark)
+    with pytest.raises(InputError, match=r"--tables: must be one of published, objectives, .*; got 'nothing'"):
         chosen([], ["nothing"], benchmark)

@@ -11,6 +11,7 @@ from benchmarks.quality.curve import last_mean, validation_curve
 from benchmarks.quality.plots import bars, curves, differences, overlap_curve, precision_recall
 from benchmarks.quality.registry import BENCHMARKS
 from benchmarks.quality.report import overlap_points
+from benchmarks.quality.rows.published import POSTERIOR_HEAD
 from benchmarks.quality.store import Result, stored
 from benchmarks.quality.tables import cells, compared, markdown
 from benchmarks.quality.types import Benchmark, Row, Table, Teacher
@@ -131,8 +132,8 @@ def test_table_says_what_there_is_and_what_not() -> None:
     footnotes = text.rpartition("|\n\n")[2].splitlines()[::2]
     assert footnotes == [
         r"\* not data-free: real images.",
-        "`crossx`, seed 0, has failed: ended with status 1",
-        "`broken`, seed 0, has failed: ended with status 1",
+        "`crossx`, seed 0, failed: ended with status 1",
+        "`broken`, seed 0, failed: ended with status 1",
     ]
     assert not markdown(BENCHMARK, TABLE, {})
 
@@ -141,7 +142,7 @@ def test_validation_is_of_fits_that_have_both_ends() -> None:
     late = replace(RESULT, seed=1, curve=[(10, 0.9)])
     (crossx, *_) = shown(markdown(BENCHMARK, TABLE, {"crossx": [RESULT, late]}))
     assert crossx["validation: step 0, end"] == "0.100, 0.400"
-    measured = replace(TABLE, rows=(replace(ROWS[0], measured=("other.yaml",)), *ROWS[1:]))
+    measured = replace(TABLE, rows=(replace(ROWS[0], measured_argv=("--config", "other.yaml")), *ROWS[1:]))
     assert "validation: " not in markdown(BENCHMARK, measured, {"crossx": [RESULT]})  # that is the fit's own, of others
 
 
@@ -207,22 +208,25 @@ def test_differences_stand_beside_zero(tmp_path: Path) -> None:
     assert one > none
 
 
+OURS = POSTERIOR_HEAD.title
+
+
 def test_the_overlap_curve_has_a_point_for_each_table(tmp_path: Path) -> None:
     benchmark = BENCHMARKS["tinyimagenet-tuberlin"]
     results: dict[str, list[Result]] = {}
     for shared, ap in ((6, 0.25), (32, 0.5)):
-        groups = benchmark.rows[f"overlap{shared}_crossx"].groups
+        groups = benchmark.rows[f"overlap{shared}_posterior_head"].groups
         classes = [groups["shared"][0], groups.get("half-known", groups["shared"])[-1]]
         found = replace(RESULT, classes=classes, labels=[0, 1], ap_all=[ap, 0.125])
-        for name in ("crossx", "all_known", "posterior_matching"):
+        for name in ("posterior_head", "all_known", "posterior_matching"):
             if f"overlap{shared}_{name}" in benchmark.rows:
                 results[f"overlap{shared}_{name}"] = [found]
     points = overlap_points(benchmark, results)
     assert {group: set(rows) for group, rows in points.items()} == {
-        group: {"crossx", "posterior matching", "crossx, teachers that know all classes"}
+        group: {OURS, "posterior matching", f"{OURS}, teachers that know all classes"}
         for group in ("all queries", "shared", "half-known")
     }
-    estimates = {group: {s: i.estimate for s, i in rows["crossx"].items()} for group, rows in points.items()}
+    estimates = {group: {s: i.estimate for s, i in rows[OURS].items()} for group, rows in points.items()}
     assert estimates == {
         "all queries": {18.75: 0.1875, 100.0: 0.3125},
         "shared": {18.75: 0.25, 100.0: 0.3125},

@@ -1,0 +1,90 @@
+"""What a checkpoint says to the command line: its config, its run, and what `last` means."""
+
+from collections.abc import Mapping, Set
+from pathlib import Path
+from typing import Any
+
+from crossx.core.errors import InputError
+from crossx.core.untrusted import read_checkpoint, refuse_imports
+from crossx.core.version import __version__
+
+FIELD = "--ckpt_path"
+
+
+def find_checkpoint(name: str, logger: object) -> Path:
+    """The file that a user's `--ckpt_path` means.
+
+    Args:
+        name: A path, or `last` for the newest `last.ckpt` among the runs of the config's logger.
+        logger: The config's `trainer.logger`.
+
+    Raises:
+        InputError: When there is no such file, or for `best`.
+    """
+    if name == "best":
+        raise InputError(
+            f"{FIELD}: best: crossx keeps the last weights of a run and chooses none by validation; "
+            "must be a file, or last for the newest run"
+        )
+    if name != "last":
+        return Path(name)
+    runs = _folder_of_runs(logger)
+    found = sorted(runs.glob("**/checkpoints/last.ckpt"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise InputError(f"{FIELD}: last: there is no checkpoints/last.ckpt below {runs}; must be a file")
+    return found[-1]
+
+
+def _folder_of_runs(logger: object) -> Path:
+    loggers = logger if isinstance(logger, list) else [logger]
+    arguments = loggers[0].get("init_args", {}) if isinstance(loggers[0], Mapping) else {}
+    return Path(arguments.get("save_dir") or ".") / str(arguments.get("name") or "")
+
+
+def run_folder_of(checkpoint: Path) -> Path:
+    """The run folder that a checkpoint belongs to."""
+    return checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+
+
+def checkpoint_config(path: Path, named: Set[str] = frozenset()) -> dict[str, Any]:
+    """The config (model, data, teachers, seed) that a checkpoint keeps; empty for one made from Python.
+
+    Args:
+        path: The checkpoint.
+        named: Names that the user gives too: those are not the checkpoint's choice.
+
+    Raises:
+        InputError: When the file cannot be read as plain tensors and values, is of another version of crossx, or names
+            something that is not loaded.
+    """
+    stored = read_checkpoint(path, FIELD).get("crossx", {})
+    _check_version(stored, path)
+    config = stored.get("config", {}) if isinstance(stored, dict) else None
+    if not isinstance(config, dict) or not _is_teachers(config.get("teachers", {})):
+        raise InputError(f"{FIELD}: {path} holds no config of crossx that can be read")
+    parts = ("model", "data", "teachers", "seed_everything")
+    if not isinstance(config.get("seed_everything", 0), int) or not config.keys() <= set(parts):
+        raise InputError(f"{FIELD}: {path} holds no config of crossx that can be read")
+    # The teachers are names of files and nothing else.
+    refuse_imports([config.get("model"), config.get("data")], f"{FIELD}: {path}", named)
+    return dict(config)
+
+
+def _check_version(stored: object, path: Path) -> None:
+    """Refuse what an older crossx wrote: its configs and the names of its tensors are others."""
+    version = stored.get("version") if isinstance(stored, dict) else None
+    if isinstance(version, str) and version.split(".")[:2] != __version__.split(".")[:2]:
+        raise InputError(
+            f"{FIELD}: {path} is a checkpoint of crossx {version[:20]}, and this is {__version__}: measure it with "
+            f"crossx {version[:20]}, or train it again; CHANGELOG.md has the table of old and new names"
+        )
+
+
+def _is_teachers(value: object) -> bool:
+    """Whether a value is two names of files and a mapping of class names, and can be nothing else."""
+    if not isinstance(value, dict) or not value.keys() <= {"photo", "sketch", "aliases"}:
+        return False
+    aliases = value.get("aliases") or {}
+    files = [value.get(side) for side in ("photo", "sketch")]
+    texts = [*aliases, *aliases.values()] if isinstance(aliases, dict) else [None]
+    return all(isinstance(t, str) for t in texts) and all(f is None or isinstance(f, str) for f in files)

@@ -1,0 +1,58 @@
+"""What a run does when its work begins: it keeps its config, and says from where it goes on."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.cli import SaveConfigCallback
+
+from crossx.core.tensor_files import write_text
+from crossx.training.lightning_state import run_folder
+
+
+class RunStart(SaveConfigCallback):
+    """Writes `config.yaml` into the run folder, and prints the step at which a resumed run goes on.
+
+    Lightning's own takes the folder that all runs of a logger share, and writes before the run has opened its data: a
+    command that fails there would leave a folder with nothing else in it.
+
+    Args:
+        resumed_from: The checkpoint that a fit goes on from.
+        config: What Lightning gives: parser and config.
+    """
+
+    def __init__(self, *config: Any, resumed_from: Path | None = None) -> None:  # noqa: ANN401 - Lightning's
+        super().__init__(*config)
+        self.resumed_from = resumed_from
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Nothing yet: the data may be missing."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say where the run goes on."""
+        self._save(trainer)
+        if self.resumed_from is not None and trainer.is_global_zero:
+            print(f"resumed at step {trainer.global_step} from {self.resumed_from}", flush=True)  # noqa: T201
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Keep the config."""
+        self._save(trainer)
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Keep the config."""
+        self._save(trainer)
+
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Keep the config."""
+        self._save(trainer)
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        if self.already_saved:
+            return
+        self.already_saved = True
+        folder = run_folder(trainer)  # all processes are asked
+        if folder is not None and trainer.is_global_zero:
+            folder.mkdir(parents=True, exist_ok=True)
+            # Checked when it was parsed: to check it again takes half a second.
+            text = self.parser.dump(self.config, skip_none=False, skip_validation=True)
+            write_text(folder / self.config_filename, text)

@@ -1,0 +1,38 @@
+"""The commands of `crossx`, one row each: a new one is a module with one function, a row here, and its test."""
+
+from typing import NamedTuple
+
+
+class Verb(NamedTuple):
+    """Where a command is.
+
+    Attributes:
+        module: The module, imported when the command is asked for.
+        function: The function in it: takes the command line, the verb first, and returns the exit status.
+        help: One line for `crossx --help`.
+    """
+
+    module: str
+    function: str
+    help: str
+
+
+VERBS = {
+    "quickstart": Verb(
+        "crossx.cli.quickstart",
+        "quickstart",
+        "the whole story in about four minutes, with nothing to download: crossx quickstart",
+    ),
+    "fit": Verb("crossx.cli.training", "run", "train: crossx fit --config sketchy.yaml"),
+    "validate": Verb(
+        "crossx.cli.training",
+        "run",
+        "measure retrieval on the validation split: crossx validate --ckpt_path last.ckpt",
+    ),
+    "test": Verb(
+        "crossx.cli.training", "run", "measure retrieval on the test split: crossx test --ckpt_path last.ckpt"
+    ),
+    "predict": Verb(
+        "crossx.cli.training", "run", "write the embeddings of the test images: crossx predict --ckpt_path last.ckpt"
+    ),
+}

@@ -1,0 +1,74 @@
+"""Sheets of the pairs that a run learns from."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+
+from crossx.core.batches import take
+from crossx.core.checks import must_be_in
+from crossx.reports.lookup import batch_size
+from crossx.reports.pictures.sheets import AGREE, DISAGREE, RIGHT, WRONG, Sheet
+from crossx.reports.validations import AfterValidation, step_name
+from crossx.teachers.pair import TeacherPair
+from crossx.training.guided import TeacherGuided
+from crossx.types import PairBatch, Sampler
+
+
+class PairSheets(AfterValidation):
+    """Writes `pairs/step_<n>.png`: photos over sketches, each with its teacher's class and confidence.
+
+    Generators are shown with the same latents every time, so that the sheets of a run make a film. A module without
+    generators is shown with its newest training batch.
+
+    Args:
+        pairs: Largest number of pairs on a sheet, at least 1; there are no more than a batch has.
+
+    Raises:
+        InputError: When `pairs` is below 1.
+    """
+
+    def __init__(self, pairs: int = 12) -> None:
+        super().__init__()
+        must_be_in("pairs.pairs", pairs, "[1, inf)")
+        self.pairs = pairs
+        self._last: PairBatch | None = None
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,  # noqa: ANN401 - Lightning's signature
+        batch: Any,  # noqa: ANN401 - Lightning's signature
+        batch_idx: int,
+    ) -> None:
+        """Keep the newest pairs."""
+        if isinstance(batch, PairBatch):
+            self._last = batch
+
+    def show(self, trainer: pl.Trainer, module: pl.LightningModule, folder: Path) -> None:
+        """Write a sheet."""
+        pairs = self._last
+        if isinstance(module, Sampler):
+            pairs = self.fixed.at(trainer.global_step, module, batch_size(trainer))
+        if pairs is not None and isinstance(module, TeacherGuided):
+            sheet = pair_sheet(pairs, module.teachers, self.pairs, f"step {trainer.global_step}: photo over sketch")
+            sheet.save(folder / "pairs" / f"{step_name(trainer)}.png")
+
+
+def pair_sheet(pairs: PairBatch, teachers: TeacherPair, count: int, title: str) -> Sheet:
+    """Draw pairs: `=` and green where both teachers predict the same class, `x` and red where they do not."""
+    vocabulary = teachers.vocabulary
+    pairs = take(pairs, slice(count))
+    photo = vocabulary.union_posterior(pairs.photo_teacher.logits, "photo").max(1)
+    sketch = vocabulary.union_posterior(pairs.sketch_teacher.logits, "sketch").max(1)
+    title = f"{title} ({AGREE} green: both teachers predict the same class)"
+    sheet = Sheet(2, len(pairs.photo), side=96, lines=1, title=title)
+    for column in range(len(pairs.photo)):
+        agree = photo.indices[column] == sketch.indices[column]
+        frame, sign = (RIGHT, AGREE) if agree else (WRONG, DISAGREE)
+        for row, images, best in ((0, pairs.photo, photo), (1, pairs.sketch, sketch)):
+            name = vocabulary.union[int(best.indices[column])]
+            confidence = 100 * float(best.values[column])
+            sheet.place(row, column, images[column], frame, [f"{sign} {name} {confidence:.0f} %"])
+    return sheet
