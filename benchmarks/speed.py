@@ -29,12 +29,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40, help="training steps (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=Path("speed.json"), help="(default: %(default)s)")
     arguments, overrides = parser.parse_known_args()
-    words = ["fit", "--config", arguments.config, f"--trainer.max_steps={arguments.steps}"]
-    words += ["--trainer.limit_val_batches=0", "--trainer.num_sanity_val_steps=0", "--trainer.logger=false"]
-    words += ["--trainer.enable_progress_bar=false", "--model.schedule.warmup=0", "--model.schedule.generator_steps=1"]
-    words += ["--model.schedule.encoder_steps=1", "--trainer.callbacks+=benchmarks.timer.PhaseTimer", *overrides]
+    argv = ["fit", "--config", arguments.config, f"--trainer.max_steps={arguments.steps}"]
+    argv += ["--trainer.limit_val_batches=0", "--trainer.num_sanity_val_steps=0", "--trainer.logger=false"]
+    argv += ["--trainer.enable_progress_bar=false", "--model.schedule.warmup=0", "--model.schedule.generator_steps=1"]
+    argv += ["--model.schedule.encoder_steps=1", "--trainer.callbacks+=benchmarks.timer.PhaseTimer", *overrides]
     with tempfile.TemporaryDirectory() as folder:  # what a run leaves behind must not land in the current folder
-        cli = train([*words, f"--trainer.default_root_dir={folder}"])
+        cli = train([*argv, f"--trainer.default_root_dir={folder}"])
     timer = next(c for c in cli.trainer.callbacks if isinstance(c, PhaseTimer))  # type: ignore[attr-defined]
     rows = {phase: torch.tensor(seconds[SKIPPED:]) * 1000 for phase, seconds in timer.seconds.items()}
     table = Table(title=f"{arguments.config}: milliseconds a step")

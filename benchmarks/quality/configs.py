@@ -7,22 +7,12 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from crossx.cli.training import CrossxCLI, train
+from crossx.cli.training import parse
 from crossx.core.errors import InputError
 from crossx.data.base import RetrievalData
 
 ONE_AT_A_TIME = threading.RLock()
 """Reading a config changes the working directory and the logging level, which threads share."""
-
-
-class _Parsed(CrossxCLI):
-    """A command line that is parsed and neither built nor run."""
-
-    def instantiate_classes(self) -> None:
-        """Build nothing."""
-
-    def _run_subcommand(self, subcommand: str) -> None:
-        """Run nothing."""
 
 
 def resolved_config(argv: Sequence[str]) -> dict[str, Any]:
@@ -38,7 +28,7 @@ def resolved_config(argv: Sequence[str]) -> dict[str, Any]:
         before = logging.root.manager.disable
         logging.disable(logging.INFO)
         try:
-            return train(argv, _Parsed).resolved_config()  # the one place that knows how a command line is parsed
+            return parse(argv)
         finally:
             logging.disable(before)
 

@@ -14,7 +14,7 @@ from crossx.core.checks import must_be_one_of
 
 _CIFAR = Benchmark(
     "cifar-tuberlin",
-    ("cifar_tuberlin.yaml",),
+    ("benchmarks/cifar_tuberlin.yaml",),
     Teacher("photo", "teachers/cifar10_photo.yaml"),
     Teacher("sketch", "teachers/tuberlin_sketch.yaml"),
     Teacher("modality", "teachers/cifar_tuberlin_modality.yaml"),
@@ -25,7 +25,7 @@ _CIFAR = Benchmark(
 _OBJECTIVES_OF_45 = replace(OBJECTIVES, seeds=1)
 _TINYIMAGENET = Benchmark(
     "tinyimagenet-tuberlin",
-    ("tinyimagenet_tuberlin.yaml",),
+    ("benchmarks/tinyimagenet_tuberlin.yaml",),
     Teacher("photo", "teachers/tinyimagenet_photo.yaml"),
     Teacher("sketch", "teachers/tinyimagenet_sketch.yaml"),
     Teacher("modality", "teachers/tinyimagenet_tuberlin_modality.yaml"),

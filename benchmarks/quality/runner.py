@@ -18,6 +18,7 @@ import torch
 
 from benchmarks.quality.identity import check_unchanged
 from benchmarks.quality.plan import Job
+from crossx.cli.precision import computes_bfloat16
 from crossx.core.errors import InputError
 from crossx.core.tensor_files import write_text
 from crossx.core.version import __version__
@@ -159,6 +160,7 @@ def environment() -> dict[str, str]:
         "python": platform.python_version(),
         "threads": os.environ.get("OMP_NUM_THREADS", "1"),
         "cpu": f"{_cpu()}, {torch.backends.cpu.get_cpu_capability()}",
+        "bfloat16": "computed" if computes_bfloat16() else "not computed: trained in float32 on the CPU",
         **({"gpus": ", ".join(gpus)} if gpus else {}),
     }
 

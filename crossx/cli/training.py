@@ -23,12 +23,12 @@ from crossx.cli.run_start import RunStart
 from crossx.core.checks import must_be_one_of
 from crossx.core.errors import InputError
 from crossx.core.seeding import check_seed, run_seed
-from crossx.cotraining.module import CoTrainingModule
 from crossx.reports.lookup import real_images
 from crossx.reports.run.progress import ProgressBar
 from crossx.reports.run.report import RunReport
 from crossx.reports.settings import Reports, callbacks
 from crossx.reports.wandb import WandbDashboard, connect, finish
+from crossx.training.alternating import AlternatingModule
 from crossx.training.limits import check_strategy, joint_ddp
 from crossx.training.module import INSTANTIATOR, CrossxModule
 
@@ -142,6 +142,8 @@ class CrossxCLI(LightningCLI):
             raise InputError(f"ckpt_path: must be given on the command line, and not in a config; got {checkpoint!r}")
         if trainer.fast_dev_run in (True, 1):
             trainer.fast_dev_run = 2  # one batch for each phase of a joint run
+        if self._parse_only:  # a config is the same on every machine
+            return
         on_cpu = trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not torch.cuda.is_available())
         trainer.precision = precision_for_cpu(trainer.precision, on_cpu, self._composition.argv)
 
@@ -151,7 +153,7 @@ class CrossxCLI(LightningCLI):
         Raises:
             InputError: When the settings of the trainer do not fit the machine, the model or each other.
         """
-        if isinstance(self.model, CoTrainingModule):
+        if isinstance(self.model, AlternatingModule):
             check_strategy(self.arguments.trainer.strategy)
             if self._wants_ddp():
                 kwargs["strategy"] = joint_ddp()

@@ -39,7 +39,7 @@ AVERAGING = Row(
 GAUSSIAN = Row("gaussian_prior", "Gaussian Prior", ("model/gaussian_prior.yaml",), paper=_printed(0.365, 0.110, 0.080))
 HEAD = Row("head", "head on each frozen teacher", ("model/head.yaml",))
 POSTERIOR_HEAD = Row(
-    "posterior_head", "teachers' posteriors with a small head beside them", ("model/posterior_head.yaml",)
+    "posterior_head", "teachers' posteriors with a small head beside them", ("model/posterior_head_sharp.yaml",)
 )
 PAPER_METHOD = _printed(0.827, 0.680, 0.400)
 

@@ -8,6 +8,7 @@ from support.commands import folder_dataset
 
 from benchmarks.quality import identity
 from benchmarks.quality.identity import code_digest, code_of, config_digest, file_digest, run_digest
+from crossx.cli import precision
 from crossx.core.errors import InputError
 
 
@@ -144,3 +145,13 @@ def test_code_that_changes_during_a_run_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(identity, "code_digest", lambda _: "other code")
     with pytest.raises(InputError, match="a config or the code has been changed during a run"):
         identity.check_unchanged(argv, ())
+
+
+def test_the_machine_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CPU that only emulates bfloat16 trains in float32; results from elsewhere are current there all the same."""
+    argv = ("fit", "--config", "cifar_tuberlin.yaml")
+    digests = set()
+    for fast in (True, False):
+        monkeypatch.setattr(precision, "computes_bfloat16", lambda fast=fast: fast)
+        digests.add(run_digest.__wrapped__(argv, ()))
+    assert len(digests) == 1

@@ -30,7 +30,7 @@ def sleepers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "Popen", popen)
 
 
-def built(log: Path, seconds: int = 10) -> list[str]:
+def started(log: Path, seconds: int = 10) -> list[str]:
     for _ in range(seconds * 20):
         if log.is_file() and (words := log.read_text().split()):
             return words
@@ -88,7 +88,7 @@ def test_what_runs_is_ended_and_gives_no_status(tmp_path: Path) -> None:
     with locked(tmp_path) as runner:
         thread = threading.Thread(target=run, args=[runner])
         thread.start()
-        number, threads = built(tmp_path / "log")
+        number, threads = started(tmp_path / "log")
         assert threads == os.environ.get("OMP_NUM_THREADS", "1")
     thread.join(10)
     assert ended == ["interrupted"]
@@ -114,7 +114,8 @@ def test_nothing_outlives_a_command_that_is_killed(tmp_path: Path, how: signal.S
         [*command, "--output", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as parent:
         try:
-            built(tmp_path / "teachers" / "cifar-tuberlin" / "photo-0.log", seconds=60)
+            log = next(found for _ in range(1200) if (found := photo_log(tmp_path)) is not None)
+            started(log, seconds=60)
             tasks = Path(f"/proc/{parent.pid}/task").iterdir()
             children = [child for task in tasks for child in (task / "children").read_text().split()]
             assert children
