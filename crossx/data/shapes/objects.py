@@ -44,7 +44,7 @@ def _car(rng: np.random.Generator) -> list[Part]:
     wheels = [(-0.58 + rng.uniform(-0.08, 0.08)), (0.58 + rng.uniform(-0.08, 0.08))]
     parts = [Part(cabin), Part(glass, minor=True, material=1), Part(body)]
     if rng.random() < 0.6:
-        post = np.array([[0, -sill - 0.8 * roof], [0, -sill]]) + [(left + right) / 2, 0]
+        post = np.array([[(left + right) / 2, -sill - 0.8 * roof], [(left + right) / 2, -sill]])
         parts.insert(2, Part(post, width=0.06, minor=True))
     parts.append(Part(ellipse(0.9, -0.1, 0.08, 0.06), minor=True, material=2))
     for x in wheels:
