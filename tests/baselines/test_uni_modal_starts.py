@@ -6,7 +6,7 @@ from support.runs import Teachers
 
 from crossx.baselines import UniModalDistillationLoss
 from crossx.baselines.uni_modal_distillation import UniModalStudent
-from crossx.encoding.losses.base import EmbeddingSpace
+from crossx.encoding.embeddings import EmbeddingSpace
 from crossx.teachers.pair import TeacherPair
 from crossx.types import MODALITIES
 
