@@ -83,8 +83,8 @@ class TeacherOutput:
     Attributes:
         logits: (B, K).
         features: Pooled features before the classifier, (B, F).
-        statistics: One entry a BatchNorm layer in forward order; empty unless requested, and for a teacher without
-            BatchNorm.
+        statistics: One entry a BatchNorm layer in forward order; empty unless requested, and for teachers
+            without BatchNorm.
     """
 
     logits: Tensor

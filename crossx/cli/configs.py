@@ -89,10 +89,11 @@ class _Loader(yaml.SafeLoader):
     """YAML in which `1e-3` is a number, and a key stands once."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        for (key, _), value in zip(node.value, keys, strict=False):
-            if keys.count(value) > 1:
-                raise yaml.MarkedYAMLError(problem=f"the key {value!r} stands twice", problem_mark=key.start_mark)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
         return super().construct_mapping(node, deep)
 
 
@@ -105,11 +106,13 @@ def _read(path: Path, name: str) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(), _Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
+        marked = error if isinstance(error, yaml.MarkedYAMLError) else yaml.MarkedYAMLError(problem=str(error))
+        mark = marked.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
-        problem = getattr(error, "problem", None) or str(error)
-        context = f" {error.context}" if getattr(error, "context", None) else ""
-        raise InputError(f"{name}: {place}: not YAML:{context}: {problem}; check indentation and brackets") from error
+        context = f"{marked.context}: " if marked.context else ""
+        raise InputError(
+            f"{name}: {place}: not YAML: {context}{marked.problem}; check indentation and brackets"
+        ) from error
     except UnicodeDecodeError as error:
         raise InputError(f"{name}: not a text file") from error
     if content is None:

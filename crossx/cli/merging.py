@@ -4,8 +4,8 @@ The rules, from the lowest layer to the highest:
 
 - Mappings merge key by key; lists, numbers and texts replace; `null` is a value like any other.
 - `key+` appends to the list below it.
-- A part is a class with its arguments: `Name`, or `{class_path: Name, init_args: {...}}`. Another class replaces the whole
-  part; the same class, or none, changes single arguments. A layer above a part may leave `init_args` out.
+- A part is a class with its arguments: `Name`, or `{class_path: Name, init_args: {...}}`. Another class replaces the
+  whole part; the same class, or none, changes single arguments. A layer above a part may leave `init_args` out.
 - Under `terms`, terms merge by name, and `null` removes one.
 - `dataset` states a data set whole: naming a class replaces the data set below, whatever its class.
 """

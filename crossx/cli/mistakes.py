@@ -5,7 +5,7 @@ that a value might have had, and the whole config quoted between them. The branc
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,13 @@ from crossx.core.errors import InputError
 
 _KEY = re.compile(r'Parser key "([^"]+)":')
 _CLASS = re.compile(r"Problem with given class_path '([^']+)':")
-_CALLABLE = re.compile(r"Type \S.* expects a function or a callable class: (.*?)\. Got value: (.*)")
+_CALLABLE = re.compile(r"Type \S.* expects a function or a callable class: (.*?)(?:\. Got value: (.*))?")
 _CLASS_PATH = re.compile(r"class_path='([\w.]+)'")
 _UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
 _NO_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
 _UNKNOWN_OPTION = re.compile(r"(?:Group '(?P<group>\S+)' does not accept option|Option) '(?P<option>[^']+)'")
 _UNRECOGNIZED = "unrecognized arguments: "
+_EXPECTED = re.compile(r"Expected an? (?:<class ')?([\w.]+)(?:'>)?(?:\. Got value: (.*))?")
 _AROUND = ("Does not validate against", "Subtypes:", "Errors:", "Given value type:", "Given value:")
 _POOR = ("Expected a <class 'NoneType'>", "Expected a path but")
 
@@ -32,6 +33,7 @@ class _Finding:
 
     way: list[Step]
     text: str
+    given: str = ""
 
     @property
     def place(self) -> str:
@@ -55,15 +57,16 @@ def explain(
         known: Options that the command has whatever the model is.
 
     Returns:
-        One line, such as `model.schedule.warmup: Expected int. Got value: x`.
+        One line, such as `model.schedule.warmup: must be int or float, got x`.
     """
     if mistake := input_error_behind(error):
         return str(mistake)
-    finding = max(_findings(str(error)), key=_depth, default=_Finding([], str(error)))
+    findings = _findings(str(error))
+    finding = max(findings, key=_depth, default=_Finding([], str(error)))
     text, given = " ".join(finding.text.split()), ""
     if named := _CALLABLE.fullmatch(text):
         text = named[1]
-        if inner := _CLASS_PATH.search(named[2]):
+        if inner := _CLASS_PATH.search(named[2] or ""):
             finding.way.append(("class", inner[1]))
     if unknown := _UNKNOWN_CLASS.match(text) or _NO_ATTRIBUTE.match(text):
         given = unknown[unknown.re.groups]
@@ -75,8 +78,11 @@ def explain(
     elif options := _unknown_options(text):
         given = options[0].rpartition(".")[2]
         text = _about_options(options, finding, verb, known)
-    elif value := re.search(r"Got value: (\S+)$", text):
-        given = value[1]
+    elif expected := _EXPECTED.fullmatch(text):
+        given = expected[2] or finding.given
+        kinds = [kind[1] for f in findings if f.way == finding.way and (kind := _EXPECTED.fullmatch(f.text.strip()))]
+        names = ["null" if kind == "NoneType" else kind for kind in dict.fromkeys(kinds)]
+        text = f"must be {' or '.join(names)}, got {given}"
     place = _with_term(finding.place, given, config or {})
     text = re.sub(r"(?:a )?<class '([\w.]+)'>", r"\1", text)
     return f"{place}: {text}" if place else text
@@ -90,9 +96,10 @@ def input_error_behind(error: BaseException) -> InputError | None:
     return cause
 
 
-def _findings(message: str) -> Iterator[_Finding]:
+def _findings(message: str) -> list[_Finding]:
     """The leaves of the tree."""
     above: list[tuple[int, Step | None]] = []
+    found: list[tuple[int, _Finding]] = []
     for line in filter(str.strip, message.splitlines()):
         text = line.strip().removeprefix("- ")
         indent = len(line) - len(line.lstrip())
@@ -103,10 +110,15 @@ def _findings(message: str) -> Iterator[_Finding]:
             above.append((indent, ("class", named[1])))
         elif text.startswith(_AROUND):
             above.append((indent, None))
+            if text.startswith("Given value: "):  # it follows the branches that it was given to
+                for depth, inner in found:
+                    inner.given = inner.given or (text.removeprefix("Given value: ") if depth > indent else "")
         else:
             inline = re.match(r'Parser key "([^"]+)": (.+)', text)
             way = [step for _, step in above if step]
-            yield _Finding([*way, ("key", inline[1])], inline[2]) if inline else _Finding(way, text)
+            leaf = _Finding([*way, ("key", inline[1])], inline[2]) if inline else _Finding(way, text)
+            found.append((indent, leaf))
+    return [leaf for _, leaf in found]
 
 
 def _depth(finding: _Finding) -> tuple[int, bool, bool]:
@@ -123,7 +135,8 @@ def _unknown_options(text: str) -> list[str]:
 
 
 def _about_options(options: list[str], finding: _Finding, verb: str, known: Iterable[str]) -> str:
-    if old := renamed_key(f"{finding.place}.{options[0]}"):
+    parts = f"{finding.place}.{options[0]}".split(".")
+    if old := next(filter(None, (renamed_key(".".join(parts[:count])) for count in range(1, len(parts) + 1))), None):
         return old
     if finding.owner:
         names = legal_options(options[0], finding.owner)

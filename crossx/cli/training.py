@@ -16,6 +16,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 import crossx.cli.components  # noqa: F401 - makes every class of crossx known, so that configs may use short names
 from crossx.cli.class_help import asked_for_class, print_class_help
 from crossx.cli.composing import Composition, compose
+from crossx.cli.devices import wants_ddp
 from crossx.cli.mistakes import explain, input_error_behind
 from crossx.cli.precision import precision_for_cpu
 from crossx.cli.quiet import hush_expected
@@ -23,12 +24,12 @@ from crossx.cli.run_start import RunStart
 from crossx.core.checks import must_be_one_of
 from crossx.core.errors import InputError
 from crossx.core.seeding import check_seed, run_seed
-from crossx.cotraining.module import CoTrainingModule
 from crossx.reports.lookup import real_images
 from crossx.reports.run.progress import ProgressBar
 from crossx.reports.run.report import RunReport
 from crossx.reports.settings import Reports, callbacks
 from crossx.reports.wandb import WandbDashboard, connect, finish
+from crossx.training.alternating import AlternatingModule
 from crossx.training.limits import check_strategy, joint_ddp
 from crossx.training.module import INSTANTIATOR, CrossxModule
 
@@ -153,9 +154,9 @@ class CrossxCLI(LightningCLI):
         Raises:
             InputError: When the settings of the trainer do not fit the machine, the model or each other.
         """
-        if isinstance(self.model, CoTrainingModule):
+        if isinstance(self.model, AlternatingModule):
             check_strategy(self.arguments.trainer.strategy)
-            if self._wants_ddp():
+            if wants_ddp(self.arguments.trainer):
                 kwargs["strategy"] = joint_ddp()
         reports = callbacks(self.config_init.reports)
         named = self.config_init.trainer.callbacks or []
@@ -176,24 +177,6 @@ class CrossxCLI(LightningCLI):
             if isinstance(callback, RunReport | WandbDashboard):
                 callback.config = config
         return trainer
-
-    def _wants_ddp(self) -> bool:
-        trainer = self.arguments.trainer
-        if trainer.strategy != "auto":
-            return bool(trainer.strategy == "ddp")  # a user's own strategy object stays as it is
-        on_gpu = trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-        devices = trainer.devices
-        if devices in ("auto", -1, "-1"):
-            devices = torch.cuda.device_count() if on_gpu else 1
-        if isinstance(devices, str):
-            try:
-                devices = devices.split(",") if "," in devices else int(devices)
-            except ValueError as error:
-                raise InputError(
-                    f"trainer.devices: {devices!r} is not legal; a number, a list of numbers, or auto"
-                ) from error
-        count = len(devices) if isinstance(devices, list) else devices
-        return count > 1 or trainer.num_nodes > 1
 
     def _hparams(self, model: dict[str, Any]) -> dict[str, Any]:
         """What Lightning's `load_from_checkpoint` builds the model from; `teachers` is filled in at all its places."""

@@ -35,7 +35,7 @@ class ClassMap:
             if classes not in self.groups:
                 raise InputError(
                     f"classes: must be class names or one of the groups {', '.join(self.groups) or '(none)'}; got "
-                    f" {classes!r}{did_you_mean(classes, self.groups)}"
+                    f"{classes!r}{did_you_mean(classes, self.groups)}"
                 )
             classes = self.groups[classes]
         unknown = [name for name in classes if name not in self.folders]

@@ -8,38 +8,39 @@ import pytest
 import torch
 import yaml
 from support.commands import Config, config, edit, joint_config, part, run, write
+from support.exported import defined, exported, term_name
 from support.pixels import save_discriminator
 from support.runs import Teachers
 from torch import Tensor
 
 from crossx.cli import main
-from crossx.core.specs import loaded_subclasses
 from crossx.cotraining.module import CoTrainingModule
+from crossx.reconstruction import losses
 from crossx.reconstruction.losses import ReconstructionLoss
 
 TERMS = "model.reconstruction.terms"
+DISCRIMINATOR = "DiscriminatorGuidance.loss.discriminator"
+KIND: type[ReconstructionLoss] = ReconstructionLoss  # type: ignore[type-abstract]  # compared with, never built
 
 
 def every_loss(discriminator: str) -> dict[str, Config]:
-    """Terms by the names in the documentation."""
-    return {
-        "one_hot": {"loss": part("OneHotLoss", labels="agreed")},
-        "entropy": {"loss": part("InformationEntropyLoss"), "weight": 5.0},
-        "activation": {"loss": part("ActivationLoss"), "weight": 0.1},
-        "alignment": {"loss": part("ClassAlignmentLoss")},
-        "one_sided": {"loss": part("OneSidedAlignmentLoss")},
-        "statistics": {"loss": part("BatchNormStatisticsLoss")},
-        "adversarial": {"loss": part("AdversarialLoss"), "weight": 0.5, "ramp": [1, 3]},
-        "guidance": {"loss": part("StatisticsGuidanceLoss", layers=2)},
-        "discriminator": {"loss": part("DiscriminatorGuidanceLoss", discriminator=discriminator)},
+    """A term for each loss that the package exports, by the name of its class."""
+    settings: dict[str, Config] = {
+        "OneHotLoss": {"loss": part("OneHotLoss", labels="agreed")},
+        "InformationEntropyLoss": {"weight": 5.0},
+        "ActivationLoss": {"weight": 0.1},
+        "AdversarialLoss": {"weight": 0.5, "ramp": [1, 3]},
+        "StatisticsGuidanceLoss": {"loss": part("StatisticsGuidanceLoss", layers=2)},
+        "DiscriminatorGuidanceLoss": {"loss": part("DiscriminatorGuidanceLoss", discriminator=discriminator)},
     }
+    return {term_name(name): {"loss": part(name), **settings.get(name, {})} for name in exported(losses, KIND)}
 
 
 def joint(teachers: Teachers, folder: Path, discriminator: str) -> Config:
     """A joint run that resumes to the bit: without replay."""
     content = joint_config(teachers, folder)
     edit(content, TERMS, every_loss(discriminator))
-    edit(content, "model.pairs", None)
+    edit(content, "model.replay", None)
     return content
 
 
@@ -64,20 +65,15 @@ def straight(teachers: Teachers, discriminator: str, tmp_path_factory: pytest.Te
     return folder
 
 
-def own_losses() -> set[str]:
-    losses = loaded_subclasses(ReconstructionLoss)  # type: ignore[type-abstract]  # abstract on purpose
-    return {cls.__name__ for cls in losses if cls.__module__.startswith("crossx.reconstruction.")}
-
-
 def test_no_loss_is_forgotten() -> None:
-    assert {term["loss"]["class_path"] for term in every_loss("").values()} == own_losses()
+    assert {term["loss"]["class_path"] for term in every_loss("").values()} == defined(losses, KIND)
 
 
 def test_checkpoint_names_the_discriminator(straight: Path) -> None:
     saved = checkpoint(straight)
     place = "reconstruction.objective.losses"
     assert not [name for name in saved["state_dict"] if ".discriminator." in name or "teachers" in name]
-    assert set(saved["crossx"]["teachers"]) == {"photo", "sketch", f"{place}.discriminator.discriminator"}
+    assert set(saved["crossx"]["teachers"]) == {"photo", "sketch", f"{place}.DiscriminatorGuidance.discriminator"}
 
 
 def test_module_comes_back_from_its_checkpoint_alone(straight: Path) -> None:
@@ -88,10 +84,11 @@ def test_module_comes_back_from_its_checkpoint_alone(straight: Path) -> None:
 
 
 def test_documented_terms_run(teachers: Teachers, discriminator: str, tmp_path: Path) -> None:
-    """The snippets of the page on losses, all together; and its table names every loss."""
+    """The snippets of the page on losses, all together; and its table names no loss that is not there."""
     page = (Path(__file__).parents[2] / "docs/how-to/reconstruction-losses.md").read_text()
-    assert [name for name in own_losses() if f"| `{name}` |" not in page] == []
-    snippets = [yaml.safe_load(block)["terms"] for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) <= exported(losses, KIND).keys()
+    blocks = re.findall(r"```yaml\n(terms:.*?)```", page, re.DOTALL)
+    snippets = [yaml.safe_load(block)["terms"] for block in blocks]
     terms = {name: term for snippet in snippets for name, term in snippet.items()}
     terms["discriminator"]["loss"]["init_args"]["discriminator"] = discriminator
     content = joint(teachers, tmp_path, discriminator)
@@ -103,11 +100,11 @@ def test_documented_terms_run(teachers: Teachers, discriminator: str, tmp_path: 
 def test_resumed_fit_is_the_straight_fit(
     teachers: Teachers, discriminator: str, straight: Path, tmp_path: Path
 ) -> None:
-    for steps, words in ((2, []), (4, ["--ckpt_path", str(tmp_path / "2/run/version_0/checkpoints/last.ckpt")])):
+    for steps, argv in ((2, []), (4, ["--ckpt_path", str(tmp_path / "2/run/version_0/checkpoints/last.ckpt")])):
         folder = tmp_path / str(steps)
         content = joint(teachers, folder, discriminator)
         edit(content, "trainer.max_steps", steps)
-        run("fit", folder / "config.yaml", content, *words)
+        run("fit", folder / "config.yaml", content, *argv)
     expected, found = checkpoint(straight)["state_dict"], checkpoint(tmp_path / "4")["state_dict"]
     assert expected.keys() == found.keys()
     assert [name for name, tensor in expected.items() if not torch.equal(tensor, found[name])] == []
@@ -126,11 +123,11 @@ def test_another_discriminator_is_refused(
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        ("guidance.loss.layers", 0, "layers: 0 is not legal; at least 1"),
-        ("one_hot.loss.labels", "drawing", "drawing"),
-        ("discriminator.loss.discriminator", "nowhere.safetensors", "discriminator: 'nowhere.safetensors' does not"),
-        ("discriminator.loss.discriminator", "crossx:assets/shapes_photo.safetensors", "has the 10 classes"),
-        ("entropy.weight", float("nan"), "terms.entropy.weight: nan is not a finite number >= 0"),
+        ("StatisticsGuidance.loss.layers", 0, "layers: must be at least 1, got 0"),
+        ("OneHot.loss.labels", "drawing", "drawing"),
+        (DISCRIMINATOR, "nowhere.safetensors", "discriminator: 'nowhere.safetensors' does not"),
+        (DISCRIMINATOR, "crossx:assets/shapes_photo.safetensors", "has the 10 classes"),
+        ("InformationEntropy.weight", float("nan"), "terms.InformationEntropy.weight: must be at least 0, got nan"),
     ],
 )
 def test_one_clear_message(
@@ -155,10 +152,7 @@ def test_teachers_without_batch_norm_get_one_clear_message(
 ) -> None:
     model = part(
         "ReconstructionModule",
-        **{
-            f"{side}_generator": part("UpsamplingGenerator", size=16, latent_dim=8, width=8)
-            for side in ("photo", "sketch")
-        },
+        generator=part("UpsamplingGenerator", size=16, latent_dim=8, width=8),
         terms={"one_hot": {"loss": part("OneHotLoss")}, "guidance": {"loss": part("StatisticsGuidanceLoss")}},
     )
     content = config(plain_teachers, tmp_path / "runs", model)

@@ -45,18 +45,18 @@ def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
             r"^model: 'schedule\.warmp' is not an option; legal for Schedule: warmup, generator_steps, encoder_steps "
             r"\(did you mean 'warmup'\?\)$",
         ),
-        ("model.schedule.warmup", "x", r"^model\.schedule\.warmup: Expected int\. Got value: x$"),
-        ("model.schedule.warmup", -1, r"^schedule\.warmup: -1 is not legal; at least 0$"),
+        ("model.schedule.warmup", "x", r"^model\.schedule\.warmup: must be int or float, got x$"),
+        ("model.schedule.warmup", -1, r"^schedule\.warmup: must be at least 0, got -1$"),
         (
-            "model.reconstruction.photo_generator.widht",
+            "model.reconstruction.generator.widht",
             8,
-            r"^model\.reconstruction\.photo_generator: .*'widht'.*; legal for UpsamplingGenerator: size, .*width,",
+            r"^model\.reconstruction\.generator: .*'widht'.*; legal for UpsamplingGenerator: .*size, .*width,",
         ),
-        ("model.reconstruction.photo_generator.width", 7, r"^width: 7 is not legal; a multiple of 8$"),
+        ("model.reconstruction.generator.width", 7, r"^generator\.width: must be a multiple of 8"),
         (
             "model.encoding.terms.sup_con.wieght",
             1,
-            r"^model\.encoding\.terms\.sup_con: 'wieght' is not .*; legal .*loss, weight, ramp \(did you mean 'weight'\?\)",
+            r"^model\.encoding\.terms\.sup_con: 'wieght' .*loss, weight, ramp \(did you mean 'weight'\?\)$",
         ),
         (
             "model.encoding.terms.sup_con.loss",
@@ -64,22 +64,30 @@ def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
             r"^model\.encoding\.terms\.sup_con\.loss: class 'SupConn' is not known; must be one of .*, InfoNCELoss, .*"
             r"TripletLoss, .*, or the full path of another \(did you mean 'SupConLoss'\?\)$",
         ),
-        ("model.pairs", part("Replay", source=part("LivePairs"), size=3), r"^size: 3 is not legal; .* 10 classes"),
+        ("model.replay", part("Replay", size=3), r"^replay\.size: must be at least 10, one pair a class, got 3$"),
         (
             "trainer.max_step",
             3,
-            r"^'trainer\.max_step' is not an option; `crossx fit --help` lists .* \(did you mean 'trainer\.max_steps'\?\)$",
+            r"^'trainer\.max_step' is not an option; `crossx fit --help` .*\(did you mean 'trainer\.max_steps'\?\)$",
         ),
         ("trainer.max_epochs", 3, r"^trainer\.max_epochs: 3 is not legal beside trainer\.max_steps: 4"),
         ("trainer.accelerator", "gpuu", r"^trainer: .*gpuu"),
-        ("trainer.strategy", "fsdp", r"^trainer\.strategy: fsdp is not legal in a joint run; auto or ddp"),
-        ("trainer.strategy", "deepspeed", r"^trainer\.strategy: deepspeed is not legal in a joint run; auto or ddp"),
-        ("trainer.sync_batchnorm", True, r"^trainer\.sync_batchnorm: not in a run with teachers: .*; use"),
-        ("trainer.gradient_clip_val", 1, r"^trainer\.gradient_clip_val: not in a joint run: .*; use clip_norm"),
-        ("trainer.accumulate_grad_batches", 2, r"^trainer\.accumulate_grad_batches: not in a joint run: .*; use"),
-        ("trainer.precision", "bf16-true", r"^trainer\.precision: bf16-true is not legal in a joint run"),
-        ("data.batch_size", 0, r"^data\.batch_size: 0 is not legal; at least 1"),
-        ("data.dataset.validation", 0, r"^the list of photo images is empty"),
+        ("trainer.strategy", "fsdp", r"^trainer\.strategy: must be auto or ddp in a joint run, got fsdp"),
+        ("trainer.strategy", "deepspeed", r"^trainer\.strategy: must be auto or ddp in a joint run, got deepspeed"),
+        ("trainer.sync_batchnorm", True, r"^trainer\.sync_batchnorm: must be false in a run with teachers: .*; use"),
+        (
+            "trainer.gradient_clip_val",
+            1,
+            r"^trainer\.gradient_clip_val: must be unset in a joint run, .*; use clip_norm",
+        ),
+        ("trainer.accumulate_grad_batches", 2, r"^trainer\.accumulate_grad_batches: must be 1 in a joint run, .*; use"),
+        (
+            "trainer.precision",
+            "bf16-true",
+            r"^trainer\.precision: must be one of 32-true, bf16-mixed in a joint run, got bf16-true",
+        ),
+        ("data.batch_size", 0, r"^data\.batch_size: must be at least 1, got 0"),
+        ("data.dataset.validation", 0, r"^photo: must have at least one image, got an empty list"),
         ("teachers.photo", "nowhere.safetensors", r"^teachers\.photo: 'nowhere\.safetensors' does not exist"),
         ("trainr", {"max_steps": 3}, r"'trainr"),
     ],
@@ -94,7 +102,7 @@ def test_one_clear_message(
 
 def test_unknown_option(refuse: Refuse, teachers: Teachers, tmp_path: Path) -> None:
     content = joint_config(teachers, tmp_path / "runs")
-    legal = "is not an option; legal for CoTrainingModule: reconstruction, encoding, schedule, pairs"
+    legal = "is not an option; legal for CoTrainingModule: reconstruction, encoding, schedule, replay"
     assert refuse(content, "--model.schedul.warmup", "3") == f"model: 'schedul.warmup' {legal}"
     legal = "is not an option; legal for Schedule: warmup, generator_steps, encoder_steps"
     assert refuse(content, "--model.schedule.warmp=3") == f"model: 'schedule.warmp' {legal} (did you mean 'warmup'?)"
@@ -162,14 +170,16 @@ def test_run_that_is_not_evaluated_has_nothing_to_test(
     content = joint_config(teachers, tmp_path / "runs")
     edit(content, "data.dataset", None)
     assert main(["test", "--config", write(tmp_path / "c.yaml", content)]) == 2
-    assert "data.dataset: none is named" in capsys.readouterr().err
+    assert "data.dataset: must be named in a run that is evaluated, got null" in capsys.readouterr().err
 
 
 def test_encoders_alone_need_pairs(refuse: Refuse, teachers: Teachers, tmp_path: Path) -> None:
     model = joint_config(teachers, tmp_path)["model"]["init_args"]["encoding"]
-    assert refuse(config(teachers, tmp_path / "runs", model)).startswith("model.pairs: none is named; SavedPairs")
+    assert refuse(config(teachers, tmp_path / "runs", model)).startswith("model.pairs: must be named; SavedPairs")
     model["init_args"]["pairs"] = part("LivePairs")
-    assert refuse(config(teachers, tmp_path / "runs", model)).startswith("pairs: LivePairs needs generators that learn")
+    assert refuse(config(teachers, tmp_path / "runs", model)) == (
+        "model.pairs: the following arguments are required: num_classes"
+    )
     model["init_args"]["pairs"] = part("SavedPairs", generators=teachers.photo)
     assert "does not hold two generators saved by crossx" in refuse(config(teachers, tmp_path / "runs", model))
 

@@ -215,9 +215,8 @@ def test_they_are_short() -> None:
 
 
 def test_sketchy_says_that_nobody_has_trained_it() -> None:
-    assert (
-        (shipped_configs() / "sketchy.yaml").read_text().startswith("# Nobody has trained this config to its end yet")
-    )
+    first = (shipped_configs() / "sketchy.yaml").read_text().splitlines()[0]
+    assert first.startswith("# Nobody has trained this config to its end yet")
 
 
 @pytest.mark.parametrize("name", ["quickstart.yaml", "cifar_tuberlin_small.yaml", "crossx_dfl.yaml", "sketchy.yaml"])
@@ -238,7 +237,5 @@ def test_own_file_wins_over_a_shipped_name(tmp_path: Path, monkeypatch: pytest.M
     assert find_config("teachers/shapes_photo.yaml") == shipped_configs() / "teachers/shapes_photo.yaml"
     Path("quickstart.yaml").touch()
     assert find_config("quickstart.yaml") == Path("quickstart.yaml")
-    with pytest.raises(
-        InputError, match=r"'quickstat' is neither a file nor a shipped config; did you mean quickstart"
-    ):
+    with pytest.raises(InputError, match=r"'quickstat' is neither a file nor .*; did you mean quickstart\.yaml"):
         find_config("quickstat")

@@ -60,7 +60,9 @@ def test_second_stage_learns_from_the_saved_generators(
 ) -> None:
     saved = part("SavedPairs", generators=str(first_stage / "generators.safetensors"))
     content = config(teachers, tmp_path, ENCODING)
-    edit(content, "model.pairs", part("Replay", source=saved, size=40) if replayed else saved)
+    edit(content, "model.pairs", saved)
+    if replayed:
+        edit(content, "model.replay", part("Replay", size=40))
     cli = run("fit", tmp_path / "config.yaml", content)
     assert isinstance(cli.model, EncoderModule)
     source = cli.model.pair_source

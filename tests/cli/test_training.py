@@ -2,42 +2,42 @@
 
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jsonargparse import Namespace
 from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.loggers.logger import DummyLogger
 from support.commands import RECONSTRUCTION, config, edit, joint_config, part, run, write
 from support.runs import Teachers
 
 from crossx.cli import main
-from crossx.cli.training import CrossxCLI, train
+from crossx.cli.devices import wants_ddp
+from crossx.cli.training import train
 from crossx.reports.run.progress import ProgressBar as OurBar
 from crossx.training.limits import joint_ddp
 
 
-def wants_ddp(**settings: Any) -> bool:  # noqa: ANN401 - any setting of the trainer
-    """Ask the command line about a trainer on the CPU with these settings."""
+def asks_for_ddp(**settings: Any) -> bool:  # noqa: ANN401 - any setting of the trainer
+    """Ask about a trainer on the CPU with these settings."""
     defaults = {"strategy": "auto", "accelerator": "cpu", "devices": 1, "num_nodes": 1}
-    cli: Any = SimpleNamespace(arguments=SimpleNamespace(trainer=SimpleNamespace(**{**defaults, **settings})))
-    return CrossxCLI._wants_ddp(cli)
+    return wants_ddp(Namespace(**{**defaults, **settings}))
 
 
 @pytest.mark.parametrize("devices", [2, "2", [0, 1], "0,1"])
 def test_several_devices_mean_ddp(devices: object) -> None:
-    assert wants_ddp(devices=devices)
+    assert asks_for_ddp(devices=devices)
 
 
 @pytest.mark.parametrize("devices", [1, "1", [0], "auto", -1, "-1"])
 def test_one_device_means_none(devices: object) -> None:
-    assert not wants_ddp(devices=devices)
-    assert wants_ddp(devices=devices, num_nodes=2)
-    assert wants_ddp(devices=devices, strategy="ddp")
+    assert not asks_for_ddp(devices=devices)
+    assert asks_for_ddp(devices=devices, num_nodes=2)
+    assert asks_for_ddp(devices=devices, strategy="ddp")
 
 
 def test_strategy_object_of_the_user_stays() -> None:
-    assert not wants_ddp(devices=2, strategy=joint_ddp())
+    assert not asks_for_ddp(devices=2, strategy=joint_ddp())
 
 
 def test_joint_ddp_lets_phases_train_their_own_parameters_and_broadcasts_no_buffers() -> None:
@@ -134,7 +134,7 @@ def test_runs_of_any_logger_have_folders_of_their_own(teachers: Teachers, tmp_pa
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--trainer.devices", "two"], "trainer.devices: 'two' is not legal; a number, a list of numbers, or auto"),
+        (["--trainer.devices", "two"], "trainer.devices: must be a number, a list of numbers, or auto; got 'two'"),
         (["--seed_everything", "-1"], "seed_everything: -1 is not legal; from 0 to 4294967295"),
     ],
 )

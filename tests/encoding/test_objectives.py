@@ -1,33 +1,40 @@
 """What holds for every objective."""
 
 import copy
+import inspect
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 import torch
 from support.embedded import built, random_embeddings, rows
+from support.exported import exported
 from support.runs import Teachers, encoder, weights
 
+from crossx.encoding import losses
 from crossx.encoding.embeddings import EmbeddingSpace
-from crossx.encoding.losses import (
-    EncodingLoss,
-    EncodingTerm,
-    MIBLoss,
-    PairEmbeddings,
-    SiameseLoss,
-    TripletLoss,
-)
+from crossx.encoding.losses import EncodingLoss, EncodingTerm, MIBLoss, PairEmbeddings, TripletLoss
 from crossx.encoding.module import EncoderModule
 
-LOSSES: dict[str, EncodingLoss | Callable[[EmbeddingSpace], EncodingLoss]] = {
-    "siamese": SiameseLoss(),
-    "triplet_all": TripletLoss(0.5, "all"),
-    "triplet_semi_hard": TripletLoss(0.5, "semi_hard"),
-    "triplet_hard": TripletLoss(0.5, "hard"),
-    "mib_nce": MIBLoss,
-    "mib_js": partial(MIBLoss, estimate="jensen_shannon"),
-}
+
+def every_loss() -> dict[str, EncodingLoss | Callable[[EmbeddingSpace], EncodingLoss]]:
+    """Every exported loss that compares embeddings, with its defaults; and other options of some."""
+    kind: type[EncodingLoss] = EncodingLoss  # type: ignore[type-abstract]  # compared with, never built
+    found = {name: loss for name, loss in exported(losses, kind).items() if not loss.needs_features}
+    return {
+        **{name: _as_term(loss) for name, loss in found.items()},
+        "triplet_all": TripletLoss(0.5, "all"),
+        "triplet_semi_hard": TripletLoss(0.5, "semi_hard"),
+        "triplet_hard": TripletLoss(0.5, "hard"),
+        "mib_js": partial(MIBLoss, estimate="jensen_shannon"),
+    }
+
+
+def _as_term(loss: type[EncodingLoss]) -> EncodingLoss | Callable[[EmbeddingSpace], EncodingLoss]:
+    return loss if "space" in inspect.signature(loss).parameters else loss()
+
+
+LOSSES = every_loss()
 
 
 @pytest.fixture(params=LOSSES, name="loss")

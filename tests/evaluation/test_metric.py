@@ -116,7 +116,7 @@ def test_mistakes_are_named() -> None:
         metric.compute()  # no sketch
     metric.update(x, label, index, "sketch")
     metric.update(x, label.flip(0), index, "sketch")
-    with pytest.raises(InputError, match="sketch 0 has two labels"):
+    with pytest.raises(InputError, match="got sketch 0 with two labels"):
         metric.compute()
 
 

@@ -1,17 +1,19 @@
 """Encoders (the students), which map images of one modality to unit vectors."""
 
-from crossx.encoding.encoders.base import EmbeddingHead, Encoder, EncoderFactory
+from crossx.encoding.encoders.base import BackboneEncoder, EmbeddingHead, Encoder, EncoderFactory
 from crossx.encoding.encoders.completed import CompletedPosteriorEncoder
 from crossx.encoding.encoders.network import NetworkEncoder
 from crossx.encoding.encoders.posterior import PosteriorEncoder
 from crossx.encoding.encoders.student import StudentEncoder
-from crossx.encoding.encoders.teacher import TeacherEncoder, TeacherHeadEncoder
+from crossx.encoding.encoders.teacher import FrozenTeacherEncoder, TeacherEncoder, TeacherHeadEncoder
 
 __all__ = [
+    "BackboneEncoder",
     "CompletedPosteriorEncoder",
     "EmbeddingHead",
     "Encoder",
     "EncoderFactory",
+    "FrozenTeacherEncoder",
     "NetworkEncoder",
     "PosteriorEncoder",
     "StudentEncoder",

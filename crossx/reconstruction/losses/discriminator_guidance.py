@@ -31,7 +31,7 @@ class DiscriminatorGuidanceLoss(ReconstructionLoss):
         classes = self.discriminator.card.classes
         if set(classes) != set(MODALITIES):
             raise InputError(
-                "discriminator: must have the classes photo and sketch, as teachers/shapes_modality.yaml trains it; got "
+                "discriminator: must have the classes photo and sketch, as from teachers/shapes_modality.yaml, got "
                 f"{len(classes)} classes {', '.join(classes[:3])}{', ...' if len(classes) > 3 else ''} in "
                 f"{discriminator!r}"
             )

@@ -46,6 +46,17 @@ class ProgressBar(RichProgressBar):
         """Finish the bar before the results are printed."""
         self._stop_progress()
 
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Finish the bar of a validation that is no part of a fit, likewise."""
+        super().on_validation_end(trainer, pl_module)
+        if trainer.state.fn != "fit":
+            self._stop_progress()
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Finish the bar, likewise."""
+        super().on_test_end(trainer, pl_module)
+        self._stop_progress()
+
     def _get_train_description(self, current_epoch: int) -> str:
         # Lightning's own text counts epochs up to `max_epochs - 1`, which is -2 here.
         if self.trainer.max_steps > 0:
