@@ -109,7 +109,7 @@ def _read(path: Path, name: str) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
         problem = getattr(error, "problem", None) or str(error)
-        context = f"{error.context}: " if getattr(error, "context", None) else ""
+        context = f"{error.context}: " if isinstance(error, yaml.MarkedYAMLError) and error.context else ""
         raise InputError(f"{name}: {place}: not YAML: {context}{problem}; check indentation and brackets") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{name}: not a text file") from error
