@@ -106,7 +106,8 @@ def _read(path: Path, name: str) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(), _Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
+        marked = error if isinstance(error, yaml.MarkedYAMLError) else yaml.MarkedYAMLError(problem=str(error))
+        mark = marked.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
         problem = getattr(error, "problem", None) or str(error)
         context = f"{error.context}: " if isinstance(error, yaml.MarkedYAMLError) and error.context else ""

@@ -178,7 +178,20 @@ def _filled_network(card: TeacherCard, source: Path, weights: Path) -> Network:
                 f"{card.arguments} and {len(card.classes)} classes, got {tuple(given[name].shape)}"
             )
         tensor.copy_(given[name])
+    _check_size(network, card, source)
     return network.to(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def _check_size(network: Network, card: TeacherCard, source: Path) -> None:
+    """Refuse an input size that the network does not take, such as one of a ViT other than its `img_size`."""
+    network.eval()
+    try:
+        network(torch.zeros(1, 3, card.input_size, card.input_size))
+    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{source}: card: input_size: must be a size that {card.network} takes, got {card.input_size}: {error}"
+        ) from error
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:

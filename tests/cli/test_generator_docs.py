@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from support.commands import edit, joint_config, run
-from support.runs import Teachers
+from support.runs import MODALITIES, Teachers
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/generators.md"
 SNIPPETS: list[dict[str, Any]] = [
@@ -29,9 +29,10 @@ def test_snippet_is_built(teachers: Teachers, tmp_path: Path, snippet: dict[str,
     cli: Any = run("fit", tmp_path / "config.yaml", content)
     built = cli.model.reconstruction
     for name, value in snippet.items():
-        if name.endswith("generator"):
-            generator = built.generators.get_submodule(name.removesuffix("_generator"))
-            assert type(generator).__name__ == value["class_path"]
-            assert generator.arguments().items() >= value["init_args"].items()
+        if name == "generator":
+            for modality in MODALITIES:
+                generator = built.generators.get_submodule(modality)
+                assert type(generator).__name__ == value["class_path"]
+                assert generator.arguments().items() >= value["init_args"].items()
         elif name == "terms":
             assert built.objective.terms.keys() == value.keys()

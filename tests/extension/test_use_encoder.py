@@ -47,7 +47,7 @@ def folder(teachers: Teachers, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def test_five_lines_give_what_predict_writes(folder: Path) -> None:
     (written,) = folder.rglob("embeddings.safetensors")
-    with safe_open(written, "pt") as file:  # type: ignore[no-untyped-call]  # safetensors'
+    with safe_open(written, "pt") as file:
         header = file.metadata()
         embeddings = {name: file.get_tensor(name) for name in ("photo", "sketch")}
     names = {side: json.loads(header[side]) for side in embeddings}

@@ -83,6 +83,8 @@ def test_timm_network_takes_arguments_and_leaves_the_random_stream_alone() -> No
     network = TimmNetwork("vit_tiny_patch16_224", num_classes=0, arguments={"img_size": 32, "depth": 1})
     assert network(torch.randn(2, 3, 32, 32)).shape == (2, network.num_features) == (2, 192)
     assert network.training
+    wide = TimmNetwork("vit_tiny_patch16_224", num_classes=0, arguments={"img_size": [32, 64], "depth": 1})
+    assert wide(torch.randn(2, 3, 32, 64)).shape == (2, 192)
 
 
 def test_timm_network_with_two_heads_is_refused() -> None:

@@ -123,6 +123,15 @@ def test_weights_of_a_yaml_card_are_also_found_below_the_data_root(
     load_teacher(path)
 
 
+def test_an_input_size_that_the_network_does_not_take(tmp_path: Path) -> None:
+    name, arguments = "timm:vit_tiny_patch16_224", {"img_size": 32, "depth": 1}
+    torch.save(build_network(name, arguments, 3).state_dict(), tmp_path / "w.pt")
+    path = write_yaml(tmp_path, "w.pt", network=name, arguments=arguments, input_size=48)
+    with pytest.raises(InputError, match=r"card\.yaml: card: input_size: must be a size that timm:vit.* got 48"):
+        load_teacher(path)
+    assert load_teacher(write_yaml(tmp_path, "w.pt", network=name, arguments=arguments, input_size=32)).hash
+
+
 class Evil:
     def __init__(self, victim: Path) -> None:
         self.victim = victim
