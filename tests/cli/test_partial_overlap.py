@@ -18,12 +18,12 @@ def completed(folder: Path, name: str) -> Config:
     """Joint training whose sketch encoder asks the photo teacher: two batches of generators, two of encoders."""
     teachers = save_teachers(folder, classes={"photo": CLASSES[:7], "sketch": CLASSES[3:]})
     content = joint_config(teachers, folder / name)
-    for modality, reading in (("photo", 0.0), ("sketch", 1.0)):
+    for name_of, reading in (("encoder", 0.0), ("sketch_encoder", 1.0)):
         encoder = part("CompletedPosteriorEncoder", reading=reading, dim=4, hidden=0)
-        edit(content, f"model.encoding.{modality}_encoder", encoder)
+        edit(content, f"model.encoding.{name_of}", encoder)
     edit(content, "model.reconstruction.terms.adversarial", {"loss": part("AdversarialLoss")})
     edit(content, "model.schedule.encoder_steps", 2)
-    edit(content, "model.pairs", part("LivePairs"))  # replay is not saved
+    edit(content, "model.replay", None)  # it is not saved
     edit(content, "data.unknown_classes", True)
     return content
 
@@ -67,7 +67,7 @@ def test_resumes_with_its_readings(straight: Path) -> None:
 
 def test_says_that_readings_are_missing(straight: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A fit without reading has no statistics to measure with."""
-    override = "--model.encoding.init_args.photo_encoder.init_args.reading=1"
+    override = "--model.encoding.init_args.encoder.init_args.reading=1"
     words = ["validate", "--config", write(straight / "c.yaml", completed(straight.parent, "other")), override]
     assert main([*words, "--ckpt_path", str(straight / CHECKPOINT)]) == 2
     assert "readings" in capsys.readouterr().err

@@ -32,7 +32,7 @@ SMALL = {
     "data.dataset.train": "2",
     "data.dataset.validation": "2",
 }
-SMALL_JOINT = {"model.schedule.warmup": "1", "model.schedule.encoder_steps": "1", "model.pairs.size": "200"}
+SMALL_JOINT = {"model.schedule.warmup": "1", "model.schedule.encoder_steps": "1", "model.replay.size": "200"}
 
 
 class Shown(NamedTuple):
