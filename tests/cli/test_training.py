@@ -21,7 +21,7 @@ from crossx.training.limits import joint_ddp
 def asks_for_ddp(**settings: Any) -> bool:  # noqa: ANN401 - any setting of the trainer
     """Ask about a trainer on the CPU with these settings."""
     defaults = {"strategy": "auto", "accelerator": "cpu", "devices": 1, "num_nodes": 1}
-    return wants_ddp(Namespace(**{**defaults, **settings}))
+    return wants_ddp(Namespace({**defaults, **settings}))  # type: ignore[no-untyped-call]  # jsonargparse's
 
 
 @pytest.mark.parametrize("devices", [2, "2", [0, 1], "0,1"])
