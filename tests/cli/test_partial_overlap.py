@@ -43,8 +43,9 @@ def weights(folder: Path) -> dict[str, Any]:
 
 def test_is_trained_and_measured_with_its_statistics(straight: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it measures at the end of training it measures again from the checkpoint."""
-    batches = {name: int(value) for name, value in weights(straight).items() if name.endswith("other_statistics.batches")}
-    assert batches == {"encoding.sketch_encoder.other_statistics.batches": 2}  # of four: the generators' steps do not count
+    counts = {n: int(value) for n, value in weights(straight).items() if n.endswith("other_statistics.batches")}
+    # Two of four batches: the generators' steps do not count.
+    assert counts == {"encoding.sketch_encoder.other_statistics.batches": 2}
     monkeypatch.chdir(straight)
     assert main(["validate", "--ckpt_path", str(straight / CHECKPOINT), "--trainer.accelerator", "cpu"]) == 0
     again = json.loads((straight / "run/version_0/validate/version_0/results.json").read_text())
