@@ -1,4 +1,7 @@
-"""What a checkpoint keeps, what it may decide, and what it may not do."""
+"""Content of a checkpoint, what it may decide, and what it may not do.
+
+Over 300 lines, because all cases start from one trained run.
+"""
 
 import json
 import os
