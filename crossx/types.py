@@ -31,10 +31,12 @@ class Progress:
     Attributes:
         done: Training batches finished since the very start, also before a resume.
         total: Batches of the whole run; None where the run has no known end.
+        warmup: Batches at the start of a joint run in which the encoders do not train yet.
     """
 
     done: int
     total: int | None = None
+    warmup: int = 0
 
 
 @dataclass

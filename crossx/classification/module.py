@@ -93,7 +93,7 @@ class ClassifierModule(CrossxModule):
         """
         if self.card is not None or self._trainer is None:
             return
-        data = getattr(self.trainer, "datamodule", None)
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set in Trainer's constructor
         if not isinstance(data, LabelledImagesDataModule):
             raise InputError(
                 f"data: must be a LabelledImagesDataModule for ClassifierModule, got {type(data).__name__}"

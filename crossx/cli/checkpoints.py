@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from crossx.core.errors import InputError
-from crossx.core.untrusted import read_checkpoint, refuse_imports
-from crossx.core.version import __version__
+from crossx.core.untrusted import check_version, read_checkpoint, refuse_imports
 
 FIELD = "--ckpt_path"
 
@@ -58,7 +57,7 @@ def checkpoint_config(path: Path, named: Set[str] = frozenset()) -> dict[str, An
             something that is not loaded.
     """
     stored = read_checkpoint(path, FIELD).get("crossx", {})
-    _check_version(stored, path)
+    check_version(stored, f"{FIELD}: {path}")
     config = stored.get("config", {}) if isinstance(stored, dict) else None
     if not isinstance(config, dict) or not _is_teachers(config.get("teachers", {})):
         raise InputError(f"{FIELD}: {path} holds no config of crossx that can be read")
@@ -68,16 +67,6 @@ def checkpoint_config(path: Path, named: Set[str] = frozenset()) -> dict[str, An
     # The teachers are names of files and nothing else.
     refuse_imports([config.get("model"), config.get("data")], f"{FIELD}: {path}", named)
     return dict(config)
-
-
-def _check_version(stored: object, path: Path) -> None:
-    """Refuse what an older crossx wrote: its configs and the names of its tensors are others."""
-    version = stored.get("version") if isinstance(stored, dict) else None
-    if isinstance(version, str) and version.split(".")[:2] != __version__.split(".")[:2]:
-        raise InputError(
-            f"{FIELD}: {path} is a checkpoint of crossx {version[:20]}, and this is {__version__}: measure it with "
-            f"crossx {version[:20]}, or train it again; CHANGELOG.md has the table of old and new names"
-        )
 
 
 def _is_teachers(value: object) -> bool:

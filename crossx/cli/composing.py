@@ -55,8 +55,8 @@ def compose(argv: Sequence[str]) -> Composition:
     verb, *options = ["--data." + word[2:] if _names_dataset(word) else word for word in argv]
     names = [value for _, _, value in _values(options, "--config", "-c")]
     layers = [layer for name in names for layer in read_layers(name)]
-    for place, count, _ in reversed(list(_values(options, "--config", "-c"))):
-        del options[place : place + count]
+    for start, count, _ in reversed(list(_values(options, "--config", "-c"))):
+        del options[start : start + count]
 
     checkpoint, notes = None, []
     given = [value for _, _, value in _values(options, "--ckpt_path") if value != "null"]
@@ -102,11 +102,13 @@ def _named(layers: Sequence[Layer], argv: Sequence[str]) -> set[str]:
 def _hoisted(layer: Layer) -> Layer:
     """The layer with its data set at the top: there it is stated whole, and outlives another data module."""
     data = layer.content.get("data")
-    arguments = data.get("init_args", data) if isinstance(data, Mapping) else {}
+    if not isinstance(data, Mapping):
+        return layer
+    arguments = data.get("init_args", data)
     if not isinstance(arguments, Mapping) or "dataset" not in arguments:
         return layer
     rest = {key: value for key, value in arguments.items() if key != "dataset"}
-    data = {**data, "init_args": rest} if "init_args" in data else rest  # type: ignore[dict-item]
+    data = {**data, "init_args": rest} if "init_args" in data else rest
     return Layer(layer.name, {**layer.content, "data": data, "dataset": arguments["dataset"]})
 
 

@@ -109,10 +109,9 @@ def _read(path: Path, name: str) -> dict[str, Any]:
         marked = error if isinstance(error, yaml.MarkedYAMLError) else yaml.MarkedYAMLError(problem=str(error))
         mark = marked.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
-        context = f"{marked.context}: " if marked.context else ""
-        raise InputError(
-            f"{name}: {place}: not YAML: {context}{marked.problem}; check indentation and brackets"
-        ) from error
+        problem = getattr(error, "problem", None) or str(error)
+        context = f"{error.context}: " if isinstance(error, yaml.MarkedYAMLError) and error.context else ""
+        raise InputError(f"{name}: {place}: not YAML: {context}{problem}; check indentation and brackets") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{name}: not a text file") from error
     if content is None:

@@ -54,9 +54,9 @@ def legal_options(option: str, class_path: str) -> list[str]:
 
 def owner_of(option: str, class_path: str) -> type:
     """The class or dataclass that the last part of an option belongs to."""
-    owner = loaded_class(class_path)
+    owner: type = loaded_class(class_path)
     for group in option.split(".")[:-1]:
-        inner = get_type_hints(owner.__init__).get(group)
+        inner = get_type_hints(owner.__init__).get(group)  # type: ignore[misc]  # of this very class
         if not (isinstance(inner, type) and is_dataclass(inner)):
             break
         owner = inner

@@ -131,11 +131,16 @@ class _Step:
         return known
 
 
+_SHORT = ("crossx", "torch", "lightning")
+"""Packages whose classes configs name without their path; a user's own class of the same name is another class."""
+
+
 def _same(one: object, other: object) -> bool:
-    """Whether two names mean one class; a class of crossx may be named by any of its paths, or without one."""
+    """Whether two names mean one class: a class of crossx, torch or Lightning may be named by its path or without."""
+    if one == other:
+        return True
     names = [str(one).split("."), str(other).split(".")]
-    short = any(len(name) == 1 for name in names)
-    return names[0][-1] == names[1][-1] and (short or names[0][0] == names[1][0])
+    return names[0][-1] == names[1][-1] and all(len(name) == 1 or name[0] in _SHORT for name in names)
 
 
 def _as_list(value: object) -> list[object]:

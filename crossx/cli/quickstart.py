@@ -65,15 +65,15 @@ def _unused(folder: Path) -> Path:
 def _show(folders: dict[str, Path]) -> None:
     results = {name: read_results(path / "results.json", "quickstart") for name, path in folders.items()}
     free = results["data-free"]
-    rows = {
-        "crossx, data-free": free["metrics"],
-        "  the same at step 0": free["at_start"],
-        "posterior matching": free["baselines"].get("posterior", {}),
-        "features of the teachers": free["baselines"].get("features", {}),
-        "the same model with data": results["with data"]["metrics"],
+    runs = {
+        "data-free": free["metrics"],
+        "at step 0": free["at_start"],
+        "posterior": free["baselines"].get("posterior", {}),
+        "features": free["baselines"].get("features", {}),
+        "with data": results["with data"]["metrics"],
     }
     print()  # noqa: T201
-    print_table(f"sketch-to-photo retrieval on {free['split']} images that no run was trained on", rows)
+    print_table(f"sketch-to-photo retrieval on {free['split']} images that no run was trained on", runs)
     pairs, retrieval = (sorted((folders["data-free"] / kind).glob("*.png")) for kind in ("pairs", "retrieval"))
     print("pictures to open:")  # noqa: T201
     for what, pictures in (("synthetic pairs, photo over sketch", pairs), ("sketches and what they find", retrieval)):

@@ -26,6 +26,7 @@ CONFIGS = {
 KEYS = {
     "photo_generator": "generator",
     "photo_encoder": "encoder",
+    "pairs.source": "replay",
     "sketch_generator.channels": GONE,
     "photo_generator.channels": GONE,
     "reconstruction.ema_decay": GONE,
@@ -33,9 +34,26 @@ KEYS = {
     "reconstruction.reinitialise_every": GONE,
     "reconstruction.meta_every": GONE,
     "loss.reduce": GONE,
-    "report.with_data": GONE,
 }
 """Keys of configs, old -> new; an old one is the end of a path whose `init_args` are left out."""
+
+SECTIONS = {
+    "scalars": "reports.run",
+    "baselines": "reports.run.baselines",
+    "report": "reports.run",
+    "checkpoint": "reports.run",
+    "encoders": "reports.run",
+    "embeddings": "reports.run",
+    "health": "reports.health",
+    "diversity": "reports.health.diversity",
+    "pair_sheets": "reports.pictures.pairs",
+    "retrieval_sheets": "reports.pictures.retrieval",
+    "histograms": "reports.pictures.histograms",
+    "hardest": "reports.pictures.hardest",
+    "filmstrip": "reports.pictures.filmstrip",
+    "wandb": "reports.wandb",
+}
+"""Keys at the top of a config, old -> new."""
 
 CLASSES = {
     "TotalVariationLoss": GONE,
@@ -78,6 +96,8 @@ def renamed_key(place: str) -> str | None:
     Args:
         place: Path of the key, such as `model.encoding.photo_encoder`.
     """
+    if place in SECTIONS:
+        return _say(place, SECTIONS[place])
     return next(
         (_say(old.rpartition(".")[2], new) for old, new in KEYS.items() if f".{place}".endswith(f".{old}")), None
     )

@@ -141,8 +141,6 @@ class CrossxCLI(LightningCLI):
         checkpoint = self.arguments.get("ckpt_path")
         if checkpoint is not None and self.checkpoint is None:
             raise InputError(f"ckpt_path: must be given on the command line, and not in a config; got {checkpoint!r}")
-        if trainer.fast_dev_run in (True, 1):
-            trainer.fast_dev_run = 2  # one batch for each phase of a joint run
         if self._parse_only:  # a config is the same on every machine
             return
         on_cpu = trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not torch.cuda.is_available())
@@ -154,6 +152,8 @@ class CrossxCLI(LightningCLI):
         Raises:
             InputError: When the settings of the trainer do not fit the machine, the model or each other.
         """
+        if self.arguments.trainer.fast_dev_run in (True, 1):  # one batch for each phase of a joint run
+            kwargs["fast_dev_run"] = len(self.model.players) if isinstance(self.model, AlternatingModule) else 2
         if isinstance(self.model, AlternatingModule):
             check_strategy(self.arguments.trainer.strategy)
             if wants_ddp(self.arguments.trainer):

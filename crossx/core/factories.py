@@ -13,6 +13,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
+from torch import nn
+
 from crossx.core.errors import InputError
 
 PartT = TypeVar("PartT")
@@ -32,14 +34,14 @@ def complete(field: str, part: PartT | Callable[..., PartT], kind: type[PartT], 
     """
     if isinstance(part, kind):
         return part
-    if not callable(part):
-        raise InputError(f"{field}: must be a {kind.__name__} or build one, got {type(part).__name__}")
+    if isinstance(part, nn.Module) or not callable(part):  # a module can be called, and is no factory
+        raise InputError(f"{field}: must be or build an instance of {kind.__name__}, got {type(part).__name__}")
     factory = plain_factory(part)
     name = _name(factory)
     try:
         signature = inspect.signature(factory)
     except ValueError as error:  # a function of C, or a partial whose arguments the function does not take
-        raise InputError(f"{field}: must build a {kind.__name__}, got {name} ({error})") from error
+        raise InputError(f"{field}: must build an instance of {kind.__name__}, got {name} ({error})") from error
     needed = {argument: value for argument, value in context.items() if argument in signature.parameters}
     try:
         signature.bind(**needed)
@@ -47,7 +49,7 @@ def complete(field: str, part: PartT | Callable[..., PartT], kind: type[PartT], 
         raise InputError(f"{field}: {name}: {error}{_missing(signature, needed)}") from error
     built = factory(**needed)
     if not isinstance(built, kind):
-        raise InputError(f"{field}: must build a {kind.__name__}, got {type(built).__name__} from {name}")
+        raise InputError(f"{field}: must build an instance of {kind.__name__}, got {type(built).__name__} from {name}")
     return built
 
 
@@ -57,10 +59,9 @@ def plain_factory(factory: Callable[..., Any]) -> Callable[..., Any]:
     jsonargparse gives a partial of its own instantiator with the class as an argument; the same partial of the class
     itself builds the same object.
     """
-    if isinstance(factory, partial):
-        classes = [argument for argument in factory.args if isinstance(argument, type)]
-        if classes and not isinstance(factory.func, type):
-            return partial(classes[0], **factory.keywords)
+    if isinstance(factory, partial) and factory.func.__module__.startswith("jsonargparse"):
+        (cls,) = (argument for argument in factory.args if isinstance(argument, type))
+        return partial(cls, **factory.keywords)
     return factory
 
 

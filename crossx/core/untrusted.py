@@ -1,4 +1,4 @@
-"""Safe reading of checkpoints, which are files from strangers: no code, no imports."""
+"""Safe reading of checkpoints, which are files from strangers: no code, and no imports but of crossx's own parts."""
 
 import importlib
 import importlib.util
@@ -13,6 +13,7 @@ import torch
 import yaml
 
 from crossx.core.errors import InputError
+from crossx.core.version import __version__
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _DEEPEST = 50
@@ -36,6 +37,24 @@ def read_checkpoint(path: Path, field: str) -> dict[str, Any]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{field}: {path} is not a checkpoint that can be read safely ({reason})") from error
     return checkpoint if isinstance(checkpoint, dict) else {}
+
+
+def check_version(stored: object, where: str) -> None:
+    """Refuse a checkpoint of an older crossx, whose configs and names of tensors are others.
+
+    Args:
+        stored: What crossx keeps in a checkpoint beside the weights.
+        where: The field and the file, for the message.
+
+    Raises:
+        InputError: When the versions differ in their first two numbers.
+    """
+    version = stored.get("version") if isinstance(stored, dict) else None
+    if isinstance(version, str) and version.split(".")[:2] != __version__.split(".")[:2]:
+        raise InputError(
+            f"{where} is a checkpoint of crossx {version[:20]}, and this is {__version__}: measure it with "
+            f"crossx {version[:20]}, or train it again; CHANGELOG.md has the table of old and new names"
+        )
 
 
 def refuse_imports(config: object, where: str, named: Set[str] = frozenset()) -> None:
@@ -87,9 +106,14 @@ def read_as_config(text: str) -> object:
         return None
 
 
+_PACKAGES = ("augmentation", "baselines", "classification", "cotraining", "data", "encoding", "networks", "pairs")
+_PARTS = tuple(f"crossx.{package}." for package in (*_PACKAGES, "reconstruction", "training"))
+"""Packages whose classes a config may name. The command is not among them: importing it could run it."""
+
+
 def _is_trusted(name: str) -> bool:
     module, _, attribute = name.rpartition(".")
-    if module.startswith("crossx."):  # our own package: a checkpoint chooses among its classes, and brings in no code
+    if module.startswith(_PARTS):  # our own: a checkpoint chooses among classes of crossx, and brings in no code
         with suppress(ImportError):
             importlib.import_module(module)
     loaded = getattr(sys.modules.get(module), attribute, None)

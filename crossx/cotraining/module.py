@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from crossx.core.errors import InputError
+from crossx.cotraining.schedule import Schedule
 from crossx.encoding.module import EncoderModule, ReplayFactory, with_replay
 from crossx.networks.batch_norm import eval_mode
 from crossx.pairs.sources import LivePairs
@@ -14,7 +15,6 @@ from crossx.training.alternating import AlternatingModule
 from crossx.training.guided import GuidedRetrievalModule
 from crossx.training.module import CrossxModule
 from crossx.training.rotation import Rotation
-from crossx.training.schedule import Schedule
 from crossx.types import CriticOutput, LatentBatch, Modality, PairBatch, PairSource, Progress, StepOutput
 
 
@@ -92,10 +92,12 @@ class CoTrainingModule(AlternatingModule, GuidedRetrievalModule):
         return self.player(progress) == "encoding"
 
     def play(self, player: str, batch: LatentBatch | PairBatch, progress: Progress) -> StepOutput:
-        """Take a step of the side that the batch belongs to."""
-        if isinstance(batch, PairBatch):
+        """Take a step of the side whose turn it is."""
+        if player == "encoding" and isinstance(batch, PairBatch):
             return self.encoding.step(batch, progress)
-        return self.reconstruction.step(batch, progress, self._critic)
+        if player == "reconstruction" and isinstance(batch, LatentBatch):
+            return self.reconstruction.step(batch, progress, self._critic)
+        raise TypeError(f"a {type(batch).__name__} does not train {player}; the data module must ask wants_pairs()")
 
     def _critic(self, pairs: PairBatch) -> CriticOutput:
         with eval_mode(self.encoding):  # a generator's step must not move the encoders' running statistics

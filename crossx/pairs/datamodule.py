@@ -14,7 +14,7 @@ from crossx.data.base import LabelledImages, RetrievalData, collate_images
 from crossx.pairs.latents import LatentDataset, LatentSampler
 from crossx.teachers.teacher import read_card
 from crossx.teachers.vocabulary import Vocabulary
-from crossx.training.lightning_state import progress
+from crossx.training.lightning_state import is_fast_dev_run, progress
 from crossx.training.run_length import Length, in_batches
 from crossx.types import ImageBatch, LatentBatch, Modality, PairTrainer, Split
 
@@ -88,7 +88,8 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
         """Latents, and for training with data the images that belong to them."""
         trainer, root = self._trainer, self._root()
         total = progress(trainer).total if isinstance(self.batches_per_epoch, float) else None
-        batches = max(in_batches("data.batches_per_epoch", self.batches_per_epoch, total), 1)
+        least = trainer.max_steps if is_fast_dev_run(trainer) else 1  # a try-out is one epoch
+        batches = max(in_batches("data.batches_per_epoch", self.batches_per_epoch, total), least)
         length = self.batch_size * batches * trainer.world_size
         latents = LatentDataset(run_seed(), root.latent_dim, length)
         source = root.pair_source

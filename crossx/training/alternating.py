@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ class AlternatingModule(CrossxModule):
     def __init__(self) -> None:
         super().__init__()
         self.automatic_optimization = False
+        self._kept_warmup: int | None = None
 
     @property
     @abstractmethod
@@ -54,7 +56,19 @@ class AlternatingModule(CrossxModule):
         """Return the rotation of this run; in a try-out of a few batches every player has one turn after another."""
         if is_fast_dev_run(self.trainer):
             return Rotation((1,) * len(self.players))
-        return self.rotation(total)
+        rotation = self.rotation(total)
+        # A resumed run may have another length, of which a warm-up may be a share; what is done stays done.
+        return rotation if self._kept_warmup is None else replace(rotation, warmup=self._kept_warmup)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the warm-up in batches."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["crossx"]["warmup"] = self.present_rotation(progress(self.trainer).total).warmup
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the warm-up of the run that goes on."""
+        super().on_load_checkpoint(checkpoint)
+        self._kept_warmup = checkpoint.get("crossx", {}).get("warmup")
 
     def player(self, progress: Progress) -> str:
         """Name of the player who trains on the coming batch."""
@@ -66,7 +80,7 @@ class AlternatingModule(CrossxModule):
         Raises:
             InputError: When a setting of the trainer cannot work with several optimisers.
         """
-        check_trainer(self.trainer)
+        check_trainer(self.trainer, list(self.players))
         return []
 
     def configure_optimizers(self) -> tuple[OptimizerLRSchedulerConfig, ...]:
@@ -81,6 +95,7 @@ class AlternatingModule(CrossxModule):
     def training_step(self, batch: Any, batch_idx: int) -> None:  # noqa: ANN401 - each player has its own batch type
         """Take one optimiser step of the player whose turn it is."""
         now = progress(self.trainer)
+        now = replace(now, warmup=self.present_rotation(now.total).warmup)
         name = self.player(now)
         child, place = self.players[name], list(self.players).index(name)
         optimizer, scheduler = self._optimizers()[place], self._schedulers()[place]

@@ -1,6 +1,7 @@
 """Trainer settings that a run cannot honour, each with the reason and what to use instead."""
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import lightning.pytorch as pl
@@ -35,19 +36,20 @@ def check_beside_frozen(trainer: pl.Trainer) -> None:
         )
 
 
-def check_trainer(trainer: pl.Trainer) -> None:
-    """Refuse what a joint run cannot honour.
+def check_trainer(trainer: pl.Trainer, players: Sequence[str]) -> None:
+    """Refuse what a joint run, whose players train in turn, cannot honour.
 
     Args:
         trainer: The run's trainer.
+        players: Names of the players, for messages.
 
     Raises:
         InputError: Naming the setting, the reason, and what to use instead.
     """
     if trainer.gradient_clip_val is not None:
         raise InputError(
-            "trainer.gradient_clip_val: must be unset in a joint run, whose two sides have an optimiser each; use "
-            "clip_norm of model.reconstruction and model.encoding"
+            "trainer.gradient_clip_val: must be unset in a joint run, whose sides have an optimiser each; use "
+            f"clip_norm of {' and '.join(f'model.{player}' for player in players)}"
         )
     if trainer.accumulate_grad_batches != 1:
         raise InputError(
@@ -58,7 +60,7 @@ def check_trainer(trainer: pl.Trainer) -> None:
     if precision not in JOINT_PRECISION:
         raise InputError(
             f"trainer.precision: must be one of {', '.join(JOINT_PRECISION)} in a joint run, got {precision} "
-            "(16-mixed has one gradient scaler for both optimisers, and BatchNorm statistics overflow in float16)"
+            "(16-mixed has one gradient scaler for all optimisers, and BatchNorm statistics overflow in float16)"
         )
     strategy = trainer.strategy
     if not isinstance(strategy, SingleDeviceStrategy | DDPStrategy):
@@ -70,7 +72,7 @@ def check_trainer(trainer: pl.Trainer) -> None:
 
 
 def joint_ddp() -> DDPStrategy:
-    """DDP for two phases that train different parameters, with running statistics that crossx averages itself."""
+    """DDP for phases that train different parameters, with running statistics that crossx averages itself."""
     return DDPStrategy(**_ddp_arguments())
 
 

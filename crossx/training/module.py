@@ -16,13 +16,13 @@ from lightning.pytorch.core.saving import CHECKPOINT_PAST_HPARAMS_KEYS
 from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import nn
-from torch.optim.lr_scheduler import ConstantLR, LRScheduler
+from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler
 
 from crossx.core.checks import must_be_in
 from crossx.core.distributed import rank
 from crossx.core.errors import InputError
 from crossx.core.seeding import run_seed
-from crossx.core.untrusted import read_checkpoint, refuse_imports
+from crossx.core.untrusted import check_version, read_checkpoint, refuse_imports
 from crossx.core.version import __version__
 from crossx.networks.batch_norm import average_running_statistics
 from crossx.networks.frozen import Frozen
@@ -105,6 +105,11 @@ class CrossxModule(pl.LightningModule):
         else:
             try_out = self._trainer is not None and is_fast_dev_run(self._trainer)
             scheduler = make_schedule(self.make_scheduler, optimizer, steps, try_out)
+        if isinstance(scheduler, CosineAnnealingLR) and scheduler.eta_min and len(groups) > 1:
+            raise InputError(
+                f"scheduler.eta_min: must be 0 where a part has its own share of the rate (network_rate), got "
+                f"{scheduler.eta_min}, at which both rates would end"
+            )
         rates = [group["lr"] for group in optimizer.param_groups]
         expected = [rates[0] / next(iter(groups)) * factor for factor in groups]
         if not np.allclose(rates, expected):
@@ -196,6 +201,7 @@ class CrossxModule(pl.LightningModule):
             InputError: When the file cannot be read safely, or names something that is not loaded.
         """
         checkpoint = read_checkpoint(Path(checkpoint_path), "checkpoint_path")
+        check_version(checkpoint.get("crossx"), f"checkpoint_path: {checkpoint_path}")
         for key in (cls.CHECKPOINT_HYPER_PARAMS_KEY, *CHECKPOINT_PAST_HPARAMS_KEYS):
             refuse_imports(_without_files(checkpoint.get(key)), f"checkpoint_path: {checkpoint_path}", {INSTANTIATOR})
         return super().load_from_checkpoint(checkpoint_path, **{"weights_only": True, **kwargs})
@@ -207,6 +213,7 @@ class CrossxModule(pl.LightningModule):
             InputError: When the teachers' hashes differ, or names or shapes of the tensors do.
         """
         about = checkpoint.get("crossx", {})
+        check_version(about, "ckpt_path: this file")
         seed = about.get("config", {}).get("seed_everything", run_seed())
         if self._trainer is not None and self.trainer.state.fn == "fit" and seed != run_seed():
             rank_zero_warn(

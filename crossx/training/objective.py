@@ -18,7 +18,7 @@ names, others by their dotted paths.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,8 @@ from crossx.training.run_length import Length, check_length, in_batches
 from crossx.types import Progress
 
 LossT = TypeVar("LossT", bound=nn.Module)
+Ramp = tuple[Length | Literal["warmup"], Length]
+"""Start and end of a ramp."""
 
 
 @dataclass
@@ -40,12 +42,13 @@ class WeightedTerm(Generic[LossT]):
         loss: Module that maps the objective's input to a scalar, or a factory that takes its context.
         weight: Factor of the loss, finite and >= 0; 0 switches the term off.
         ramp: (start, end), numbers of batches or shares of the run: the factor is 0 up to start, rises linearly, and
-            is `weight` from end on. None means `weight` from the first batch on.
+            is `weight` from end on. The start may be `warmup`, the batch from which the encoders of a joint run train.
+            None means `weight` from the first batch on.
     """
 
     loss: LossT | Callable[..., LossT]
     weight: float = 1.0
-    ramp: tuple[Length, Length] | None = None
+    ramp: Ramp | None = None
 
     def weight_at(self, progress: Progress, field: str = "ramp") -> float:
         """Return the factor at a place in the run: a pure function, so that resumed runs and all processes agree on it.
@@ -59,7 +62,9 @@ class WeightedTerm(Generic[LossT]):
         """
         if self.ramp is None:
             return self.weight
-        start, end = (in_batches(field, length, progress.total) for length in self.ramp)
+        start, end = (
+            progress.warmup if length == "warmup" else in_batches(field, length, progress.total) for length in self.ramp
+        )
         if end <= start:  # shares of a very short run
             return self.weight if progress.done >= end else 0.0
         return self.weight * min(max((progress.done - start) / (end - start), 0.0), 1.0)
@@ -147,7 +152,13 @@ def _check(name: str, term: WeightedTerm[LossT]) -> None:
     if term.ramp is None:
         return
     start, end = term.ramp
-    for length in term.ramp:
+    for length in (end,) if start == "warmup" else (start, end):
         check_length(f"terms.{name}.ramp", length)
-    if type(start) is type(end) and not start < end:
+    if start == "warmup":
+        return
+    if type(start) is not type(end):
+        raise InputError(
+            f"terms.{name}.ramp: must be two numbers of batches or two shares of the run, got {list(term.ramp)}"
+        )
+    if not start < end:
         raise InputError(f"terms.{name}.ramp: must end after its start, got {list(term.ramp)}")

@@ -60,7 +60,13 @@ class OneCycle(OneCycleLR, RateSchedule):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the position on a cycle over the steps that the phase has now."""
         own = {"total_steps": self.total_steps, "_schedule_phases": self._schedule_phases}
+        same = state_dict["total_steps"] == self.total_steps
         super().load_state_dict({**state_dict, **own})
+        if not same:
+            rates = self.get_lr()  # closed form; it sets the momentum too
+            for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate
+            self._last_lr = list(rates)
 
 
 RateFactory = Callable[[Optimizer, int], RateSchedule] | LRSchedulerCallable

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 
 import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
@@ -54,8 +55,8 @@ class RetrievalModule(CrossxModule, ABC):
         """
         super().on_fit_start()
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
-            monitor = getattr(callback, "monitor", None)
-            if self.data_free and isinstance(monitor, str) and monitor.startswith("val/"):
+            monitor = callback.monitor if isinstance(callback, ModelCheckpoint | EarlyStopping) else None
+            if self.data_free and monitor is not None and monitor.startswith("val/"):
                 raise InputError(
                     f"trainer.callbacks: {type(callback).__name__} monitors {monitor!r}, which is measured on real "
                     "images: validation observes a data-free run and does not steer it; the last weights count"

@@ -18,13 +18,13 @@ def shapes(*classes: str) -> ShapesDataset:
 
 @pytest.mark.parametrize("known", CLASSES)
 def test_a_class_that_a_teacher_knows_is_refused(teachers: Teachers, known: str) -> None:
-    with pytest.raises(InputError, match=rf"pairs\.data: must hold only classes that no teacher knows, got {known};"):
+    with pytest.raises(InputError, match=rf"pairs\.data: must hold only classes that no teacher has, got {known};"):
         AlternativePairs(TeacherPair(*teachers), shapes("moon", known))
 
 
 def test_an_alias_of_a_known_class_is_refused(teachers: Teachers) -> None:
     pair = TeacherPair(*teachers, aliases={"luna": CLASSES[0]})
-    with pytest.raises(InputError, match=r"no teacher knows, got luna;"):
+    with pytest.raises(InputError, match=r"no teacher has, got luna;"):
         AlternativePairs(pair, shapes("moon", "luna"))
 
 

@@ -284,7 +284,7 @@ def test_a_killed_run_goes_on_from_what_it_left(
     given["seed_everything"] = 3
     del given["model"]["init_args"]["replay"]  # it is not saved
     given["trainer"]["max_steps"] = 6
-    given["checkpoint"] = {"every_n_steps": every}
+    given["reports"] = {"run": {"checkpoint_every_n_steps": every}}
     train(["fit", "--config", write(tmp_path / "straight.yaml", given)])
 
     given["trainer"]["logger"]["init_args"]["save_dir"] = str(tmp_path / "killed")

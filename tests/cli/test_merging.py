@@ -53,7 +53,10 @@ def test_mappings_merge_and_the_rest_replaces() -> None:
     [
         ("HeadEncoder", "HeadEncoder"),
         ({"class_path": "HeadEncoder"}, {"class_path": "HeadEncoder"}),
-        ({"class_path": "own.PosteriorEncoder"}, {"share": 0.97, "dim": 64}),  # a short name may mean it
+        (
+            {"class_path": "own.PosteriorEncoder"},
+            {"class_path": "own.PosteriorEncoder"},
+        ),  # a short name is one of crossx
         ("PosteriorEncoder", {"share": 0.97, "dim": 64}),
         ({"class_path": "crossx.encoding.PosteriorEncoder", "init_args": {"dim": 8}}, {"share": 0.97, "dim": 8}),
         ({"init_args": {"dim": 8}}, {"share": 0.97, "dim": 8}),
@@ -152,3 +155,17 @@ def test_terms_that_cannot_be_merged(terms: object, message: str) -> None:
         merged(BASE, model(terms=terms))
     with pytest.raises(InputError, match="the terms are none"):
         merged(model(terms={"matching": None}))
+
+
+@pytest.mark.parametrize(
+    ("below", "above"), [("my_pkg.SmallResNet", "SmallResNet"), ("SmallResNet", "my_pkg.SmallResNet")]
+)
+def test_a_class_of_ones_own_is_not_ours_of_the_same_name(below: str, above: str) -> None:
+    """Neither gives the other its arguments."""
+    layers = [
+        Layer("a.yaml", {"model": {"network": {"class_path": below, "init_args": {"widths": [8]}}}}),
+        Layer("b.yaml", {"model": {"network": above}}),
+    ]
+    network = merge(layers).config["model"]["network"]
+    assert (network if isinstance(network, str) else network["class_path"]) == above
+    assert isinstance(network, str) or not network.get("init_args")

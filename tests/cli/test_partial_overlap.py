@@ -18,12 +18,12 @@ def completed(folder: Path, name: str) -> Config:
     """Joint training whose sketch encoder asks the photo teacher: two batches of generators, two of encoders."""
     teachers = save_teachers(folder, classes={"photo": CLASSES[:7], "sketch": CLASSES[3:]})
     content = joint_config(teachers, folder / name)
-    for modality, reading in (("photo", 0.0), ("sketch", 1.0)):
-        encoder = part("CompletedPosteriorEncoder", reading=reading, dim=4, hidden=0)
-        edit(content, f"model.encoding.{modality}_encoder", encoder)
+    for name_of, weight in (("encoder", 0.0), ("sketch_encoder", 1.0)):
+        encoder = part("CompletedPosteriorEncoder", other_weight=weight, dim=4, hidden=0)
+        edit(content, f"model.encoding.{name_of}", encoder)
     edit(content, "model.reconstruction.terms.adversarial", {"loss": part("AdversarialLoss")})
     edit(content, "model.schedule.encoder_steps", 2)
-    edit(content, "model.pairs", part("LivePairs"))  # replay is not saved
+    edit(content, "model.replay", None)  # it is not saved
     edit(content, "data.unknown_classes", True)
     return content
 
@@ -41,10 +41,11 @@ def weights(folder: Path) -> dict[str, Any]:
     return loaded
 
 
-def test_is_trained_and_measured_with_its_readings(straight: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_is_trained_and_measured_with_its_statistics(straight: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it measures at the end of training it measures again from the checkpoint."""
-    batches = {name: int(value) for name, value in weights(straight).items() if name.endswith("readings.batches")}
-    assert batches == {"encoding.sketch_encoder.readings.batches": 2}  # of four: the generators' steps do not count
+    counts = {n: int(value) for n, value in weights(straight).items() if n.endswith("other_statistics.batches")}
+    # Two of four batches: the generators' steps do not count.
+    assert counts == {"encoding.sketch_encoder.other_statistics.batches": 2}
     monkeypatch.chdir(straight)
     assert main(["validate", "--ckpt_path", str(straight / CHECKPOINT), "--trainer.accelerator", "cpu"]) == 0
     again = json.loads((straight / "run/version_0/validate/version_0/results.json").read_text())
@@ -53,7 +54,7 @@ def test_is_trained_and_measured_with_its_readings(straight: Path, monkeypatch: 
     assert again["metrics"] != fitted["baselines"]["posterior"]
 
 
-def test_resumes_with_its_readings(straight: Path) -> None:
+def test_resumes_with_its_statistics(straight: Path) -> None:
     content = completed(straight.parent, "resumed")
     content["trainer"]["max_steps"] = 3
     path = straight.parent / "r.yaml"
@@ -65,9 +66,9 @@ def test_resumes_with_its_readings(straight: Path) -> None:
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
-def test_says_that_readings_are_missing(straight: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_says_that_statistics_are_missing(straight: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A fit without reading has no statistics to measure with."""
-    override = "--model.encoding.init_args.photo_encoder.init_args.reading=1"
+    override = "--model.encoding.init_args.encoder.init_args.other_weight=1"
     words = ["validate", "--config", write(straight / "c.yaml", completed(straight.parent, "other")), override]
     assert main([*words, "--ckpt_path", str(straight / CHECKPOINT)]) == 2
-    assert "readings" in capsys.readouterr().err
+    assert "other_statistics" in capsys.readouterr().err

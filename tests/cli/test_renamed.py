@@ -10,7 +10,7 @@ from support.commands import write
 
 from crossx.cli import main
 from crossx.cli.configs import shipped_configs
-from crossx.cli.renamed import CLASSES, CONFIGS, KEYS
+from crossx.cli.renamed import CLASSES, CONFIGS, KEYS, SECTIONS
 
 CHANGELOG = Path(__file__).parents[2] / "CHANGELOG.md"
 
@@ -47,6 +47,11 @@ def test_config(tmp_path: Path, capsys: pytest.CaptureFixture[str], model: dict[
     assert refusal(capsys, "--config", path) == f"{path}: {message}; CHANGELOG.md has the table of old and new names"
 
 
+def test_section(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "old.yaml", {"checkpoint": {"every_n_steps": 3}})
+    assert "checkpoint: this is of crossx 0.1.0: `checkpoint` is `reports.run` now" in refusal(capsys, "--config", path)
+
+
 def test_option(capsys: pytest.CaptureFixture[str]) -> None:
     message = refusal(capsys, "--config", "quickstart.yaml", "--model.encoding.photo_encoder.dim", "3")
     assert "this is of crossx 0.1.0: `photo_encoder` is `encoder` now" in message
@@ -77,4 +82,4 @@ def test_new_names_exist_and_old_ones_do_not() -> None:
 def test_changelog_has_the_same_table() -> None:
     rows = re.findall(r"^\| `([^`]+)` \| (?:`([^`]+)`|(gone)) \|$", CHANGELOG.read_text(), re.MULTILINE)
     table = {old: new or gone for old, new, gone in rows}
-    assert table == {**CONFIGS, **KEYS, **CLASSES}
+    assert table == {**CONFIGS, **KEYS, **SECTIONS, **CLASSES}

@@ -185,7 +185,7 @@ def test_files_of_the_package_that_it_names_exist(name: str) -> None:
             assert resolve(text, name).is_file()
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in FRAGMENTS])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in (*FRAGMENTS, *UNTRAINED)])
 def test_steps_are_fixed_and_weights_are_the_last_ones(name: str) -> None:
     content = load(*behind(name))
     assert content["trainer"]["max_steps"] > 0

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from jsonargparse import ArgumentParser
+from torch import nn
 
 from crossx.core.errors import InputError
 from crossx.core.factories import complete, plain_factory
@@ -98,6 +99,21 @@ def test_the_constructor_s_own_message_reaches_the_user() -> None:
         complete("part", part, Part, space=3)
 
 
+def test_a_partial_with_a_class_among_its_arguments_is_the_user_s_own() -> None:
+    def wrap(inner: type[Part], space: int) -> Part:
+        assert inner is Free
+        return Bound(space, 11)
+
+    built = complete("part", partial(wrap, Free), Part, space=3)
+    assert isinstance(built, Bound)
+    assert built.width == 11
+
+
+def test_a_module_of_another_kind_is_no_factory() -> None:
+    with pytest.raises(InputError, match=r"^loss: must be or build an instance of Part, got CrossEntropyLoss$"):
+        complete("loss", nn.CrossEntropyLoss(), Part, space=3)
+
+
 def test_plain_factory_leaves_others_alone() -> None:
     made = partial(Bound, width=2)
     for factory in (Bound, made, spec):
@@ -117,18 +133,20 @@ def test_all_missing_arguments_are_named() -> None:
 
 
 def test_an_argument_that_a_factory_does_not_take_is_named() -> None:
-    with pytest.raises(InputError, match=r"^part: must build a Part, got Free \(.*width=2.* incorrect arguments\)$"):
+    with pytest.raises(
+        InputError, match=r"^part: must build an instance of Part, got Free \(.*width=2.* incorrect arguments\)$"
+    ):
         complete("part", partial(Free, width=2), Part)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(
     ("part", "message"),
     [
-        (3, r"^part: must be a Part or build one, got int$"),
-        ("Free", r"^part: must be a Part or build one, got str$"),
-        (dict, r"^part: must build a Part, got dict \(no signature .*\)$"),
-        (lambda: 3, r"^part: must build a Part, got int from <lambda>$"),
-        (partial(str), r"^part: must build a Part, got str \(no signature .*\)$"),
+        (3, r"^part: must be or build an instance of Part, got int$"),
+        ("Free", r"^part: must be or build an instance of Part, got str$"),
+        (dict, r"^part: must build an instance of Part, got dict \(no signature .*\)$"),
+        (lambda: 3, r"^part: must build an instance of Part, got int from <lambda>$"),
+        (partial(str), r"^part: must build an instance of Part, got str \(no signature .*\)$"),
     ],
 )
 def test_another_kind_is_refused(part: Any, message: str) -> None:  # noqa: ANN401 - of any type

@@ -23,6 +23,7 @@ from torch import Tensor
 from crossx.core.batches import stack
 from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
+from crossx.cotraining.schedule import Schedule
 from crossx.encoding.critics import LastLayerCritic
 from crossx.encoding.encoders import NetworkEncoder
 from crossx.encoding.losses import SupConLoss
@@ -36,7 +37,6 @@ from crossx.reconstruction.losses import AdversarialLoss
 from crossx.reconstruction.losses.base import ReconstructionTerm
 from crossx.reconstruction.module import ReconstructionModule
 from crossx.teachers.teacher import FrozenTeacher
-from crossx.training.schedule import Schedule
 from crossx.types import LatentBatch, PairBatch
 
 

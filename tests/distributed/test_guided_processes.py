@@ -11,8 +11,8 @@ from torch import Tensor
 
 from crossx.core.distributed import world_size
 from crossx.cotraining.module import CoTrainingModule
+from crossx.cotraining.schedule import Schedule
 from crossx.training.limits import joint_ddp
-from crossx.training.schedule import Schedule
 
 
 def joint_run(teachers: Teachers, discriminator: str, folder: Path) -> dict[str, Tensor]:

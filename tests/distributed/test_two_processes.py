@@ -13,12 +13,12 @@ from torch import Tensor
 
 from crossx.core.distributed import world_size
 from crossx.cotraining.module import CoTrainingModule
+from crossx.cotraining.schedule import Schedule
 from crossx.encoding.module import EncoderModule
 from crossx.networks.batch_norm import average_running_statistics, batch_norms
 from crossx.reconstruction.generators import save_generators
 from crossx.reconstruction.saved import SavedPairs
 from crossx.training.limits import joint_ddp
-from crossx.training.schedule import Schedule
 
 STEPS, BATCH = 8, 8
 

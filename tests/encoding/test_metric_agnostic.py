@@ -19,13 +19,13 @@ from crossx.core.errors import InputError
 from crossx.core.factories import complete
 from crossx.core.specs import loaded_subclasses
 from crossx.cotraining.module import CoTrainingModule
+from crossx.cotraining.schedule import Schedule
 from crossx.encoding.critics import DistanceCritic, LastLayerCritic, PairCritic
 from crossx.encoding.embeddings import EmbeddingSpace
 from crossx.encoding.losses import EncodingLoss
 from crossx.pairs.latents import LatentDataset
 from crossx.reconstruction.generators import make_pairs
 from crossx.reconstruction.losses import AdversarialLoss, Reconstruction
-from crossx.training.schedule import Schedule
 from crossx.types import LatentBatch
 
 T = TypeVar("T")

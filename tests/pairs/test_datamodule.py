@@ -20,6 +20,7 @@ from support.runs import (
 )
 
 from crossx.core.errors import InputError
+from crossx.cotraining.schedule import Schedule
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.pairs.datamodule import SyntheticPairsDataModule, check_classes
 from crossx.pairs.replay import Replay
@@ -27,7 +28,6 @@ from crossx.pairs.sources import RealPairs
 from crossx.reports.run.baselines import TeacherBaselines
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.vocabulary import Vocabulary
-from crossx.training.schedule import Schedule
 from crossx.types import ImageBatch, LatentBatch, PairBatch
 
 

@@ -11,10 +11,10 @@ from torch.utils.data import Dataset
 
 from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
+from crossx.cotraining.schedule import Schedule
 from crossx.pairs.latents import LatentDataset
 from crossx.pairs.replay import Replay
 from crossx.pairs.sources import LivePairs
-from crossx.training.schedule import Schedule
 from crossx.types import LatentBatch, PairBatch, PairSource, TeacherOutput
 
 U = len(CLASSES)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from crossx.cli import main
 from crossx.core.errors import InputError, TrainingError
 from crossx.cotraining.module import CoTrainingModule
+from crossx.cotraining.schedule import Schedule
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.encoding.critics import LastLayerCritic
 from crossx.encoding.critics.base import CriticFactory
@@ -66,7 +67,6 @@ from crossx.reports.run.checkpoint import LastCheckpoint
 from crossx.reports.settings import Reports, callbacks
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import load_teacher
-from crossx.training.schedule import Schedule
 from crossx.types import MODALITIES, LatentBatch, Modality, PairBatch, TeacherOutput
 
 SHIPPED = Teachers("crossx:assets/shapes_photo.safetensors", "crossx:assets/shapes_sketch.safetensors")

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from crossx.cotraining.module import CoTrainingModule
+from crossx.cotraining.schedule import Schedule
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.encoding.encoders import (
     EncoderFactory,
@@ -38,7 +39,6 @@ from crossx.reconstruction.losses.base import ReconstructionTerm
 from crossx.reconstruction.module import ReconstructionModule
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.teacher import save_teacher
-from crossx.training.schedule import Schedule
 from crossx.types import Modality
 
 SIZE = 16

@@ -107,7 +107,7 @@ def test_each_batch_changes_one_player(tmp_path: Path) -> None:
     module = Three()
     watch = fit(module, tmp_path)
     assert watch.moved == [{name for name in NAMES if name[0].upper() == turn} for turn in TURNS]
-    assert module.asked == [Progress(done, STEPS) for done in range(STEPS)]
+    assert module.asked == [Progress(done, STEPS, module.rotation(STEPS).warmup) for done in range(STEPS)]
     assert [module.player(Progress(done, STEPS))[0].upper() for done in range(STEPS)] == list(TURNS)
     assert all(p.requires_grad for p in module.parameters())
 

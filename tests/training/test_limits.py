@@ -11,6 +11,8 @@ from crossx.core.errors import InputError
 from crossx.teachers.pair import TeacherPair
 from crossx.training.limits import check_trainer, joint_ddp
 
+PLAYERS = ("reconstruction", "encoding")
+
 
 def pretend(**settings: Any) -> Any:  # noqa: ANN401 - stands for a Trainer, of which only these attributes are read
     """A trainer of a machine that we do not have."""
@@ -29,7 +31,7 @@ def pretend(**settings: Any) -> Any:  # noqa: ANN401 - stands for a Trainer, of 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("strategy", [SingleDeviceStrategy(), joint_ddp()])
 def test_what_is_supported_passes(strategy: object, precision: str) -> None:
-    check_trainer(pretend(strategy=strategy, precision_plugin=SimpleNamespace(precision=precision)))
+    check_trainer(pretend(strategy=strategy, precision_plugin=SimpleNamespace(precision=precision)), PLAYERS)
 
 
 @pytest.mark.parametrize(
@@ -49,12 +51,12 @@ def test_other_precisions_are_refused(precision: str) -> None:
     with pytest.raises(
         InputError, match=rf"^trainer\.precision: must be one of 32-true, bf16-mixed in a joint run, got {precision}"
     ):
-        check_trainer(pretend(precision_plugin=SimpleNamespace(precision=precision)))
+        check_trainer(pretend(precision_plugin=SimpleNamespace(precision=precision)), PLAYERS)
 
 
 def test_sharding_is_refused() -> None:
     with pytest.raises(InputError, match=r"^trainer\.strategy: must be auto or ddp in a joint run, got FSDPStrategy"):
-        check_trainer(pretend(strategy=FSDPStrategy()))
+        check_trainer(pretend(strategy=FSDPStrategy()), PLAYERS)
 
 
 @pytest.mark.parametrize("precision", ["16-true", "bf16-true", "64-true"])
@@ -101,4 +103,4 @@ def test_other_ddp_is_refused(strategy: DDPStrategy, missing: str) -> None:
         InputError,
         match=rf"^trainer\.strategy: must be auto or ddp in a joint run, got DDPStrategy without \w*{missing}",
     ):
-        check_trainer(pretend(strategy=strategy))
+        check_trainer(pretend(strategy=strategy), PLAYERS)

@@ -15,6 +15,9 @@ from torch.optim import SGD, Adam, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, StepLR
 
 from crossx.core.errors import InputError
+from crossx.encoding.encoders import TeacherEncoder
+from crossx.encoding.losses import EncodingTerm, SupConLoss
+from crossx.encoding.module import EncoderModule
 from crossx.training.rates import Cosine, OneCycle, RateFactory, make_schedule
 
 
@@ -148,6 +151,39 @@ def test_resume_with_more_steps_ends_at_the_lowest_rate(teachers: Teachers, tmp_
     assert cli.trainer.global_step == 16
     assert [c.scheduler.last_epoch for c in cli.trainer.lr_scheduler_configs] == [9, 7]
     assert [o.param_groups[0]["lr"] for o in cli.trainer.optimizers] == pytest.approx([0.0001, 0.0001])
+
+
+@pytest.mark.parametrize("name", ["Cosine", "OneCycle"])
+@pytest.mark.parametrize("longer", [24, 7])
+def test_a_warm_up_that_is_a_share_stays_what_it_was_after_a_resume(
+    teachers: Teachers, tmp_path: Path, name: str, longer: int
+) -> None:
+    """Half of 6 batches; as half of 24 it would take back encoder steps that are done."""
+    content = with_schedulers(teachers, tmp_path, name)
+    edit(content, "model.schedule", {"warmup": 0.5, "generator_steps": 1, "encoder_steps": 2})
+    edit(content, "trainer.max_steps", 6)
+    run("fit", tmp_path / "config.yaml", content)
+    last = tmp_path / "run/version_0/checkpoints/last.ckpt"
+    edit(content, "trainer.max_steps", longer)
+    edit(content, "trainer.logger.version", 1)
+    cli = run("fit", tmp_path / "longer.yaml", content, "--ckpt_path", str(last))
+    assert cli.trainer.global_step == longer
+    generators = 3 + len(range(3, longer, 3))
+    schedules = [c.scheduler for c in cli.trainer.lr_scheduler_configs]
+    assert [s.last_epoch for s in schedules] == [generators, longer - generators]
+    for schedule, steps in zip(schedules, (generators, longer - generators), strict=True):
+        assert isinstance(schedule, Cosine | OneCycle)
+        assert (schedule.T_max if isinstance(schedule, Cosine) else schedule.total_steps) == steps
+
+
+def test_two_rates_do_not_end_at_one(teachers: Teachers) -> None:
+    factory = partial(Cosine, eta_min=0.01)
+    terms = {"sup_con": EncodingTerm(SupConLoss())}
+    made = EncoderModule(*teachers, partial(TeacherEncoder, network_rate=0.2), terms, scheduler=factory)
+    with pytest.raises(InputError, match=r"^scheduler\.eta_min: must be 0 where a part has its own share"):
+        made.optimizer_and_schedule(4)
+    made.make_scheduler = Cosine
+    made.optimizer_and_schedule(4)
 
 
 @pytest.mark.parametrize(

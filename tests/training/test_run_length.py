@@ -8,8 +8,8 @@ from support.runs import Teachers, data, joint, trainer
 
 from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
+from crossx.cotraining.schedule import Schedule
 from crossx.training.run_length import Length, check_length, in_batches
-from crossx.training.schedule import Schedule
 from crossx.types import Progress
 
 

@@ -7,8 +7,7 @@ import numpy as np
 
 from crossx.data.shapes.curves import Curve, band, ellipse, polygon, rectangle, spline
 
-MATERIALS = 5
-"""Number of materials an object's parts choose from."""
+MATERIALS = 5  # that the parts of an object choose from
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,10 @@ def _car(rng: np.random.Generator) -> list[Part]:
     body = spline([(-1, 0), (-0.97, -sill), (0.9, -sill * 0.95), (1, -0.1), (1, 0.12), (-1, 0.12)], closed=True)
     cabin = polygon((left, -sill), (left + slant * 0.6, -sill - roof), (right - slant, -sill - roof), (right, -sill))
     glass = (cabin - cabin[:-1].mean(axis=0)) * [0.78, 0.62] + cabin[:-1].mean(axis=0)
-    middle = (left + right) / 2
     wheels = [(-0.58 + rng.uniform(-0.08, 0.08)), (0.58 + rng.uniform(-0.08, 0.08))]
     parts = [Part(cabin), Part(glass, minor=True, material=1), Part(body)]
     if rng.random() < 0.6:
-        post = np.array([[middle, -sill - 0.8 * roof], [middle, -sill]])
+        post = np.array([[(left + right) / 2, -sill - 0.8 * roof], [(left + right) / 2, -sill]])
         parts.insert(2, Part(post, width=0.06, minor=True))
     parts.append(Part(ellipse(0.9, -0.1, 0.08, 0.06), minor=True, material=2))
     for x in wheels:

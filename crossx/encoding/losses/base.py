@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from crossx.encoding.embeddings import EmbeddingSpace, PairEmbeddings
-from crossx.training.objective import WeightedTerm
-from crossx.training.run_length import Length
+from crossx.training.objective import Ramp, WeightedTerm
 
 
 class EncodingLoss(nn.Module, ABC):
@@ -38,9 +37,10 @@ class EncodingTerm(WeightedTerm[EncodingLoss]):
     Args:
         loss: The loss, or a factory of one that takes the `EmbeddingSpace`.
         weight: Factor of the loss, finite and >= 0; 0 switches the term off.
-        ramp: (start, end), numbers of batches or shares of the run, between which the factor rises from 0 to `weight`.
+        ramp: (start, end), numbers of batches or shares of the run, between which the factor rises from 0 to `weight`;
+            the start may be `warmup`.
     """
 
     loss: EncodingLoss | Callable[[EmbeddingSpace], EncodingLoss]
     weight: float = 1.0
-    ramp: tuple[Length, Length] | None = None
+    ramp: Ramp | None = None

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.vocabulary import Vocabulary
-from crossx.training.objective import WeightedTerm
-from crossx.training.run_length import Length
+from crossx.training.objective import Ramp, WeightedTerm
 from crossx.types import CriticOutput, Modality, PairBatch, TeacherOutput
 
 
@@ -73,9 +72,10 @@ class ReconstructionTerm(WeightedTerm[ReconstructionLoss]):
     Args:
         loss: The loss, or a factory of one that takes the `TeacherPair`.
         weight: Factor of the loss, finite and >= 0; 0 switches the term off.
-        ramp: (start, end), numbers of batches or shares of the run, between which the factor rises from 0 to `weight`.
+        ramp: (start, end), numbers of batches or shares of the run, between which the factor rises from 0 to `weight`;
+            the start may be `warmup`.
     """
 
     loss: ReconstructionLoss | Callable[[TeacherPair], ReconstructionLoss]
     weight: float = 1.0
-    ramp: tuple[Length, Length] | None = None
+    ramp: Ramp | None = None

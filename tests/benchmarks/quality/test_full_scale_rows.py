@@ -29,6 +29,7 @@ _SMALL_TEACHER = (
     "--model.input_size=16",
     "--trainer.max_steps=1",
     "--trainer.accelerator=cpu",
+    "--trainer.devices=1",
     "--data.batch_size=16",
     "--data.workers=0",
     *_SMALL_DATA,
@@ -36,6 +37,7 @@ _SMALL_TEACHER = (
 _UNTRAINED = ("classifier_only", "posterior_matching", "averaging_weights")
 _SMALL_RUN = (
     "--trainer.accelerator=cpu",
+    "--trainer.devices=1",
     "--data.workers=0",
     "--data.eval_batch_size=256",
     "--data.batch_size=16",

@@ -1,7 +1,7 @@
 import pytest
 
 from crossx.core.errors import InputError
-from crossx.training.schedule import Schedule
+from crossx.cotraining.schedule import Schedule
 
 
 @pytest.mark.parametrize(
