@@ -1,9 +1,12 @@
 """What reports look up in a trainer, in one place."""
 
+from typing import Protocol, cast, runtime_checkable
+
 import lightning.pytorch as pl
 
 from crossx.data.base import RetrievalData
 from crossx.pairs.datamodule import SyntheticPairsDataModule
+from crossx.types import LatentBatch, PairBatch, Sampler
 
 _BATCH_SIZE = 64
 """Latents drawn in a run whose data module states no batch size, such as one with plain loaders from Python."""
@@ -25,3 +28,15 @@ def batch_size(trainer: pl.Trainer) -> int:
     """Latents of one training batch: generators normalise by the batch, so pictures take as many."""
     data = data_module(trainer)
     return _BATCH_SIZE if data is None else data.batch_size
+
+
+@runtime_checkable
+class _Samples(Protocol):
+    def sample(self, latents: LatentBatch) -> PairBatch: ...
+
+
+def sampler(module: pl.LightningModule) -> Sampler | None:
+    """The module, where it has generators; else None."""
+    # Only the method is looked for: before Python 3.12 a check of the whole protocol evaluates the property
+    # `latent_dim`, which raises in encoders without a pair source.
+    return cast(Sampler, module) if isinstance(module, _Samples) else None

@@ -189,7 +189,7 @@ def joint(
         *SHIPPED, generator, dict(objective or terms()), sketch_generator=sketch_generator, optimizer=optimizer
     )
     other = EncoderModule(*SHIPPED, encoder, {"sup_con": EncodingTerm(SupConLoss(0.2))}, optimizer=SGD, **encoding)
-    replay = None if pairs is None else lambda live: pairs(side, live.num_classes)
+    replay = None if pairs is None else lambda source: pairs(side, source.num_classes)
     return CoTrainingModule(side, other, schedule or Schedule(0, 1, 1), replay)
 
 

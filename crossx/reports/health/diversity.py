@@ -8,11 +8,11 @@ import torch
 from crossx.core.checks import must_be_in
 from crossx.reports.fixed import sample_fixed
 from crossx.reports.health.measures import within_class_distance
-from crossx.reports.lookup import batch_size
+from crossx.reports.lookup import batch_size, sampler
 from crossx.reports.run.baselines import TeacherBaselines
 from crossx.reports.validations import AfterValidation
 from crossx.training.guided import TeacherGuided
-from crossx.types import MODALITIES, Sampler
+from crossx.types import MODALITIES
 
 
 class Diversity(AfterValidation):
@@ -40,12 +40,12 @@ class Diversity(AfterValidation):
     @torch.no_grad()
     def show(self, trainer: pl.Trainer, module: pl.LightningModule, folder: Path) -> None:
         """Measure, and log."""
-        distances = self.real.distances
-        if not distances or not isinstance(module, Sampler) or not isinstance(module, TeacherGuided):
+        distances, generators = self.real.distances, sampler(module)
+        if not distances or generators is None or not isinstance(module, TeacherGuided):
             return
         size = batch_size(trainer)
-        first = self.fixed.at(trainer.global_step, module, size)
-        drawn = [first, *(sample_fixed(module, size, batch) for batch in range(1, self.batches))]
+        first = self.fixed.at(trainer.global_step, generators, size)
+        drawn = [first, *(sample_fixed(generators, size, batch) for batch in range(1, self.batches))]
         measured = {}
         for modality in MODALITIES:
             outputs = [p.photo_teacher if modality == "photo" else p.sketch_teacher for p in drawn]

@@ -11,13 +11,13 @@ from torch import Tensor
 from crossx.core.batches import take
 from crossx.core.checks import must_be_in
 from crossx.core.tensor_files import atomic_path
-from crossx.reports.lookup import batch_size
+from crossx.reports.lookup import batch_size, sampler
 from crossx.reports.pictures.charts import curve_chart
 from crossx.reports.pictures.sheets import AGREE, DISAGREE, RIGHT, WRONG, Sheet, to_picture
 from crossx.reports.validations import AfterValidation
 from crossx.teachers.vocabulary import Vocabulary
 from crossx.training.guided import TeacherGuided
-from crossx.types import PairBatch, Sampler
+from crossx.types import PairBatch
 
 _SIDE = 56
 _CURVE = 360
@@ -70,12 +70,13 @@ class Filmstrip(AfterValidation):
 
     def show(self, trainer: pl.Trainer, module: pl.LightningModule, folder: Path) -> None:
         """Add a time, and write the picture anew."""
-        if not isinstance(module, Sampler) or not isinstance(module, TeacherGuided):
+        generators = sampler(module)
+        if generators is None or not isinstance(module, TeacherGuided):
             return
         step, measured = trainer.global_step, trainer.callback_metrics.get(_METRIC)
         if measured is not None:
             self._curve = [*(point for point in self._curve if point[0] != step), (step, float(measured))]
-        pairs = self.fixed.at(step, module, max(batch_size(trainer), self.latents))
+        pairs = self.fixed.at(step, generators, max(batch_size(trainer), self.latents))
         self._add(self._frame(take(pairs, slice(self.latents)), module.teachers.vocabulary, step))
         with atomic_path(folder / "filmstrip.png") as temporary:
             self._draw().save(temporary, format="PNG")

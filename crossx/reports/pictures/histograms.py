@@ -9,13 +9,13 @@ from torch import Tensor
 
 from crossx.core.checks import must_be_in
 from crossx.core.tensor_files import atomic_path
-from crossx.reports.lookup import batch_size
+from crossx.reports.lookup import batch_size, sampler
 from crossx.reports.pictures.charts import bar_chart
 from crossx.reports.run.tables import write_csv
 from crossx.reports.validations import AfterValidation, step_name
 from crossx.teachers.pair import TeacherPair
 from crossx.training.guided import TeacherGuided
-from crossx.types import PairBatch, Sampler
+from crossx.types import PairBatch
 
 
 class ClassHistograms(AfterValidation):
@@ -58,9 +58,10 @@ class ClassHistograms(AfterValidation):
         teachers = module.teachers
         counts, learned_from = self._counts, self._counts is not None
         if counts is None:
-            if not isinstance(module, Sampler):
+            generators = sampler(module)
+            if generators is None:
                 return
-            counts = count_classes(self.fixed.at(trainer.global_step, module, batch_size(trainer)), teachers)
+            counts = count_classes(self.fixed.at(trainer.global_step, generators, batch_size(trainer)), teachers)
         self._counts = None
         counts = counts.cpu()
         total = int(counts[0].sum())

@@ -7,12 +7,12 @@ import lightning.pytorch as pl
 
 from crossx.core.batches import take
 from crossx.core.checks import must_be_in
-from crossx.reports.lookup import batch_size
+from crossx.reports.lookup import batch_size, sampler
 from crossx.reports.pictures.sheets import AGREE, DISAGREE, RIGHT, WRONG, Sheet
 from crossx.reports.validations import AfterValidation, step_name
 from crossx.teachers.pair import TeacherPair
 from crossx.training.guided import TeacherGuided
-from crossx.types import PairBatch, Sampler
+from crossx.types import PairBatch
 
 
 class PairSheets(AfterValidation):
@@ -49,8 +49,9 @@ class PairSheets(AfterValidation):
     def show(self, trainer: pl.Trainer, module: pl.LightningModule, folder: Path) -> None:
         """Write a sheet."""
         pairs = self._last
-        if isinstance(module, Sampler):
-            pairs = self.fixed.at(trainer.global_step, module, batch_size(trainer))
+        generators = sampler(module)
+        if generators is not None:
+            pairs = self.fixed.at(trainer.global_step, generators, batch_size(trainer))
         if pairs is not None and isinstance(module, TeacherGuided):
             sheet = pair_sheet(pairs, module.teachers, self.pairs, f"step {trainer.global_step}: photo over sketch")
             sheet.save(folder / "pairs" / f"{step_name(trainer)}.png")
