@@ -110,9 +110,9 @@ def replacements(content: Config, folder: Path) -> list[str]:
             sides = [UpsamplingGenerator(modality, size=32, latent_dim=8, width=8) for modality in MODALITIES]
             save_generators(folder / "generators.safetensors", GeneratorPair(*sides))
             words += ["--model.pairs.generators", str(folder / "generators.safetensors")]
-        elif part["class_path"] == "DiscriminatorGuidanceLoss":
-            place = "--model.reconstruction.init_args.terms.modality.loss.init_args.discriminator"
-            words += [place, save_discriminator(folder / "modality.safetensors")]
+    if "DiscriminatorGuidanceLoss" in str(content["model"]):  # a name alone, or a class with its arguments
+        place = "--model.reconstruction.init_args.terms.modality.loss.init_args.discriminator"
+        words += [place, save_discriminator(folder / "modality.safetensors")]
     return words
 
 
