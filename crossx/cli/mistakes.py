@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crossx.cli.legal import Step, legal_classes, legal_options, owner_of
-from crossx.cli.renamed import renamed_key
+from crossx.cli.renamed import renamed_argument, renamed_option
 from crossx.core.checks import did_you_mean
 from crossx.core.errors import InputError
 
@@ -77,7 +77,7 @@ def explain(
         )
     elif options := _unknown_options(text):
         given = options[0].rpartition(".")[2]
-        text = _about_options(options, finding, verb, known)
+        text = _about_options(options, finding, verb, known, config or {})
     elif expected := _EXPECTED.fullmatch(text):
         given = expected[2] or finding.given
         kinds = [kind[1] for f in findings if f.way == finding.way and (kind := _EXPECTED.fullmatch(f.text.strip()))]
@@ -134,9 +134,11 @@ def _unknown_options(text: str) -> list[str]:
     return []
 
 
-def _about_options(options: list[str], finding: _Finding, verb: str, known: Iterable[str]) -> str:
-    parts = f"{finding.place}.{options[0]}".split(".")
-    if old := next(filter(None, (renamed_key(".".join(parts[:count])) for count in range(1, len(parts) + 1))), None):
+def _about_options(
+    options: list[str], finding: _Finding, verb: str, known: Iterable[str], config: Mapping[str, Any]
+) -> str:
+    place = ".".join(filter(None, (finding.place, options[0])))
+    if old := renamed_option(place, config) or renamed_argument(options[0].partition(".")[0], finding.owner):
         return old
     if finding.owner:
         names = legal_options(options[0], finding.owner)
