@@ -62,8 +62,8 @@ def checkpoint_config(path: Path, named: Set[str] = frozenset()) -> dict[str, An
     if not isinstance(config, dict) or not _is_teachers(config.get("teachers", {})):
         found = config.get("teachers") if isinstance(config, dict) else stored
         raise InputError(
-            f"{FIELD}: {path} holds no config of crossx that can be read: must be a mapping whose teachers are names of "
-            f"files, got {str(found)[:60]!r}"
+            f"{FIELD}: {path} holds no config of crossx that can be read: must be a mapping whose teachers are names "
+            f"of files, got {str(found)[:60]!r}"
         )
     parts = ("model", "data", "teachers", "seed_everything")
     if not isinstance(config.get("seed_everything", 0), int) or not config.keys() <= set(parts):

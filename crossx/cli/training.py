@@ -136,7 +136,8 @@ class CrossxCLI(LightningCLI):
         if trainer.max_steps != -1 and trainer.max_epochs not in (None, -1):
             raise InputError(
                 f"trainer.max_epochs: must be -1 where trainer.max_steps is set, got {trainer.max_epochs} and "
-                f"trainer.max_steps: {trainer.max_steps}; with both, a run that resumes at an epoch's end trains nothing"
+                f"trainer.max_steps: {trainer.max_steps}; with both, a run that resumes at an epoch's end trains "
+                "nothing"
             )
         checkpoint = self.arguments.get("ckpt_path")
         if checkpoint is not None and self.checkpoint is None:
