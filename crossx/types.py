@@ -179,7 +179,7 @@ class PairSource(ABC):
     @property
     @abstractmethod
     def latent_dim(self) -> int:
-        """Z, how much noise the source takes per pair."""
+        """Z, the length of the noise of a pair."""
 
     @abstractmethod
     def sample(self, latents: LatentBatch) -> PairBatch:
@@ -190,7 +190,7 @@ class PairSource(ABC):
         latents: Dataset[LatentBatch],
         data: Any,  # noqa: ANN401 - a RetrievalData or None; this file stands below the package that defines it
     ) -> Dataset[LatentBatch]:
-        """Return what the loader's workers read; a source of real images adds them to the latents here.
+        """Return the dataset that the loader's workers read; a source of real images adds them to the latents here.
 
         Args:
             latents: The stream of latents.
@@ -215,7 +215,7 @@ class Sampler(Protocol):
 
     @property
     def latent_dim(self) -> int:
-        """Z, how much noise the generators take per pair."""
+        """Z, the length of the noise of a pair."""
         ...
 
     def sample(self, latents: LatentBatch) -> PairBatch:
@@ -233,7 +233,7 @@ class PairTrainer(Protocol):
 
     @property
     def pair_source(self) -> PairSource | None:
-        """What turns latents into pairs; None for a module that learns from latents alone."""
+        """Source that turns latents into pairs; None for a module that learns from latents alone."""
         ...
 
     def wants_pairs(self, progress: Progress) -> bool:

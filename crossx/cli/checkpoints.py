@@ -1,4 +1,4 @@
-"""What a checkpoint says to the command line: its config, its run, and what `last` means."""
+"""Checkpoints on the command line: their config, their run folder, and the file behind `last`."""
 
 from collections.abc import Mapping, Set
 from pathlib import Path
@@ -11,7 +11,7 @@ FIELD = "--ckpt_path"
 
 
 def find_checkpoint(name: str, logger: object) -> Path:
-    """The file that a user's `--ckpt_path` means.
+    """Find the file that `--ckpt_path` names.
 
     Args:
         name: A path, or `last` for the newest `last.ckpt` among the runs of the config's logger.
@@ -60,10 +60,17 @@ def checkpoint_config(path: Path, named: Set[str] = frozenset()) -> dict[str, An
     check_version(stored, f"{FIELD}: {path}")
     config = stored.get("config", {}) if isinstance(stored, dict) else None
     if not isinstance(config, dict) or not _is_teachers(config.get("teachers", {})):
-        raise InputError(f"{FIELD}: {path} holds no config of crossx that can be read")
+        found = config.get("teachers") if isinstance(config, dict) else stored
+        raise InputError(
+            f"{FIELD}: {path} holds no config of crossx that can be read: must be a mapping whose teachers are names "
+            f"of files, got {str(found)[:60]!r}"
+        )
     parts = ("model", "data", "teachers", "seed_everything")
     if not isinstance(config.get("seed_everything", 0), int) or not config.keys() <= set(parts):
-        raise InputError(f"{FIELD}: {path} holds no config of crossx that can be read")
+        raise InputError(
+            f"{FIELD}: {path} holds no config of crossx that can be read: must have the keys {', '.join(parts)} and an "
+            f"integer as seed, got {str(list(config))[:60]} and {str(config.get('seed_everything'))[:20]!r}"
+        )
     # The teachers are names of files and nothing else.
     refuse_imports([config.get("model"), config.get("data")], f"{FIELD}: {path}", named)
     return dict(config)

@@ -50,10 +50,15 @@ def _find(place: str, name: str) -> type:
     try:
         homes = [importlib.import_module(module)] if module else _modules_of_crossx()
     except ImportError as error:
-        raise InputError(f"{place}.help: {error}") from error
+        raise InputError(
+            f"{place}.help: must be a class of crossx or the full path of another, got {name!r} ({error})"
+        ) from error
     classes = {n: c for home in homes for n, c in vars(home).items() if inspect.isclass(c)}
     if attribute not in classes:
-        raise InputError(f"{place}.help: there is no class {name!r}{did_you_mean(attribute, classes)}")
+        raise InputError(
+            f"{place}.help: must be a class of crossx or the full path of another, got {name!r}"
+            f"{did_you_mean(attribute, classes)}"
+        )
     return classes[attribute]
 
 

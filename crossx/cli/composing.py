@@ -100,7 +100,7 @@ def _named(layers: Sequence[Layer], argv: Sequence[str]) -> set[str]:
 
 
 def _hoisted(layer: Layer) -> Layer:
-    """The layer with its data set at the top: there it is stated whole, and outlives another data module."""
+    """Move the data set of a layer to the top, where it is stated whole and survives another data module."""
     data = layer.content.get("data")
     if not isinstance(data, Mapping):
         return layer
@@ -126,7 +126,7 @@ def _own_logger(config: Mapping[str, Any]) -> bool:
 
 
 def _values_of_logger(options: Sequence[str]) -> dict[str, str]:
-    """What the command line says of the logger's arguments."""
+    """Arguments of the logger that the command line sets."""
     found = {}
     for name in ("save_dir", "name", "version", ""):
         for inner in ("init_args.", ""):

@@ -1,4 +1,4 @@
-"""What may stand at a place of a config, read out of the annotations of the classes on the way."""
+"""Legal classes and options at a place of a config, read out of the annotations of the classes on the way."""
 
 import inspect
 import sys

@@ -34,7 +34,7 @@ class Layer:
 
 @dataclass
 class Merged:
-    """What layers merge into.
+    """Result of merging layers.
 
     Attributes:
         config: The merged config.

@@ -1,4 +1,4 @@
-"""One readable message out of what the parser says about a mistake.
+"""One readable message out of the parser's report of a mistake.
 
 jsonargparse reports a mistake as an indented tree: a level for every key and class on the way, a branch for every type
 that a value might have had, and the whole config quoted between them. The branch that went deepest knows best.
@@ -48,7 +48,7 @@ class _Finding:
 def explain(
     error: BaseException, verb: str = "fit", config: Mapping[str, Any] | None = None, known: Iterable[str] = ()
 ) -> str:
-    """Say where a config is wrong, what is wrong, and what is legal.
+    """Explain which place of a config is wrong, why, and what is legal there.
 
     Args:
         error: What the parser raised, with its causes.
@@ -97,7 +97,7 @@ def input_error_behind(error: BaseException) -> InputError | None:
 
 
 def _findings(message: str) -> list[_Finding]:
-    """The leaves of the tree."""
+    """Leaves of the tree of mistakes that the parser reports."""
     above: list[tuple[int, Step | None]] = []
     found: list[tuple[int, _Finding]] = []
     for line in filter(str.strip, message.splitlines()):
@@ -151,7 +151,7 @@ def _about_options(
 
 
 def _nearest(option: str, known: Iterable[str]) -> str:
-    """The nearest option of as many parts."""
+    """Hint at the nearest option with as many parts."""
     parts = option.count(".")
     return did_you_mean(option, {".".join(name.split(".")[: parts + 1]) for name in known})
 

@@ -1,4 +1,4 @@
-"""What Lightning and torch say about every run of crossx, though all is as it should be."""
+"""Warnings of Lightning and torch that are expected in every run of crossx, and are silenced."""
 
 import logging
 import warnings
@@ -16,7 +16,7 @@ _EXPECTED = (
 
 
 def hush_expected() -> None:
-    """Silence the messages above, and Lightning's tips for other products."""
+    """Silence the expected warnings, and Lightning's tips for other products."""
     for message in _EXPECTED:
         warnings.filterwarnings("ignore", message)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda record: "Tip:" not in str(record.msg))

@@ -1,4 +1,4 @@
-"""What a run does when its work begins: it keeps its config, and says from where it goes on."""
+"""Start of a run: writing its config, and printing the step at which a resumed run goes on."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from crossx.training.lightning_state import run_folder
 
 
 class RunStart(SaveConfigCallback):
-    """Writes `config.yaml` into the run folder, and prints the step at which a resumed run goes on.
+    """Callback that writes `config.yaml` into the run folder, and prints the step at which a resumed run goes on.
 
     Lightning's own takes the folder that all runs of a logger share, and writes before the run has opened its data: a
     command that fails there would leave a folder with nothing else in it.
@@ -26,24 +26,24 @@ class RunStart(SaveConfigCallback):
         self.resumed_from = resumed_from
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Nothing yet: the data may be missing."""
+        """Write nothing yet, because the data may be missing."""
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Say where the run goes on."""
+        """Write the config, and print the step at which a resumed run goes on."""
         self._save(trainer)
         if self.resumed_from is not None and trainer.is_global_zero:
             print(f"resumed at step {trainer.global_step} from {self.resumed_from}", flush=True)  # noqa: T201
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Keep the config."""
+        """Write the config."""
         self._save(trainer)
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Keep the config."""
+        """Write the config."""
         self._save(trainer)
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Keep the config."""
+        """Write the config."""
         self._save(trainer)
 
     def _save(self, trainer: pl.Trainer) -> None:

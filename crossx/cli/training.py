@@ -1,4 +1,4 @@
-"""`crossx fit | validate | test | predict`: LightningCLI with subclass modes, and what crossx adds to it."""
+"""`crossx fit | validate | test | predict`: LightningCLI with subclass modes, teachers and reports."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -135,8 +135,9 @@ class CrossxCLI(LightningCLI):
         trainer = self.arguments.trainer
         if trainer.max_steps != -1 and trainer.max_epochs not in (None, -1):
             raise InputError(
-                f"trainer.max_epochs: {trainer.max_epochs} is not legal beside trainer.max_steps: {trainer.max_steps}: "
-                "with both, a run that resumes at an epoch's end trains nothing; leave max_epochs at -1"
+                f"trainer.max_epochs: must be -1 where trainer.max_steps is set, got {trainer.max_epochs} and "
+                f"trainer.max_steps: {trainer.max_steps}; with both, a run that resumes at an epoch's end trains "
+                "nothing"
             )
         checkpoint = self.arguments.get("ckpt_path")
         if checkpoint is not None and self.checkpoint is None:
@@ -179,7 +180,7 @@ class CrossxCLI(LightningCLI):
         return trainer
 
     def _hparams(self, model: dict[str, Any]) -> dict[str, Any]:
-        """What Lightning's `load_from_checkpoint` builds the model from; `teachers` is filled in at all its places."""
+        """Hyperparameters for Lightning's `load_from_checkpoint`, with `teachers` filled in at all its places."""
         for place in _PLACES:
             holder = {"model": model}
             for step in place.split("."):
@@ -201,7 +202,7 @@ class CrossxCLI(LightningCLI):
         return plain
 
     def run(self) -> None:
-        """Do what the verb says."""
+        """Run the command: fit, validate, test or predict."""
         checkpoint = None if self.checkpoint is None else str(self.checkpoint)
         # A checkpoint is data, whatever Lightning's default for its place.
         options: dict[str, Any] = {"datamodule": self.datamodule, "ckpt_path": checkpoint, "weights_only": True}

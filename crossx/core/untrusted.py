@@ -68,7 +68,7 @@ def refuse_imports(config: object, where: str, named: Set[str] = frozenset()) ->
     Raises:
         InputError: When a class or module is not loaded; the message names it.
     """
-    for name in texts(config):
+    for name in texts(config, where):
         if _DOTTED.fullmatch(name) and name not in named and not _is_trusted(name):
             raise InputError(
                 f"{where} names {name!r}, which is not loaded; a checkpoint cannot import anything. Give the config "
@@ -76,14 +76,19 @@ def refuse_imports(config: object, where: str, named: Set[str] = frozenset()) ->
             )
 
 
-def texts(value: object, depth: int = 0) -> Iterator[str]:
+def texts(value: object, where: str = "--config", depth: int = 0) -> Iterator[str]:
     """All texts in nested values, including values that the parser would read from a text, or from a file it names.
+
+    Args:
+        value: Nested values.
+        where: Field and file that they come from, for the message.
+        depth: Levels around the value.
 
     Raises:
         InputError: When the values are nested too deeply, as where files name each other.
     """
     if depth > _DEEPEST:
-        raise InputError("the checkpoint's config is nested too deeply")
+        raise InputError(f"{where} is nested too deeply: must have at most {_DEEPEST} levels, got more")
     parts: list[object] = []
     if isinstance(value, str):
         yield value
@@ -94,7 +99,7 @@ def texts(value: object, depth: int = 0) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         parts = list(value)
     for part in parts:
-        yield from texts(part, depth + 1)
+        yield from texts(part, where, depth + 1)
 
 
 def read_as_config(text: str) -> object:

@@ -105,8 +105,8 @@ class _RealLatents(Dataset[LatentBatch]):
         for name, (photos, sketches) in zip(data.classes, self.by_class, strict=True):
             if len(photos) == 0 or len(sketches) == 0:
                 raise InputError(
-                    f"dataset: class {name!r} has {len(photos)} training photos and {len(sketches)} training sketches; "
-                    "training with data needs at least one of each"
+                    f"data.dataset: class {name!r} has {len(photos)} training photos and {len(sketches)} training "
+                    "sketches; training with data needs at least one of each"
                 )
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""What a run leaves behind, in four rooms: the record of the run, its health, pictures, and W&B.
+"""Files that a run leaves behind, in four groups: the record of the run, its health, pictures, and W&B.
 
 `settings` has the switches of the config's `reports:` and builds the callbacks; `section` is how a report contributes
 to `results.json`.

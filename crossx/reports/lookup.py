@@ -1,4 +1,4 @@
-"""What reports look up in a trainer, in one place."""
+"""Data and settings that reports look up in a trainer."""
 
 from typing import Protocol, cast, runtime_checkable
 

@@ -1,4 +1,4 @@
-"""What a run reports, as the config says under `reports:`."""
+"""Settings of the reports, as a config has them under `reports:`."""
 
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -77,7 +77,7 @@ class Pictures:
 
 @dataclass
 class Reports:
-    """What a run reports; `false` switches a room off.
+    """Switches of all reports; `false` switches a group off.
 
     Attributes:
         run: The record of the run.
@@ -143,7 +143,7 @@ def _pictures(pictures: Pictures) -> list[Callback]:
 
 
 def _part(setting: bool | PartT, kind: type[PartT]) -> PartT | None:
-    """The part that a setting asks for: true for the usual one, false for none."""
+    """Return the part of a setting: the default part for true, none for false."""
     if isinstance(setting, bool):
         return kind() if setting else None
     return setting

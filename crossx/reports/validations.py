@@ -1,4 +1,4 @@
-"""When a fit is shown: after each validation, so that nothing is computed in between."""
+"""Callbacks that run after each validation, so that nothing is computed in between."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path

@@ -201,7 +201,7 @@ def _files(folder: Path) -> dict[Path, int]:
 
 
 def _media(name: Path, path: Path) -> dict[str, Any]:
-    """What a file of the run folder is in W&B, by key."""
+    """Convert a file of the run folder to W&B media, by key."""
     import wandb
 
     if path.suffix == ".png":

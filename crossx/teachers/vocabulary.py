@@ -163,5 +163,7 @@ def _rename(classes: Sequence[str], aliases: dict[str, str], modality: Modality)
     names = [aliases.get(name, name) for name in classes]
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        raise InputError(f"the {modality} teacher has more than one class named {twice} (aliases: {aliases})")
+        raise InputError(
+            f"aliases: class names of the {modality} teacher must differ, got {twice} more than once with {aliases}"
+        )
     return names

@@ -185,4 +185,4 @@ def test_help_of_a_class_at_its_place(place: str, capsys: pytest.CaptureFixture[
 
 def test_help_of_no_class(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", "--model.encoding.help", "EncoderModul"]) == 2
-    assert "there is no class 'EncoderModul' (did you mean 'EncoderModule'?)" in capsys.readouterr().err
+    assert "or the full path of another, got 'EncoderModul' (did you mean 'EncoderModule'?)" in capsys.readouterr().err

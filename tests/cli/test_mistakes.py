@@ -70,7 +70,11 @@ def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
             3,
             r"^'trainer\.max_step' is not an option; `crossx fit --help` .*\(did you mean 'trainer\.max_steps'\?\)$",
         ),
-        ("trainer.max_epochs", 3, r"^trainer\.max_epochs: 3 is not legal beside trainer\.max_steps: 4"),
+        (
+            "trainer.max_epochs",
+            3,
+            r"^trainer\.max_epochs: must be -1 where trainer\.max_steps is set, got 3 and trainer\.max_steps: 4",
+        ),
         ("trainer.accelerator", "gpuu", r"^trainer: .*gpuu"),
         ("trainer.strategy", "fsdp", r"^trainer\.strategy: must be auto or ddp in a joint run, got fsdp"),
         ("trainer.strategy", "deepspeed", r"^trainer\.strategy: must be auto or ddp in a joint run, got deepspeed"),

@@ -44,7 +44,8 @@ def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
                     "terms": {"x": {"loss": {"class_path": "crossx.reconstruction.losses.TotalVariationLoss"}}}
                 }
             },
-            "model.terms.x.loss: this is of crossx 0.1.0: `TotalVariationLoss` went in 0.2.0: use `BatchNormStatisticsLoss`",
+            "model.terms.x.loss: this is of crossx 0.1.0: `TotalVariationLoss` went in 0.2.0: "
+            "use `BatchNormStatisticsLoss`",
         ),
         (
             {"init_args": {"terms": {"x": {"loss": {"class_path": "InfoNCELoss", "init_args": {"reduce": "local"}}}}}},

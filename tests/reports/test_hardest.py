@@ -63,8 +63,8 @@ def test_table_says_what_numpy_says(teachers: Teachers, tmp_path: Path) -> None:
     module.eval()
     with torch.no_grad():
         photo, sketch = (module.encode(getattr(pairs, m), m).double().numpy() for m in MODALITIES)
-    disagreement = (1 - (photo * sketch).sum(1)) / 2
-    hardest = np.argsort(-disagreement)[:3]
+    hardness = (1 - (photo * sketch).sum(1)) / 2
+    hardest = np.argsort(-hardness)[:3]
     logits = {"photo": pairs.photo_teacher.logits, "sketch": pairs.sketch_teacher.logits}
     teacher = {m: softmax(x.double().numpy()) for m, x in logits.items()}
     embeddings, seen = np.concatenate([photo, sketch]), np.concatenate([teacher[m].argmax(1) for m in MODALITIES])
@@ -75,13 +75,13 @@ def test_table_says_what_numpy_says(teachers: Teachers, tmp_path: Path) -> None:
     encoder = dict(zip(MODALITIES, np.split(softmax(scores), 2), strict=True))
 
     order = [(str(rank), m, who) for rank in (1, 2, 3) for m in MODALITIES for who in ("encoder", "teacher")]
-    assert [(row["rank"], row["image"], row["seen_by"]) for row in rows] == order
+    assert [(row["rank"], row["image"], row["predicted_by"]) for row in rows] == order
     for row in rows:
         pair = hardest[int(row["rank"]) - 1]
         side: Modality = "photo" if row["image"] == "photo" else "sketch"
-        posterior = (teacher if row["seen_by"] == "teacher" else encoder)[side][pair]
+        posterior = (teacher if row["predicted_by"] == "teacher" else encoder)[side][pair]
         best = np.argsort(-posterior)[:2]
-        assert float(row["disagreement"]) == pytest.approx(disagreement[pair], abs=1e-4)
+        assert float(row["hardness"]) == pytest.approx(hardness[pair], abs=1e-4)
         assert [row["first"], row["second"]] == [CLASSES[c] for c in best]
         percent = [float(row["first_percent"]), float(row["second_percent"])]
         assert percent == pytest.approx(list(100 * posterior[best]), abs=0.06)
@@ -94,7 +94,7 @@ def test_replayed_pairs_are_shown_once(teachers: Teachers, tmp_path: Path) -> No
     pairs = pairs_of(module, 4, seed=1)
     callback = HardestPairs(pairs=4, recent=12)
     feed(callback, module, concatenate([pairs, pairs, take(pairs, slice(2))]))
-    ranks = {row["rank"]: row["disagreement"] for row in shown(callback, module, tmp_path)}
+    ranks = {row["rank"]: row["hardness"] for row in shown(callback, module, tmp_path)}
     assert list(ranks) == ["1", "2", "3", "4"]
     assert len(set(ranks.values())) == 4
 

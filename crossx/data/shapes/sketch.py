@@ -79,7 +79,7 @@ def _doodle(rng: np.random.Generator) -> list[Curve]:
 
 
 def _visible(curve: Curve, later: list[Curve]) -> list[Curve]:
-    """The pieces of a curve that the areas painted later do not cover."""
+    """Pieces of a curve that areas painted later leave uncovered."""
     dense = resample(curve, 0.04)
     seen = np.ones(len(dense), dtype=bool)
     for area in later:

@@ -21,7 +21,7 @@ from crossx.types import MODALITIES, PairBatch
 
 _LONGEST = 12
 """Letters of a class name, so that two of them fit below an image."""
-_COLUMNS = ["rank", "disagreement", "image", "seen_by", "first", "first_percent", "second", "second_percent"]
+_COLUMNS = ["rank", "hardness", "image", "predicted_by", "first", "first_percent", "second", "second_percent"]
 
 
 class HardestPairs(AfterValidation):
@@ -87,7 +87,7 @@ class JudgedPairs:
 
     Attributes:
         pairs: B pairs.
-        disagreement: Half the cosine distance of the two embeddings of each pair, (B,) in [0, 1].
+        hardness: Half the cosine distance of the two embeddings of each pair, (B,) in [0, 1].
         photo_teacher: Posterior of the photo teacher, (B, U).
         sketch_teacher: Posterior of the sketch teacher, (B, U).
         photo_encoder: Class scores of the photo embedding, (B, U).
@@ -95,7 +95,7 @@ class JudgedPairs:
     """
 
     pairs: PairBatch
-    disagreement: Tensor
+    hardness: Tensor
     photo_teacher: Tensor
     sketch_teacher: Tensor
     photo_encoder: Tensor
@@ -127,18 +127,18 @@ def judge(pairs: PairBatch, module: GuidedRetrievalModule, temperature: float) -
     predicted = torch.cat([posterior.argmax(1) for posterior in teachers])
     prototypes, present = class_means(torch.cat(embeddings), predicted, len(vocabulary.union))
     encoders = [prototype_log_posterior(e, prototypes, present, temperature).exp() for e in embeddings]
-    disagreement = (1 - (embeddings[0] * embeddings[1]).sum(1)) / 2
-    return JudgedPairs(pairs, disagreement, *teachers, *encoders)
+    hardness = (1 - (embeddings[0] * embeddings[1]).sum(1)) / 2
+    return JudgedPairs(pairs, hardness, *teachers, *encoders)
 
 
 def rank(judged: JudgedPairs, count: int) -> JudgedPairs:
-    """The pairs with the largest disagreement, the largest first."""
-    return take(judged, judged.disagreement.argsort(descending=True)[:count])
+    """The pairs with the largest hardness, the largest first."""
+    return take(judged, judged.hardness.argsort(descending=True)[:count])
 
 
 def draw(judged: JudgedPairs, names: tuple[str, ...], title: str) -> Sheet:
     """Draw a column a pair, photo over sketch."""
-    count = len(judged.disagreement)
+    count = len(judged.hardness)
     title = f"{title} ({AGREE} green: both teachers predict the same class)"
     sheet = Sheet(2, count, side=192, lines=3, title=title)
     for column in range(count):
@@ -151,19 +151,19 @@ def draw(judged: JudgedPairs, names: tuple[str, ...], title: str) -> Sheet:
             ]
             text[0] = f"{sign} {text[0]}"
             if row == 1:
-                text.append(f"disagreement {float(judged.disagreement[column]):.2f}")
+                text.append(f"hardness {float(judged.hardness[column]):.2f}")
             sheet.place(row, column, images[column], frame, text)
     return sheet
 
 
 def tabulate(judged: JudgedPairs, names: tuple[str, ...]) -> list[list[object]]:
-    """List rank, disagreement and both most likely classes, a row for each image and judge."""
+    """List rank, hardness and both most likely classes, a row for each image and judge."""
     rows: list[list[object]] = []
-    for place, disagreement in enumerate(judged.disagreement.tolist()):
+    for place, hardness in enumerate(judged.hardness.tolist()):
         for modality, (_, posteriors) in zip(MODALITIES, judged.sides(), strict=True):
             for who, posterior in posteriors.items():
                 best = [v for name, p in top_two(posterior[place], names) for v in (name, f"{100 * p:.1f}")]
-                rows.append([place + 1, f"{disagreement:.4f}", modality, who, *best])
+                rows.append([place + 1, f"{hardness:.4f}", modality, who, *best])
     return rows
 
 

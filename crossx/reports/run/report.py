@@ -39,7 +39,7 @@ class RunReport(Callback):
         self._started = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run adds to."""
+        """Return the state that a resumed run adds to."""
         return {"seconds": self._seconds, "at_start": self.at_start, "start": self._start}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -110,7 +110,7 @@ class RunReport(Callback):
     def _collect(
         self, trainer: pl.Trainer, module: pl.LightningModule, split: Split | None, metrics: dict[str, float]
     ) -> RunResults:
-        """Measure what is this report's own, and merge the sections of the other reports."""
+        """Collect this report's own measures, and merge the sections of the other reports."""
         sections: dict[str, Any] = {}
         for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
             if isinstance(callback, Section):
