@@ -16,7 +16,7 @@ from crossx.augmentation import Augmentation, check_same_content
 from crossx.classification.data import LabelledImagesDataModule
 from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
-from crossx.networks.build import build_network
+from crossx.networks.build import build_network, card_name
 from crossx.networks.preprocessing import Preprocessing
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.files import save_teacher
@@ -102,7 +102,7 @@ class ClassifierModule(CrossxModule):
         self._build(
             TeacherCard(
                 modality=data.modality,
-                network=self.network_name,
+                network=card_name(self.network_name),
                 classes=data.classes,
                 input_size=self.preprocessing.size,
                 mean=self.mean,

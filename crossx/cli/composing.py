@@ -13,6 +13,7 @@ import yaml
 from crossx.cli.checkpoints import checkpoint_config, find_checkpoint, run_folder_of
 from crossx.cli.configs import read_layers
 from crossx.cli.merging import Layer, merge
+from crossx.cli.short_names import qualify
 from crossx.core.untrusted import texts
 
 _LOGGER = "lightning.pytorch.loggers.CSVLogger"
@@ -73,6 +74,7 @@ def compose(argv: Sequence[str]) -> Composition:
         notes.append(f"{verb}: writes into {place / verb}, beside the run of the checkpoint")
     if "dataset" in config:
         _push(config)
+    config = qualify(config)
     text = yaml.safe_dump(config, sort_keys=False, width=1 << 20)
     return Composition([verb, "--config", text, *options], config, checkpoint, [*merged.changes, *notes])
 

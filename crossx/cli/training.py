@@ -93,9 +93,7 @@ class CrossxCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add `teachers` and `reports`."""
-        parser.add_argument(
-            "--ckpt_path", type=str | None, help="checkpoint to go on from, or to measure: a file, or last"
-        )
+        parser.add_argument("--ckpt_path", type=str | None, help="checkpoint to resume or measure: a file, or last")
         parser.add_argument("--teachers", type=Teachers, default=Teachers())
         for place in (*_PLACES, "data.init_args"):  # a class that does not take the argument is passed over
             for source, name in zip(("photo", "sketch", "aliases"), _FILLED, strict=True):

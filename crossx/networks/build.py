@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crossx.core.errors import InputError
-from crossx.core.specs import find_class
+from crossx.core.specs import class_name, find_class
 from crossx.networks.base import Network
 from crossx.networks.timm_network import TIMM_PREFIX, TimmNetwork
 
@@ -36,3 +36,14 @@ def build_network(network: str, arguments: Mapping[str, Any], num_classes: int, 
         raise
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"network {network}: the arguments {dict(arguments)} do not fit: {error}") from error
+
+
+def card_name(network: str) -> str:
+    """Return the name of a network as a card has it, whichever of its names is given.
+
+    Raises:
+        InputError: When no such network is loaded.
+    """
+    if network.startswith(TIMM_PREFIX):
+        return network
+    return class_name(find_class(network, Network))  # type: ignore[type-abstract]  # named, not built
