@@ -36,7 +36,10 @@ def _shared_names() -> dict[str, str]:
     for name, module in list(sys.modules.items()):
         if name.startswith("crossx."):
             ours.update(value for value in vars(module).values() if isinstance(value, type) and _is_ours(value))
-    others = {cls.__name__ for base in ours for cls in loaded_subclasses(base) if not _is_ours(cls)}
+    others: set[str] = set()
+    for base in ours:
+        subclasses: list[type] = loaded_subclasses(base)
+        others.update(cls.__name__ for cls in subclasses if not _is_ours(cls))
     return {cls.__name__: f"{cls.__module__}.{cls.__qualname__}" for cls in ours if cls.__name__ in others}
 
 
