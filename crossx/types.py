@@ -14,7 +14,7 @@ frozen ones.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol
 
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -209,7 +209,6 @@ class PairSource(ABC):
         """
 
 
-@runtime_checkable
 class Sampler(Protocol):
     """A module with generators, which makes pairs for encoders and for the pictures of reports."""
 

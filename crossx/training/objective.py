@@ -15,7 +15,6 @@ and one number is changed on the command line with `--model.terms.one_hot.weight
 names, others by their dotted paths.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
@@ -65,8 +64,8 @@ class WeightedTerm(Generic[LossT]):
         start, end = (
             progress.warmup if length == "warmup" else in_batches(field, length, progress.total) for length in self.ramp
         )
-        if end <= start:  # shares of a very short run
-            return self.weight if progress.done >= end else 0.0
+        if end <= start:  # shares of a very short run, or a warm-up beyond the ramp's end
+            return self.weight if progress.done >= start else 0.0
         return self.weight * min(max((progress.done - start) / (end - start), 0.0), 1.0)
 
 
@@ -135,9 +134,18 @@ class WeightedObjective(nn.Module, Generic[LossT]):
 
         Returns:
             The weighted sum (scalar, with gradient), and the unweighted, detached value of each evaluated term.
+
+        Raises:
+            InputError: When a loss returns anything but a scalar.
         """
         active = self.active(progress)
         values: dict[str, Tensor] = {name: self.losses[name](inputs) for name in active}
+        for name, value in values.items():
+            if value.ndim:
+                raise InputError(
+                    f"terms.{name}.loss: must return a scalar, got the shape {tuple(value.shape)} from "
+                    f"{type(self.losses[name]).__name__}"
+                )
         loss = torch.stack([weight * values[name] for name, weight in active.items()]).sum()
         # DDP waits for a gradient of every parameter, also of those of terms that have no weight now.
         for name in [name for name in self.terms if name not in active]:
@@ -147,8 +155,6 @@ class WeightedObjective(nn.Module, Generic[LossT]):
 
 def _check(name: str, term: WeightedTerm[LossT]) -> None:
     must_be_in(f"terms.{name}.weight", term.weight, "[0, inf)")
-    if not math.isfinite(term.weight):
-        raise InputError(f"terms.{name}.weight: must be finite, got {term.weight}")
     if term.ramp is None:
         return
     start, end = term.ramp

@@ -70,7 +70,9 @@ class RetrievalModule(CrossxModule, ABC):
         """Collect float32 embeddings of real photos and sketches."""
         self.retrieval.update(self._encode_in_float32(batch), batch.label, batch.index, batch.modality)
 
-    test_step = validation_step
+    def test_step(self, batch: ImageBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Collect embeddings as in validation; a subclass that overrides `validation_step` is tested in its way."""
+        self.validation_step(batch, batch_idx, dataloader_idx)
 
     def predict_step(self, batch: ImageBatch, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
         """Float32 embeddings of a batch, (B, D)."""

@@ -200,3 +200,26 @@ def test_the_command_line_changes_one_number_and_adds_a_term(tmp_path: Path) -> 
 def test_a_loss_of_the_other_side_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="ReconstructionLoss"):
         from_config(tmp_path, "--model.terms.entropy.loss=crossx.encoding.losses.SupConLoss")
+
+
+class PerPair(nn.Module):
+    """A loss that forgets the mean."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.square()
+
+
+def test_a_loss_that_is_no_scalar_is_named() -> None:
+    objective = WeightedObjective({"mine": WeightedTerm(PerPair()), "other": WeightedTerm(Power(2))})
+    with pytest.raises(
+        InputError, match=r"^terms\.mine\.loss: must return a scalar, got the shape \(4,\) from PerPair$"
+    ):
+        objective(torch.ones(4), Progress(0))
+
+
+def test_a_ramp_starts_with_the_encoders_even_where_they_start_late() -> None:
+    """A warm-up beyond the ramp's end: no weight before it, all of it after."""
+    term = WeightedTerm(Power(2), 2.0, ("warmup", 0.5))
+    at = {done: term.weight_at(Progress(done, 100, warmup=60)) for done in (0, 50, 59, 60, 80)}
+    assert at == {0: 0.0, 50: 0.0, 59: 0.0, 60: 2.0, 80: 2.0}
+    assert [term.weight_at(Progress(done, 100, warmup=30)) for done in (30, 40, 50)] == [0.0, 1.0, 2.0]
