@@ -21,7 +21,7 @@ VERBS = {
     "quickstart": Verb(
         "crossx.cli.quickstart",
         "quickstart",
-        "the whole story in about four minutes, with nothing to download: crossx quickstart",
+        "the whole story in four to nine minutes, with nothing to download: crossx quickstart",
     ),
     "fit": Verb("crossx.cli.training", "run", "train: crossx fit --config sketchy.yaml"),
     "validate": Verb(
