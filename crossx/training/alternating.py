@@ -88,8 +88,10 @@ class AlternatingModule(CrossxModule):
         make_length_known(self.trainer)
         total = progress(self.trainer).total
         return tuple(
-            child.optimizer_and_schedule(None if total is None else self.present_rotation(total).batches_of(i, total))
-            for i, child in enumerate(self.players.values())
+            child.optimizer_and_schedule(
+                None if total is None else self.present_rotation(total).batches_of(i, total), f"model.{name}."
+            )
+            for i, (name, child) in enumerate(self.players.items())
         )
 
     def training_step(self, batch: Any, batch_idx: int) -> None:  # noqa: ANN401 - each player has its own batch type

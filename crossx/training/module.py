@@ -77,11 +77,12 @@ class CrossxModule(pl.LightningModule):
         make_length_known(self.trainer)
         return self.optimizer_and_schedule(run_steps(self.trainer))
 
-    def optimizer_and_schedule(self, steps: int | None) -> OptimizerLRSchedulerConfig:
+    def optimizer_and_schedule(self, steps: int | None, place: str = "") -> OptimizerLRSchedulerConfig:
         """Build the optimiser and its schedule, stepped per optimiser step.
 
         Args:
             steps: Optimiser steps of this module in the run; None where they are not known.
+            place: Place of this module in a config, such as `model.encoding.`, for messages.
 
         Raises:
             InputError: When nothing trains, the optimiser refuses its arguments, or the schedule does not fit.
@@ -97,25 +98,25 @@ class CrossxModule(pl.LightningModule):
         try:
             optimizer = self.make_optimizer([{"params": parameters} for parameters in groups.values()])
         except (ValueError, TypeError) as error:  # torch's own checks, such as that of a negative rate
-            raise InputError(f"optimizer: {error}") from error
+            raise InputError(f"{place}optimizer: {error}") from error
         for group, factor in zip(optimizer.param_groups, groups, strict=True):
             group["lr"] *= factor
         if self.make_scheduler is None:
             scheduler: LRScheduler = ConstantLR(optimizer, factor=1.0)
         else:
             try_out = self._trainer is not None and is_fast_dev_run(self._trainer)
-            scheduler = make_schedule(self.make_scheduler, optimizer, steps, try_out)
+            scheduler = make_schedule(self.make_scheduler, optimizer, steps, try_out, f"{place}scheduler")
         if isinstance(scheduler, CosineAnnealingLR) and scheduler.eta_min and len(groups) > 1:
             raise InputError(
-                f"scheduler.eta_min: must be 0 where a part has its own share of the rate (network_rate), got "
+                f"{place}scheduler.eta_min: must be 0 where a part has its own share of the rate (network_rate), got "
                 f"{scheduler.eta_min}, at which both rates would end"
             )
         rates = [group["lr"] for group in optimizer.param_groups]
         expected = [rates[0] / next(iter(groups)) * factor for factor in groups]
         if not np.allclose(rates, expected):
             raise InputError(
-                f"scheduler: must scale the rates of all parts alike where a part has its own share (network_rate), "
-                f"got {type(scheduler).__name__}; use Cosine or OneCycle, or network_rate: 1"
+                f"{place}scheduler: must scale the rates of all parts alike where a part has its own share "
+                f"(network_rate), got {type(scheduler).__name__}; use Cosine or OneCycle, or network_rate: 1"
             )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 

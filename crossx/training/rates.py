@@ -73,7 +73,13 @@ RateFactory = Callable[[Optimizer, int], RateSchedule] | LRSchedulerCallable
 """What a module's `scheduler` is: a factory of a `RateSchedule`, or of a schedule of torch."""
 
 
-def make_schedule(factory: RateFactory, optimizer: Optimizer, steps: int | None, try_out: bool = False) -> LRScheduler:
+def make_schedule(
+    factory: RateFactory,
+    optimizer: Optimizer,
+    steps: int | None,
+    try_out: bool = False,
+    field: str = "scheduler",
+) -> LRScheduler:
     """Build a learning-rate schedule for a phase.
 
     Args:
@@ -81,6 +87,7 @@ def make_schedule(factory: RateFactory, optimizer: Optimizer, steps: int | None,
         optimizer: The optimiser of the phase.
         steps: Optimiser steps of the phase; None where they are not known.
         try_out: Whether the run only tries a few batches, which no schedule has to fit.
+        field: Where the user set the schedule, for messages.
 
     Raises:
         InputError: When the schedule cannot be stepped with the optimiser, or does not fit the phase.
@@ -88,24 +95,24 @@ def make_schedule(factory: RateFactory, optimizer: Optimizer, steps: int | None,
     make = plain_factory(factory)
     follows = "steps" in inspect.signature(make).parameters
     if follows and steps is None:
-        raise InputError("scheduler: follows the run's length, which is not known; set trainer.max_steps")
+        raise InputError(f"{field}: follows the run's length, which is not known; set trainer.max_steps")
     try:
         schedule = make(optimizer, steps=max(steps or 0, 1)) if follows else make(optimizer)
     except (ValueError, TypeError) as error:  # torch's own checks
-        raise InputError(f"scheduler: {error}") from error
+        raise InputError(f"{field}: {error}") from error
     if isinstance(schedule, ReduceLROnPlateau):
         raise InputError(
-            "scheduler: must be a schedule over steps, got ReduceLROnPlateau, which waits for a validation metric; "
+            f"{field}: must be a schedule over steps, got ReduceLROnPlateau, which waits for a validation metric; "
             "schedules are stepped with the optimiser"
         )
     planned = _planned_steps(schedule)
     if not try_out and None not in (steps, planned) and planned != steps:
         raise InputError(
-            f"scheduler: must fit the {steps} steps of its phase, got {type(schedule).__name__} over {planned}; "
+            f"{field}: must fit the {steps} steps of its phase, got {type(schedule).__name__} over {planned}; "
             "Cosine and OneCycle follow the run's length"
         )
     if not isinstance(schedule, LRScheduler):
-        raise InputError(f"scheduler: must be a learning-rate schedule of torch, got {type(schedule).__name__}")
+        raise InputError(f"{field}: must be a learning-rate schedule of torch, got {type(schedule).__name__}")
     return schedule
 
 

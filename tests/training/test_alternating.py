@@ -181,7 +181,8 @@ def test_schedule_of_torch_must_fit_the_steps_of_its_player(
     module = Three()
     module.encoder.make_scheduler = scheduler
     with pytest.raises(
-        InputError, match=r"^scheduler: must fit the 4 steps of its phase, got CosineAnnealingLR over 11"
+        InputError,
+        match=r"^model\.encoder\.scheduler: must fit the 4 steps of its phase, got CosineAnnealingLR over 11",
     ):
         fit(module, tmp_path)
     assert module.asked == []

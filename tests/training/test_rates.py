@@ -196,7 +196,7 @@ def test_torch_s_own_are_refused_before_anything_trains(
     """The run has 8 steps; none of its two sides has."""
     content = with_schedulers(teachers, tmp_path, f"torch.optim.lr_scheduler.{name}", **arguments)
     with pytest.raises(
-        InputError, match=rf"^scheduler: must fit the 5 steps of its phase, got {name} over 8"
+        InputError, match=rf"^model\.reconstruction\.scheduler: must fit the 5 steps of its phase, got {name} over 8"
     ) as caught:
         run("fit", tmp_path / "config.yaml", content)
     assert "\n" not in str(caught.value)
