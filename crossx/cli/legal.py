@@ -7,9 +7,13 @@ from dataclasses import is_dataclass
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import lightning.pytorch as pl
+import torch
+from torch import nn
 
 from crossx.core.specs import loaded_subclasses
 
+_PARTS: tuple[type, ...] = (nn.Module, torch.utils.data.Dataset)
+"""Bases of what a config may name, for the class that a user names at the wrong place."""
 _ROOTS: dict[str, type] = {"model": pl.LightningModule, "data": pl.LightningDataModule}
 
 Step = tuple[str, str]
@@ -22,15 +26,20 @@ def legal_classes(way: Sequence[Step]) -> list[str]:
     Args:
         way: From the outside to the inside; ends with the key whose class is wanted.
     """
+    bases = [inner for inner in _inner(_kind_at(way)) if inspect.isclass(inner) and not issubclass(inner, _Plain)]
+    found = {cls.__name__ for base in bases for cls in loaded_subclasses(base) if _is_offered(cls)}
+    return sorted(found)
+
+
+def _kind_at(way: Sequence[Step]) -> Any:  # noqa: ANN401 - an annotation
+    """The annotation at a place."""
     kind: Any = None
     for what, name in way:
         if what == "class":
             kind = _narrowed(kind, loaded_class(name))
         else:
             kind = _ROOTS.get(name) if kind is None else _argument(kind, name)
-    bases = [inner for inner in _inner(kind) if inspect.isclass(inner) and not issubclass(inner, _Plain)]
-    found = {cls.__name__ for base in bases for cls in loaded_subclasses(base) if _is_offered(cls)}
-    return sorted(found)
+    return kind
 
 
 _Plain = (int, float, str, dict, list, tuple, type(None))
@@ -42,25 +51,60 @@ def _is_offered(cls: type) -> bool:
     return trains and not cls.__name__.startswith("_") and package != "lightning"
 
 
-def legal_options(option: str, class_path: str) -> list[str]:
-    """The names that may stand in the place of an option's last part.
+def base_of(given: str) -> str:
+    """The name of the nearest public base of a class that a user names, if such a class is loaded; else empty.
+
+    Args:
+        given: `OneHotLoss`, or the full path of a class.
+    """
+    module, _, name = given.rpartition(".")
+    bases = [cls for root in _PARTS for cls in loaded_subclasses(root) if cls.__name__ == name]
+    for cls in bases:
+        if not module or cls.__module__.startswith(module):
+            parents = [base for base in cls.__mro__[1:] if base.__module__.startswith("crossx.")]
+            return next((base.__name__ for base in parents if not base.__name__.startswith("_")), "")
+    return ""
+
+
+def legal_options(owner: type, way: Sequence[Step]) -> list[str]:
+    """The names of the arguments of a class that a config may set.
+
+    Args:
+        owner: The class.
+        way: From the outside to the inside; ends with the class, or the class that it is a group of options of.
+    """
+    names = list(inspect.signature(owner).parameters)
+    if way and way[-1][0] == "class" and loaded_class(way[-1][1]) is owner:
+        return names[_given_by_call(_kind_at(way[:-1]), owner) :]
+    return names
+
+
+def _given_by_call(kind: Any, owner: type) -> int:  # noqa: ANN401 - an annotation
+    """How many leading arguments a factory gets when it is called, such as an optimiser's parameters."""
+    for inner in _inner(kind):
+        arguments = get_args(inner)
+        if arguments and isinstance(arguments[0], list) and len(arguments) == 2:
+            made = get_origin(arguments[1]) or arguments[1]
+            if inspect.isclass(made) and issubclass(owner, made):
+                return len(arguments[0])
+    return 0
+
+
+def owner_of(option: str, class_path: str) -> tuple[type, str]:
+    """The class or dataclass that an option goes wrong at, and the part of the option that it does not know.
 
     Args:
         option: Such as `schedule.warmp`.
         class_path: The class that it is an option of.
     """
-    return list(inspect.signature(owner_of(option, class_path)).parameters)
-
-
-def owner_of(option: str, class_path: str) -> type:
-    """The class or dataclass that the last part of an option belongs to."""
     owner: type = loaded_class(class_path)
-    for group in option.split(".")[:-1]:
+    *groups, last = option.split(".")
+    for group in groups:
         inner = get_type_hints(owner.__init__).get(group)  # type: ignore[misc]  # of this very class
         if not (isinstance(inner, type) and is_dataclass(inner)):
-            break
+            return owner, last if group in inspect.signature(owner).parameters else group
         owner = inner
-    return owner
+    return owner, last
 
 
 def loaded_class(class_path: str) -> type:

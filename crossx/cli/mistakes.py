@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crossx.cli.legal import Step, legal_classes, legal_options, owner_of
+from crossx.cli.legal import Step, base_of, legal_classes, legal_options, owner_of
 from crossx.cli.renamed import renamed_argument, renamed_option
 from crossx.core.checks import did_you_mean
 from crossx.core.errors import InputError
@@ -20,6 +20,9 @@ _CALLABLE = re.compile(r"Type \S.* expects a function or a callable class: (.*?)
 _CLASS_PATH = re.compile(r"class_path='([\w.]+)'")
 _UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
 _NO_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
+_NO_MODULE = re.compile(r"No module named '([\w.]+)'")
+_REQUIRED = re.compile(r"the following arguments are required: (\w+)")
+_LACKS = "without "
 _UNKNOWN_OPTION = re.compile(r"(?:Group '(?P<group>\S+)' does not accept option|Option) '(?P<option>[^']+)'")
 _UNRECOGNIZED = "unrecognized arguments: "
 _EXPECTED = re.compile(r"Expected an? (?:<class ')?([\w.]+)(?:'>)?(?:\. Got value: (.*))?")
@@ -71,10 +74,12 @@ def explain(
     if unknown := _UNKNOWN_CLASS.match(text) or _NO_ATTRIBUTE.match(text):
         given = unknown[unknown.re.groups]
         way = finding.way[:-1] if finding.way and finding.way[-1][0] == "class" else finding.way
-        legal = legal_classes(way)
-        text = f"class {given!r} is not known; must be one of {', '.join(legal)}, or the full path of another" + (
-            did_you_mean(given, legal)
-        )
+        text = _about_class(given, legal_classes(way))
+    elif missing := _NO_MODULE.fullmatch(text):
+        given = missing[1]
+        text = f"the package of the class cannot be imported: {text}; must be installed, or in the working directory"
+    elif lacking := _REQUIRED.fullmatch(text):
+        given = f"{_LACKS}{lacking[1]}"
     elif options := _unknown_options(text):
         given = options[0].rpartition(".")[2]
         text = _about_options(options, finding, verb, known, config or {})
@@ -86,6 +91,13 @@ def explain(
     place = _with_term(finding.place, given, config or {})
     text = re.sub(r"(?:a )?<class '([\w.]+)'>", r"\1", text)
     return f"{place}: {text}" if place else text
+
+
+def _about_class(given: str, legal: list[str]) -> str:
+    must = f"must be one of {', '.join(legal)}, or the full path of another"
+    if base := base_of(given):
+        return f"class {given!r} does not fit here, because it is a {base}; {must}"
+    return f"class {given!r} is not known; {must}{did_you_mean(given, legal)}"
 
 
 def input_error_behind(error: BaseException) -> InputError | None:
@@ -141,10 +153,9 @@ def _about_options(
     if old := renamed_option(place, config) or renamed_argument(options[0].partition(".")[0], finding.owner):
         return old
     if finding.owner:
-        names = legal_options(options[0], finding.owner)
-        owner = owner_of(options[0], finding.owner).__name__
-        near = did_you_mean(options[0].rpartition(".")[2], names)
-        legal = f"legal for {owner}: {', '.join(names)}{near}"
+        owner, wrong = owner_of(options[0], finding.owner)
+        names = legal_options(owner, finding.way)
+        legal = f"legal for {owner.__name__}: {', '.join(names)}{did_you_mean(wrong, names)}"
     else:
         legal = f"`crossx {verb} --help` lists the legal ones{_nearest(options[0], known)}"
     return f"{' and '.join(map(repr, options))} {'are not options' if options[1:] else 'is not an option'}; {legal}"
@@ -158,14 +169,22 @@ def _nearest(option: str, known: Iterable[str]) -> str:
 
 def _with_term(place: str, given: str, config: Mapping[str, Any]) -> str:
     """The place with the name of the term that holds what was given; the parser leaves the name out."""
-    before, terms, after = place.partition(".terms")
-    if not terms or not given:
+    before, marker, after = place.partition(".terms")
+    if not marker or not given:
         return place
     found: Any = config
     for key in [*before.split("."), "terms"]:
         found = found.get("init_args", found).get(key, {}) if isinstance(found, Mapping) else {}
-    holders = [name for name, term in found.items() if given in _words(term)] if isinstance(found, Mapping) else []
+    terms = found.items() if isinstance(found, Mapping) else ()
+    holders = [name for name, term in terms if _holds(term, given)]
     return f"{before}.terms.{holders[0]}{after}" if len(holders) == 1 else place
+
+
+def _holds(term: object, given: str) -> bool:
+    """Whether a term has something of this name, the class or package at the start or end of a path included."""
+    if given.startswith(_LACKS):
+        return isinstance(term, Mapping) and given.removeprefix(_LACKS) not in term
+    return any(given == word or word.startswith(f"{given}.") or word.endswith(f".{given}") for word in _words(term))
 
 
 def _words(value: object) -> set[str]:

@@ -7,7 +7,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.cli import SaveConfigCallback
 
 from crossx.core.tensor_files import write_text
-from crossx.training.lightning_state import run_folder
+from crossx.training.lightning_state import own_folder, run_folder
 
 
 class RunStart(SaveConfigCallback):
@@ -45,6 +45,12 @@ class RunStart(SaveConfigCallback):
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the config."""
         self._save(trainer)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Take away the folder of a run that failed before it wrote a file, so that no version number is used up."""
+        folder = own_folder(trainer)
+        if trainer.is_global_zero and folder is not None and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
     def _save(self, trainer: pl.Trainer) -> None:
         if self.already_saved:

@@ -66,14 +66,16 @@ def refuse_imports(config: object, where: str, named: Set[str] = frozenset()) ->
         named: Names that the user's own config gives too, which are allowed.
 
     Raises:
-        InputError: When a class or module is not loaded; the message names it.
+        InputError: When classes or modules are not loaded; the message names them all.
     """
-    for name in texts(config, where):
-        if _DOTTED.fullmatch(name) and name not in named and not _is_trusted(name):
-            raise InputError(
-                f"{where} names {name!r}, which is not loaded; a checkpoint cannot import anything. Give the config "
-                "that names it with --config, or import it first"
-            )
+    dotted = (name for name in texts(config, where) if _DOTTED.fullmatch(name) and name not in named)
+    if unknown := list(dict.fromkeys(name for name in dotted if not _is_trusted(name))):
+        them = "it" if len(unknown) == 1 else "them"
+        raise InputError(
+            f"{where} names {', '.join(map(repr, unknown))}, which {'is' if them == 'it' else 'are'} not loaded; a "
+            f"checkpoint cannot import anything. Give the config that names {them} with --config, or import {them} "
+            "first"
+        )
 
 
 def texts(value: object, where: str = "--config", depth: int = 0) -> Iterator[str]:

@@ -18,14 +18,18 @@ def run_folder(trainer: pl.Trainer) -> Path | None:
 
     To be called on all processes: the first one sends the folder to the others.
     """
-    if is_fast_dev_run(trainer):
-        return None
+    return None if is_fast_dev_run(trainer) else trainer.strategy.broadcast(own_folder(trainer))
+
+
+def own_folder(trainer: pl.Trainer) -> Path | None:
+    """Return what this process, whose logger may count versions by itself, takes for the folder of a run's files."""
     logger = trainer.logger
-    if logger is None or isinstance(logger, CSVLogger | TensorBoardLogger):
-        return None if trainer.log_dir is None else Path(trainer.log_dir)
-    # For other loggers `trainer.log_dir` is what all runs share; this is where Lightning puts their checkpoints.
-    folder = Path(logger.save_dir or trainer.default_root_dir) / str(logger.name) / str(logger.version)
-    return trainer.strategy.broadcast(folder)
+    if logger is None:
+        return Path(trainer.default_root_dir)
+    if isinstance(logger, CSVLogger | TensorBoardLogger):
+        return None if logger.log_dir is None else Path(logger.log_dir)
+    # For other loggers `log_dir` is what all runs share; this is where Lightning puts their checkpoints.
+    return Path(logger.save_dir or trainer.default_root_dir) / str(logger.name) / str(logger.version)
 
 
 def batches_done(trainer: pl.Trainer) -> int:

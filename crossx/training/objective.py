@@ -136,7 +136,7 @@ class WeightedObjective(nn.Module, Generic[LossT]):
             The weighted sum (scalar, with gradient), and the unweighted, detached value of each evaluated term.
 
         Raises:
-            InputError: When a loss returns anything but a scalar.
+            InputError: When a loss returns anything but a scalar, or a value without gradient while it trains.
         """
         active = self.active(progress)
         values: dict[str, Tensor] = {name: self.losses[name](inputs) for name in active}
@@ -145,6 +145,12 @@ class WeightedObjective(nn.Module, Generic[LossT]):
                 raise InputError(
                     f"terms.{name}.loss: must return a scalar, got the shape {tuple(value.shape)} from "
                     f"{type(self.losses[name]).__name__}"
+                )
+            # A plain 0 is a term with nothing to do here, such as the statistics of a teacher without BatchNorm.
+            if self.training and torch.is_grad_enabled() and not value.requires_grad and value:
+                raise InputError(
+                    f"terms.{name}.loss: must depend on what is trained, got a value without gradient from "
+                    f"{type(self.losses[name]).__name__}; a call of detach() or no_grad() inside it cuts the gradient"
                 )
         loss = torch.stack([weight * values[name] for name, weight in active.items()]).sum()
         # DDP waits for a gradient of every parameter, also of those of terms that have no weight now.

@@ -64,6 +64,43 @@ def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
             r"^model\.encoding\.terms\.sup_con\.loss: class 'SupConn' is not known; must be one of .*, InfoNCELoss, .*"
             r"TripletLoss, .*, or the full path of another \(did you mean 'SupConLoss'\?\)$",
         ),
+        (
+            "model.encoding.terms.sup_con.loss",
+            {"class_path": "crossx.encoding.losses.SupConn"},
+            r"^model\.encoding\.terms\.sup_con\.loss: class 'SupConn' is not known; must be one of ",
+        ),
+        (
+            "model.encoding.terms.sup_con.loss",
+            part("SupConLoss", sharpnes=1),
+            r"^model\.encoding\.terms\.sup_con\.loss: 'sharpnes' is not an option; legal for SupConLoss: soft, sharpness \(did",
+        ),
+        (
+            "model.encoding.terms.sup_con.loss",
+            {"class_path": "OneHotLoss"},
+            r"^model\.encoding\.terms\.sup_con\.loss: class 'OneHotLoss' does not fit here, because it is a "
+            r"ReconstructionLoss; must be one of .*SupConLoss",
+        ),
+        (
+            "model.encoding.terms.sup_con.loss",
+            {"class_path": "my_lab.losses.GapLoss"},
+            r"^model\.encoding\.terms\.sup_con\.loss: the package of the class cannot be imported: No module named "
+            r"'my_lab'; must be installed, or in the working directory$",
+        ),
+        (
+            "model.encoding.terms.mine",
+            {"weight": 2},
+            r"^model\.encoding\.terms\.mine: the following arguments are required: loss$",
+        ),
+        (
+            "model.encoding.optimizer",
+            part("torch.optim.Adam", lrr=1),
+            r"^model\.encoding\.optimizer: 'lrr' is not an option; legal for Adam: lr, betas, .*\(did you mean 'lr'\?\)$",
+        ),
+        (
+            "model.encoding.scheduler",
+            part("Cosine", etamin=1),
+            r"^model\.encoding\.scheduler: 'etamin' is not an option; legal for Cosine: eta_min \(did you mean 'eta_min'\?\)$",
+        ),
         ("model.replay", part("Replay", size=3), r"^replay\.size: must be at least 10, one pair a class, got 3$"),
         (
             "trainer.max_step",
@@ -107,13 +144,13 @@ def test_one_clear_message(
 def test_unknown_option(refuse: Refuse, teachers: Teachers, tmp_path: Path) -> None:
     content = joint_config(teachers, tmp_path / "runs")
     legal = "is not an option; legal for CoTrainingModule: reconstruction, encoding, schedule, replay"
-    assert refuse(content, "--model.schedul.warmup", "3") == f"model: 'schedul.warmup' {legal}"
+    assert refuse(content, "--model.schedul.warmup", "3") == f"model: 'schedul.warmup' {legal} (did you mean 'schedule'?)"
     legal = "is not an option; legal for Schedule: warmup, generator_steps, encoder_steps"
     assert refuse(content, "--model.schedule.warmp=3") == f"model: 'schedule.warmp' {legal} (did you mean 'warmup'?)"
     listed = "`crossx fit --help` lists the legal ones"
     assert refuse(content, "--foo", "3", "--bar=4") == f"'foo' and 'bar' are not options; {listed}"
     edit(content, "model.schedule", {"warm": {"up": 3}})
-    assert refuse(content) == f"model: 'schedule.warm.up' {legal}"
+    assert refuse(content) == f"model: 'schedule.warm.up' {legal} (did you mean 'warmup'?)"
 
 
 def test_an_unknown_option_of_another_verb(capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,6 +223,15 @@ def test_encoders_alone_need_pairs(refuse: Refuse, teachers: Teachers, tmp_path:
     )
     model["init_args"]["pairs"] = part("SavedPairs", generators=teachers.photo)
     assert "does not hold two generators saved by crossx" in refuse(config(teachers, tmp_path / "runs", model))
+
+
+def test_a_run_that_fails_before_its_first_step_leaves_no_folder(
+    refuse: Refuse, teachers: Teachers, tmp_path: Path
+) -> None:
+    content = joint_config(teachers, tmp_path / "runs")
+    edit(content, "model.encoding.optimizer", part("torch.optim.Adam", lr=-1))
+    assert refuse(content).startswith("model.encoding.optimizer: Invalid learning rate")
+    assert not list(tmp_path.rglob("version_*"))
 
 
 def test_explanation_of_a_plain_error() -> None:

@@ -58,6 +58,12 @@ def test_refuses_what_is_not_loaded_wherever_it_stands(name: str, hide: Callable
         refuse_imports({"model": hide(name), "other": [torch.zeros(1), None, 1.5]}, "x.ckpt")
 
 
+def test_names_all_that_is_not_loaded() -> None:
+    config = {"model": ["mylab.Encoder", "mylab.Loss", "mylab.Encoder"]}
+    with pytest.raises(InputError, match=r"names 'mylab\.Encoder', 'mylab\.Loss', which are not loaded; .*import them"):
+        refuse_imports(config, "x.ckpt")
+
+
 def test_refuses_what_stands_in_a_named_file(tmp_path: Path) -> None:
     (tmp_path / "inner.txt").write_text("class_path: os.system\n")
     with pytest.raises(InputError, match=r"'os\.system'"):

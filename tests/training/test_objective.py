@@ -76,7 +76,7 @@ def test_terms_without_weight_are_never_built() -> None:
 def test_terms_without_weight_are_not_evaluated_before_all_ramps_begin() -> None:
     off, later = Power(1), Power(2)
     objective = WeightedObjective({"off": WeightedTerm(off, 0), "later": WeightedTerm(later, 1, (5, 6))})
-    loss, values = objective(torch.tensor(2.0), Progress(0))
+    loss, values = objective(torch.tensor(2.0, requires_grad=True), Progress(0))
     assert (off.calls, later.calls, set(values), loss.item()) == (0, 1, {"later"}, 0)
 
 
@@ -85,10 +85,10 @@ def test_terms_without_weight_are_not_evaluated() -> None:
     objective = WeightedObjective(
         {"off": WeightedTerm(off, 0), "later": WeightedTerm(later, 1, (5, 6)), "on": WeightedTerm(on)}
     )
-    _, values = objective(torch.tensor(2.0), Progress(5))
+    _, values = objective(torch.tensor(2.0, requires_grad=True), Progress(5))
     assert (off.calls, later.calls, on.calls) == (0, 0, 1)
     assert set(values) == {"on"}
-    _, values = objective(torch.tensor(2.0), Progress(6))
+    _, values = objective(torch.tensor(2.0, requires_grad=True), Progress(6))
     assert set(values) == {"later", "on"}
 
 
@@ -215,6 +215,32 @@ def test_a_loss_that_is_no_scalar_is_named() -> None:
         InputError, match=r"^terms\.mine\.loss: must return a scalar, got the shape \(4,\) from PerPair$"
     ):
         objective(torch.ones(4), Progress(0))
+
+
+class Detached(nn.Module):
+    """A loss that cuts its gradient."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.detach().square().mean()
+
+
+def test_a_loss_without_gradient_is_named() -> None:
+    objective = WeightedObjective({"mine": WeightedTerm(Detached()), "other": WeightedTerm(Power(2))})
+    x = torch.tensor(4.0, requires_grad=True)
+    with pytest.raises(InputError, match=r"^terms\.mine\.loss: must depend on what is trained, got .* from Detached;"):
+        objective(x, Progress(0))
+    with torch.no_grad():  # validation asks for values only
+        assert objective(x, Progress(0))[1]["mine"].item() == 16
+    objective.eval()
+    assert objective(x, Progress(0))[1]["mine"].item() == 16
+
+
+def test_a_loss_that_is_plainly_zero_needs_no_gradient() -> None:
+    objective = WeightedObjective({"mine": WeightedTerm(Detached()), "other": WeightedTerm(Power(1))})
+    x = torch.tensor(0.0, requires_grad=True)
+    objective(x, Progress(0))[0].backward()
+    assert x.grad is not None
+    assert x.grad.item() == 1
 
 
 def test_a_ramp_starts_with_the_encoders_even_where_they_start_late() -> None:
