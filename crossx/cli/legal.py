@@ -12,7 +12,7 @@ from torch import nn
 
 from crossx.core.specs import loaded_subclasses
 
-_PARTS: tuple[type, ...] = (nn.Module, torch.utils.data.Dataset)
+_PARTS: tuple[type[Any], ...] = (nn.Module, torch.utils.data.Dataset)
 """Bases of what a config may name, for the class that a user names at the wrong place."""
 _ROOTS: dict[str, type] = {"model": pl.LightningModule, "data": pl.LightningDataModule}
 
@@ -58,8 +58,8 @@ def base_of(given: str) -> str:
         given: `OneHotLoss`, or the full path of a class.
     """
     module, _, name = given.rpartition(".")
-    bases = [cls for root in _PARTS for cls in loaded_subclasses(root) if cls.__name__ == name]
-    for cls in bases:
+    named: list[type] = [cls for root in _PARTS for cls in loaded_subclasses(root) if cls.__name__ == name]
+    for cls in named:
         if not module or cls.__module__.startswith(module):
             parents = [base for base in cls.__mro__[1:] if base.__module__.startswith("crossx.")]
             return next((base.__name__ for base in parents if not base.__name__.startswith("_")), "")

@@ -72,7 +72,8 @@ def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
         (
             "model.encoding.terms.sup_con.loss",
             part("SupConLoss", sharpnes=1),
-            r"^model\.encoding\.terms\.sup_con\.loss: 'sharpnes' is not an option; legal for SupConLoss: soft, sharpness \(did",
+            r"^model\.encoding\.terms\.sup_con\.loss: 'sharpnes' is not an option; legal for SupConLoss: "
+            r"soft, sharpness \(did",
         ),
         (
             "model.encoding.terms.sup_con.loss",
@@ -94,12 +95,14 @@ def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
         (
             "model.encoding.optimizer",
             part("torch.optim.Adam", lrr=1),
-            r"^model\.encoding\.optimizer: 'lrr' is not an option; legal for Adam: lr, betas, .*\(did you mean 'lr'\?\)$",
+            r"^model\.encoding\.optimizer: 'lrr' is not an option; legal for Adam: lr, betas, .*"
+            r"\(did you mean 'lr'\?\)$",
         ),
         (
             "model.encoding.scheduler",
             part("Cosine", etamin=1),
-            r"^model\.encoding\.scheduler: 'etamin' is not an option; legal for Cosine: eta_min \(did you mean 'eta_min'\?\)$",
+            r"^model\.encoding\.scheduler: 'etamin' is not an option; legal for Cosine: eta_min "
+            r"\(did you mean 'eta_min'\?\)$",
         ),
         ("model.replay", part("Replay", size=3), r"^replay\.size: must be at least 10, one pair a class, got 3$"),
         (
@@ -144,7 +147,8 @@ def test_one_clear_message(
 def test_unknown_option(refuse: Refuse, teachers: Teachers, tmp_path: Path) -> None:
     content = joint_config(teachers, tmp_path / "runs")
     legal = "is not an option; legal for CoTrainingModule: reconstruction, encoding, schedule, replay"
-    assert refuse(content, "--model.schedul.warmup", "3") == f"model: 'schedul.warmup' {legal} (did you mean 'schedule'?)"
+    found = refuse(content, "--model.schedul.warmup", "3")
+    assert found == f"model: 'schedul.warmup' {legal} (did you mean 'schedule'?)"
     legal = "is not an option; legal for Schedule: warmup, generator_steps, encoder_steps"
     assert refuse(content, "--model.schedule.warmp=3") == f"model: 'schedule.warmp' {legal} (did you mean 'warmup'?)"
     listed = "`crossx fit --help` lists the legal ones"
