@@ -10,7 +10,7 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset, DistributedSamp
 from crossx.core.checks import did_you_mean, must_be_in, must_be_one_of
 from crossx.core.distributed import rank, world_size
 from crossx.core.errors import InputError
-from crossx.core.seeding import philox, run_seed
+from crossx.core.seeding import Stream, philox, run_seed
 from crossx.data.base import LabelledImages, RetrievalData, collate_images
 from crossx.teachers.card import TeacherModality
 from crossx.types import ImageBatch, Modality, Split
@@ -102,14 +102,17 @@ class LabelledImagesDataModule(pl.LightningDataModule):
         """Batches of the test part, in order."""
         return self._loader(self.images("test"))
 
-    def _loader(self, images: Dataset[ImageBatch], sampler: "ShuffledSampler | None" = None) -> DataLoader[ImageBatch]:
+    def _loader(self, images: Dataset[ImageBatch], shuffled: "ShuffledSampler | None" = None) -> DataLoader[ImageBatch]:
+        sampler: DistributedSampler[ImageBatch] | None = shuffled
+        if shuffled is None and world_size() > 1:  # our own, so that Lightning does not warn
+            sampler = DistributedSampler(images, world_size(), rank(), shuffle=False)
         return DataLoader(
             images,
             self.batch_size,
             sampler=sampler,
             num_workers=self.workers,
             collate_fn=collate_images,
-            drop_last=sampler is not None,
+            drop_last=shuffled is not None,
             persistent_workers=self.workers > 0,
         )
 
@@ -140,7 +143,7 @@ class ShuffledSampler(DistributedSampler[ImageBatch]):
     def __iter__(self) -> Iterator[int]:  # type: ignore[override]  # torch's stub says that a sampler gives items
         batches = self.count // self.global_batch
         epoch, done = divmod(self.batches_done(), batches)
-        order = philox(self.seed, epoch).permutation(self.count)
+        order = philox(self.seed, epoch, Stream.IMAGE_ORDER).permutation(self.count)
         left = order[done * self.global_batch : batches * self.global_batch]
         indices: list[int] = left[self.rank :: self.num_replicas].tolist()
         return iter(indices)

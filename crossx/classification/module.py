@@ -10,12 +10,13 @@ import torch.nn.functional as F
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
-from torchmetrics.classification import MulticlassAccuracy
 
 from crossx.augmentation import Augmentation, check_same_content
+from crossx.classification.accuracy import ImageAccuracy
 from crossx.classification.data import LabelledImagesDataModule
 from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
+from crossx.networks.batch_norm import average_running_statistics
 from crossx.networks.build import build_network, card_name
 from crossx.networks.preprocessing import Preprocessing
 from crossx.teachers.card import TeacherCard
@@ -119,7 +120,7 @@ class ClassifierModule(CrossxModule):
         # Convolutions are faster in this layout on CPUs and on GPUs with bf16, and their outputs keep it.
         network = build_network(card.network, card.arguments, len(card.classes), pretrained)
         self.network = network.to(memory_format=torch.channels_last)
-        self.accuracy = MulticlassAccuracy(len(card.classes), average="micro")
+        self.accuracy = ImageAccuracy()
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute the logits, (B, K), of images in [0, 1], (B, 3, H, W)."""
@@ -135,7 +136,7 @@ class ClassifierModule(CrossxModule):
 
     def validation_step(self, batch: ImageBatch) -> None:
         """Update the accuracy with one batch."""
-        self.accuracy.update(self(batch.image), batch.label)
+        self.accuracy.update(self(batch.image), batch.label, batch.index)
 
     def test_step(self, batch: ImageBatch) -> None:
         """Update the accuracy with one batch."""
@@ -200,6 +201,10 @@ class ClassifierModule(CrossxModule):
             ) from error
         if not os.access(folder, os.W_OK) or Path(self.output).is_dir():
             raise InputError(f"output: must be a file in a writable folder, got {self.output!r}")
+
+    def on_train_end(self) -> None:
+        """Make the networks of all processes the same, which one of them writes."""
+        average_running_statistics(self)
 
     def on_fit_end(self) -> None:
         """Write the best epoch as a teacher file; without validation, the last one."""

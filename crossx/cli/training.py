@@ -16,7 +16,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 import crossx.cli.components  # noqa: F401 - makes every class of crossx known, so that configs may use short names
 from crossx.cli.class_help import asked_for_class, print_class_help
 from crossx.cli.composing import Composition, compose
-from crossx.cli.devices import wants_ddp
+from crossx.cli.devices import process_arguments
 from crossx.cli.mistakes import explain, input_error_behind
 from crossx.cli.precision import precision_for_cpu
 from crossx.cli.quiet import hush_expected
@@ -30,7 +30,7 @@ from crossx.reports.run.report import RunReport
 from crossx.reports.settings import Reports, callbacks
 from crossx.reports.wandb import WandbDashboard, connect, finish
 from crossx.training.alternating import AlternatingModule
-from crossx.training.limits import check_strategy, joint_ddp
+from crossx.training.limits import check_precision
 from crossx.training.module import INSTANTIATOR, CrossxModule
 
 _PLACES = ("model.init_args", "model.init_args.reconstruction.init_args", "model.init_args.encoding.init_args")
@@ -151,12 +151,12 @@ class CrossxCLI(LightningCLI):
         Raises:
             InputError: When the settings of the trainer do not fit the machine, the model or each other.
         """
-        if self.arguments.trainer.fast_dev_run in (True, 1):  # one batch for each phase of a joint run
+        settings, joint = self.arguments.trainer, isinstance(self.model, AlternatingModule)
+        if self.verb == "fit":
+            check_precision(settings.precision, joint)
+        if settings.fast_dev_run in (True, 1):  # one batch for each phase of a joint run
             kwargs["fast_dev_run"] = len(self.model.players) if isinstance(self.model, AlternatingModule) else 2
-        if isinstance(self.model, AlternatingModule):
-            check_strategy(self.arguments.trainer.strategy)
-            if wants_ddp(self.arguments.trainer):
-                kwargs["strategy"] = joint_ddp()
+        kwargs.update(process_arguments(settings, self.config_init.trainer.plugins, joint))
         reports = callbacks(self.config_init.reports)
         named = self.config_init.trainer.callbacks or []
         own_bar = any(isinstance(c, pl.callbacks.ProgressBar) for c in (named if isinstance(named, list) else [named]))

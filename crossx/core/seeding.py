@@ -36,9 +36,10 @@ class Stream(IntEnum):
     NOISE_PAIRS = 3
     BACKGROUNDS = 4
     OTHER_PAIRS = 5
+    IMAGE_ORDER = 6
 
 
-def philox(seed: int, index: int, stream: Stream = Stream.LATENTS) -> np.random.Generator:
+def philox(seed: int, index: int, stream: Stream) -> np.random.Generator:
     """Random generator as a pure function of its arguments (counter-based Philox).
 
     Args:

@@ -1,10 +1,10 @@
 """BatchNorm statistics and train/eval modes of modules that hold both frozen and trainable networks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from crossx.core.distributed import mean_over_processes
 from crossx.networks.frozen import Frozen
@@ -24,13 +24,38 @@ def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._NormBase]:
     return [layer for layer in layers if layer.running_mean is not None]
 
 
+def running_statistics(module: nn.Module) -> dict[str, Tensor]:
+    """Running means and variances of the layers of `batch_norms`, by their names in the module's state dict."""
+    own = {id(layer) for layer in batch_norms(module)}
+    return {
+        f"{place}.{name}" if place else name: statistic
+        for place, layer in module.named_modules(remove_duplicate=False)
+        if id(layer) in own
+        for name, statistic in layer.named_buffers(recurse=False)
+        if name in ("running_mean", "running_var")
+    }
+
+
+@torch.no_grad()
+def averaged_running_statistics(module: nn.Module) -> dict[str, Tensor]:
+    """Averages over processes of the running statistics, by their names in the module's state dict.
+
+    A joint run's DDP broadcasts no buffers, so that each process has running statistics of its own.
+    """
+    return {name: mean_over_processes(statistic) for name, statistic in running_statistics(module).items()}
+
+
 @torch.no_grad()
 def average_running_statistics(module: nn.Module) -> None:
-    """Average BatchNorm running statistics over processes; DDP does not do it, because buffers are not broadcast."""
-    for layer in batch_norms(module):
-        for statistic in (layer.running_mean, layer.running_var):
-            if statistic is not None:
-                statistic.copy_(mean_over_processes(statistic))
+    """Set the running statistics of all processes to their averages."""
+    set_running_statistics(module, averaged_running_statistics(module))
+
+
+@torch.no_grad()
+def set_running_statistics(module: nn.Module, statistics: Mapping[str, Tensor]) -> None:
+    """Copy running statistics, by their names in the module's state dict, into the module."""
+    for name, statistic in running_statistics(module).items():
+        statistic.copy_(statistics[name])
 
 
 @contextmanager

@@ -84,6 +84,18 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
             raise RuntimeError("the data module is used by a Trainer only")
         return self.trainer
 
+    def setup(self, stage: str) -> None:
+        """Check that the pair source can serve the batches, before anything is measured or trained.
+
+        Args:
+            stage: What the trainer is about to do, such as `fit`.
+
+        Raises:
+            InputError: When it cannot, as where a replay pool is too small.
+        """
+        if stage == "fit" and (source := self._root().pair_source) is not None:
+            source.check_batch(self.batch_size)
+
     def train_dataloader(self) -> DataLoader[LatentBatch]:
         """Latents, and for training with data the images that belong to them."""
         trainer, root = self._trainer, self._root()
@@ -93,8 +105,6 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
         length = self.batch_size * batches * trainer.world_size
         latents = LatentDataset(run_seed(), root.latent_dim, length)
         source = root.pair_source
-        if source is not None:
-            source.check_batch(self.batch_size)
         counter = trainer.fit_loop.epoch_loop.batch_progress
         return DataLoader(
             latents if source is None else source.loaded(latents, self.dataset),

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, DistributedSampler
 
-from crossx.core.seeding import philox
+from crossx.core.seeding import Stream, philox
 from crossx.types import LatentBatch
 
 
@@ -29,7 +29,7 @@ class LatentDataset(Dataset[LatentBatch]):
 
     def __getitem__(self, index: int) -> LatentBatch:
         """Noise (Z,) and uniform number () of one place in the stream."""
-        draw = philox(self.seed, index)
+        draw = philox(self.seed, index, Stream.LATENTS)
         noise = torch.from_numpy(draw.standard_normal(self.latent_dim, np.float32))
         uniform = min(draw.random(), 1 - 2**-24)  # the largest float32 below 1: what lies above would become 1
         return LatentBatch(torch.tensor(index), noise, torch.tensor(uniform, dtype=torch.float32))

@@ -5,6 +5,7 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
 from crossx.core.factories import complete
+from crossx.networks.batch_norm import average_running_statistics
 from crossx.reconstruction.generators import (
     Generator,
     GeneratorFactory,
@@ -125,6 +126,10 @@ class ReconstructionModule(TeacherGuided, CrossxModule):
         output = self.step(batch, progress(self.trainer))
         self.log_output(output)
         return output.loss
+
+    def on_train_end(self) -> None:
+        """Make the generators of all processes the same, which one of them writes."""
+        average_running_statistics(self)
 
     def on_fit_end(self) -> None:
         """Write the generators into the run folder, for stage-wise training."""

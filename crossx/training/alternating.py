@@ -81,7 +81,7 @@ class AlternatingModule(CrossxModule):
             InputError: When a setting of the trainer cannot work with several optimisers.
         """
         check_trainer(self.trainer, list(self.players))
-        return []
+        return super().configure_callbacks()
 
     def configure_optimizers(self) -> tuple[OptimizerLRSchedulerConfig, ...]:
         """Optimisers and schedules of the players, each over the steps that the player has in the run."""

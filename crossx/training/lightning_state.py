@@ -35,8 +35,7 @@ def own_folder(trainer: pl.Trainer) -> Path | None:
 def batches_done(trainer: pl.Trainer) -> int:
     """Training batches finished since the very start, also before a resume.
 
-    The one clock of the schedule, of ramps, latents and seeds. (`global_step` counts optimiser steps, which are fewer
-    where gradients are accumulated.)
+    The one clock of the schedule, of ramps, latents and seeds.
     """
     return trainer.fit_loop.epoch_loop.batch_progress.total.completed
 
@@ -54,10 +53,9 @@ def run_steps(trainer: pl.Trainer) -> int | None:
     epoch, epochs = trainer.fit_loop.max_batches, trainer.max_epochs
     if epochs is None or epochs < 1 or not isinstance(epoch, int):
         return None
-    return epochs * -(-epoch // trainer.accumulate_grad_batches)
+    return epochs * epoch
 
 
 def progress(trainer: pl.Trainer) -> Progress:
     """Position in a run, in training batches."""
-    steps = run_steps(trainer)
-    return Progress(batches_done(trainer), None if steps is None else steps * trainer.accumulate_grad_batches)
+    return Progress(batches_done(trainer), run_steps(trainer))

@@ -5,35 +5,67 @@ from collections.abc import Sequence
 from typing import Any
 
 import lightning.pytorch as pl
+from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch.nn.parallel import DistributedDataParallel
 
 from crossx.core.errors import InputError
 
 JOINT_PRECISION = ("32-true", "bf16-mixed")
-FROZEN_PRECISION = (*JOINT_PRECISION, "16-mixed")
+PRECISION = (*JOINT_PRECISION, "16-mixed")
+_ALIASES = {"32": "32-true", "64": "64-true", "16": "16-mixed", "bf16": "bf16-mixed", "None": "32-true"}
 
 
-def check_beside_frozen(trainer: pl.Trainer) -> None:
-    """Refuse what would change frozen networks, such as teachers.
+def check_precision(precision: object, joint: bool) -> None:
+    """Refuse a precision in which crossx does not train.
+
+    Args:
+        precision: The trainer's precision, in any of Lightning's spellings.
+        joint: Whether the run is joint.
+
+    Raises:
+        InputError: With the precisions that are possible.
+    """
+    name = _ALIASES.get(str(precision), str(precision))
+    if joint and name not in JOINT_PRECISION:
+        raise InputError(
+            f"trainer.precision: must be one of {', '.join(JOINT_PRECISION)} in a joint run, got {name} "
+            "(16-mixed has one gradient scaler for all optimisers, and BatchNorm statistics overflow in float16)"
+        )
+    if name not in PRECISION:
+        raise InputError(
+            f"trainer.precision: must be one of {', '.join(PRECISION)} in a run of crossx, got {name}, to which Lightning "
+            "would cast all weights, and frozen teachers too"
+        )
+
+
+def check_fit(trainer: pl.Trainer, beside_frozen: bool) -> None:
+    """Refuse what no fit of crossx can honour.
 
     Args:
         trainer: The run's trainer.
+        beside_frozen: Whether the module that trains holds frozen networks, such as teachers.
 
     Raises:
         InputError: Naming the setting, the reason, and what to use instead.
     """
-    if trainer._accelerator_connector._layer_sync is not None:
+    check_precision(trainer.precision_plugin.precision, joint=False)
+    if beside_frozen and trainer._accelerator_connector._layer_sync is not None:
         raise InputError(
             "trainer.sync_batchnorm: must be false in a run with teachers: Lightning would convert the frozen teachers "
             "too, and lose timm's fused activations; use norm: group, or larger batches a process"
         )
-    precision = trainer.precision_plugin.precision
-    if precision not in FROZEN_PRECISION:
+    instead = "because every batch is one optimiser step; use a larger data.batch_size or more devices"
+    if trainer.accumulate_grad_batches != 1:
         raise InputError(
-            f"trainer.precision: must be one of {', '.join(FROZEN_PRECISION)} in a run with teachers, got {precision}, "
-            "to which Lightning would cast the frozen teachers too"
+            f"trainer.accumulate_grad_batches: must be 1, got {trainer.accumulate_grad_batches}, {instead}"
         )
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
+        if isinstance(callback, GradientAccumulationScheduler) and set(callback.scheduling.values()) != {1}:
+            raise InputError(
+                f"trainer.callbacks: {type(callback).__name__} must accumulate 1 batch, got {callback.scheduling}, "
+                f"{instead}"
+            )
 
 
 def check_trainer(trainer: pl.Trainer, players: Sequence[str]) -> None:
@@ -56,12 +88,7 @@ def check_trainer(trainer: pl.Trainer, players: Sequence[str]) -> None:
             "trainer.accumulate_grad_batches: must be 1 in a joint run, where every batch is one optimiser step of one "
             "side; use a larger data.batch_size or more devices"
         )
-    precision = trainer.precision_plugin.precision
-    if precision not in JOINT_PRECISION:
-        raise InputError(
-            f"trainer.precision: must be one of {', '.join(JOINT_PRECISION)} in a joint run, got {precision} "
-            "(16-mixed has one gradient scaler for all optimisers, and BatchNorm statistics overflow in float16)"
-        )
+    check_precision(trainer.precision_plugin.precision, joint=True)
     strategy = trainer.strategy
     if not isinstance(strategy, SingleDeviceStrategy | DDPStrategy):
         raise _wrong_strategy(type(strategy).__name__)

@@ -4,6 +4,7 @@ The rule that nested modules make necessary: under the Lightning CLI only the ro
 `save_hyperparameters`, log, or count on a Lightning hook. Children keep plain attributes and return `StepOutput`.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -11,24 +12,32 @@ from typing import Any, Self
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.core.saving import CHECKPOINT_PAST_HPARAMS_KEYS
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler
 
 from crossx.core.checks import must_be_in
-from crossx.core.distributed import rank
+from crossx.core.distributed import rank, world_size
 from crossx.core.errors import InputError
 from crossx.core.seeding import run_seed
 from crossx.core.untrusted import check_version, read_checkpoint, refuse_imports
 from crossx.core.version import __version__
-from crossx.networks.batch_norm import average_running_statistics
+from crossx.networks.batch_norm import (
+    average_running_statistics,
+    averaged_running_statistics,
+    running_statistics,
+    set_running_statistics,
+)
 from crossx.networks.frozen import Frozen
 from crossx.teachers.pair import TeacherPair
 from crossx.training.lightning_state import batches_done, is_fast_dev_run, make_length_known, run_steps
-from crossx.training.limits import check_beside_frozen
+from crossx.training.launch import check_processes
+from crossx.training.limits import check_fit
 from crossx.training.rates import RateFactory, make_schedule
 from crossx.types import Split, StepOutput
 
@@ -63,6 +72,7 @@ class CrossxModule(pl.LightningModule):
         self.clip_norm = clip_norm
         self.run_config: dict[str, Any] = {}
         """The config that the command line resolved, kept in checkpoints; empty when built from Python."""
+        self._own_statistics: dict[str, Tensor] = {}
 
     def parameters_to_train(self) -> Iterator[nn.Parameter]:
         """Return the parameters that the optimiser trains: all that are not frozen."""
@@ -100,6 +110,7 @@ class CrossxModule(pl.LightningModule):
         except (ValueError, TypeError) as error:  # torch's own checks, such as that of a negative rate
             raise InputError(f"{place}optimizer: {error}") from error
         for group, factor in zip(optimizer.param_groups, groups, strict=True):
+            must_be_in(f"{place}optimizer.lr", float(group["lr"]), "[0, inf)")  # not every optimiser checks it
             group["lr"] *= factor
         if self.make_scheduler is None:
             scheduler: LRScheduler = ConstantLR(optimizer, factor=1.0)
@@ -151,17 +162,17 @@ class CrossxModule(pl.LightningModule):
             torch.manual_seed(int(state[0]))
         return batch
 
-    def setup(self, stage: str) -> None:
-        """Refuse what would rebuild or cast frozen networks, before Lightning does it.
-
-        Args:
-            stage: What the trainer is about to do, such as `fit`.
+    def configure_callbacks(self) -> list[Callback]:
+        """Check the trainer, before processes meet and anything is built; no callback is added.
 
         Raises:
-            InputError: When the trainer converts BatchNorm layers, or the weights to another precision.
+            InputError: When a launcher started other processes than the trainer knows of, or a setting cannot be
+                honoured in a fit.
         """
-        if stage == "fit" and any(isinstance(module, Frozen) for module in self.modules()):
-            check_beside_frozen(self.trainer)
+        check_processes(self.trainer.world_size, os.environ)
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            check_fit(self.trainer, any(isinstance(module, Frozen) for module in self.modules()))
+        return []
 
     def on_fit_end(self) -> None:
         """Make sure that the frozen networks are what they were.
@@ -175,15 +186,27 @@ class CrossxModule(pl.LightningModule):
 
     def on_validation_start(self) -> None:
         """Make the running statistics of all processes the same before anything is measured."""
+        if world_size() > 1 and self.trainer.state.fn == TrainerFn.FITTING:
+            self._own_statistics = {name: own.clone() for name, own in running_statistics(self).items()}
         average_running_statistics(self)
+
+    def on_validation_end(self) -> None:
+        """Give this process back its own running statistics: a validation observes a fit, and does not steer it."""
+        if self._own_statistics:
+            set_running_statistics(self, self._own_statistics)
+            self._own_statistics = {}
 
     def on_test_start(self) -> None:
         """Make the running statistics of all processes the same before anything is measured."""
         average_running_statistics(self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the config beside the weights, as plain values, and name the teachers they belong to."""
-        average_running_statistics(self)
+        """Keep the config beside the weights, as plain values, and name the teachers they belong to.
+
+        The running statistics of the checkpoint are the averages over processes. Those of the module stay as they are,
+        so that a run with more checkpoints is the same run.
+        """
+        checkpoint["state_dict"].update(averaged_running_statistics(self))
         checkpoint["crossx"] = {
             "version": __version__,
             "teachers": frozen_hashes(self),

@@ -1,12 +1,22 @@
 """Learning-rate schedules over the steps of their own phase, and the check that others fit it."""
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
 from lightning.pytorch.cli import LRSchedulerCallable
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import (
+    ChainedScheduler,
+    CosineAnnealingLR,
+    LinearLR,
+    LRScheduler,
+    OneCycleLR,
+    PolynomialLR,
+    ReduceLROnPlateau,
+    SequentialLR,
+)
 
 from crossx.core.errors import InputError
 from crossx.core.factories import plain_factory
@@ -117,9 +127,21 @@ def make_schedule(
 
 
 def _planned_steps(schedule: object) -> int | None:
-    """Steps after which a schedule of torch raises or climbs again; None for those that go on for ever."""
+    """Steps after which a schedule of torch raises, climbs again or stays at 0; None for those that go on for ever."""
     if isinstance(schedule, RateSchedule):
         return None
     if isinstance(schedule, OneCycleLR):
         return int(schedule.total_steps)
-    return int(schedule.T_max) if isinstance(schedule, CosineAnnealingLR) else None
+    if isinstance(schedule, CosineAnnealingLR):
+        return int(schedule.T_max)
+    if isinstance(schedule, PolynomialLR) or (isinstance(schedule, LinearLR) and schedule.end_factor == 0):
+        return int(schedule.total_iters)
+    if isinstance(schedule, SequentialLR):
+        starts = [0, *schedule._milestones]
+        for start, end, part in zip(starts, [*starts[1:], math.inf], schedule._schedulers, strict=True):
+            planned = _planned_steps(part)
+            if planned is not None and start + planned < end:
+                return start + planned
+    if isinstance(schedule, ChainedScheduler):
+        return min((end for part in schedule._schedulers if (end := _planned_steps(part)) is not None), default=None)
+    return None

@@ -1,7 +1,12 @@
+import ast
+from collections import Counter
+from pathlib import Path
+
 import numpy as np
 import pytest
 from lightning.pytorch import seed_everything
 
+import crossx
 from crossx.core.seeding import Stream, philox, run_seed
 
 
@@ -12,7 +17,7 @@ def test_seed_of_the_run_is_the_one_that_lightning_sets() -> None:
 
 
 def test_draws_are_a_pure_function_of_the_arguments() -> None:
-    philox(0, 1).random(100)
+    philox(0, 1, Stream.LATENTS).random(100)
     assert np.array_equal(philox(3, 5, Stream.REPLAY).random(4), philox(3, 5, Stream.REPLAY).random(4))
 
 
@@ -28,3 +33,14 @@ def test_streams_of_one_place_are_independent() -> None:
 
 def test_streams_have_numbers_of_their_own() -> None:
     assert len({int(stream) for stream in Stream.__members__.values()}) == len(Stream.__members__)
+
+
+def test_each_stream_is_drawn_from_for_one_purpose_and_by_its_name() -> None:
+    """No caller passes a number or takes a default, and no two places draw from one stream."""
+    streams = []
+    for path in Path(crossx.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "philox":
+                assert len(node.args) == 3, f"{path}: {ast.unparse(node)}"
+                streams.append(ast.unparse(node.args[2]))
+    assert Counter(streams) == dict.fromkeys((f"Stream.{name}" for name in Stream.__members__), 1)

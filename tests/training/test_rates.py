@@ -103,6 +103,11 @@ def test_steps_are_filled_in_where_they_are_asked_for() -> None:
         (partial(CosineAnnealingLR, T_max=8), "CosineAnnealingLR over 8"),
         (partial(OneCycleLR, max_lr=0.1, total_steps=6), "OneCycleLR over 6"),
         (partial(OneCycleLR, max_lr=0.1, epochs=2, steps_per_epoch=4), "OneCycleLR over 8"),
+        (partial(PolynomialLR, total_iters=5), "PolynomialLR over 5"),
+        (partial(LinearLR, start_factor=1, end_factor=0, total_iters=4), "LinearLR over 4"),
+        (lambda o: SequentialLR(o, [ConstantLR(o, 0.1, 2), CosineAnnealingLR(o, 4)], [2]), "SequentialLR over 6"),
+        (lambda o: SequentialLR(o, [PolynomialLR(o, 3), CosineAnnealingLR(o, 2)], [5]), "SequentialLR over 3"),
+        (lambda o: ChainedScheduler([ConstantLR(o, 0.1, 2), CosineAnnealingLR(o, 4)]), "ChainedScheduler over 4"),
     ],
 )
 def test_schedule_of_torch_must_fit(factory: RateFactory, planned: str) -> None:
@@ -113,6 +118,20 @@ def test_schedule_of_torch_must_fit(factory: RateFactory, planned: str) -> None:
         make_schedule(factory, optimizer(), 7)
     make_schedule(factory, optimizer(), None)  # a run of unknown length
     make_schedule(factory, optimizer(), 7, try_out=True)
+
+
+@pytest.mark.parametrize(
+    "factory",
+    [
+        partial(PolynomialLR, total_iters=7),
+        partial(LinearLR, start_factor=0.1, total_iters=2),
+        partial(ConstantLR, factor=0.1, total_iters=2),
+        lambda o: SequentialLR(o, [ConstantLR(o, 0.1, 2), CosineAnnealingLR(o, 5)], [2]),
+        lambda o: ChainedScheduler([ConstantLR(o, 0.1, 2), CosineAnnealingLR(o, 7)]),
+    ],
+)
+def test_schedule_of_torch_that_fits_or_never_ends_is_taken(factory: RateFactory) -> None:
+    make_schedule(factory, optimizer(), 7)
 
 
 def test_mistakes_of_the_arguments_are_the_user_s() -> None:

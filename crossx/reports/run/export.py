@@ -9,6 +9,7 @@ from torch import nn
 
 from crossx.core.tensor_files import write_safetensors
 from crossx.core.version import __version__
+from crossx.networks.batch_norm import average_running_statistics
 from crossx.training.guided import TeacherGuided
 from crossx.training.lightning_state import run_folder
 from crossx.training.module import CrossxModule, teacher_hashes
@@ -25,6 +26,11 @@ class EncoderExport(Callback):
     header has `version`, `step`, `teachers` (hashes), `classes` and `config` (class and arguments of the encoders,
     where the command line built them), the last three as JSON.
     """
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Make the encoders of all processes the same, while processes can still talk to each other."""
+        for encoder in encoders_of(pl_module).values():
+            average_running_statistics(encoder)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the file."""
