@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from crossx.core.errors import InputError
-from crossx.core.untrusted import check_version, read_checkpoint, refuse_imports
+from crossx.core.untrusted import check_version, former_folders, read_checkpoint, refuse_imports
 
 FIELD = "--ckpt_path"
 
@@ -43,6 +43,11 @@ def _folder_of_runs(logger: object) -> Path:
 def run_folder_of(checkpoint: Path) -> Path:
     """The run folder that a checkpoint belongs to."""
     return checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+
+
+def folders_of(checkpoint: Path | None) -> list[str]:
+    """Folders in which the run of a checkpoint was started; none without a checkpoint."""
+    return [] if checkpoint is None else former_folders(read_checkpoint(checkpoint, FIELD))
 
 
 def checkpoint_config(path: Path, named: Set[str] = frozenset()) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 import lightning.pytorch as pl
@@ -15,14 +14,17 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 import crossx.cli.components  # noqa: F401 - makes every class of crossx known, so that configs may use short names
 from crossx.cli.class_help import asked_for_class, print_class_help
+from crossx.cli.checkpoints import folders_of
 from crossx.cli.composing import Composition, compose
 from crossx.cli.devices import process_arguments
 from crossx.cli.mistakes import explain, input_error_behind
 from crossx.cli.precision import precision_for_cpu
 from crossx.cli.quiet import hush_expected
 from crossx.cli.run_start import RunStart
+from crossx.cli.teachers import Teachers
 from crossx.core.checks import must_be_one_of
 from crossx.core.errors import InputError
+from crossx.core.paths import looked_up_in_former
 from crossx.core.seeding import check_seed, run_seed
 from crossx.reports.lookup import real_images
 from crossx.reports.run.progress import ProgressBar
@@ -37,21 +39,6 @@ _PLACES = ("model.init_args", "model.init_args.reconstruction.init_args", "model
 _FILLED = ("photo_teacher", "sketch_teacher", "aliases")
 """What `teachers` fills in there."""
 VERBS = ("fit", "validate", "test", "predict")
-
-
-@dataclass
-class Teachers:
-    """The two frozen classifiers of a run, named once for the model and the data.
-
-    Attributes:
-        photo: A `.safetensors` file with its card, a `.yaml` card that names its weights, or `timm:<model name>`.
-        sketch: The same for sketches.
-        aliases: Other spellings of class names, alias -> name, where the two teachers spell a class differently.
-    """
-
-    photo: str | None = None
-    sketch: str | None = None
-    aliases: dict[str, str] | None = None
 
 
 class CrossxCLI(LightningCLI):
@@ -285,9 +272,10 @@ def _explained(argv: Sequence[str], parse_only: bool = False, run: bool = False)
     try:
         for note in composition.notes if run else []:
             rank_zero_only(print)(note, flush=True)
-        cli = CrossxCLI(composition, parse_only)
-        if run:
-            cli.run()
+        with looked_up_in_former(folders_of(composition.checkpoint)):
+            cli = CrossxCLI(composition, parse_only)
+            if run:
+                cli.run()
     except MisconfigurationException as error:  # a verb or a setting that Lightning cannot serve with this model
         raise InputError(str(error)) from error
     except ValueError as error:

@@ -1,16 +1,36 @@
 """Lookup of the paths that configs name.
 
-`crossx:assets/x` is a file of the installed package. A relative path is looked up in the current folder first and then
-in the data root, the folder that the environment variable `CROSSX_DATA` names.
+`crossx:assets/x` is a file of the installed package. A relative path is looked up in the current folder first, then in
+the data root, the folder that the environment variable `CROSSX_DATA` names, and last in the folders in which the run of
+a checkpoint was started.
 """
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.resources import files
 from pathlib import Path
 
 from crossx.core.errors import InputError
 
 PACKAGE_PREFIX = "crossx:"
+_FORMER: ContextVar[tuple[str, ...]] = ContextVar("former", default=())
+
+
+@contextmanager
+def looked_up_in_former(folders: Sequence[str]) -> Iterator[None]:
+    """Look up relative paths in the folders in which a run was started, too."""
+    token = _FORMER.set(tuple(folders))
+    try:
+        yield
+    finally:
+        _FORMER.reset(token)
+
+
+def starting_folders() -> list[str]:
+    """Folders that the relative paths of a run may belong to: the current one, and those of the runs before a resume."""
+    return list(dict.fromkeys([os.getcwd(), *_FORMER.get()]))
 
 
 def package_file(name: str) -> Path:
@@ -40,6 +60,7 @@ def resolve(path: str | Path, field: str) -> Path:
         tried = [Path(text)]
         if root and not Path(text).is_absolute():
             tried.append(Path(root) / text)
+        tried += [candidate for folder in _FORMER.get() if (candidate := Path(folder) / text) not in tried]
     for candidate in tried:
         if candidate.exists():
             return candidate

@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,13 @@ def check_version(stored: object, where: str) -> None:
             f"{where} is a checkpoint of crossx {version[:20]}, and this is {__version__}: measure it with "
             f"crossx {version[:20]}, or train it again; CHANGELOG.md has the table of old and new names"
         )
+
+
+def former_folders(checkpoint: Mapping[str, Any]) -> list[str]:
+    """Folders in which the run of a checkpoint was started; none for a checkpoint that does not say."""
+    stored = checkpoint.get("crossx")
+    folders = stored.get("folders") if isinstance(stored, dict) else None
+    return [folder for folder in folders if isinstance(folder, str)] if isinstance(folders, list) else []
 
 
 def refuse_imports(config: object, where: str, named: Set[str] = frozenset()) -> None:

@@ -24,8 +24,9 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler
 from crossx.core.checks import must_be_in
 from crossx.core.distributed import rank, world_size
 from crossx.core.errors import InputError
+from crossx.core.paths import looked_up_in_former, starting_folders
 from crossx.core.seeding import run_seed
-from crossx.core.untrusted import check_version, read_checkpoint, refuse_imports
+from crossx.core.untrusted import check_version, former_folders, read_checkpoint, refuse_imports
 from crossx.core.version import __version__
 from crossx.networks.batch_norm import (
     average_running_statistics,
@@ -211,6 +212,7 @@ class CrossxModule(pl.LightningModule):
             "version": __version__,
             "teachers": frozen_hashes(self),
             "config": self.run_config,
+            "folders": starting_folders(),
         }
 
     @classmethod
@@ -228,7 +230,8 @@ class CrossxModule(pl.LightningModule):
         check_version(checkpoint.get("crossx"), f"checkpoint_path: {checkpoint_path}")
         for key in (cls.CHECKPOINT_HYPER_PARAMS_KEY, *CHECKPOINT_PAST_HPARAMS_KEYS):
             refuse_imports(_without_files(checkpoint.get(key)), f"checkpoint_path: {checkpoint_path}", {INSTANTIATOR})
-        return super().load_from_checkpoint(checkpoint_path, **{"weights_only": True, **kwargs})
+        with looked_up_in_former(former_folders(checkpoint)):
+            return super().load_from_checkpoint(checkpoint_path, **{"weights_only": True, **kwargs})
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint that was trained against other teachers, or holds another model.

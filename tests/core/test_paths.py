@@ -5,7 +5,7 @@ import pytest
 
 import crossx
 from crossx.core.errors import InputError
-from crossx.core.paths import package_file, resolve
+from crossx.core.paths import looked_up_in_former, package_file, resolve, starting_folders
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +78,21 @@ def test_message_names_every_place(root: Path, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(InputError) as error:
         resolve("b.txt", "data.root")
     assert str(error.value) == f"data.root: 'b.txt' does not exist (tried b.txt, {root / 'b.txt'})"
+
+
+def test_folders_of_earlier_runs_come_last(here: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with looked_up_in_former([str(root), "/nowhere"]):
+        assert resolve("a.txt", "field") == root / "a.txt"
+        assert starting_folders() == [str(here), str(root), "/nowhere"]
+        with pytest.raises(InputError, match=rf"does not exist \(tried b.txt, {root}/b.txt, /nowhere/b.txt;"):
+            resolve("b.txt", "field")
+        (here / "a.txt").touch()
+        assert resolve("a.txt", "field") == Path("a.txt")
+        (root / "c.txt").touch()
+        monkeypatch.setenv("CROSSX_DATA", str(root / "sketchy"))
+        (root / "sketchy/c.txt").touch()
+        assert resolve("c.txt", "field") == root / "sketchy/c.txt"
+    assert starting_folders() == [str(here)]
+    with pytest.raises(InputError, match=r"'c\.txt' does not exist"):
+        (root / "sketchy/c.txt").unlink()
+        resolve("c.txt", "field")

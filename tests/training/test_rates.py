@@ -12,7 +12,17 @@ from support.commands import ENCODING, RECONSTRUCTION, Config, config, edit, joi
 from support.runs import Teachers
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, StepLR
+from torch.optim.lr_scheduler import (
+    ChainedScheduler,
+    ConstantLR,
+    CosineAnnealingLR,
+    LinearLR,
+    LRScheduler,
+    OneCycleLR,
+    PolynomialLR,
+    SequentialLR,
+    StepLR,
+)
 
 from crossx.core.errors import InputError
 from crossx.encoding.encoders import TeacherEncoder
