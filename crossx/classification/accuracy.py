@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
 
 
 class ImageAccuracy(Metric):
@@ -33,9 +34,9 @@ class ImageAccuracy(Metric):
         self.right.append(logits.argmax(1) == label)
 
     def compute(self) -> Tensor:
-        """Return the accuracy in [0, 1], a scalar; nan without images."""
-        index, right = (x if isinstance(x, Tensor) else torch.cat(x) for x in (self.index, self.right))
-        images, place = index.unique(return_inverse=True)
+        """Return the accuracy in [0, 1], a scalar."""
+        index, right = dim_zero_cat(self.index), dim_zero_cat(self.right)
+        images, place = torch.unique(index, return_inverse=True)  # type: ignore[no-untyped-call]  # torch's
         once = torch.zeros(len(images), device=index.device)
         once[place] = right.float()
         return once.mean()

@@ -7,11 +7,9 @@ from typing import Any
 
 import torch
 from jsonargparse import Namespace
-from lightning.pytorch.plugins.environments import (
-    ClusterEnvironment,
-    LightningEnvironment,
-    TorchElasticEnvironment,
-)
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
 from crossx.core.errors import InputError
 from crossx.training.launch import Launch, read_launch
@@ -66,7 +64,8 @@ def processes_of(trainer: Namespace, environ: Mapping[str, str], gpus: int | Non
     count = _count(devices, gpus)
     if gpus is not None and count > gpus:
         raise InputError(
-            f"trainer.devices: must be at most {gpus}, the GPUs that this process sees{_visible(environ)}, got {devices}"
+            f"trainer.devices: must be at most {gpus}, the GPUs that this process sees{_visible(environ)}, "
+            f"got {devices}"
         )
     return Processes(devices, _environment(launch, count, environ))
 
@@ -89,7 +88,9 @@ def process_arguments(trainer: Namespace, plugins: object, joint: bool) -> dict[
         arguments["plugins"] = [processes.environment, *(plugin for plugin in named if plugin is not None)]
     if joint:
         check_strategy(trainer.strategy)
-        if wants_ddp(Namespace({**vars(trainer), "devices": processes.devices})):
+        started = trainer.clone()
+        started.devices = processes.devices
+        if wants_ddp(started):
             arguments["strategy"] = joint_ddp()
     return arguments
 

@@ -13,8 +13,8 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 import crossx.cli.components  # noqa: F401 - makes every class of crossx known, so that configs may use short names
-from crossx.cli.class_help import asked_for_class, print_class_help
 from crossx.cli.checkpoints import folders_of
+from crossx.cli.class_help import asked_for_class, print_class_help
 from crossx.cli.composing import Composition, compose
 from crossx.cli.devices import process_arguments
 from crossx.cli.mistakes import explain, input_error_behind

@@ -29,7 +29,7 @@ def looked_up_in_former(folders: Sequence[str]) -> Iterator[None]:
 
 
 def starting_folders() -> list[str]:
-    """Folders that the relative paths of a run may belong to: the current one, and those of the runs before a resume."""
+    """Folders that relative paths of a run may belong to: the current one, and those of the runs before a resume."""
     return list(dict.fromkeys([os.getcwd(), *_FORMER.get()]))
 
 

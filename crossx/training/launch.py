@@ -94,8 +94,8 @@ def _slurm(environ: Mapping[str, str], count: int) -> Launch:
     alone = "set SLURM_NTASKS=1 for a run of one process"
     if _ELASTIC in environ:
         raise InputError(
-            f"WORLD_SIZE: must be above 1 where Slurm starts torchrun in SLURM_NTASKS={count} tasks, got 1; give torchrun "
-            f"--nnodes, --nproc-per-node and --rdzv-endpoint, or {alone}"
+            f"WORLD_SIZE: must be above 1 where Slurm starts torchrun in SLURM_NTASKS={count} tasks, got 1; give "
+            f"torchrun --nnodes, --nproc-per-node and --rdzv-endpoint, or {alone}"
         )
     name = environ.get("SLURM_JOB_NAME")
     if name in _INTERACTIVE:

@@ -34,8 +34,8 @@ def check_precision(precision: object, joint: bool) -> None:
         )
     if name not in PRECISION:
         raise InputError(
-            f"trainer.precision: must be one of {', '.join(PRECISION)} in a run of crossx, got {name}, to which Lightning "
-            "would cast all weights, and frozen teachers too"
+            f"trainer.precision: must be one of {', '.join(PRECISION)} in a run of crossx, got {name}, to which "
+            "Lightning would cast all weights, and frozen teachers too"
         )
 
 

@@ -36,8 +36,8 @@ from crossx.networks.batch_norm import (
 )
 from crossx.networks.frozen import Frozen
 from crossx.teachers.pair import TeacherPair
-from crossx.training.lightning_state import batches_done, is_fast_dev_run, make_length_known, run_steps
 from crossx.training.launch import check_processes
+from crossx.training.lightning_state import batches_done, is_fast_dev_run, make_length_known, run_steps
 from crossx.training.limits import check_fit
 from crossx.training.rates import RateFactory, make_schedule
 from crossx.types import Split, StepOutput

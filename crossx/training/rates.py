@@ -138,9 +138,9 @@ def _planned_steps(schedule: object) -> int | None:
         return int(schedule.total_iters)
     if isinstance(schedule, SequentialLR):
         starts = [0, *schedule._milestones]
-        for start, end, part in zip(starts, [*starts[1:], math.inf], schedule._schedulers, strict=True):
+        for start, stop, part in zip(starts, [*starts[1:], math.inf], schedule._schedulers, strict=True):
             planned = _planned_steps(part)
-            if planned is not None and start + planned < end:
+            if planned is not None and start + planned < stop:
                 return start + planned
     if isinstance(schedule, ChainedScheduler):
         return min((end for part in schedule._schedulers if (end := _planned_steps(part)) is not None), default=None)

@@ -55,7 +55,7 @@ def accuracies(folder: Path) -> dict[str, Tensor]:
     return {name: torch.tensor(value) for name, value in found.items()}
 
 
-def uneven(folder: Path) -> dict[str, Tensor]:
+def uneven() -> dict[str, Tensor]:
     """The metric alone: three images here, two there, and one of both."""
     metric = ImageAccuracy()
     index = torch.tensor([[0, 1, 2], [3, 4, 0]][rank()] if world_size() > 1 else [0, 1, 2, 3, 4])
@@ -80,7 +80,7 @@ def everything(teachers: Teachers, folder: Path) -> dict[str, dict[str, Tensor]]
         "saved": fit(teachers, folder / "saved", checkpoints=True, validations=False),
         "validated": fit(teachers, folder / "validated", checkpoints=False, validations=True),
         "accuracies": accuracies(folder),
-        "uneven": uneven(folder),
+        "uneven": uneven(),
     }
 
 
@@ -105,7 +105,7 @@ def test_a_run_that_is_saved_or_validated_often_is_the_same_run(
 def test_each_image_counts_once(two: list[dict[str, dict[str, Tensor]]], tmp_path: Path) -> None:
     """The first image and the odd ones are right: three of five. Padding would make it four of six."""
     assert accuracies(tmp_path) == {"val/accuracy": torch.tensor(0.6), "test/accuracy": torch.tensor(0.6)}
-    assert uneven(tmp_path) == {"accuracy": torch.tensor(0.4)}
+    assert uneven() == {"accuracy": torch.tensor(0.4)}
     for process in two:
         assert process["accuracies"] == accuracies(tmp_path)
-        assert process["uneven"] == uneven(tmp_path)
+        assert process["uneven"] == uneven()

@@ -33,10 +33,10 @@ class Unchecked(torch.optim.SGD):
 class FirstStep(Callback):
     """Fails the test where training begins."""
 
-    def on_sanity_check_start(self, trainer: object, pl_module: object) -> None:  # noqa: ARG002
+    def on_sanity_check_start(self, trainer: object, pl_module: object) -> None:
         raise AssertionError("something was measured")
 
-    def on_train_batch_start(self, *args: object) -> None:  # noqa: ARG002
+    def on_train_batch_start(self, *args: object) -> None:
         raise AssertionError("something was trained")
 
 
@@ -109,7 +109,9 @@ def test_accumulation(refused: Callable[..., str], root: Root) -> None:
 )
 def test_accumulation_by_a_callback(refused: Callable[..., str], root: Root, callback: Config) -> None:
     line = refused(root, {"trainer.callbacks": [callback]})
-    assert line.startswith(f"trainer.callbacks: {callback['class_path'].rpartition('.')[2]} must accumulate 1 batch, got")
+    assert line.startswith(
+        f"trainer.callbacks: {callback['class_path'].rpartition('.')[2]} must accumulate 1 batch, got"
+    )
 
 
 @each_root
