@@ -36,7 +36,7 @@ class ImageAccuracy(Metric):
     def compute(self) -> Tensor:
         """Return the accuracy in [0, 1], a scalar."""
         index, right = dim_zero_cat(self.index), dim_zero_cat(self.right)
-        images, place = torch.unique(index, return_inverse=True)  # type: ignore[no-untyped-call]  # torch's
+        images, place = torch.unique(index, return_inverse=True)
         once = torch.zeros(len(images), device=index.device)
         once[place] = right.float()
         return once.mean()
