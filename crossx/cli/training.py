@@ -139,8 +139,7 @@ class CrossxCLI(LightningCLI):
             InputError: When the settings of the trainer do not fit the machine, the model or each other.
         """
         settings, joint = self.arguments.trainer, isinstance(self.model, AlternatingModule)
-        if self.verb == "fit":
-            check_precision(settings.precision, joint)
+        check_precision(settings.precision, joint, trains=self.verb == "fit")
         if settings.fast_dev_run in (True, 1):  # one batch for each phase of a joint run
             kwargs["fast_dev_run"] = len(self.model.players) if isinstance(self.model, AlternatingModule) else 2
         kwargs.update(process_arguments(settings, self.config_init.trainer.plugins, joint))

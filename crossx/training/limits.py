@@ -13,15 +13,17 @@ from crossx.core.errors import InputError
 
 JOINT_PRECISION = ("32-true", "bf16-mixed")
 PRECISION = (*JOINT_PRECISION, "16-mixed")
+MEASURING_PRECISION = (*PRECISION, "64-true")
 _ALIASES = {"32": "32-true", "64": "64-true", "16": "16-mixed", "bf16": "bf16-mixed", "None": "32-true"}
 
 
-def check_precision(precision: object, joint: bool) -> None:
-    """Refuse a precision in which crossx does not train.
+def check_precision(precision: object, joint: bool, trains: bool = True) -> None:
+    """Refuse a precision in which crossx does not train, or does not measure.
 
     Args:
         precision: The trainer's precision, in any of Lightning's spellings.
         joint: Whether the run is joint.
+        trains: Whether the run trains; otherwise it measures.
 
     Raises:
         InputError: With the precisions that are possible.
@@ -32,9 +34,10 @@ def check_precision(precision: object, joint: bool) -> None:
             f"trainer.precision: must be one of {', '.join(JOINT_PRECISION)} in a joint run, got {name} "
             "(16-mixed has one gradient scaler for all optimisers, and BatchNorm statistics overflow in float16)"
         )
-    if name not in PRECISION:
+    legal = PRECISION if trains else MEASURING_PRECISION
+    if name not in legal:
         raise InputError(
-            f"trainer.precision: must be one of {', '.join(PRECISION)} in a run of crossx, got {name}, to which "
+            f"trainer.precision: must be one of {', '.join(legal)} in a run of crossx, got {name}, to which "
             "Lightning would cast all weights, and frozen teachers too"
         )
 
@@ -49,7 +52,6 @@ def check_fit(trainer: pl.Trainer, beside_frozen: bool) -> None:
     Raises:
         InputError: Naming the setting, the reason, and what to use instead.
     """
-    check_precision(trainer.precision_plugin.precision, joint=False)
     if beside_frozen and trainer._accelerator_connector._layer_sync is not None:
         raise InputError(
             "trainer.sync_batchnorm: must be false in a run with teachers: Lightning would convert the frozen teachers "

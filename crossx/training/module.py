@@ -38,7 +38,7 @@ from crossx.networks.frozen import Frozen
 from crossx.teachers.pair import TeacherPair
 from crossx.training.launch import check_processes
 from crossx.training.lightning_state import batches_done, is_fast_dev_run, make_length_known, run_steps
-from crossx.training.limits import check_fit
+from crossx.training.limits import check_fit, check_precision
 from crossx.training.rates import RateFactory, make_schedule
 from crossx.types import Split, StepOutput
 
@@ -171,7 +171,9 @@ class CrossxModule(pl.LightningModule):
                 honoured in a fit.
         """
         check_processes(self.trainer.world_size, os.environ)
-        if self.trainer.state.fn == TrainerFn.FITTING:
+        trains = self.trainer.state.fn == TrainerFn.FITTING
+        check_precision(self.trainer.precision_plugin.precision, joint=False, trains=trains)
+        if trains:
             check_fit(self.trainer, any(isinstance(module, Frozen) for module in self.modules()))
         return []
 

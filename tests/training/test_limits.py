@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, SingleDeviceStrategy
 from support.commands import ENCODING, RECONSTRUCTION, Config, config, edit, part, run
-from support.runs import Teachers, data, joint, save_teachers, trainer
+from support.runs import Teachers, data, encoding, joint, save_teachers, trainer
 
 from crossx.core.errors import InputError
 from crossx.teachers.pair import TeacherPair
@@ -83,6 +83,15 @@ def test_other_verbs_take_any_precision(tmp_path: Path) -> None:
     content = config(save_teachers(tmp_path), tmp_path, with_data())
     edit(content, "trainer.precision", "64-true")
     assert run("validate", tmp_path / "config.yaml", content).trainer.callback_metrics["val/map_all"] > 0
+
+
+@pytest.mark.parametrize("precision", ["16-true", "bf16-true"])
+def test_nothing_is_measured_in_half_precision(teachers: Teachers, tmp_path: Path, precision: str) -> None:
+    message = (
+        r"^trainer\.precision: must be one of 32-true, bf16-mixed, 16-mixed, 64-true in a run .*, got " + precision
+    )
+    with pytest.raises(InputError, match=message):
+        trainer(tmp_path, precision=precision).test(encoding(teachers), data(teachers, evaluated=True))
 
 
 def with_data() -> Config:

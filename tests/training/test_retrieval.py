@@ -39,4 +39,5 @@ def test_prediction_follows_overridden_test_images() -> None:
         def test_dataloader(self) -> list[Any]:
             return ["mine"]
 
-    assert Own(None).predict_dataloader() == ["mine"]
+    images: list[Any] = Own(None).predict_dataloader()
+    assert images == ["mine"]
