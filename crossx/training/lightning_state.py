@@ -5,7 +5,7 @@ from pathlib import Path
 import lightning.pytorch as pl
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from crossx.types import Progress
+from crossx.types import Progress, Split
 
 
 def is_fast_dev_run(trainer: pl.Trainer) -> bool:
@@ -61,3 +61,19 @@ def progress(trainer: pl.Trainer) -> Progress:
     """Position in a run, in training batches."""
     steps = run_steps(trainer)
     return Progress(batches_done(trainer), None if steps is None else steps * trainer.accumulate_grad_batches)
+
+
+def measured_batches(trainer: pl.Trainer, split: Split) -> list[tuple[int, int]]:
+    """Batches of this process that the last validation or test measured, and those that there are, by loader.
+
+    They differ under `trainer.limit_val_batches`, `limit_test_batches`, `overfit_batches` and `fast_dev_run`.
+
+    Args:
+        trainer: The run's trainer.
+        split: `validation` or `test`.
+    """
+    counts, loaders = trainer.num_val_batches, trainer.val_dataloaders
+    if split == "test":
+        counts, loaders = trainer.num_test_batches, trainer.test_dataloaders
+    listed = loaders if isinstance(loaders, list) else [] if loaders is None else [loaders]
+    return [(int(done), len(loader)) for done, loader in zip(counts, listed, strict=False)]

@@ -21,7 +21,7 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler
 from crossx.core.checks import must_be_in
 from crossx.core.distributed import rank
 from crossx.core.errors import InputError
-from crossx.core.seeding import run_seed
+from crossx.core.seeding import run_seed, seed_batch, settle_seed
 from crossx.core.untrusted import check_version, read_checkpoint, refuse_imports
 from crossx.core.version import __version__
 from crossx.networks.batch_norm import average_running_statistics
@@ -147,12 +147,11 @@ class CrossxModule(pl.LightningModule):
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:  # noqa: ANN401 - Lightning's signature
         """Seed torch from (seed, batches done, rank), so that a resumed run draws what a straight one draws."""
         if self._trainer is not None and self.trainer.training:
-            state = np.random.SeedSequence([run_seed(), batches_done(self.trainer), rank()]).generate_state(1)
-            torch.manual_seed(int(state[0]))
+            seed_batch(batches_done(self.trainer), rank())
         return batch
 
     def setup(self, stage: str) -> None:
-        """Refuse what would rebuild or cast frozen networks, before Lightning does it.
+        """Settle the run's seed, and check what Lightning is about to do with the frozen networks.
 
         Args:
             stage: What the trainer is about to do, such as `fit`.
@@ -160,6 +159,10 @@ class CrossxModule(pl.LightningModule):
         Raises:
             InputError: When the trainer converts BatchNorm layers, or the weights to another precision.
         """
+        settle_seed(self.trainer.strategy.broadcast)
+        pairs = [module for module in self.modules() if isinstance(module, TeacherPair)]
+        if pairs and (message := pairs[0].spelled_differently()):
+            rank_zero_warn(message)
         if stage == "fit" and any(isinstance(module, Frozen) for module in self.modules()):
             check_beside_frozen(self.trainer)
 
@@ -188,6 +191,7 @@ class CrossxModule(pl.LightningModule):
             "version": __version__,
             "teachers": frozen_hashes(self),
             "config": self.run_config,
+            "seed": run_seed(),
         }
 
     @classmethod
@@ -215,7 +219,7 @@ class CrossxModule(pl.LightningModule):
         """
         about = checkpoint.get("crossx", {})
         check_version(about, "ckpt_path: this file")
-        seed = about.get("config", {}).get("seed_everything", run_seed())
+        seed = about.get("seed", run_seed())
         if self._trainer is not None and self.trainer.state.fn == "fit" and seed != run_seed():
             rank_zero_warn(
                 f"the checkpoint was trained with seed {seed} and goes on with --seed_everything {run_seed()}"

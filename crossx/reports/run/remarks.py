@@ -1,0 +1,52 @@
+"""What is said of a result beside its table; imports nothing heavy."""
+
+from typing import Any
+
+_PLURALS = {"photo": "photos", "sketch": "sketches", "batches": "batches"}
+
+
+def title(results: dict[str, Any]) -> str:
+    """Title of the table of a result.
+
+    Args:
+        results: Content of `results.json`.
+    """
+    if results["split"] is None:
+        return f"step {results['step']}, not measured on any split"
+    part = "a part of " if (results["measured"] or {}).get("partial") else ""
+    return f"step {results['step']}, measured on {part}the {results['split']} split"
+
+
+def remarks(results: dict[str, Any]) -> list[str]:
+    """Lines below the table: what was measured, where it is not simply the split, and what the teachers know of it.
+
+    Args:
+        results: Content of `results.json`.
+    """
+    about = results["measured"] or {"partial": False, "queries_without_relevant": 0, "gallery_too_small_for": []}
+    lines = []
+    if about["partial"]:
+        counts = [f"{i['measured']} of {i['there']} {_PLURALS[name]}" for name, i in about["images"].items()]
+        lines.append(f"partial: {' and '.join(counts)}; not comparable with results on the whole split")
+    if about["queries_without_relevant"]:
+        queries = about["images"]["sketch"]["measured"]
+        lines.append(
+            f"{about['queries_without_relevant']} of {queries} queries have no relevant photo; the means leave them out"
+        )
+    if about["gallery_too_small_for"]:
+        gallery = about["images"]["photo"]["measured"]
+        names = ", ".join(about["gallery_too_small_for"])
+        lines.append(f"{names}: more places than the {gallery} photos of the gallery; missing photos count as wrong")
+    accuracies = [
+        f"{modality} {found['accuracy']:.3f}{' (at chance)' if found['at_chance'] else ''}"
+        for modality, found in results["teacher_accuracy"].items()
+    ]
+    if accuracies:
+        lines.append(f"accuracy of the teachers on these images: {', '.join(accuracies)}")
+    posterior = results["posterior"]
+    if posterior is not None and posterior["chosen_on"] is None:
+        lines.append(
+            f"posterior matching: {posterior['form']} at temperature {posterior['temperature']:g}, fixed and not chosen "
+            f"on validation images ({posterior['fixed_because']})"
+        )
+    return lines
