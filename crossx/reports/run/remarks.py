@@ -27,26 +27,21 @@ def remarks(results: dict[str, Any]) -> list[str]:
     lines = []
     if about["partial"]:
         counts = [f"{i['measured']} of {i['there']} {_PLURALS[name]}" for name, i in about["images"].items()]
-        lines.append(f"partial: {' and '.join(counts)}; not comparable with results on the whole split")
+        lines.append(f"partial: {' and '.join(counts)}; not comparable with whole splits")
     if about["queries_without_relevant"]:
-        queries = about["images"]["sketch"]["measured"]
-        lines.append(
-            f"{about['queries_without_relevant']} of {queries} queries have no relevant photo; the means leave them out"
-        )
+        queries = f"{about['queries_without_relevant']} of {about['images']['sketch']['measured']} queries"
+        lines.append(f"{queries} have no relevant photo and are left out of the means")
     if about["gallery_too_small_for"]:
-        gallery = about["images"]["photo"]["measured"]
-        names = ", ".join(about["gallery_too_small_for"])
-        lines.append(f"{names}: more places than the {gallery} photos of the gallery; missing photos count as wrong")
+        photos = about["images"]["photo"]["measured"]
+        lines.append(f"{', '.join(about['gallery_too_small_for'])}: the gallery has only {photos} photos")
     accuracies = [
         f"{modality} {found['accuracy']:.3f}{' (at chance)' if found['at_chance'] else ''}"
         for modality, found in results["teacher_accuracy"].items()
     ]
     if accuracies:
-        lines.append(f"accuracy of the teachers on these images: {', '.join(accuracies)}")
+        lines.append(f"accuracy of the teachers: {', '.join(accuracies)}")
     posterior = results["posterior"]
     if posterior is not None and posterior["chosen_on"] is None:
-        lines.append(
-            f"posterior matching: {posterior['form']} at temperature {posterior['temperature']:g}, fixed and not chosen "
-            f"on validation images ({posterior['fixed_because']})"
-        )
+        form = f"{posterior['form']} at temperature {posterior['temperature']:g}"
+        lines.append(f"posterior matching: {form}, fixed and not chosen: {posterior['fixed_because']}")
     return lines

@@ -52,7 +52,7 @@ def print_results(results: dict[str, Any], path: Path | None) -> None:
             f"map_all minus {name}: {i['difference']:+.4f}, 95 % of resamples in [{i['low']:+.4f}, {i['high']:+.4f}]"
         )
     for line in remarks(results):
-        print(line)  # noqa: T201 - belongs to the table
+        Console().print(line, markup=False, highlight=False)  # folded to the width of the table
     if path is not None:
         print(f"run folder: {path.parent.resolve()}", flush=True)  # noqa: T201 - what the user looks for
 
