@@ -22,13 +22,13 @@ def run_seed() -> int:
 def coming_seed() -> int:
     """Seed of the run that comes next: that of `seed_everything`, else torch's, as the user last set it.
 
-    A seed of torch that needs more than 32 bits is folded to 32. Batches of earlier runs in the same process, which
+    A seed of torch that needs more than 32 bits is hashed to 32. Batches of earlier runs in the same process, which
     crossx seeds itself, do not count as set by the user.
     """
     seed = torch.initial_seed()
     if os.environ.get(_GIVEN) or (seed == _set_by_crossx and _DERIVED in os.environ):
         return run_seed()
-    return (seed ^ seed >> 32) % 2**32
+    return seed if seed < 2**32 else int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
 def settle_seed(broadcast: Callable[[int], int]) -> None:
