@@ -33,7 +33,9 @@ def direct(path: str, dataset: RetrievalData, modality: Modality, classes: tuple
         logits = teacher(torch.stack([images[i].image for i in known])).logits
     order = [teacher.card.classes.index(name) for name in classes]
     answers = [classes[i] for i in logits[:, order].argmax(1).tolist()]
-    right = [answer == dataset.classes[images.labels[i]] for i, answer in zip(known, answers, strict=True)]
+    right: list[bool] = [
+        answer == dataset.classes[int(images.labels[i])] for i, answer in zip(known, answers, strict=True)
+    ]
     return sum(right) / len(right)
 
 
@@ -42,9 +44,7 @@ def shapes(size: int = SIZE, each: int = 4, **arguments: Any) -> SyntheticPairsD
     return SyntheticPairsDataModule(dataset, batch_size=4, batches_per_epoch=5, eval_batch_size=7, **arguments)
 
 
-def validated(
-    teachers: Teachers, images: SyntheticPairsDataModule, folder: Path, verb: str = "validate"
-) -> dict[str, Any]:
+def validated(teachers: Teachers, images: SyntheticPairsDataModule, folder: Path) -> dict[str, Any]:
     quiet = trainer(folder, 5, [TeacherBaselines(), RunReport()])
     quiet.validate(joint(teachers), datamodule=images, verbose=False)
     found: dict[str, Any] = json.loads((folder / "results.json").read_text())["teacher_accuracy"]
@@ -64,7 +64,8 @@ def test_is_that_of_a_direct_computation(teachers: Teachers, tmp_path: Path) -> 
 def test_counts_the_classes_that_the_teacher_knows_in_any_order(tmp_path: Path) -> None:
     """The sketch teacher has other classes too, in another order, and lacks one; the photo teacher has all."""
     own = ("zebra", *reversed(CLASSES[1:]))
-    teachers = save_teachers(tmp_path, classes={"photo": CLASSES, "sketch": own})
+    lists: dict[Modality, tuple[str, ...]] = {"photo": CLASSES, "sketch": own}
+    teachers = save_teachers(tmp_path, classes=lists)
     images = shapes(unknown_classes=True)
     assert images.dataset is not None
     found = validated(teachers, images, tmp_path)
@@ -76,7 +77,7 @@ def test_counts_the_classes_that_the_teacher_knows_in_any_order(tmp_path: Path) 
 
 def test_aliases_count(tmp_path: Path) -> None:
     """A class that the teacher, the other teacher and the data set spell in different ways is one class."""
-    renamed = {"photo": ("auto", *CLASSES[1:]), "sketch": CLASSES}
+    renamed: dict[Modality, tuple[str, ...]] = {"photo": ("auto", *CLASSES[1:]), "sketch": CLASSES}
     teachers = save_teachers(tmp_path, classes=renamed)
     aliases = {CLASSES[0]: "auto"}
     quiet = trainer(tmp_path, 5, [TeacherBaselines(), RunReport()])

@@ -8,6 +8,7 @@ from support.runs import CLASSES, save_teachers
 
 from crossx.teachers.lookalikes import lookalikes
 from crossx.teachers.pair import TeacherPair
+from crossx.types import Modality
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_long_lists_take_no_time() -> None:
 
 
 def test_a_run_without_a_data_set_warns_at_its_start(tmp_path: Path) -> None:
-    lists = {"photo": CLASSES, "sketch": (CLASSES[0].upper(), *CLASSES[1:4])}
+    lists: dict[Modality, tuple[str, ...]] = {"photo": CLASSES, "sketch": (CLASSES[0].upper(), *CLASSES[1:4])}
     teachers = save_teachers(tmp_path, classes=lists)
     content = config(teachers, tmp_path, RECONSTRUCTION)
     edit(content, "data.dataset", None)
@@ -83,7 +84,7 @@ def test_a_run_without_a_data_set_warns_at_its_start(tmp_path: Path) -> None:
 
 
 def test_aliases_end_the_warning(tmp_path: Path) -> None:
-    lists = {"photo": ("car", "cup"), "sketch": ("Car", "cup")}
+    lists: dict[Modality, tuple[str, ...]] = {"photo": ("car", "cup"), "sketch": ("Car", "cup")}
     teachers = save_teachers(tmp_path, classes=lists)
     assert "'car' and 'Car'" in TeacherPair(*teachers).spelled_differently()
     assert TeacherPair(*teachers, {"Car": "car"}).spelled_differently() == ""

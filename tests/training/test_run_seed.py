@@ -72,7 +72,7 @@ def test_a_seed_of_more_than_32_bits_counts() -> None:
 
 
 def test_torch_that_was_never_seeded_has_a_seed_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "initial_seed", lambda: torch.random.default_generator.seed())
+    monkeypatch.setattr(torch, "initial_seed", lambda: torch.default_generator.seed())
     assert coming_seed() != coming_seed(), "a seed of the system's entropy"
 
 
