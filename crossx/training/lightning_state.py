@@ -1,5 +1,6 @@
 """All that crossx reads from Lightning's trainer, in one place."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -75,5 +76,9 @@ def measured_batches(trainer: pl.Trainer, split: Split) -> list[tuple[int, int]]
     counts, loaders = trainer.num_val_batches, trainer.val_dataloaders
     if split == "test":
         counts, loaders = trainer.num_test_batches, trainer.test_dataloaders
-    listed = loaders if isinstance(loaders, list) else [] if loaders is None else [loaders]
-    return [(int(done), len(loader)) for done, loader in zip(counts, listed, strict=False)]
+    listed = loaders if isinstance(loaders, list) else [loaders]
+    found: list[tuple[int, int]] = []
+    for done, loader in zip(counts, listed, strict=False):
+        with suppress(TypeError):  # no loader, or one without an end
+            found.append((int(done), len(loader)))
+    return found

@@ -1,12 +1,17 @@
 """What a result says of the images that it was measured on."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import pytest
+import torch
 from support.commands import RECONSTRUCTION, config, edit, folder_dataset, joint_config, part, run
 from support.runs import CLASSES, SIZE, Teachers, data, joint, save_teachers, trainer
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
 
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.pairs.datamodule import SyntheticPairsDataModule
@@ -171,7 +176,7 @@ def test_the_test_split_needs_no_validation_part(tmp_path: Path, capsys: pytest.
     content = joint_config(teachers, tmp_path)
     edit(content, "data.dataset", folder_dataset(tmp_path))
     run("test", tmp_path / "c.yaml", content)
-    chosen = read(tmp_path / "run/version_0")["posterior"]
+    chosen = read(tmp_path / "run/version_0")["posterior_origin"]
     assert (chosen["chosen_on"], chosen["fixed_because"]) == ("validation", None)
     assert "fixed" not in capsys.readouterr().out
     table = tmp_path / "split.tsv"
@@ -179,9 +184,9 @@ def test_the_test_split_needs_no_validation_part(tmp_path: Path, capsys: pytest.
     edit(content, "trainer.logger.version", 1)
     run("test", tmp_path / "c.yaml", content)
     found = read(tmp_path / "run/version_1")
-    assert found["posterior"]["chosen_on"] is None
+    assert found["posterior_origin"]["chosen_on"] is None
     assert (found["posterior"]["form"], found["posterior"]["temperature"]) == ("dot", 1.0)
-    assert "the validation part has no photo" in found["posterior"]["fixed_because"]
+    assert "the validation part has no photo" in found["posterior_origin"]["fixed_because"]
     assert set(found["baselines"]) == {"features", "posterior"}
     assert not found["measured"]["partial"]
     assert "posterior matching: dot at temperature 1, fixed and not chosen" in capsys.readouterr().out
@@ -194,3 +199,23 @@ def test_embeddings_of_a_part_are_called_partial(
     edit(content, "data.eval_batch_size", 8)
     run("predict", tmp_path / "c.yaml", content, "--trainer.limit_predict_batches", "1")
     assert "partial: 8 of 20 photo images and 8 of 20 sketch images" in capsys.readouterr().out
+
+
+class Endless(pl.LightningModule):
+    """A module that is validated on a stream."""
+
+    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
+        self.log("val/mean", batch.mean())
+
+
+class Stream(IterableDataset[Tensor]):
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(torch.ones(6, 1))
+
+
+def test_a_stream_without_a_length_is_no_part(tmp_path: Path) -> None:
+    quiet = trainer(tmp_path, 5, [RunReport()], limit_val_batches=2)
+    quiet.validate(Endless(), DataLoader(Stream(), batch_size=2), verbose=False)
+    found = read(tmp_path)
+    assert found["metrics"] == {"mean": 1.0}
+    assert not found["measured"]["partial"]

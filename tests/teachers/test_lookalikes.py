@@ -6,8 +6,10 @@ import pytest
 from support.commands import RECONSTRUCTION, config, edit, run
 from support.runs import CLASSES, save_teachers
 
+from crossx.core.errors import InputError
 from crossx.teachers.lookalikes import lookalikes
 from crossx.teachers.pair import TeacherPair
+from crossx.teachers.vocabulary import Vocabulary
 from crossx.types import Modality
 
 
@@ -81,6 +83,11 @@ def test_a_run_without_a_data_set_warns_at_its_start(tmp_path: Path) -> None:
     (message,) = [str(w.message) for w in record if "look alike" in str(w.message)]
     assert "\n" not in message
     assert all(repr(name) in message for name in alike[0])
+
+
+def test_teachers_without_a_common_class_are_told_an_alias() -> None:
+    with pytest.raises(InputError, match=r"share no class.* such as \{'Ice-Cream': 'ice cream'\}"):
+        Vocabulary(["car", "ice cream"], ["Ice-Cream", "x"])
 
 
 def test_aliases_end_the_warning(tmp_path: Path) -> None:

@@ -59,12 +59,13 @@ class TeacherBaselines(Callback):
         """Return the baselines of a split, for `results.json`."""
         measured = {} if split is None else self.scores.get(split, {})
         accuracy = {} if split is None else self.accuracy.get(split, {})
-        posterior = {"chosen_on": self.chosen_on, "fixed_because": self.fixed_because}
+        origin = {"chosen_on": self.chosen_on, "fixed_because": self.fixed_because}
         return {
             "baselines": {} if split is None else self.results.get(split, {}),
             "baselines_ap_all": {name: scores.ap_all.tolist() for name, scores in measured.items()},
             "baselines_precision_at_recall": {name: mean_over_queries(scores) for name, scores in measured.items()},
-            "posterior": None if self.choice is None else {**asdict(self.choice), **posterior},
+            "posterior": None if self.choice is None else asdict(self.choice),
+            "posterior_origin": None if self.choice is None else origin,
             "teacher_accuracy": {m: {**asdict(found), "at_chance": found.at_chance} for m, found in accuracy.items()},
         }
 

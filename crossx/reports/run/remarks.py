@@ -40,8 +40,8 @@ def remarks(results: dict[str, Any]) -> list[str]:
     ]
     if accuracies:
         lines.append(f"accuracy of the teachers: {', '.join(accuracies)}")
-    posterior = results["posterior"]
-    if posterior is not None and posterior["chosen_on"] is None:
+    posterior, origin = results["posterior"], results["posterior_origin"]
+    if origin is not None and origin["chosen_on"] is None:
         form = f"{posterior['form']} at temperature {posterior['temperature']:g}"
-        lines.append(f"posterior matching: {form}, fixed and not chosen: {posterior['fixed_because']}")
+        lines.append(f"posterior matching: {form}, fixed and not chosen: {origin['fixed_because']}")
     return lines

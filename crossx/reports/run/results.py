@@ -78,6 +78,7 @@ class RunResults:
             "baselines_ap_all": {},
             "baselines_precision_at_recall": {},
             "posterior": None,
+            "posterior_origin": None,
             "teacher_accuracy": {},
             "health": None,
         }
