@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from crossx.core.precision import full_precision
-from crossx.core.seeding import run_seed
+from crossx.core.seeding import coming_seed
 from crossx.encoding.embeddings import EmbeddingSpace, PairEmbeddings
 from crossx.encoding.encoders.teacher import TeacherHeadEncoder
 from crossx.encoding.losses.base import EncodingLoss
@@ -30,7 +30,7 @@ class UniModalStudent(TeacherHeadEncoder):
 
     def __init__(self, teachers: TeacherPair, modality: Modality, dim: int = 64, hidden: int = 512) -> None:
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(run_seed())  # and not a GPU's generator, which fork_rng leaves alone
+            torch.default_generator.manual_seed(coming_seed())  # and not a GPU's generator, which fork_rng leaves alone
             super().__init__(teachers, modality, dim, hidden)
 
 

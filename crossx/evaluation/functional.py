@@ -249,3 +249,35 @@ def embedding_scores(
     """
     check_labels(queries, gallery, query_labels, gallery_labels)
     return retrieval_scores(cosine_scores(queries, gallery), query_labels, gallery_labels, prec_at, acc_at, chunk_size)
+
+
+def instance_ranks(scores: ScoreFunction, own: Tensor, gallery_size: int, chunk_size: int = CHUNK_SIZE) -> Tensor:
+    """Rank of each query's own photo: the number of photos with at least its score, so 1 is best and ties count.
+
+    Args:
+        scores: Scores of a chunk of queries.
+        own: Gallery position of the photo that each sketch was drawn from, (Q,) int64.
+        gallery_size: G.
+        chunk_size: Queries ranked at a time.
+
+    Returns:
+        (Q,) int64 on the CPU, 1 to G.
+
+    Raises:
+        InputError: When a side is empty, a position is not in the gallery, or scores are NaN or have a wrong shape.
+    """
+    for position in (own.min(), own.max()) if len(own) else ():
+        must_be_in("own", int(position), f"[0, {gallery_size})")
+    chunks = rank(scores, own, torch.arange(gallery_size), chunk_size)
+    return torch.cat([1 + chunk.right.int().argmax(dim=1).cpu() for chunk in chunks])
+
+
+def instance_accuracy(ranks: Tensor, k: int) -> float:
+    """Share of the queries whose own photo has rank k or better, in [0, 1].
+
+    Args:
+        ranks: Ranks from 1, (Q,) int64.
+        k: Number of first places, at least 1.
+    """
+    must_be_in("k", k, "[1, inf)")
+    return float((ranks <= k).double().mean())

@@ -14,6 +14,9 @@ from crossx.evaluation.functional import ACC_AT, PREC_AT, RetrievalScores, embed
 from crossx.evaluation.ranking import CHUNK_SIZE
 from crossx.types import MODALITIES, Modality
 
+WITHOUT_RELEVANT = "queries_without_relevant"
+"""Name of the number of queries that the means leave out."""
+
 
 class EmbeddedImages(NamedTuple):
     """Embedded images of one modality, in the order of their indices.
@@ -32,7 +35,9 @@ class EmbeddedImages(NamedTuple):
 class RetrievalMetric(Metric):
     """Retrieval of photos by sketches.
 
-    `compute` returns `map_all`, `map_at_200`, `prec_at_<k>`, `acc_at_<k>` and `map_all_macro`.
+    `compute` returns `map_all`, `map_at_200`, `prec_at_<k>`, `acc_at_<k>` and `map_all_macro`. Where nothing in the
+    gallery is relevant to some queries, which the means leave out, it also returns `queries_without_relevant`, their
+    number.
 
     The definitions are those of `crossx.evaluation.functional`. Every process returns the measures of all images of all
     processes: images are ordered by their index, so that the order of arrival and the number of processes do not matter
@@ -47,6 +52,7 @@ class RetrievalMetric(Metric):
 
     Attributes:
         by_query: Measures of each query at the last `compute`, for paired comparisons; kept by `reset`.
+        measured: Modality to the indices of the images of the last `compute`, (N,) int64, increasing; kept by `reset`.
 
     Raises:
         InputError: From `update` when shapes disagree or the modality is unknown; from `compute` when there is no
@@ -71,6 +77,7 @@ class RetrievalMetric(Metric):
         self.acc_at = tuple(acc_at)
         self.chunk_size = chunk_size
         self.by_query: RetrievalScores | None = None
+        self.measured: dict[Modality, Tensor] = {}
         for name in ("embeddings", "labels", "indices", "modalities"):
             self.add_state(name, default=[], dist_reduce_fx="cat")
         self.add_state("width", default=torch.tensor(0), dist_reduce_fx="max")
@@ -131,6 +138,7 @@ class RetrievalMetric(Metric):
     def compute(self) -> dict[str, Tensor]:
         """Means over the sketches of all processes, scalar float32, by the name of the metric."""
         photos, sketches = self.images("photo"), self.images("sketch")
+        self.measured = {"photo": photos.indices.cpu(), "sketch": sketches.indices.cpu()}
         self.by_query = scores = embedding_scores(
             sketches.embeddings,
             photos.embeddings,
@@ -140,7 +148,7 @@ class RetrievalMetric(Metric):
             self.acc_at,
             self.chunk_size,
         )
-        return {
-            name: torch.tensor(value, dtype=torch.float32, device=self.device)
-            for name, value in scores.summary().items()
-        }
+        values = scores.summary()
+        if scores.without_relevant:
+            values[WITHOUT_RELEVANT] = float(scores.without_relevant)
+        return {name: torch.tensor(v, dtype=torch.float32, device=self.device) for name, v in values.items()}

@@ -91,15 +91,15 @@ def _posterior(logits: Tensor, temperature: float) -> Tensor:
 
 @dataclass(frozen=True)
 class PosteriorChoice:
-    """Form and temperature of posterior matching, chosen on validation images.
+    """Form and temperature of posterior matching; the defaults are those for images without a validation part.
 
     Attributes:
         form: Measure of agreement.
         temperature: Divides the logits.
     """
 
-    form: PosteriorForm
-    temperature: float
+    form: PosteriorForm = "dot"
+    temperature: float = 1.0
 
     def score(self, query_logits: Tensor, gallery_logits: Tensor) -> ScoreFunction:
         """Scores of images by their logits of the shared classes, (Q, S) and (G, S); see `posterior_scores`."""

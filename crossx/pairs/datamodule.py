@@ -14,6 +14,7 @@ from crossx.data.base import LabelledImages, RetrievalData, collate_images
 from crossx.pairs.latents import LatentDataset, LatentSampler
 from crossx.teachers.teacher import read_card
 from crossx.teachers.vocabulary import Vocabulary
+from crossx.training.guided import TeacherGuided
 from crossx.training.lightning_state import is_fast_dev_run, progress
 from crossx.training.run_length import Length, in_batches
 from crossx.types import ImageBatch, LatentBatch, Modality, PairTrainer, Split
@@ -41,8 +42,8 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
             unseen or half-known classes. Otherwise such a class is taken for a mistake.
 
     Raises:
-        InputError: When a number is out of range, or a class of the data set is not known to both teachers and
-            `unknown_classes` does not allow it.
+        InputError: When a number is out of range, two classes of the data set are one class to the teachers, or a class
+            is not known to both teachers and `unknown_classes` does not allow it.
     """
 
     def __init__(
@@ -70,9 +71,25 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
         self.workers = workers
         # Kept open, so that decoded images stay in memory between validations.
         self._opened: dict[Split, tuple[LabelledImages, LabelledImages]] = {}
-        if dataset is not None and photo_teacher is not None and sketch_teacher is not None and not unknown_classes:
+        if dataset is not None and photo_teacher is not None and sketch_teacher is not None:
             cards = (read_card(photo_teacher, "teachers.photo"), read_card(sketch_teacher, "teachers.sketch"))
-            check_classes(dataset.classes, Vocabulary(cards[0].classes, cards[1].classes, aliases))
+            vocabulary = Vocabulary(cards[0].classes, cards[1].classes, aliases)
+            check_distinct(dataset.classes, vocabulary)
+            if not unknown_classes:
+                check_classes(dataset.classes, vocabulary)
+
+    def setup(self, stage: str) -> None:
+        """Check the data set's classes against the teachers of the root module.
+
+        Args:
+            stage: What the trainer is about to do, such as `fit`.
+
+        Raises:
+            InputError: When two classes of the data set are one class to the teachers.
+        """
+        root = self._trainer.lightning_module
+        if self.dataset is not None and isinstance(root, TeacherGuided):
+            check_distinct(self.dataset.classes, root.teachers.vocabulary)
 
     def _root(self) -> PairTrainer:
         root: Any = self._trainer.lightning_module  # typed as LightningModule; a `PairTrainer` by the contract
@@ -172,6 +189,23 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
     def predict_dataloader(self) -> list[DataLoader[ImageBatch]]:
         """Gallery and queries of the test split."""
         return self.test_dataloader()
+
+
+def check_distinct(classes: tuple[str, ...], vocabulary: Vocabulary) -> None:
+    """Refuse a data set with two classes that are one class to the teachers: right photos would count as wrong.
+
+    Raises:
+        InputError: Naming both classes, and the class of the teachers.
+    """
+    seen: dict[str, str] = {}
+    for name in classes:
+        canonical = vocabulary.canonical(name)
+        if canonical in seen:
+            raise InputError(
+                f"data.dataset: classes must differ for the teachers, got {seen[canonical]!r} and {name!r}, which are "
+                f"both {canonical!r} by teachers.aliases; join them in the class map, or take the alias away"
+            )
+        seen[canonical] = name
 
 
 def check_classes(classes: tuple[str, ...], vocabulary: Vocabulary) -> None:

@@ -4,9 +4,10 @@ from torch import Tensor, nn
 
 from crossx.core.errors import InputError
 from crossx.networks.timm_network import TIMM_PREFIX
+from crossx.teachers.lookalikes import lookalikes
 from crossx.teachers.teacher import FrozenTeacher, load_teacher
 from crossx.teachers.vocabulary import Vocabulary
-from crossx.types import Modality, PairBatch, TeacherOutput
+from crossx.types import MODALITIES, Modality, PairBatch, TeacherOutput
 
 
 class TeacherPair(nn.Module):
@@ -62,6 +63,20 @@ class TeacherPair(nn.Module):
         """Teacher of a modality."""
         teacher: FrozenTeacher = self.photo if modality == "photo" else self.sketch
         return teacher
+
+    def spelled_differently(self) -> str:
+        """Warning about classes that look alike but are spelled differently by the teachers; empty where none are."""
+        names = {m: [self.vocabulary.canonical(name) for name in self.of(m).card.classes] for m in MODALITIES}
+        found = lookalikes(names["photo"], names["sketch"])
+        if not found:
+            return ""
+        shown = ", ".join(f"{photo!r} and {sketch!r}" for photo, sketch in found[:5])
+        photo, sketch = found[0]
+        return (
+            f"teachers: {len(found)} classes look alike but are spelled differently, and count as different ones: "
+            f"{shown}{' and more' if len(found) > 5 else ''}; join those that are the same in teachers.aliases, such "
+            f"as {{{sketch!r}: {photo!r}}}"
+        )
 
     def swapped(self, photo: Tensor, sketch: Tensor) -> dict[Modality, TeacherOutput]:
         """Run each teacher on the other modality's images, with statistics.

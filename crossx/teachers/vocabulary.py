@@ -12,6 +12,7 @@ from torch import BoolTensor, Tensor
 
 from crossx.core.checks import did_you_mean
 from crossx.core.errors import InputError
+from crossx.teachers.lookalikes import lookalikes
 from crossx.types import MODALITIES, Modality
 
 
@@ -49,9 +50,11 @@ class Vocabulary:
         self.union = tuple(dict.fromkeys([*photo, *sketch]))
         self.shared = tuple(name for name in photo if name in set(sketch))
         if not self.shared:
+            alike = lookalikes(photo, sketch)
+            hint = f", such as {{{alike[0][1]!r}: {alike[0][0]!r}}}" if alike else ""
             raise InputError(
                 f"photo and sketch teacher share no class: photo knows {photo}, sketch knows {sketch}; "
-                "give aliases (other name: name) for classes that are spelled differently"
+                f"give aliases (other name: name) for classes that are spelled differently{hint}"
             )
         self._place = {name: i for i, name in enumerate(self.union)}
         classes: dict[Modality, list[str]] = {"photo": photo, "sketch": sketch}

@@ -1,11 +1,12 @@
 """All that crossx reads from Lightning's trainer, in one place."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import lightning.pytorch as pl
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from crossx.types import Progress
+from crossx.types import Progress, Split
 
 
 def is_fast_dev_run(trainer: pl.Trainer) -> bool:
@@ -59,3 +60,23 @@ def run_steps(trainer: pl.Trainer) -> int | None:
 def progress(trainer: pl.Trainer) -> Progress:
     """Position in a run, in training batches."""
     return Progress(batches_done(trainer), run_steps(trainer))
+
+
+def measured_batches(trainer: pl.Trainer, split: Split) -> list[tuple[int, int]]:
+    """Batches of this process that the last validation or test measured, and those that there are, by loader.
+
+    They differ under `trainer.limit_val_batches`, `limit_test_batches`, `overfit_batches` and `fast_dev_run`.
+
+    Args:
+        trainer: The run's trainer.
+        split: `validation` or `test`.
+    """
+    counts, loaders = trainer.num_val_batches, trainer.val_dataloaders
+    if split == "test":
+        counts, loaders = trainer.num_test_batches, trainer.test_dataloaders
+    listed = loaders if isinstance(loaders, list) else [loaders]
+    found: list[tuple[int, int]] = []
+    for done, loader in zip(counts, listed, strict=False):
+        with suppress(TypeError):  # no loader, or one without an end
+            found.append((int(done), len(loader)))
+    return found

@@ -25,7 +25,7 @@ from crossx.core.checks import must_be_in
 from crossx.core.distributed import rank, world_size
 from crossx.core.errors import InputError
 from crossx.core.paths import looked_up_in_former, starting_folders
-from crossx.core.seeding import run_seed
+from crossx.core.seeding import run_seed, seed_batch, settle_seed
 from crossx.core.untrusted import check_version, former_folders, read_checkpoint, refuse_imports
 from crossx.core.version import __version__
 from crossx.networks.batch_norm import (
@@ -159,8 +159,7 @@ class CrossxModule(pl.LightningModule):
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:  # noqa: ANN401 - Lightning's signature
         """Seed torch from (seed, batches done, rank), so that a resumed run draws what a straight one draws."""
         if self._trainer is not None and self.trainer.training:
-            state = np.random.SeedSequence([run_seed(), batches_done(self.trainer), rank()]).generate_state(1)
-            torch.manual_seed(int(state[0]))
+            seed_batch(batches_done(self.trainer), rank())
         return batch
 
     def configure_callbacks(self) -> list[Callback]:
@@ -176,6 +175,17 @@ class CrossxModule(pl.LightningModule):
         if trains:
             check_fit(self.trainer, any(isinstance(module, Frozen) for module in self.modules()))
         return []
+
+    def setup(self, stage: str) -> None:
+        """Settle the run's seed, and warn of classes that the two teachers spell differently.
+
+        Args:
+            stage: What the trainer is about to do, such as `fit`.
+        """
+        settle_seed(self.trainer.strategy.broadcast)
+        pairs = [module for module in self.modules() if isinstance(module, TeacherPair)]
+        if pairs and (message := pairs[0].spelled_differently()):
+            rank_zero_warn(message)
 
     def on_fit_end(self) -> None:
         """Make sure that the frozen networks are what they were.
@@ -215,6 +225,7 @@ class CrossxModule(pl.LightningModule):
             "teachers": frozen_hashes(self),
             "config": self.run_config,
             "folders": starting_folders(),
+            "seed": run_seed(),
         }
 
     @classmethod
@@ -243,7 +254,7 @@ class CrossxModule(pl.LightningModule):
         """
         about = checkpoint.get("crossx", {})
         check_version(about, "ckpt_path: this file")
-        seed = about.get("config", {}).get("seed_everything", run_seed())
+        seed = about.get("seed", run_seed())
         if self._trainer is not None and self.trainer.state.fn == "fit" and seed != run_seed():
             rank_zero_warn(
                 f"the checkpoint was trained with seed {seed} and goes on with --seed_everything {run_seed()}"

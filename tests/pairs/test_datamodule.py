@@ -22,7 +22,7 @@ from support.runs import (
 from crossx.core.errors import InputError
 from crossx.cotraining.schedule import Schedule
 from crossx.data.shapes.dataset import ShapesDataset
-from crossx.pairs.datamodule import SyntheticPairsDataModule, check_classes
+from crossx.pairs.datamodule import SyntheticPairsDataModule, check_classes, check_distinct
 from crossx.pairs.replay import Replay
 from crossx.pairs.sources import RealPairs
 from crossx.reports.run.baselines import TeacherBaselines
@@ -82,6 +82,25 @@ def test_class_unknown_to_one_teacher(tmp_path: Path, side: str) -> None:
     with pytest.raises(InputError, match=message):
         data(few, evaluated=True)
     data(few)  # nothing to evaluate on, nothing to know
+
+
+def test_two_classes_of_the_data_set_that_are_one_class_to_the_teachers_are_refused(tmp_path: Path) -> None:
+    """From the command line when the data are built, from Python when a run begins; also where classes are unknown."""
+    teachers = save_teachers(tmp_path, classes={"photo": CLASSES[2:], "sketch": CLASSES[2:]})
+    aliases = {CLASSES[0]: CLASSES[2]}
+    one = rf"data\.dataset: classes must differ .* got '{CLASSES[0]}' and '{CLASSES[2]}', which are both '{CLASSES[2]}'"
+    for unknown in (False, True):
+        with pytest.raises(InputError, match=one):
+            data(teachers, evaluated=True, aliases=aliases, unknown_classes=unknown)
+    with pytest.raises(InputError, match=one):
+        trainer(tmp_path).validate(encoding(teachers, aliases=aliases), datamodule=data(evaluated=True), verbose=False)
+
+
+def test_classes_may_have_an_alias_each() -> None:
+    vocabulary = Vocabulary(["car", "dog"], ["dog", "car"], {"auto": "car", "hound": "dog"})
+    check_distinct(("auto", "hound"), vocabulary)
+    with pytest.raises(InputError, match="got 'auto' and 'car', which are both 'car'"):
+        check_distinct(("hound", "auto", "car"), vocabulary)
 
 
 def test_unknown_classes_are_measured_where_that_is_asked(tmp_path: Path) -> None:

@@ -1,35 +1,45 @@
 """Retrieval by the two teachers alone, without training, on the images that the run is measured on."""
 
-from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
-from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_warn
 
+from crossx.core.errors import InputError
+from crossx.evaluation.accuracy import ClassifierAccuracy
 from crossx.evaluation.functional import RetrievalScores, retrieval_scores
-from crossx.evaluation.metric import RetrievalMetric
 from crossx.evaluation.posterior import PosteriorChoice, best_posterior, features_scores
 from crossx.reports.health.measures import within_class_distance
-from crossx.reports.lookup import data_module
+from crossx.reports.lookup import data_module, real_images
 from crossx.reports.run.results import mean_over_queries
-from crossx.teachers.pair import TeacherPair
+from crossx.reports.run.teacher_outputs import TeacherOutputs
 from crossx.training.guided import GuidedRetrievalModule
-from crossx.types import MODALITIES, ImageBatch, Modality, Split
+from crossx.training.lightning_state import measured_batches
+from crossx.training.module import teacher_hashes
+from crossx.types import ImageBatch, Modality, Split
+
+_USUAL_REASONS: dict[Modality, str] = {
+    "photo": "a class list in another order, another mean and std, blue where it expects red",
+    "sketch": "a class list in another order, another mean and std, sketches of another polarity or line width",
+}
 
 
 class TeacherBaselines(Callback):
     """Computes the baselines `features` (where widths agree) and `posterior`, once a split, in float32.
 
     Form and temperature of posterior matching are chosen on the validation images, also when the test split is
-    measured.
+    measured. Where there are none, they are those of `PosteriorChoice()`. The accuracies of the teachers come from the
+    same forward; a teacher at chance is warned about.
 
     Attributes:
         results: Split to baseline to metric name to value.
         scores: Split to baseline to the measures of each query.
+        accuracy: Split to modality to the accuracy of the modality's teacher on the images.
         choice: Form and temperature of posterior matching; None before the first validation.
+        chosen_on: What they were chosen on; None where they are fixed.
+        fixed_because: Why they are fixed; None where they were chosen.
         distances: Modality to the mean distance of two real validation images of one class, with the classes and the
             feature space of the modality's teacher; empty before the first validation.
     """
@@ -37,24 +47,37 @@ class TeacherBaselines(Callback):
     def __init__(self) -> None:
         self.results: dict[Split, dict[str, dict[str, float]]] = {}
         self.scores: dict[Split, dict[str, RetrievalScores]] = {}
+        self.accuracy: dict[Split, dict[Modality, ClassifierAccuracy]] = {}
         self.choice: PosteriorChoice | None = None
+        self.chosen_on: str | None = None
+        self.fixed_because: str | None = None
         self.distances: dict[Modality, float] = {}
-        self._collected: _Outputs | None = None
+        self._collected: TeacherOutputs | None = None
+        self._validated: object = None
 
     def section(self, split: Split | None) -> dict[str, Any]:
         """Return the baselines of a split, for `results.json`."""
         measured = {} if split is None else self.scores.get(split, {})
+        accuracy = {} if split is None else self.accuracy.get(split, {})
+        origin = {"chosen_on": self.chosen_on, "fixed_because": self.fixed_because}
         return {
             "baselines": {} if split is None else self.results.get(split, {}),
             "baselines_ap_all": {name: scores.ap_all.tolist() for name, scores in measured.items()},
             "baselines_precision_at_recall": {name: mean_over_queries(scores) for name, scores in measured.items()},
             "posterior": None if self.choice is None else asdict(self.choice),
+            "posterior_origin": None if self.choice is None else origin,
+            "teacher_accuracy": {m: {**asdict(found), "at_chance": found.at_chance} for m, found in accuracy.items()},
         }
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Begin to collect, unless the validation split is measured already or this is only a sanity check."""
-        wanted = not trainer.sanity_checking and "validation" not in self.results
-        self._collected = _Outputs(pl_module) if wanted and isinstance(pl_module, GuidedRetrievalModule) else None
+        """Begin to collect, unless these images are measured already or this is only a sanity check."""
+        self._collected = None
+        if trainer.sanity_checking or not isinstance(pl_module, GuidedRetrievalModule):
+            return
+        coming = (measured_batches(trainer, "validation"), teacher_hashes(pl_module))
+        if coming != self._validated:
+            self._validated = coming
+            self._collected = _outputs(trainer, pl_module)
 
     def on_test_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Choose the form of posterior matching on validation images, before test images are measured."""
@@ -62,11 +85,16 @@ class TeacherBaselines(Callback):
         if not isinstance(pl_module, GuidedRetrievalModule) or data is None:
             return
         if self.choice is None:
-            outputs = _Outputs(pl_module)
-            for loader in data.evaluation_loaders("validation"):
-                outputs.collect(loader)
-            self._finish(outputs, "validation")
-        self._collected = _Outputs(pl_module)
+            try:
+                loaders = data.evaluation_loaders("validation")
+            except InputError as error:  # test images can be measured without a validation part
+                self._choose(PosteriorChoice(), fixed_because=str(error))
+            else:
+                outputs = _outputs(trainer, pl_module)
+                for loader in loaders:
+                    outputs.collect(loader)
+                self._finish(outputs, "validation", "validation")
+        self._collected = _outputs(trainer, pl_module)
 
     def on_validation_batch_end(
         self,
@@ -86,7 +114,8 @@ class TeacherBaselines(Callback):
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Measure the baselines on validation images."""
         if self._collected is not None:
-            self._finish(self._collected, "validation")
+            whole = all(done >= there for done, there in measured_batches(trainer, "validation"))
+            self._finish(self._collected, "validation", "validation" if whole else "a part of validation")
             self._collected = None
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -95,50 +124,46 @@ class TeacherBaselines(Callback):
             self._finish(self._collected, "test")
             self._collected = None
 
-    def _finish(self, outputs: "_Outputs", split: Split) -> None:
+    def _choose(self, choice: PosteriorChoice, chosen_on: str | None = None, fixed_because: str | None = None) -> None:
+        self.choice, self.chosen_on, self.fixed_because = choice, chosen_on, fixed_because
+
+    def _finish(self, outputs: TeacherOutputs, split: Split, chosen_on: str | None = None) -> None:
         found: dict[str, RetrievalScores] = {}
-        features = {}
-        for modality, metric in outputs.features.items():
-            with metric.sync_context():
-                features[modality] = metric.images(modality)
+        features, logits = outputs.features(), outputs.logits()
         photos, sketches = features["photo"], features["sketch"]
         if photos.embeddings.shape[1] == sketches.embeddings.shape[1]:
             scores = features_scores(sketches.embeddings, photos.embeddings)
             found["features"] = retrieval_scores(scores, sketches.labels, photos.labels)
-        with outputs.logits.sync_context():
-            photos, sketches = outputs.logits.images("photo"), outputs.logits.images("sketch")
+        photos, sketches = logits["photo"], logits["sketch"]
         if split == "validation":
-            for modality, images in (("photo", photos), ("sketch", sketches)):
+            for modality, images in logits.items():
                 seen = images.embeddings.argmax(1)
                 self.distances[modality] = float(within_class_distance(features[modality].embeddings, seen))
-            self.choice = best_posterior(sketches.embeddings, photos.embeddings, sketches.labels, photos.labels)
+            if (sketches.labels[:, None] == photos.labels).any():
+                best = best_posterior(sketches.embeddings, photos.embeddings, sketches.labels, photos.labels)
+                self._choose(best, chosen_on)
+            else:
+                self._choose(PosteriorChoice(), fixed_because="no validation query has a relevant photo")
         if self.choice is None:
             raise RuntimeError("posterior matching is chosen on validation images first")
         scores = self.choice.score(sketches.embeddings, photos.embeddings)
         found["posterior"] = retrieval_scores(scores, sketches.labels, photos.labels)
         self.results[split] = {name: scores.summary() for name, scores in found.items()}
         self.scores[split] = found
+        self.accuracy[split] = outputs.accuracy()
+        for modality, accuracy in self.accuracy[split].items():
+            if accuracy.at_chance:
+                rank_zero_warn(_at_chance(modality, accuracy, split))
 
 
-class _Outputs:
-    """The teachers' outputs on real images, in float32 and gathered over processes as embeddings are."""
+def _outputs(trainer: pl.Trainer, module: GuidedRetrievalModule) -> TeacherOutputs:
+    dataset = real_images(trainer)
+    return TeacherOutputs(module, () if dataset is None else dataset.classes)
 
-    def __init__(self, module: GuidedRetrievalModule) -> None:
-        self.teachers: TeacherPair = module.teachers
-        self.device = module.device
-        self.logits = RetrievalMetric().to(self.device)
-        self.features: dict[Modality, RetrievalMetric] = {m: RetrievalMetric().to(self.device) for m in MODALITIES}
 
-    @torch.no_grad()
-    def add(self, batch: ImageBatch) -> None:
-        """Run the teacher of the batch's modality."""
-        with torch.autocast(self.device.type, enabled=False):
-            output = self.teachers.of(batch.modality)(batch.image)
-        shared = self.teachers.vocabulary.shared_logits(output.logits, batch.modality)
-        self.logits.update(shared, batch.label, batch.index, batch.modality)
-        self.features[batch.modality].update(output.features, batch.label, batch.index, batch.modality)
-
-    def collect(self, loader: Iterable[ImageBatch]) -> None:
-        """Run the teachers over a loader of the CPU."""
-        for batch in loader:
-            self.add(move_data_to_device(batch, self.device))
+def _at_chance(modality: Modality, found: ClassifierAccuracy, split: Split) -> str:
+    return (
+        f"teachers.{modality}: the {modality} teacher is at chance on the {split} images: accuracy "
+        f"{found.accuracy:.3f} on {found.images} of {found.classes} classes, chance {found.chance:.3f}; usual reasons: "
+        f"{_USUAL_REASONS[modality]}"
+    )

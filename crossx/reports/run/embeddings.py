@@ -54,4 +54,8 @@ class EmbeddingWriter(Callback):
             metadata[modality] = json.dumps([names[i] for i in found.indices.tolist()])
         path = folder / "embeddings.safetensors"
         write_safetensors(path, tensors, metadata)
+        cut = [f"{len(images[m].indices)} of {len(lists[m])} {m} images" for m in MODALITIES]
+        whole = all(len(images[m].indices) == len(lists[m]) for m in MODALITIES)
+        if not whole:
+            print(f"partial: {' and '.join(cut)}")  # noqa: T201 - belongs to the line below
         print(f"embeddings: {path.resolve()}", flush=True)  # noqa: T201 - what the user looks for

@@ -11,10 +11,11 @@ from crossx.core.tensor_files import write_text
 from crossx.core.version import __version__
 from crossx.evaluation.functional import RetrievalScores
 from crossx.reports.lookup import real_images
+from crossx.reports.run.measured import measured, measured_hash
 from crossx.reports.run.results import RunResults, mean_over_queries
 from crossx.reports.run.summary import print_results
 from crossx.reports.section import Section
-from crossx.training.lightning_state import run_folder
+from crossx.training.lightning_state import is_fast_dev_run, run_folder
 from crossx.training.module import CrossxModule, teacher_hashes
 from crossx.training.retrieval import RetrievalModule
 from crossx.types import Split
@@ -75,7 +76,7 @@ class RunReport(Callback):
                 self.at_start = metrics
                 scores = _by_query(pl_module)
                 ap_all = [] if scores is None else scores.ap_all.tolist()
-                self._start = {"split_hash": _split_hash(trainer), "ap_all": ap_all}
+                self._start = {"split_hash": measured_hash(trainer, pl_module, "validation"), "ap_all": ap_all}
             return
         self._measured_at, self._measured = trainer.global_step, metrics
         if trainer.state.fn == "validate":
@@ -99,11 +100,12 @@ class RunReport(Callback):
         self, trainer: pl.Trainer, module: pl.LightningModule, split: Split | None, metrics: dict[str, float]
     ) -> None:
         folder = run_folder(trainer)
-        if folder is None or not trainer.is_global_zero:
+        if not trainer.is_global_zero or (folder is None and not is_fast_dev_run(trainer)):
             return
         results = self._collect(trainer, module, split, metrics)
-        path = folder / "results.json"
-        write_text(path, results.to_json())
+        path = None if folder is None else folder / "results.json"
+        if path is not None:
+            write_text(path, results.to_json())
         if metrics:
             print_results(results.to_dict(), path)
 
@@ -116,32 +118,30 @@ class RunReport(Callback):
             if isinstance(callback, Section):
                 sections.update(callback.section(split))
         # Step 0 was measured on validation images; results on other images are not compared with it.
-        same_images = split == "validation" and self._start.get("split_hash") == _split_hash(trainer)
-        measured = _by_query(module) if metrics else None
+        split_hash = measured_hash(trainer, module, split if metrics else None)
+        same_images = split == "validation" and self._start.get("split_hash") == split_hash
+        about = measured(trainer, module, split if metrics else None)
+        scores = _by_query(module) if metrics else None
         dataset = real_images(trainer)
         return RunResults(
             split=split,
             metrics=metrics,
             at_start=self.at_start if same_images else {},
-            ap_all=[] if measured is None else measured.ap_all.tolist(),
+            ap_all=[] if scores is None else scores.ap_all.tolist(),
             ap_all_at_start=self._start["ap_all"] if same_images and self.at_start else [],
-            labels=[] if measured is None else measured.label.tolist(),
+            labels=[] if scores is None else scores.label.tolist(),
             classes=[] if dataset is None else list(dataset.classes),
-            precision_at_recall=[] if measured is None else mean_over_queries(measured),
+            precision_at_recall=[] if scores is None else mean_over_queries(scores),
             seed=run_seed(),
             step=trainer.global_step or self._checkpoint_step,
             seconds=round(self._seconds, 1),
             version=__version__,
             teachers=teacher_hashes(module),
-            split_hash=_split_hash(trainer),
+            split_hash=split_hash,
+            measured=None if about is None else about.to_dict(),
             config=self.config,
             sections=sections,
         )
-
-
-def _split_hash(trainer: pl.Trainer) -> str | None:
-    dataset = real_images(trainer)
-    return None if dataset is None else dataset.split_hash
 
 
 def _by_query(module: pl.LightningModule) -> RetrievalScores | None:

@@ -31,7 +31,9 @@ class RunResults:
         seconds: Duration of the fit, with those of the runs that it resumed.
         version: Version of crossx.
         teachers: Modality to the hash of its teacher; empty without teachers.
-        split_hash: Hash of the images of all splits; None where no real images are measured.
+        split_hash: Hash of the images of all splits, and another one where a part of a split is measured; None where
+            no real images are measured.
+        measured: What the metrics are of; None where nothing was measured. See `crossx.reports.run.measured`.
         config: The resolved config; empty when the run was started from Python.
         sections: Further top-level entries, from other reports.
     """
@@ -50,6 +52,7 @@ class RunResults:
     version: str
     teachers: dict[str, str]
     split_hash: str | None
+    measured: dict[str, Any] | None
     config: dict[str, Any]
     sections: dict[str, Any] = field(default_factory=dict)
 
@@ -75,6 +78,8 @@ class RunResults:
             "baselines_ap_all": {},
             "baselines_precision_at_recall": {},
             "posterior": None,
+            "posterior_origin": None,
+            "teacher_accuracy": {},
             "health": None,
         }
         found: dict[str, Any] = without_nan({**own, **empty, **self.sections, "differences": self.differences()})

@@ -10,6 +10,9 @@ from rich.table import Table
 
 from crossx.core.errors import InputError
 from crossx.core.paths import resolve
+from crossx.reports.run.remarks import remarks, title
+
+_COUNTS = ("queries_without_relevant",)
 
 
 def read_results(path: str | Path, field: str) -> dict[str, Any]:
@@ -34,21 +37,24 @@ def read_results(path: str | Path, field: str) -> dict[str, Any]:
     return results
 
 
-def print_results(results: dict[str, Any], path: Path) -> None:
+def print_results(results: dict[str, Any], path: Path | None) -> None:
     """Print a run beside its baselines.
 
     Args:
         results: Content of `results.json`.
-        path: The file.
+        path: The file; None for a try-out, which writes none.
     """
     runs = {"this run": results["metrics"], "at step 0": results["at_start"], **results["baselines"]}
-    where = "not measured on any split" if results["split"] is None else f"measured on the {results['split']} split"
-    print_table(f"step {results['step']}, {where}", runs)
+    # The number of queries that are left out is no measure, and stands in a line of its own.
+    print_table(title(results), {n: {m: v for m, v in run.items() if m not in _COUNTS} for n, run in runs.items()})
     for name, i in results["differences"].items():
         print(  # noqa: T201 - belongs to the table
             f"map_all minus {name}: {i['difference']:+.4f}, 95 % of resamples in [{i['low']:+.4f}, {i['high']:+.4f}]"
         )
-    print(f"run folder: {path.parent.resolve()}", flush=True)  # noqa: T201 - what the user looks for
+    for line in remarks(results):
+        Console().print(line, markup=False, highlight=False)  # folded to the width of the table
+    if path is not None:
+        print(f"run folder: {path.parent.resolve()}", flush=True)  # noqa: T201 - what the user looks for
 
 
 def print_table(title: str, runs: Mapping[str, Mapping[str, float | None]]) -> None:

@@ -1,0 +1,80 @@
+"""What a result was measured on: all images of the split or a part of them, and what its means leave out."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import lightning.pytorch as pl
+
+from crossx.evaluation.functional import RetrievalScores
+from crossx.reports.lookup import data_module, real_images
+from crossx.training.lightning_state import measured_batches
+from crossx.training.retrieval import RetrievalModule
+from crossx.types import MODALITIES, Modality, Split
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Images of a measurement.
+
+    Attributes:
+        partial: Whether it is of a part of the split, such as under `trainer.limit_val_batches`.
+        images: Modality, or `batches` where images are not known, to the number measured and the number there are.
+        queries_without_relevant: Number of queries that the means leave out, because no photo is relevant to them.
+        gallery_too_small_for: Metrics that look at more places than the gallery has photos.
+    """
+
+    partial: bool
+    images: dict[str, tuple[int, int]]
+    queries_without_relevant: int
+    gallery_too_small_for: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for `results.json`."""
+        images = {name: {"measured": done, "there": there} for name, (done, there) in self.images.items()}
+        return {**asdict(self), "images": images, "gallery_too_small_for": list(self.gallery_too_small_for)}
+
+
+def measured(trainer: pl.Trainer, module: pl.LightningModule, split: Split | None) -> Measured | None:
+    """Describe the last measurement; None where nothing was measured.
+
+    Args:
+        trainer: The run's trainer.
+        module: The root module.
+        split: The split that was measured.
+    """
+    if split is None:
+        return None
+    data = data_module(trainer)
+    if not isinstance(module, RetrievalModule) or module.retrieval.by_query is None or data is None:
+        batches = measured_batches(trainer, split)
+        done, there = sum(b[0] for b in batches), sum(b[1] for b in batches)
+        return Measured(done < there, {"batches": (done, there)}, 0, ())
+    lists = dict(zip(MODALITIES, data.images(split), strict=True))
+    images: dict[str, tuple[int, int]] = {m: (len(module.retrieval.measured[m]), len(lists[m])) for m in MODALITIES}
+    partial = any(done < there for done, there in images.values())
+    scores = module.retrieval.by_query
+    return Measured(partial, images, scores.without_relevant, _too_deep(scores, images["photo"][0]))
+
+
+def _too_deep(scores: RetrievalScores, gallery: int) -> tuple[str, ...]:
+    depths = {f"{name}_at_{k}": k for name, at in (("prec", scores.prec_at), ("acc", scores.acc_at)) for k in at}
+    return tuple(name for name, k in depths.items() if k > gallery)
+
+
+def measured_hash(trainer: pl.Trainer, module: pl.LightningModule, split: Split | None) -> str | None:
+    """Hash of the images that were measured: the data set's `split_hash` for whole splits, another one for a part.
+
+    Args:
+        trainer: The run's trainer.
+        module: The root module.
+        split: The split that was measured; None where none was.
+    """
+    dataset = real_images(trainer)
+    if dataset is None:
+        return None
+    about = measured(trainer, module, split)
+    if about is None or not about.partial or not isinstance(module, RetrievalModule):
+        return dataset.split_hash
+    indices: dict[Modality, list[int]] = {m: module.retrieval.measured[m].tolist() for m in MODALITIES}
+    return hashlib.sha256(f"{dataset.split_hash} {split} {indices}".encode()).hexdigest()
