@@ -22,7 +22,7 @@ from crossx.core.checks import must_be_in
 from crossx.core.distributed import rank
 from crossx.core.errors import InputError
 from crossx.core.seeding import run_seed
-from crossx.core.untrusted import check_version, read_checkpoint, refuse_imports
+from crossx.core.untrusted import as_paths, check_version, read_checkpoint, refuse_imports
 from crossx.core.version import __version__
 from crossx.networks.batch_norm import average_running_statistics
 from crossx.networks.frozen import Frozen
@@ -204,7 +204,11 @@ class CrossxModule(pl.LightningModule):
         checkpoint = read_checkpoint(Path(checkpoint_path), "checkpoint_path")
         check_version(checkpoint.get("crossx"), f"checkpoint_path: {checkpoint_path}")
         for key in (cls.CHECKPOINT_HYPER_PARAMS_KEY, *CHECKPOINT_PAST_HPARAMS_KEYS):
-            refuse_imports(_without_files(checkpoint.get(key)), f"checkpoint_path: {checkpoint_path}", {INSTANTIATOR})
+            stored = checkpoint.get(key)
+            safe = as_paths(stored, {INSTANTIATOR})
+            refuse_imports(_without_files(safe), f"checkpoint_path: {checkpoint_path}", {INSTANTIATOR})
+            if isinstance(stored, dict):
+                kwargs = {**{name: value for name, value in safe.items() if value != stored[name]}, **kwargs}
         return super().load_from_checkpoint(checkpoint_path, **{"weights_only": True, **kwargs})
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
