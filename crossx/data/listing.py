@@ -16,7 +16,7 @@ ENDINGS = (*USUAL_ENDINGS, *FORMATS)
 """All endings of images, in small letters."""
 
 HIDDEN = "hidden or of the system"
-_OF_THE_SYSTEM = ("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir")
+_OF_THE_SYSTEM = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir")
 
 
 @dataclass

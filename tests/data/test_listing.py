@@ -121,7 +121,7 @@ def test_a_pipe_is_no_image_and_a_broken_link_is_an_image_that_cannot_be_read(tm
 
 
 def test_files_of_the_system_are_not_worth_a_warning(tmp_path: Path) -> None:
-    names = (".DS_Store", "._1.jpg", "Thumbs.db", "desktop.ini", ".ipynb_checkpoints/1.jpg", "__MACOSX/1.jpg")
+    names = (".DS_Store", "._1.jpg", "Thumbs.db", "desktop.ini", "Icon\r", ".ipynb_checkpoints/1.jpg", "__MACOSX/1.jpg")
     for name in ("1.jpg", *names):
         save(tmp_path / "dog" / name)
     with warned() as texts:
