@@ -83,9 +83,12 @@ class LabelledImagesDataModule(pl.LightningDataModule):
         """Shuffled batches of one size.
 
         Raises:
-            InputError: When the part has fewer images than one batch of all processes.
+            InputError: When a class has no image in the part, or the part has fewer images than one batch of all
+                processes.
         """
         images = self.images("train")
+        if isinstance(images, _Chosen):
+            images.check_every_class()
         count = len(images)  # type: ignore[arg-type]  # torch's Dataset does not promise a length, ours have one
         if count < self.batch_size * world_size():
             raise InputError(f"batch_size: must be at most the {count} training images, got {self.batch_size}")
@@ -166,6 +169,23 @@ class _Chosen(Dataset[ImageBatch]):
         if not self.rows:
             raise InputError(
                 f"classes: must have images in this part; there is no {images.modality} of {list(classes)}"
+            )
+
+        self.classes = tuple(classes)
+
+    def check_every_class(self) -> None:
+        """Refuse classes without images: a classifier would know them by name and give them noise.
+
+        Raises:
+            InputError: Naming them.
+        """
+        seen = {label for _, label in self.rows}
+        unseen = [name for label, name in enumerate(self.classes) if label not in seen]
+        if unseen:
+            raise InputError(
+                f"classes: must have a training {self.images.modality} each, got none of "
+                f"{', '.join(map(repr, unseen[:5]))}{' and more' if len(unseen) > 5 else ''}; give them a train part "
+                "in the split, or name the other classes in data.classes"
             )
 
     def __len__(self) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from crossx.core.errors import InputError
-from crossx.core.untrusted import check_version, former_folders, read_checkpoint, refuse_imports
+from crossx.core.untrusted import as_paths, check_version, former_folders, read_checkpoint, refuse_imports
 
 FIELD = "--ckpt_path"
 
@@ -77,8 +77,9 @@ def checkpoint_config(path: Path, named: Set[str] = frozenset()) -> dict[str, An
             f"integer as seed, got {str(list(config))[:60]} and {str(config.get('seed_everything'))[:20]!r}"
         )
     # The teachers are names of files and nothing else.
-    refuse_imports([config.get("model"), config.get("data")], f"{FIELD}: {path}", named)
-    return dict(config)
+    built = {part: as_paths(config[part], named) for part in ("model", "data") if part in config}
+    refuse_imports(list(built.values()), f"{FIELD}: {path}", named)
+    return {**config, **built}
 
 
 def _is_teachers(value: object) -> bool:

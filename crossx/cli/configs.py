@@ -12,6 +12,7 @@ import crossx
 from crossx.cli.merging import Layer
 from crossx.cli.renamed import refuse_old_names, renamed_config
 from crossx.core.errors import InputError
+from crossx.core.text_files import read_text
 
 
 def shipped_configs() -> Path:
@@ -104,7 +105,7 @@ _Loader.add_implicit_resolver(
 
 def _read(path: Path, name: str) -> dict[str, Any]:
     try:
-        content = yaml.load(path.read_text(), _Loader)  # noqa: S506 - a SafeLoader
+        content = yaml.load(read_text(path), _Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         marked = error if isinstance(error, yaml.MarkedYAMLError) else yaml.MarkedYAMLError(problem=str(error))
         mark = marked.problem_mark

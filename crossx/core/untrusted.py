@@ -13,10 +13,12 @@ import torch
 import yaml
 
 from crossx.core.errors import InputError
+from crossx.core.paths import resolve
 from crossx.core.version import __version__
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _DEEPEST = 50
+_FILE_ENDINGS = (".ckpt", ".csv", ".json", ".pt", ".pth", ".safetensors", ".tsv", ".txt", ".yaml", ".yml")
 
 
 def read_checkpoint(path: Path, field: str) -> dict[str, Any]:
@@ -62,6 +64,44 @@ def former_folders(checkpoint: Mapping[str, Any]) -> list[str]:
     stored = checkpoint.get("crossx")
     folders = stored.get("folders") if isinstance(stored, dict) else None
     return [folder for folder in folders if isinstance(folder, str)] if isinstance(folders, list) else []
+
+
+def as_paths(config: Any, named: Set[str] = frozenset(), depth: int = 0) -> Any:  # noqa: ANN401 - whatever it holds
+    """Write names of files so that no parser can take them for names of modules: `test.tsv` becomes `./test.tsv`.
+
+    Python has a module `test`, and a parser that expects a class would import it for `test.tsv`. With `./` before it
+    the text still names the file and nothing that can be imported, so a checkpoint that lies about files gains nothing.
+
+    Args:
+        config: Nested values of a checkpoint.
+        named: Names that the user's own config gives too, which stay as they are.
+        depth: Levels around the values; what is nested too deeply stays as it is, and `refuse_imports` refuses it.
+
+    Returns:
+        A copy, in which each value that looks like the name of a class, is none that is trusted, and is the name of an
+        existing file or folder or has the ending of a file, is a path.
+    """
+    if depth > _DEEPEST:
+        return config
+    if isinstance(config, dict):
+        return {key: as_paths(value, named, depth + 1) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        values = [as_paths(value, named, depth + 1) for value in config]
+        return values if isinstance(config, list) else tuple(values)
+    if isinstance(config, str) and _DOTTED.fullmatch(config) and config not in named and _is_file_name(config):
+        return f"./{config}"
+    return config
+
+
+def _is_file_name(name: str) -> bool:
+    return (name.endswith(_FILE_ENDINGS) or _exists(name)) and not _is_trusted(name)
+
+
+def _exists(name: str) -> bool:
+    try:
+        return resolve(name, "").exists()
+    except InputError:
+        return False
 
 
 def refuse_imports(config: object, where: str, named: Set[str] = frozenset()) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from crossx.core.checks import did_you_mean
 from crossx.core.errors import InputError
+from crossx.core.text_files import read_text
 from crossx.types import MODALITIES, Modality
 
 
@@ -57,7 +58,7 @@ def read_class_map(path: Path) -> ClassMap:
             or names a folder outside of the data set.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: must be a JSON file ({error})") from error
     _check_keys(path, "top level", content, required=["classes"], optional=["groups"])

@@ -1,14 +1,14 @@
 """Image files in one folder for each class, as in CIFAR-10, Tiny-ImageNet and most data sets."""
 
-import os
+import re
+from pathlib import Path
 
 from torch import Tensor
 
+from crossx.core.errors import InputError
 from crossx.data.images import load_image
+from crossx.data.listing import ENDINGS, count_images, in_words, list_images
 from crossx.data.reader import ImageReader
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-"""Endings of image files; other files, such as lists, are ignored."""
 
 
 class ImageFolder(ImageReader):
@@ -22,12 +22,21 @@ class ImageFolder(ImageReader):
     """
 
     def names(self, folder: str) -> list[str]:
-        """Paths of a class folder's images below the root."""
+        """Paths of a class folder's images below the root; warns of other files, and of images a folder deeper.
+
+        Raises:
+            InputError: When the folder does not exist, or holds no image.
+        """
         path = self.path / folder
         if not path.is_dir():
             raise self.missing(path)
-        with os.scandir(path) as entries:  # no stat for each file; macOS leaves hidden files such as ._1.jpg
-            files = [e.name for e in entries if e.name.lower().endswith(SUFFIXES) and not e.name.startswith(".")]
+        files, rest = list_images(path)
+        for other in _spelled_alike(path):
+            rest.folders |= count_images(other)
+        if not files:
+            words = in_words([rest]) or "an empty folder"
+            raise InputError(f"{path}: must hold images, which end in {', '.join(ENDINGS)}; got {words}")
+        self.left_out.add(path, rest)
         return [f"{folder}/{file}" for file in self.ordered(files)]
 
     def ordered(self, files: list[str]) -> list[str]:
@@ -37,3 +46,18 @@ class ImageFolder(ImageReader):
     def read(self, name: str, size: int) -> Tensor:
         """Read an image as uint8 RGB, (3, S, S)."""
         return load_image(self.path / name, self.modality, size)
+
+
+def _spelled_alike(folder: Path) -> list[Path]:
+    """Other folders beside a folder whose names differ in the case of letters, or in blanks, hyphens and underscores.
+
+    Where `Dog` and `dog`, or `hot air balloon` and `hot_air_balloon`, hold one class, half of its images would go
+    unnoticed.
+    """
+    key = _squeezed(folder.name)
+    alike = [path for path in folder.parent.iterdir() if path.name != folder.name and _squeezed(path.name) == key]
+    return sorted(path for path in alike if path.is_dir() and not path.samefile(folder))
+
+
+def _squeezed(name: str) -> str:
+    return re.sub("[ _-]", "", name.casefold())

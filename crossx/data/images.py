@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
 from crossx.core.errors import InputError
@@ -19,6 +19,18 @@ from crossx.types import Modality
 
 _DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 """Exceptions of Pillow's decoders on a damaged or hostile file."""
+
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""Orientation in EXIF -> what makes the image upright; every other value means that it is."""
 
 
 def load_image(path: Path, modality: Modality, size: int) -> Tensor:
@@ -45,18 +57,59 @@ def load_image(path: Path, modality: Modality, size: int) -> Tensor:
 def open_rgb(path: Path) -> Image.Image:
     """Decode an image file to 8-bit RGB: rotated by its EXIF tag, transparency composed on white.
 
+    Of an animation, or of a file of several pages, it is the first.
+
     Raises:
         InputError: When the file is missing, truncated, not an image, or beyond Pillow's decompression-bomb limit.
     """
     try:
         with Image.open(path) as image:
-            return _to_rgb(ImageOps.exif_transpose(image))
+            return _to_rgb(_upright(image))
     except _DECODER_ERRORS as error:
         raise InputError(f"{path}: cannot be read as an image ({type(error).__name__}: {error})") from error
 
 
+def check_format(path: Path, wanted: str) -> None:
+    """Refuse an image file that holds another format than its ending says; decodes nothing.
+
+    Args:
+        path: Image file.
+        wanted: Format that the ending means, by Pillow's name.
+
+    Raises:
+        InputError: When the file is missing, or Pillow does not recognise that format in it.
+    """
+    try:
+        with Image.open(path, formats=[wanted]):
+            return
+    except _DECODER_ERRORS:
+        pass
+    try:
+        with Image.open(path) as image:
+            found = f"{image.format}: rename it, or convert it"
+    except _DECODER_ERRORS as error:
+        found = f"no image that Pillow reads ({error})"
+    raise InputError(f"{path}: must hold {wanted}, as its ending says, got {found}")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Rotate an image by its EXIF orientation; one without a readable orientation stays as it is.
+
+    `ImageOps.exif_transpose` writes the rest of the block anew, which fails where any of it is damaged.
+    """
+    image.load()  # before the block is read: what fails here is the image
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # a damaged block fails in any way inside its parser, and says nothing of the image
+        return image
+    method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return image if method is None else image.transpose(method)
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     """Convert any Pillow mode to RGB without losing visible content."""
+    if image.mode == "F":  # some files have numbers in [0, 1], others in [0, 255], and none says so
+        raise ValueError("its pixels are floating-point numbers; save it with 8 or 16 bits a channel")
     if image.mode.startswith("I"):  # Pillow clips 16-bit grey at 255 instead of scaling it
         wide = np.asarray(image).astype(np.float64).clip(0, 65535)
         image = Image.fromarray((wide / 257).round().astype(np.uint8))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
@@ -10,6 +11,7 @@ from torch import Tensor
 from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.core.paths import resolve
+from crossx.core.text_files import read_text
 from crossx.data.base import LabelledImages, RetrievalData
 from crossx.data.class_map import read_class_map
 from crossx.data.reader import ImageReader
@@ -76,7 +78,7 @@ class JoinedData(RetrievalData):
                         f"which has no line in {self._split_file}"
                     )
         # Of the texts and not the bytes, because a checkout may change the line ends.
-        texts = [file.read_text(encoding="utf-8") for file in (self._split_file, self._class_map_file)]
+        texts = [read_text(file) for file in (self._split_file, self._class_map_file)]
         self._hash = hashlib.sha256(json.dumps([*texts, self.classes]).encode()).hexdigest()
         self._images: dict[tuple[Modality, Split], LabelledImages] = {}
 
@@ -98,28 +100,59 @@ class JoinedData(RetrievalData):
 
     def _list(self, modality: Modality, split: Split) -> LabelledImages:
         reader = self._readers[modality]
+        self._check_distinct(reader)
         names: list[str] = []
         labels: list[int] = []
-        for label, folder in self._folders[modality]:
-            wanted = self._split[modality, folder]
-            if not wanted.positions[split]:
-                continue
-            try:
-                there = reader.names(folder)
-            except InputError as error:
-                raise InputError(f"{self._class_map_file}: class {self.classes[label]!r}: {error}") from error
-            if wanted.images is not None and len(there) != wanted.images:
-                raise InputError(
-                    f"{reader.path / folder}: must hold {wanted.images} images for the split {self._split_file}, got "
-                    f"{len(there)}: the data set is incomplete or another release"
-                )
-            keys = reader.instances(there) or [PurePosixPath(name).stem for name in there]
-            chosen = wanted.choose(split, [f"{folder}/{key}" for key in keys])
-            names += [there[i] for i in chosen]
-            labels += [label] * len(chosen)
-        if not names:
+        listed: Counter[int] = Counter()  # label -> images in its folders
+        with reader.left_out.told_together():
+            for label, folder in self._folders[modality]:
+                if not self._split[modality, folder].positions[split]:
+                    continue
+                there = self._names(reader, label, folder)
+                keys = reader.instances(there) or [PurePosixPath(name).stem for name in there]
+                chosen = self._split[modality, folder].choose(split, [f"{folder}/{key}" for key in keys])
+                names += [there[i] for i in chosen]
+                labels += [label] * len(chosen)
+                listed[label] += len(there)
+        if not names and not listed:
             raise InputError(f"{self._split_file}: the {split} part has no {modality} of {', '.join(self.classes)}")
+        if empty := [label for label in listed if label not in set(labels)]:
+            one = empty[0]
+            raise InputError(
+                f"{self._split_file}: class {self.classes[one]!r}: the {split} part must have a {modality}, got none "
+                f"of {listed[one]}: too few to split by hash, so give their number and positions"
+                f"{f'; {len(empty) - 1} more classes have none' if len(empty) > 1 else ''}"
+            )
         return _Images(reader, self.size, self.classes, labels, names, self.cache)
+
+    def _names(self, reader: ImageReader, label: int, folder: str) -> list[str]:
+        try:
+            there = reader.names(folder)
+        except InputError as error:
+            raise InputError(f"{self._class_map_file}: class {self.classes[label]!r}: {error}") from error
+        wanted = self._split[reader.modality, folder].images
+        if wanted is not None and len(there) != wanted:
+            path = reader.path / folder
+            raise InputError(
+                f"{path}: must hold {wanted} images for the split {self._split_file}, got {len(there)}: the data set "
+                f"is incomplete or another release{reader.left_out.of(path)}"
+            )
+        return there
+
+    def _check_distinct(self, reader: ImageReader) -> None:
+        """Refuse two names of one folder on the disk, by links or by the case of letters."""
+        seen: dict[tuple[int, int], str] = {}
+        for label, folder in self._folders[reader.modality]:
+            path = reader.path / folder
+            if not path.is_dir():  # missing, or of a reader whose classes are no folders
+                continue
+            identity = (path.stat().st_dev, path.stat().st_ino)
+            if identity in seen:
+                raise InputError(
+                    f"{self._class_map_file}: class {self.classes[label]!r}: {reader.modality} folder {folder!r} must "
+                    f"be a folder of its own, got the folder {seen[identity]!r} under another name"
+                )
+            seen[identity] = folder
 
 
 class _Images(LabelledImages):

@@ -35,12 +35,18 @@ class QuickDrawStrokes(ImageReader):
         self._offsets: dict[str, list[int]] = {}  # byte offset of each line of a word's file
 
     def names(self, folder: str) -> list[str]:
-        """Names of a word's drawings, one for each line of its file."""
+        """Names of a word's drawings, one for each line of its file.
+
+        Raises:
+            InputError: When there is no file of that word, or it is empty.
+        """
         path = self.path / f"{folder}.ndjson"
         if not path.is_file():
             raise self.missing(path)
         with path.open("rb") as lines:
             self._offsets[folder] = [0, *accumulate(len(line) for line in lines)][:-1]
+        if not self._offsets[folder]:
+            raise InputError(f"{path}: must hold a drawing on each line, got an empty file")
         return [f"{folder}/{i}" for i in range(len(self._offsets[folder]))]
 
     def strokes(self, name: str) -> Strokes:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from crossx.core.errors import InputError
 from crossx.core.paths import resolve
+from crossx.data.left_out import LeftOut
 from crossx.types import Modality
 
 
@@ -24,11 +25,15 @@ class ImageReader(ABC):
     Args:
         root: Folder whose entries are the classes; relative to the data root, or absolute.
         modality: Modality of the images.
+
+    Attributes:
+        left_out: Record of the files in class folders that are no images of the class.
     """
 
     def __init__(self, root: str, modality: Modality) -> None:
         self.root = root
         self.modality: Modality = modality
+        self.left_out = LeftOut()
 
     @cached_property
     def path(self) -> Path:
@@ -44,7 +49,7 @@ class ImageReader(ABC):
         """Names of a class folder's images, in an order that is the same everywhere; unique over all folders.
 
         Raises:
-            InputError: When the folder does not exist or is malformed.
+            InputError: When the folder does not exist, is malformed or holds no image.
         """
 
     @abstractmethod

@@ -42,6 +42,7 @@ class RestyledSketches(ImageReader):
         must_be_in("RestyledSketches.line_width", line_width, "[0, inf)")
         must_be_in("RestyledSketches.darkness", darkness, "(0, 1]")
         self.reader = reader
+        self.left_out = reader.left_out
         self.margin, self.line_width, self.darkness = margin, line_width, darkness
 
     def names(self, folder: str) -> list[str]:

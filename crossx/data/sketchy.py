@@ -56,6 +56,8 @@ class SketchyExtended(ImageReader):
     def __init__(self, root: str = "sketchy", extension: str = "EXTEND_image_sketchy") -> None:
         super().__init__(root, "photo")
         self._halves = {place: ImageFolder(f"{root}/{place}", "photo") for place in (_PHOTOS, extension)}
+        for half in self._halves.values():
+            half.left_out = self.left_out
 
     def names(self, folder: str) -> list[str]:
         """Paths of a class's images below the root, those of the Sketchy Database first."""

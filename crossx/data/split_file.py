@@ -24,6 +24,7 @@ from pathlib import Path
 
 from crossx.core.checks import must_be_one_of
 from crossx.core.errors import InputError
+from crossx.core.text_files import read_text
 from crossx.data.class_map import check_folder
 from crossx.types import MODALITIES, Modality, Split
 
@@ -75,7 +76,7 @@ def read_split(path: Path) -> dict[tuple[Modality, str], FolderSplit]:
             two parts or beyond the folder's end.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: must be a text file in UTF-8 ({error})") from error
     lines = [

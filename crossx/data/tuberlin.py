@@ -37,7 +37,7 @@ class TUBerlin(ImageFolder):
         for file in files:
             if not PurePath(file).stem.isdecimal():
                 raise InputError(f"{self.path}: files must be named by a number, as in TU-Berlin, got {file!r}")
-        return sorted(files, key=lambda file: int(PurePath(file).stem))
+        return sorted(files, key=lambda file: (int(PurePath(file).stem), file))
 
 
 class TUBerlinPhotos(ImageFolder):

@@ -20,6 +20,7 @@ from torch import Tensor
 from crossx.core.errors import InputError
 from crossx.core.paths import resolve
 from crossx.core.tensor_files import write_safetensors
+from crossx.core.text_files import read_text
 from crossx.networks.base import Network
 from crossx.networks.build import build_network
 from crossx.networks.timm_network import TIMM_PREFIX, TimmNetwork
@@ -113,7 +114,7 @@ def _header_card(path: Path) -> TeacherCard:
 
 def _yaml_card(path: Path) -> tuple[TeacherCard, Path]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.safe_load(read_text(path))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: must be YAML: {error}") from error
     if not isinstance(values, dict) or not isinstance(values.get("weights"), str):

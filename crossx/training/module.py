@@ -26,7 +26,7 @@ from crossx.core.distributed import rank, world_size
 from crossx.core.errors import InputError
 from crossx.core.paths import looked_up_in_former, starting_folders
 from crossx.core.seeding import run_seed, seed_batch, settle_seed
-from crossx.core.untrusted import check_version, former_folders, read_checkpoint, refuse_imports
+from crossx.core.untrusted import as_paths, check_version, former_folders, read_checkpoint, refuse_imports
 from crossx.core.version import __version__
 from crossx.networks.batch_norm import (
     average_running_statistics,
@@ -242,7 +242,11 @@ class CrossxModule(pl.LightningModule):
         checkpoint = read_checkpoint(Path(checkpoint_path), "checkpoint_path")
         check_version(checkpoint.get("crossx"), f"checkpoint_path: {checkpoint_path}")
         for key in (cls.CHECKPOINT_HYPER_PARAMS_KEY, *CHECKPOINT_PAST_HPARAMS_KEYS):
-            refuse_imports(_without_files(checkpoint.get(key)), f"checkpoint_path: {checkpoint_path}", {INSTANTIATOR})
+            stored = checkpoint.get(key)
+            safe = as_paths(stored, {INSTANTIATOR})
+            refuse_imports(_without_files(safe), f"checkpoint_path: {checkpoint_path}", {INSTANTIATOR})
+            if isinstance(stored, dict):
+                kwargs = {**{name: value for name, value in safe.items() if value != stored[name]}, **kwargs}
         with looked_up_in_former(former_folders(checkpoint)):
             return super().load_from_checkpoint(checkpoint_path, **{"weights_only": True, **kwargs})
 

@@ -157,3 +157,19 @@ def test_wrong_arguments_are_refused() -> None:
         LabelledImagesDataModule(Data(), "video", 2)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"there is no sketch of \['blue'\]"):
         LabelledImagesDataModule(Data(), "sketch", 1, classes=["blue"]).test_dataloader()
+
+
+class Unseen(Data):
+    """Without a training photo of the last class."""
+
+    def images(self, modality: Modality, split: Split) -> LabelledImages:
+        return Images(modality, self.classes, 2 if split == "train" else 6)
+
+
+def test_a_class_that_has_no_training_image_is_refused() -> None:
+    with pytest.raises(InputError, match=r"classes: must have a training photo each, got none of 'blue'; give them"):
+        LabelledImagesDataModule(Unseen(), "photo", batch_size=1).train_dataloader()
+    chosen = LabelledImagesDataModule(Unseen(), "photo", batch_size=1, classes=["green", "red"])
+    assert len(collect(chosen.train_dataloader())) == 2
+    # Photos and sketches of every class are not what a classifier of the modality needs.
+    assert len(collect(LabelledImagesDataModule(Unseen(), "modality", batch_size=1).train_dataloader())) == 4

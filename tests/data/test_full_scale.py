@@ -45,13 +45,15 @@ def check(data: RetrievalData, count: int, photos: int, sketches: int) -> None:
 def test_sketchy(extended: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = classes("sketchy_subset")
     assert len(names) == 125
-    ids = {name: [f"n{i:04d}_{k}" for k in range(4)] for i, name in enumerate(names)}
+    ids = {
+        name: layouts.one_of_each_tenth(name, (f"n{i:04d}_{k}" for k in range(1000))) for i, name in enumerate(names)
+    }
     layouts.sketchy(tmp_path / "sketchy", ids, sketches=2)
     layouts.sketchy_extension(
         tmp_path / "sketchy", {name: [f"{found[0]}x", f"{found[1]}y"] for name, found in ids.items()}
     )
     data = data_of("sketchy_extended" if extended else "sketchy", tmp_path, monkeypatch)
-    check(data, 125, 125 * (6 if extended else 4), 125 * 8)
+    check(data, 125, 125 * (12 if extended else 10), 125 * 20)
     for split in SPLITS:  # a sketch is in the part of its photo
         shown = data.images("photo", split).instances or []
         assert set(data.images("sketch", split).instances or []) <= set(shown)
@@ -61,12 +63,12 @@ def test_tuberlin_extended_with_its_misspelt_folders(tmp_path: Path, monkeypatch
     """Photos in 250 folders as they are called, and the real sketches."""
     names = classes("tuberlin")
     assert len(names) == 250
-    folders = layouts.tuberlin_extended(tmp_path / "tuberlin", names, photos=4)
+    folders = layouts.tuberlin_extended(tmp_path / "tuberlin", names)
     assert {"griaffe", "spidar", "hotairballoon", "carsedan", "tshirt", "humanskeleton"} <= set(folders)
     data = data_of("tuberlin_extended", tmp_path, monkeypatch)
     assert [len(part) for part in parts(data, "sketch")] == [12_500, 2_500, 5_000]
     photos = [name for part in parts(data, "photo") for name in part]
-    assert len(set(photos)) == len(photos) == 1000
+    assert len(set(photos)) == len(photos) == 2500
     giraffes = data.images("photo", "train")
     label = data.classes.index("giraffe")
     assert all(
@@ -77,17 +79,17 @@ def test_tuberlin_extended_with_its_misspelt_folders(tmp_path: Path, monkeypatch
 def test_quickdraw_extended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = classes("quickdraw_extended")
     assert len(names) == 110
-    layouts.quickdraw_extended(tmp_path / "QuickDraw", dict.fromkeys(names, 5))
+    layouts.quickdraw_extended(tmp_path / "QuickDraw", names)
     data = data_of("quickdraw_extended", tmp_path, monkeypatch)
     assert len(data.classes) == 110
     for modality in MODALITIES:
         found = [name for part in parts(data, modality) for name in part]
-        assert len(set(found)) == len(found) == 550
+        assert len(set(found)) == len(found) == 1100
         assert all(parts(data, modality))
 
 
 def test_a_class_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    layouts.quickdraw_extended(tmp_path / "QuickDraw", dict.fromkeys(classes("quickdraw_extended")[:-1], 1))
+    layouts.quickdraw_extended(tmp_path / "QuickDraw", classes("quickdraw_extended")[:-1])
     data = data_of("quickdraw_extended", tmp_path, monkeypatch)
     with pytest.raises(InputError, match="zebra"):
         data.images("photo", "train")

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageFilter
+from PIL import ExifTags, Image, ImageFilter, ImageOps
 
 from crossx.core.errors import InputError
 from crossx.data.images import fit_photo, fit_sketch, load_image, open_rgb
@@ -144,3 +144,68 @@ def test_extreme_aspect_needs_no_huge_square() -> None:
     long = fit_sketch(Image.new("L", (100_000, 1), 0), 16)
     assert long.shape == (3, 16, 16)
     assert (long[0] < 255).any(dim=1).sum() == 1
+
+
+def photo_with_exif(block: bytes) -> Image.Image:
+    """As Pillow opens a file of 16 x 8 pixels, green on the left, with this block."""
+    image = Image.new("RGB", (16, 8), (200, 10, 10))
+    image.paste((10, 200, 10), (0, 0, 8, 8))
+    image.info["exif"] = block
+    return image
+
+
+def exif_block(orientation: int = 6) -> bytes:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    exif[ExifTags.Base.Make] = "Maker"
+    exif[ExifTags.Base.XResolution] = 72.0
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[2] = (1.0, 2.0, 3.0)
+    return exif.tobytes()
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+@pytest.mark.filterwarnings("ignore")  # of Pillow, about the damage
+def test_an_image_is_read_whatever_its_exif_block_holds(suffix: str, tmp_path: Path) -> None:
+    whole, rng = exif_block(), np.random.default_rng(0)
+    blocks = [b"", b"Exif\0\0", b"garbage", whole[:20], exif_block(0), exif_block(9)]
+    for _ in range(150):
+        block = np.frombuffer(whole, np.uint8).copy()
+        block[rng.integers(6, len(block), 5)] = rng.integers(0, 256, 5)
+        blocks.append(block.tobytes()[: rng.integers(8, len(block) + 1)])
+    sizes = set()
+    for content in blocks:
+        photo_with_exif(content).save(tmp_path / f"x.{suffix}", exif=content)
+        sizes.add(open_rgb(tmp_path / f"x.{suffix}").size)
+    assert sizes == {(16, 8), (8, 16)}  # some orientations survive, and are followed
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_becomes_upright(orientation: int, suffix: str, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    path = tmp_path / f"x.{suffix}"
+    photo_with_exif(b"").save(path, exif=exif)
+    with Image.open(path) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
+    assert np.array_equal(np.asarray(open_rgb(path)), expected)
+
+
+def test_a_rotated_photo_with_a_damaged_block_is_rotated(tmp_path: Path) -> None:
+    block = exif_block().replace(b"Maker", b"\xff\xfe\xff\xff\xff")
+    photo_with_exif(block).save(tmp_path / "x.jpg", exif=block)
+    assert open_rgb(tmp_path / "x.jpg").size == (8, 16)
+
+
+@pytest.mark.parametrize("suffix", ["gif", "tif", "webp", "png"])
+def test_the_first_frame_is_read(suffix: str, tmp_path: Path) -> None:
+    first, second = Image.new("RGB", (4, 4), (0, 0, 250)), Image.new("RGB", (4, 4), (250, 0, 0))
+    path = saved(tmp_path, first, f"x.{suffix}", save_all=True, append_images=[second])
+    red, _, blue = np.asarray(open_rgb(path))[0, 0].tolist()
+    assert blue > 200 > 50 > red
+
+
+def test_pixels_without_a_scale_are_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, Image.fromarray(np.full((4, 4), 0.5, np.float32)), "x.tif")
+    with pytest.raises(InputError, match=r"x\.tif: .*floating-point numbers; save it with 8 or 16 bits"):
+        open_rgb(path)

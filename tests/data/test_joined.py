@@ -1,4 +1,6 @@
 import json
+import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from crossx.data.joined import JoinedData
 from crossx.data.reader import ImageReader
 from crossx.data.sketchy import Sketchy
 from crossx.data.tuberlin import TUBerlin
+from crossx.types import MODALITIES
 
 CLASSES = {
     "car": {"photo": ["train/automobile", "test/automobile"], "sketch": ["suv", "car (sedan)"]},
@@ -146,6 +149,79 @@ def test_arguments_that_make_no_sense(make: Callable[..., JoinedData], tmp_path:
         make(size=0)
     with pytest.raises(InputError, match=r"class_map: 'no\.json' does not exist"):
         JoinedData("x", ImageFolder("x", "photo"), TUBerlin(), "no.json", str(tmp_path / "split.tsv"), 8)
+
+
+HASHED = (
+    SPLIT.splitlines()[0]
+    + "\n"
+    + "".join(f"{m}\t{f}\t*\t#2:10\t#1\t#0\n" for m in MODALITIES for c in CLASSES.values() for f in c[m])
+)
+
+
+def test_a_class_too_small_for_its_part(make: Callable[..., JoinedData]) -> None:
+    message = r"class 'car': the validation part must have a photo, got none of 6: too few to split by hash.*; 1 more"
+    with pytest.raises(InputError, match=rf"split\.tsv: {message}"):
+        make(split=HASHED).images("photo", "validation")
+    assert set(make(split=HASHED).images("photo", "train").labels) == {0, 1}
+    # Another folder of the class fills the part.
+    assert make(split=HASHED, classes=["car"]).images("sketch", "validation").names == ["car (sedan)/4.png"]
+    with pytest.raises(InputError, match="class 'cat': the validation part must have a sketch, got none of 4"):
+        make(split=HASHED).images("sketch", "validation")
+
+
+def test_a_class_that_a_part_does_not_promise_may_be_missing(make: Callable[..., JoinedData]) -> None:
+    split = SPLIT.replace("photo\ttest/cat\t2\t-\t-\t0:2", "photo\ttest/cat\t2\t-\t-\t-")
+    assert set(make(split=split).images("photo", "test").labels) == {0}
+
+
+def test_two_names_of_one_folder(make: Callable[..., JoinedData], tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "tuberlin/png/cat")
+    (tmp_path / "tuberlin/png/cat").symlink_to("suv")
+    with pytest.raises(InputError, match=r"class 'cat': sketch folder 'cat' must be .* of its own, got .* 'suv'"):
+        make().images("sketch", "train")
+
+
+def test_left_out_files_of_all_folders_are_one_warning(make: Callable[..., JoinedData], tmp_path: Path) -> None:
+    for name in ("train/cat/1.heic", "train/automobile/1.heic", "train/cat/list"):
+        (tmp_path / "cifar" / name).write_bytes(b"")
+    layouts.save_photo(tmp_path / "cifar/train/cat/more/1.jpg", 1)
+    data = make()
+    with pytest.warns(UserWarning, match="left out") as heard:
+        data.images("photo", "train")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data.images("photo", "validation")  # of the same folders
+    (text,) = [str(warning.message) for warning in heard if "left out" in str(warning.message)]
+    assert "2 with the ending .heic, such as" in text
+    assert "1 without an ending" in text
+    assert "1 in folders that are not named, such as" in text
+
+
+def test_a_folder_inside_another_that_is_named_too(make: Callable[..., JoinedData], tmp_path: Path) -> None:
+    (tmp_path / "cifar/test/cat").rename(tmp_path / "cifar/train/cat/test")
+    split = SPLIT.replace("test/cat\t2\t-\t-\t0:2", "train/cat/test\t2\t0:2\t-\t-")
+    class_map = {"classes": CLASSES | {"cat": {"photo": ["train/cat", "train/cat/test"], "sketch": ["cat"]}}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(make(split=split, class_map=class_map).images("photo", "train")) == 8
+
+
+def test_a_wrong_number_says_what_was_left_out(make: Callable[..., JoinedData], tmp_path: Path) -> None:
+    (tmp_path / "cifar/train/cat/00001.jpg").rename(tmp_path / "cifar/train/cat/00001.heic")
+    with pytest.raises(InputError, match=r"got 4: the data set is .*; left out: 1 with the ending \.heic, such as"):
+        make().images("photo", "train")
+
+
+def test_byte_order_marks(make: Callable[..., JoinedData], tmp_path: Path) -> None:
+    usual = make().split_hash
+    for name in ("split.tsv", "map.json"):
+        path = tmp_path / name
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    files = (str(tmp_path / "map.json"), str(tmp_path / "split.tsv"))
+    photos, sketches = ImageFolder(str(tmp_path / "cifar"), "photo"), TUBerlin(str(tmp_path / "tuberlin"))
+    data = JoinedData("tiny", photos, sketches, *files, size=16)
+    assert len(data.images("photo", "train")) == 6
+    assert data.split_hash == usual
 
 
 def test_instance_pairs_of_sketchy(tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """Tiny data sets in the exact public layouts, and the place of the real ones."""
 
+import itertools
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
+
+from crossx.data.split_file import TENTHS, tenth
 
 
 def real_data() -> Path:
@@ -70,6 +73,16 @@ def tuberlin_photos(root: Path, folders: dict[str, int], folder: str = "ImageRes
             save_photo(root / folder / name / f"n0{i:04d}_{i}.JPEG", i)
 
 
+def one_of_each_tenth(folder: str, stems: Iterable[str]) -> list[str]:
+    """The first of many names in each of the ten groups that images are hashed into, so that no part is empty."""
+    first: dict[int, str] = {}
+    for stem in stems:
+        first.setdefault(tenth(f"{folder}/{stem}"), stem)
+        if len(first) == TENTHS:
+            break
+    return sorted(first.values())
+
+
 _MISSPELT = {
     "chandelier": "chandeler",
     "diamond": "diamod",
@@ -84,20 +97,23 @@ _MISSPELT = {
 """Class -> folder of photos, as extended TU-Berlin calls it: a list of its own, because it checks the reader's."""
 
 
-def tuberlin_extended(root: Path, classes: Sequence[str], photos: int) -> list[str]:
-    """Photos in folders as the release calls them, which are returned, and the real sketches."""
+def tuberlin_extended(root: Path, classes: Sequence[str]) -> list[str]:
+    """Ten photos in folders as the release calls them, which are returned, and the real sketches."""
     folders = [_MISSPELT.get(name, "".join(c for c in name if c not in " ()-")) for name in classes]
-    tuberlin_photos(root, dict.fromkeys(folders, photos))
+    for name, folder in zip(classes, folders, strict=True):
+        for i, stem in enumerate(one_of_each_tenth(name, (f"n0{i:04d}_{i}" for i in itertools.count()))):
+            save_photo(root / "ImageResized" / folder / f"{stem}.JPEG", i)
     (root / "png").symlink_to(real_data() / "tuberlin" / "png")
     return folders
 
 
-def quickdraw_extended(root: Path, classes: dict[str, int]) -> None:
-    """`images/<class>/image_<n>.jpg` and `sketches/<class>/<key id>.png`."""
-    for name, count in classes.items():
-        for i in range(count):
-            save_photo(root / "images" / name / f"image_{i:05d}.jpg", i)
-            save_sketch(root / "sketches" / name / f"{4503626191994880 + 7 * i}.png", 20 + i)
+def quickdraw_extended(root: Path, classes: Sequence[str]) -> None:
+    """`images/<class>/image_<n>.jpg` and `sketches/<class>/<key id>.png`, ten of each."""
+    for name in classes:
+        for i, stem in enumerate(one_of_each_tenth(name, (f"image_{i:05d}" for i in itertools.count()))):
+            save_photo(root / "images" / name / f"{stem}.jpg", i)
+        for i, stem in enumerate(one_of_each_tenth(name, (str(4503626191994880 + 7 * i) for i in itertools.count()))):
+            save_sketch(root / "sketches" / name / f"{stem}.png", 20 + i)
 
 
 def quickdraw_strokes(root: Path, words: dict[str, int]) -> None:

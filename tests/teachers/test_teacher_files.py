@@ -100,6 +100,13 @@ def test_yaml_card_with_foreign_weights(prefix: str, suffix: str, tmp_path: Path
     torch.testing.assert_close(load_teacher(path)(x).logits, net(x * 2 - 1))
 
 
+def test_a_byte_order_mark_is_no_part_of_a_card(tmp_path: Path) -> None:
+    path = write_yaml(tmp_path, "w.pt")
+    torch.save(make_network().state_dict(), tmp_path / "w.pt")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_card(path).modality == "sketch"
+
+
 def test_plain_timm_weights_fit_a_timm_card(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = timm.create_model("mobilenetv3_small_050", num_classes=3).eval()

@@ -48,19 +48,21 @@ _SMALL_RUN = (
 
 def sketchy_extended(root: Path) -> None:
     names = read_class_map(package_file("data/splits/sketchy_subset.json")).folders
-    ids = {name: [f"n{i:04d}_{k}" for k in range(3)] for i, name in enumerate(names)}
+    ids = {
+        name: layouts.one_of_each_tenth(name, (f"n{i:04d}_{k}" for k in range(1000))) for i, name in enumerate(names)
+    }
     layouts.sketchy(root / "sketchy", ids, sketches=1)
     layouts.sketchy_extension(root / "sketchy", {name: [f"{found[0]}x"] for name, found in ids.items()})
 
 
 def tuberlin_extended(root: Path) -> None:
     names = list(read_class_map(package_file("data/splits/tuberlin.json")).folders)
-    layouts.tuberlin_extended(root / "tuberlin", names, photos=4)
+    layouts.tuberlin_extended(root / "tuberlin", names)
 
 
 def quickdraw_extended(root: Path) -> None:
     names = read_class_map(package_file("data/splits/quickdraw_extended.json")).folders
-    layouts.quickdraw_extended(root / "QuickDraw", dict.fromkeys(names, 10))
+    layouts.quickdraw_extended(root / "QuickDraw", list(names))
 
 
 @pytest.mark.parametrize(
