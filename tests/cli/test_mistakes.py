@@ -73,7 +73,7 @@ def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
             "model.encoding.terms.sup_con.loss",
             part("SupConLoss", sharpnes=1),
             r"^model\.encoding\.terms\.sup_con\.loss: 'sharpnes' is not an option; legal for SupConLoss: "
-            r"soft, sharpness \(did",
+            r"temperature, soft, sharpness \(did",
         ),
         (
             "model.encoding.terms.sup_con.loss",
