@@ -62,8 +62,7 @@ def check(argv: Sequence[str]) -> None:
         layers = [*command.layers, *layers]
     config = with_dataset(merge_layers(layers).config)
     asks = any(word.partition("=")[0].rpartition(".")[2].lstrip("-") in _ASKS for word in command.options)
-    look = _Look(command.verb, config, files=not asks)
-    look.names()
+    _Look(command.verb, config, files=not asks and command.checkpoint is None).names()
     if command.checkpoint is None and "model" not in config and not asks and "-h" not in argv:
         raise InputError(f"model: must be named; `crossx {command.verb} --config quickstart.yaml` has one")
 
@@ -102,8 +101,8 @@ class _Look:
             if isinstance(value, Mapping):
                 self.arguments(value, name, "", (group,))
         teachers = self.config.get("teachers")
-        for side in ("photo", "sketch") if self.files and isinstance(teachers, Mapping) else ():
-            path = teachers.get(side)
+        for side in ("photo", "sketch"):
+            path = teachers.get(side) if self.files and isinstance(teachers, Mapping) else None
             if isinstance(path, str) and not path.startswith("timm:"):
                 resolve(path, f"teachers.{side}")
         for root in ("model", "data"):

@@ -88,12 +88,9 @@ def _given_by_call(kind: Any, owner: type) -> int:  # noqa: ANN401 - an annotati
             made = get_origin(arguments[1]) or arguments[1]
             if inspect.isclass(made) and issubclass(owner, made):
                 # Where an instance is legal, too, the class is a factory if its first argument is the context.
-                taken = next(iter(get_type_hints(owner.__init__).values()), None)  # type: ignore[misc]
-                return (
-                    0
-                    if inner is not kind and made in get_args(kind) and taken is not arguments[0][0]
-                    else len(arguments[0])
-                )
+                taken = next(iter(get_type_hints(owner.__init__).values()), None)
+                is_instance = inner is not kind and made in get_args(kind) and taken is not arguments[0][0]
+                return 0 if is_instance else len(arguments[0])
     return 0
 
 

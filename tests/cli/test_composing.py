@@ -171,7 +171,7 @@ def test_rate_that_torch_refuses(base: str, capsys: pytest.CaptureFixture[str]) 
     options = ["--model.encoding.optimizer=torch.optim.Adam", "--model.encoding.optimizer.lr=-0.1"]
     assert main(["fit", "--config", base, *options]) == 2
     err = capsys.readouterr().err
-    assert "model.encoding.optimizer: Invalid learning rate: -0.1" in err
+    assert "model.encoding.optimizer.lr: Invalid learning rate: -0.1" in err
     assert "Traceback" not in err
 
 

@@ -15,8 +15,9 @@ from crossx.encoding.losses.base import EncodingTerm
 from crossx.reports.settings import Health, Pictures, Reports, RunRecord
 
 BASES: tuple[type, ...] = (nn.Module, LightningDataModule, Dataset, ImageReader)
-OURS = {c for base in BASES for c in loaded_subclasses(base) if c.__module__.startswith("crossx.")}
-READ = sorted((c for c in OURS if signature(c.__name__)), key=lambda cls: cls.__name__)
+LOADED: list[type] = [cls for base in BASES for cls in loaded_subclasses(base)]
+OURS = {cls for cls in LOADED if cls.__module__.startswith("crossx.")}
+READ = sorted((cls for cls in OURS if signature(cls.__name__)), key=lambda one: one.__name__)
 
 
 @pytest.mark.parametrize("cls", [*READ, EncodingTerm, Reports, RunRecord, Health, Pictures, Trainer])
