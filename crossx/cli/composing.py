@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from crossx.cli.checkpoints import checkpoint_config, find_checkpoint, run_folder_of
+from crossx.cli.checkpoints import checkpoint_config, find_checkpoint, folder_of_runs, run_folder_of
 from crossx.cli.configs import read_layers
 from crossx.cli.merging import Layer, Merged, merge
 from crossx.core.untrusted import texts
@@ -34,12 +34,14 @@ class Composition:
         argv: The command line for the parser, starting with the verb.
         config: The merged config, which `argv` holds as text.
         checkpoint: The checkpoint that it names.
+        continues: The run folder of the checkpoint, where a fit goes on in it.
         notes: Lines for the user: which config changed which terms, and where a measurement is written.
     """
 
     argv: list[str]
     config: Mapping[str, Any]
     checkpoint: Path | None = None
+    continues: Path | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -113,13 +115,17 @@ def compose(argv: Sequence[str]) -> Composition:
         options = [*options, "--ckpt_path", str(checkpoint)]  # the last one counts
     merged = merge_layers(layers)
     config = merged.config
-    if checkpoint is not None and verb != "fit" and _own_logger(config) and not _values_of_logger(options):
-        place = run_folder_of(checkpoint)
-        config["trainer"]["logger"] = {"class_path": _LOGGER, "init_args": {"save_dir": str(place), "name": verb}}
-        notes.append(f"{verb}: writes into {place / verb}, beside the run of the checkpoint")
+    continues = None
+    if checkpoint is not None and _own_logger(config) and not _values_of_logger(options):
+        place, logger = run_folder_of(checkpoint), config["trainer"]["logger"]
+        if verb != "fit":
+            config["trainer"]["logger"] = {"class_path": _LOGGER, "init_args": {"save_dir": str(place), "name": verb}}
+            notes.append(f"{verb}: writes into {place / verb}, beside the run of the checkpoint")
+        elif _is_run_of(place, logger):
+            continues = place
     config = qualify(with_dataset(config))
     text = yaml.safe_dump(config, sort_keys=False, width=1 << 20)
-    return Composition([verb, "--config", text, *options], config, checkpoint, [*merged.changes, *notes])
+    return Composition([verb, "--config", text, *options], config, checkpoint, continues, [*merged.changes, *notes])
 
 
 def _values(words: Sequence[str], *options: str) -> Iterator[tuple[int, int, str]]:
@@ -171,6 +177,15 @@ def _own_logger(config: Mapping[str, Any]) -> bool:
     """Whether a config writes into a run folder and nowhere else."""
     logger = config["trainer"].get("logger")
     return isinstance(logger, Mapping) and str(logger.get("class_path", "")).rpartition(".")[2] == "CSVLogger"
+
+
+def _is_run_of(folder: Path, logger: Mapping[str, Any]) -> bool:
+    """Whether a run folder is among those that a config's logger counts; a config that names no logger counts all."""
+    if not (folder / "config.yaml").is_file() or logger.get("init_args", {}).get("version") is not None:
+        return False
+    return (
+        logger == DEFAULTS.content["trainer"]["logger"] or folder.resolve().parent == folder_of_runs(logger).resolve()
+    )
 
 
 def _values_of_logger(options: Sequence[str]) -> dict[str, str]:

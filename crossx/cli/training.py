@@ -27,6 +27,7 @@ from crossx.core.seeding import check_seed, run_seed
 from crossx.reports.lookup import real_images
 from crossx.reports.run.progress import ProgressBar
 from crossx.reports.run.report import RunReport
+from crossx.reports.run.scalars import continue_table, logger_in
 from crossx.reports.settings import Reports, callbacks
 from crossx.reports.wandb import WandbDashboard, connect, finish
 from crossx.training.alternating import AlternatingModule
@@ -163,6 +164,8 @@ class CrossxCLI(LightningCLI):
         if self.arguments.trainer.enable_progress_bar is not False and not own_bar:
             reports = [ProgressBar(), *reports]
         self.trainer_defaults["callbacks"] = reports
+        if self._composition.continues is not None:  # the config keeps its logger, and a run of it a folder of its own
+            kwargs["logger"] = logger_in(self._composition.continues, self.arguments.trainer.logger.init_args)
         try:
             trainer = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError, ImportError) as error:
@@ -208,6 +211,8 @@ class CrossxCLI(LightningCLI):
             options["verbose"] = False  # the report has the table
         elif self.verb == "predict":
             options["return_predictions"] = False  # they are written when it ends
+        if self.verb == "fit" and self.checkpoint is not None:
+            continue_table(self.trainer, self.checkpoint)
         # What logs elsewhere starts while nothing is lost if that fails.
         connect(self.trainer)
         getattr(self.trainer, self.verb)(self.model, **options)

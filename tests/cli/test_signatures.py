@@ -15,8 +15,9 @@ from crossx.encoding.losses.base import EncodingTerm
 from crossx.reports.settings import Health, Pictures, Reports, RunRecord
 
 BASES: tuple[type, ...] = (nn.Module, LightningDataModule, Dataset, ImageReader)
-LOADED: list[type] = [cls for base in BASES for cls in loaded_subclasses(base)]
-OURS = {cls for cls in LOADED if cls.__module__.startswith("crossx.")}
+OURS: set[type] = set()
+for base in BASES:
+    OURS.update(cls for cls in loaded_subclasses(base) if cls.__module__.startswith("crossx."))
 READ = sorted((cls for cls in OURS if signature(cls.__name__)), key=lambda one: one.__name__)
 
 
