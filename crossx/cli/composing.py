@@ -180,12 +180,10 @@ def _own_logger(config: Mapping[str, Any]) -> bool:
 
 
 def _is_run_of(folder: Path, logger: Mapping[str, Any]) -> bool:
-    """Whether a run folder is among those that a config's logger counts; a config that names no logger counts all."""
+    """Whether a run folder is among those that a config's logger numbers."""
     if not (folder / "config.yaml").is_file() or logger.get("init_args", {}).get("version") is not None:
         return False
-    return (
-        logger == DEFAULTS.content["trainer"]["logger"] or folder.resolve().parent == folder_of_runs(logger).resolve()
-    )
+    return folder.resolve().parent == folder_of_runs(logger).resolve()
 
 
 def _values_of_logger(options: Sequence[str]) -> dict[str, str]:

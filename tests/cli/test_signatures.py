@@ -15,10 +15,11 @@ from crossx.encoding.losses.base import EncodingTerm
 from crossx.reports.settings import Health, Pictures, Reports, RunRecord
 
 BASES: tuple[type, ...] = (nn.Module, LightningDataModule, Dataset, ImageReader)
-OURS: set[type] = set()
+LOADED: set[type] = set()
 for base in BASES:
-    OURS.update(cls for cls in loaded_subclasses(base) if cls.__module__.startswith("crossx."))
-READ = sorted((cls for cls in OURS if signature(cls.__name__)), key=lambda one: one.__name__)
+    LOADED.update(loaded_subclasses(base))
+OURS = {cls for cls in LOADED if cls.__module__.startswith("crossx.")}
+READ = sorted((one for one in OURS if signature(one.__name__)), key=str)
 
 
 @pytest.mark.parametrize("cls", [*READ, EncodingTerm, Reports, RunRecord, Health, Pictures, Trainer])
