@@ -79,7 +79,8 @@ def read_command(argv: Sequence[str]) -> CommandLine:
     given = [value for _, _, value in _values(options, "--ckpt_path") if value != "null"]
     checkpoint = None
     if given:
-        logger = merge([DEFAULTS, *layers]).config["trainer"]["logger"]
+        trainer = merge([DEFAULTS, *layers]).config["trainer"]
+        logger = trainer.get("logger") if isinstance(trainer, Mapping) else None
         checkpoint = find_checkpoint(given[-1], _with_options(logger, options))
     return CommandLine(verb, options, layers, checkpoint)
 
@@ -175,7 +176,8 @@ def with_dataset(config: dict[str, Any]) -> dict[str, Any]:
 
 def _own_logger(config: Mapping[str, Any]) -> bool:
     """Whether a config writes into a run folder and nowhere else."""
-    logger = config["trainer"].get("logger")
+    trainer = config["trainer"]
+    logger = trainer.get("logger") if isinstance(trainer, Mapping) else None
     return isinstance(logger, Mapping) and str(logger.get("class_path", "")).rpartition(".")[2] == "CSVLogger"
 
 

@@ -5,6 +5,7 @@ What this look does not know, such as a class of a user's own, passes; the parse
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import dropwhile, zip_longest
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -60,6 +61,9 @@ def check(argv: Sequence[str]) -> None:
     layers = [Layer("command line", {place.partition(".")[0]: _nested(place, value)}) for place, value in given]
     if command.checkpoint is None:  # with one, configs and options change what only the checkpoint names
         layers = [*command.layers, *layers]
+    else:
+        contents = [(layer.name, layer.content) for layer in command.layers]
+        layers = [*(Layer(name, {k: c[k] for k in ("trainer", "reports") if k in c}) for name, c in contents), *layers]
     config = with_dataset(merge_layers(layers).config)
     asks = any(word.partition("=")[0].rpartition(".")[2].lstrip("-") in _ASKS for word in command.options)
     _Look(command.verb, config, files=not asks and command.checkpoint is None).names()
@@ -96,6 +100,13 @@ class _Look:
                 self.refuse_renamed(str(key), "")
             options = [".".join((str(key), *_only_keys(self.config[key]))) for key in unknown]
             raise InputError(not_an_option(options, self.listed(str(unknown[0]), OPTIONS)))
+        reports = self.config.get("reports")
+        groups = {key: self.config[key] for key in ("trainer",) if key in self.config}
+        if isinstance(reports, Mapping) and "run" in reports:
+            groups["reports.run"] = reports["run"]
+        for place, value in groups.items():
+            if not isinstance(value, Mapping) and not (isinstance(value, str) and Path(value).is_file()):
+                raise InputError(f"{place}: must be a mapping of options to values, got {value!r}")
         for group, name in GROUPS.items():
             value = self.config.get(group)
             if isinstance(value, Mapping):

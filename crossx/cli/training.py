@@ -21,7 +21,7 @@ from crossx.cli.mistakes import explain, input_error_behind
 from crossx.cli.precision import precision_for_cpu
 from crossx.cli.quiet import hush_expected
 from crossx.cli.run_start import RunStart
-from crossx.core.checks import must_be_one_of
+from crossx.core.checks import must_be_in, must_be_one_of
 from crossx.core.errors import InputError
 from crossx.core.seeding import check_seed, run_seed
 from crossx.reports.lookup import real_images
@@ -129,7 +129,7 @@ class CrossxCLI(LightningCLI):
         """Check what can be checked before anything is built.
 
         Raises:
-            InputError: When `max_steps` and `max_epochs` are both set.
+            InputError: When `max_steps` and `max_epochs` are both set, or a number is out of range.
         """
         trainer = self.arguments.trainer
         if trainer.max_steps != -1 and trainer.max_epochs not in (None, -1):
@@ -138,6 +138,7 @@ class CrossxCLI(LightningCLI):
                 f"trainer.max_steps: {trainer.max_steps}; with both, a run that resumes at an epoch's end trains "
                 "nothing"
             )
+        must_be_in("trainer.log_every_n_steps", trainer.log_every_n_steps or 0, "[0, inf)")
         checkpoint = self.arguments.get("ckpt_path")
         if checkpoint is not None and self.checkpoint is None:
             raise InputError(f"ckpt_path: must be given on the command line, and not in a config; got {checkpoint!r}")
@@ -169,7 +170,8 @@ class CrossxCLI(LightningCLI):
         try:
             trainer = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError, ImportError) as error:
-            raise InputError(f"trainer: {error}") from error
+            field = "trainer.max_time" if "Timer(" in str(error) else "trainer"
+            raise InputError(f"{field}: {error}") from error
         config = self.resolved_config()
         self.model.hparams.update(self._hparams(deepcopy(config["model"])))
         if isinstance(self.model, CrossxModule):

@@ -55,7 +55,8 @@ def test_a_wrong_value_is_one_line_that_names_the_field(
     monkeypatch.chdir(tmp_path)
     found = numbers(config)
     assert len(found) > 5
-    for place, _ in random.Random(0).sample(found, min(CASES if kind == "typo" else 4, len(found))):
+    count = min(CASES if kind == "typo" else 4, len(found))
+    for place, _ in random.Random(0).sample(found, count):  # noqa: S311 - no secret
         path, _, name = place.rpartition(".")
         wrong = name if kind == "type" else swapped(name)
         message = refused(capsys, ["--config", config, f"--{path}.{wrong}", "[many, {of: them}]"])
@@ -113,3 +114,45 @@ def test_a_value_out_of_range(
     message = refused(capsys, ["--config", "quickstart.yaml", f"--{place}", value])
     assert place.rpartition(".")[2] in message, message
     assert not list(tmp_path.rglob("version_*"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "trainer: 3",
+        "trainer:",
+        "trainer: [1]",
+        "model: 3",
+        "model: {class_path: 3}",
+        "model: {class_path: CoTrainingModule, init_args: 3}",
+        "data: 3",
+        "data: [1]",
+        "data: {class_path: [1]}",
+        "dataset: 3",
+        "dataset: {class_path: JoinedData, init_args: [1]}",
+        "teachers: [1]",
+        "teachers: {photo: {a: b}}",
+        "reports: {run: 3}",
+        "3: 4",
+        "include: 3",
+        "model: {encoding: {terms: [1]}}",
+        "model: {encoding: {terms: {sup_con: {loss: {class_path: {a: b}}}}}}",
+        "seed_everything: many",
+        "model: !!python/object:os.system {}",
+        "a: b: c",
+        "\tmodel: x",
+    ],
+)
+@pytest.mark.parametrize("words", [["fit"], ["test", "--ckpt_path", "CHECKPOINT"]])
+def test_a_config_of_another_shape(
+    text: str, words: list[str], joint_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Behind a shipped config, and behind a checkpoint."""
+    (tmp_path / "mine.yaml").write_text(text)
+    checkpoint = str(joint_run / "checkpoints/last.ckpt")
+    words = [word.replace("CHECKPOINT", checkpoint) for word in words]
+    configs = ["--config", "quickstart.yaml", "--config", str(tmp_path / "mine.yaml")]
+    assert main([*words, "--trainer.accelerator=cpu", *configs]) == 2
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    assert err.count("crossx: error: ") == 1
