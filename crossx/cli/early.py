@@ -57,13 +57,12 @@ def check(argv: Sequence[str]) -> None:
     command = read_command(argv)
     if command.checkpoint is not None and not command.checkpoint.is_file():
         raise InputError(f"--ckpt_path: {str(command.checkpoint)!r} is not a file{nearest_file(command.checkpoint)}")
+    for layer in command.layers:
+        _check_groups(layer)
     given = list(_assignments(command.options))
     layers = [Layer("command line", {place.partition(".")[0]: _nested(place, value)}) for place, value in given]
     if command.checkpoint is None:  # with one, configs and options change what only the checkpoint names
         layers = [*command.layers, *layers]
-    else:
-        contents = [(layer.name, layer.content) for layer in command.layers]
-        layers = [*(Layer(name, {k: c[k] for k in ("trainer", "reports") if k in c}) for name, c in contents), *layers]
     config = with_dataset(merge_layers(layers).config)
     asks = any(word.partition("=")[0].rpartition(".")[2].lstrip("-") in _ASKS for word in command.options)
     _Look(command.verb, config, files=not asks and command.checkpoint is None).names()
@@ -100,13 +99,6 @@ class _Look:
                 self.refuse_renamed(str(key), "")
             options = [".".join((str(key), *_only_keys(self.config[key]))) for key in unknown]
             raise InputError(not_an_option(options, self.listed(str(unknown[0]), OPTIONS)))
-        reports = self.config.get("reports")
-        groups = {key: self.config[key] for key in ("trainer",) if key in self.config}
-        if isinstance(reports, Mapping) and "run" in reports:
-            groups["reports.run"] = reports["run"]
-        for place, value in groups.items():
-            if not isinstance(value, Mapping) and not (isinstance(value, str) and Path(value).is_file()):
-                raise InputError(f"{place}: must be a mapping of options to values, got {value!r}")
         for group, name in GROUPS.items():
             value = self.config.get(group)
             if isinstance(value, Mapping):
@@ -168,6 +160,16 @@ class _Look:
 
     def listed(self, option: str, legal: Sequence[str]) -> str:
         return f"`crossx {self.verb} --help` lists the legal ones{did_you_mean(option, legal)}"
+
+
+def _check_groups(layer: Layer) -> None:
+    """Refuse a number or a list where options stand; a text may be the name of a file with them."""
+    reports = layer.content.get("reports")
+    runs = {"reports.run": reports["run"]} if isinstance(reports, Mapping) and "run" in reports else {}
+    trainers = {"trainer": layer.content["trainer"]} if "trainer" in layer.content else {}
+    for place, value in {**trainers, **runs}.items():
+        if not isinstance(value, Mapping) and not (isinstance(value, str) and Path(value).is_file()):
+            raise InputError(f"{layer.name}: {place}: must be a mapping of options to values, got {value!r}")
 
 
 def _assignments(options: Sequence[str]) -> Iterator[tuple[str, object]]:

@@ -21,7 +21,8 @@ from crossx.cli.mistakes import explain, input_error_behind
 from crossx.cli.precision import precision_for_cpu
 from crossx.cli.quiet import hush_expected
 from crossx.cli.run_start import RunStart
-from crossx.core.checks import must_be_in, must_be_one_of
+from crossx.cli.trainer_settings import check_length
+from crossx.core.checks import must_be_one_of
 from crossx.core.errors import InputError
 from crossx.core.seeding import check_seed, run_seed
 from crossx.reports.lookup import real_images
@@ -132,13 +133,7 @@ class CrossxCLI(LightningCLI):
             InputError: When `max_steps` and `max_epochs` are both set, or a number is out of range.
         """
         trainer = self.arguments.trainer
-        if trainer.max_steps != -1 and trainer.max_epochs not in (None, -1):
-            raise InputError(
-                f"trainer.max_epochs: must be -1 where trainer.max_steps is set, got {trainer.max_epochs} and "
-                f"trainer.max_steps: {trainer.max_steps}; with both, a run that resumes at an epoch's end trains "
-                "nothing"
-            )
-        must_be_in("trainer.log_every_n_steps", trainer.log_every_n_steps or 0, "[0, inf)")
+        check_length(trainer)
         checkpoint = self.arguments.get("ckpt_path")
         if checkpoint is not None and self.checkpoint is None:
             raise InputError(f"ckpt_path: must be given on the command line, and not in a config; got {checkpoint!r}")
