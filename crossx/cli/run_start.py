@@ -1,5 +1,6 @@
 """Start of a run: writing its config, and printing the step at which a resumed run goes on."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,8 @@ class RunStart(SaveConfigCallback):
         folder = own_folder(trainer)
         if trainer.is_global_zero and folder is not None and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+            with suppress(OSError):  # there are other runs of this name
+                folder.parent.rmdir()
 
     def _save(self, trainer: pl.Trainer) -> None:
         if self.already_saved:

@@ -165,8 +165,7 @@ class CrossxCLI(LightningCLI):
         try:
             trainer = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError, ImportError) as error:
-            field = "trainer.max_time" if "Timer(" in str(error) else "trainer"
-            raise InputError(f"{field}: {error}") from error
+            raise InputError(f"trainer{'.max_time' if 'Timer(' in str(error) else ''}: {error}") from error
         config = self.resolved_config()
         self.model.hparams.update(self._hparams(deepcopy(config["model"])))
         if isinstance(self.model, CrossxModule):
