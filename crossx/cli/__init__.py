@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from crossx.cli.verbs import VERBS
+from crossx.core.checks import did_you_mean
+from crossx.core.errors import InputError, TrainingError
 from crossx.core.version import __version__
 
 DESCRIPTION = """\
@@ -35,10 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         usage="crossx COMMAND [options]",
     )
     parser.add_argument("--version", action="version", version=f"crossx {__version__}")
-    parser.add_argument("command", choices=list(VERBS), help=argparse.SUPPRESS)
-    verb = VERBS[parser.parse_args(argv[:1] or ["--help"]).command]
-
-    from crossx.core.errors import InputError, TrainingError
+    parser.add_argument("command", help=argparse.SUPPRESS)
+    command = parser.parse_args(argv[:1] or ["--help"]).command
+    if command not in VERBS:
+        hint = did_you_mean(command, VERBS)
+        parser.exit(2, f"crossx: error: invalid choice: {command!r} (choose from {', '.join(VERBS)}){hint}\n")
+    verb = VERBS[command]
 
     try:
         status: int = getattr(import_module(verb.module), verb.function)(argv)

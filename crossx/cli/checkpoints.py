@@ -27,14 +27,15 @@ def find_checkpoint(name: str, logger: object) -> Path:
         )
     if name != "last":
         return Path(name)
-    runs = _folder_of_runs(logger)
+    runs = folder_of_runs(logger)
     found = sorted(runs.glob("**/checkpoints/last.ckpt"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise InputError(f"{FIELD}: last: there is no checkpoints/last.ckpt below {runs}; must be a file")
     return found[-1]
 
 
-def _folder_of_runs(logger: object) -> Path:
+def folder_of_runs(logger: object) -> Path:
+    """The folder that a config's logger numbers its runs in."""
     loggers = logger if isinstance(logger, list) else [logger]
     arguments = loggers[0].get("init_args", {}) if isinstance(loggers[0], Mapping) else {}
     return Path(arguments.get("save_dir") or ".") / str(arguments.get("name") or "")

@@ -10,10 +10,9 @@ from typing import Any
 
 import yaml
 
-from crossx.cli.checkpoints import checkpoint_config, find_checkpoint, run_folder_of
+from crossx.cli.checkpoints import checkpoint_config, find_checkpoint, folder_of_runs, run_folder_of
 from crossx.cli.configs import read_layers
-from crossx.cli.merging import Layer, merge
-from crossx.cli.short_names import qualify
+from crossx.cli.merging import Layer, Merged, merge
 from crossx.core.untrusted import texts
 
 _LOGGER = "lightning.pytorch.loggers.CSVLogger"
@@ -35,13 +34,67 @@ class Composition:
         argv: The command line for the parser, starting with the verb.
         config: The merged config, which `argv` holds as text.
         checkpoint: The checkpoint that it names.
+        continues: The run folder of the checkpoint, where a fit goes on in it.
         notes: Lines for the user: which config changed which terms, and where a measurement is written.
     """
 
     argv: list[str]
     config: Mapping[str, Any]
     checkpoint: Path | None = None
+    continues: Path | None = None
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class CommandLine:
+    """What a command line names, before anything is merged.
+
+    Attributes:
+        verb: The command.
+        options: The other words, without the configs.
+        layers: The configs with what they include, the lowest first.
+        checkpoint: The checkpoint that it names.
+    """
+
+    verb: str
+    options: list[str]
+    layers: list[Layer]
+    checkpoint: Path | None
+
+
+def read_command(argv: Sequence[str]) -> CommandLine:
+    """Read the configs that a command line names, and find its checkpoint.
+
+    Args:
+        argv: Command line, starting with the verb.
+
+    Raises:
+        InputError: When a config cannot be read, or there is no such checkpoint.
+    """
+    verb, *options = ["--data." + word[2:] if _names_dataset(word) else word for word in argv]
+    names = [value for _, _, value in _values(options, "--config", "-c")]
+    layers = [layer for name in names for layer in read_layers(name)]
+    for start, count, _ in reversed(list(_values(options, "--config", "-c"))):
+        del options[start : start + count]
+    given = [value for _, _, value in _values(options, "--ckpt_path") if value != "null"]
+    checkpoint = None
+    if given:
+        trainer = merge([DEFAULTS, *layers]).config["trainer"]
+        logger = trainer.get("logger") if isinstance(trainer, Mapping) else None
+        checkpoint = find_checkpoint(given[-1], _with_options(logger, options))
+    return CommandLine(verb, options, layers, checkpoint)
+
+
+def merge_layers(layers: Sequence[Layer]) -> Merged:
+    """Merge the configs of a command line into one, the lowest first; the data set stands beside the data module.
+
+    Args:
+        layers: The configs.
+
+    Raises:
+        InputError: When terms cannot be merged.
+    """
+    return merge([_hoisted(layer) for layer in (DEFAULTS, *layers)])
 
 
 def compose(argv: Sequence[str]) -> Composition:
@@ -53,30 +106,27 @@ def compose(argv: Sequence[str]) -> Composition:
     Raises:
         InputError: When a config or the checkpoint cannot be read, or terms cannot be merged.
     """
-    verb, *options = ["--data." + word[2:] if _names_dataset(word) else word for word in argv]
-    names = [value for _, _, value in _values(options, "--config", "-c")]
-    layers = [layer for name in names for layer in read_layers(name)]
-    for start, count, _ in reversed(list(_values(options, "--config", "-c"))):
-        del options[start : start + count]
+    from crossx.cli.short_names import qualify  # loads torch, which a mistake need not wait for
 
-    checkpoint, notes = None, []
-    given = [value for _, _, value in _values(options, "--ckpt_path") if value != "null"]
-    if given:
-        logger = merge([DEFAULTS, *layers]).config["trainer"]["logger"]
-        checkpoint = find_checkpoint(given[-1], _with_options(logger, options))
-        layers.insert(0, Layer(str(checkpoint), checkpoint_config(checkpoint, _named(layers, argv))))
-        options += ["--ckpt_path", str(checkpoint)]  # the last one counts
-    merged = merge([_hoisted(layer) for layer in (DEFAULTS, *layers)])
+    command = read_command(argv)
+    verb, options, layers, checkpoint = command.verb, command.options, command.layers, command.checkpoint
+    notes = []
+    if checkpoint is not None:
+        layers = [Layer(str(checkpoint), checkpoint_config(checkpoint, _named(layers, argv))), *layers]
+        options = [*options, "--ckpt_path", str(checkpoint)]  # the last one counts
+    merged = merge_layers(layers)
     config = merged.config
-    if checkpoint is not None and verb != "fit" and _own_logger(config) and not _values_of_logger(options):
-        place = run_folder_of(checkpoint)
-        config["trainer"]["logger"] = {"class_path": _LOGGER, "init_args": {"save_dir": str(place), "name": verb}}
-        notes.append(f"{verb}: writes into {place / verb}, beside the run of the checkpoint")
-    if "dataset" in config:
-        _push(config)
-    config = qualify(config)
+    continues = None
+    if checkpoint is not None and _own_logger(config) and not _values_of_logger(options):
+        place, logger = run_folder_of(checkpoint), config["trainer"]["logger"]
+        if verb != "fit":
+            config["trainer"]["logger"] = {"class_path": _LOGGER, "init_args": {"save_dir": str(place), "name": verb}}
+            notes.append(f"{verb}: writes into {place / verb}, beside the run of the checkpoint")
+        elif _is_run_of(place, logger):
+            continues = place
+    config = qualify(with_dataset(config))
     text = yaml.safe_dump(config, sort_keys=False, width=1 << 20)
-    return Composition([verb, "--config", text, *options], config, checkpoint, [*merged.changes, *notes])
+    return Composition([verb, "--config", text, *options], config, checkpoint, continues, [*merged.changes, *notes])
 
 
 def _values(words: Sequence[str], *options: str) -> Iterator[tuple[int, int, str]]:
@@ -114,17 +164,28 @@ def _hoisted(layer: Layer) -> Layer:
     return Layer(layer.name, {**layer.content, "data": data, "dataset": arguments["dataset"]})
 
 
-def _push(config: dict[str, Any]) -> None:
-    """Give the data set to the data module."""
+def with_dataset(config: dict[str, Any]) -> dict[str, Any]:
+    """The config with its data set, which stands at the top, given to the data module."""
+    if "dataset" not in config:
+        return config
     data = config["data"] if isinstance(config["data"], Mapping) else {"class_path": config["data"]}
-    arguments = {**data.get("init_args", {}), "dataset": config.pop("dataset")}
-    config["data"] = {**data, "init_args": arguments}
+    arguments = {**data.get("init_args", {}), "dataset": config["dataset"]}
+    rest = {key: value for key, value in config.items() if key != "dataset"}
+    return {**rest, "data": {**data, "init_args": arguments}}
 
 
 def _own_logger(config: Mapping[str, Any]) -> bool:
     """Whether a config writes into a run folder and nowhere else."""
-    logger = config["trainer"].get("logger")
+    trainer = config["trainer"]
+    logger = trainer.get("logger") if isinstance(trainer, Mapping) else None
     return isinstance(logger, Mapping) and str(logger.get("class_path", "")).rpartition(".")[2] == "CSVLogger"
+
+
+def _is_run_of(folder: Path, logger: Mapping[str, Any]) -> bool:
+    """Whether a run folder is among those that a config's logger numbers."""
+    if not (folder / "config.yaml").is_file() or logger.get("init_args", {}).get("version") is not None:
+        return False
+    return folder.resolve().parent == folder_of_runs(logger).resolve()
 
 
 def _values_of_logger(options: Sequence[str]) -> dict[str, str]:

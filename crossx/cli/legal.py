@@ -81,12 +81,16 @@ def legal_options(owner: type, way: Sequence[Step]) -> list[str]:
 
 def _given_by_call(kind: Any, owner: type) -> int:  # noqa: ANN401 - an annotation
     """How many leading arguments a factory gets when it is called, such as an optimiser's parameters."""
-    for inner in _inner(kind):
+    kinds = list(_inner(kind))
+    for inner in kinds:
         arguments = get_args(inner)
         if arguments and isinstance(arguments[0], list) and len(arguments) == 2:
             made = get_origin(arguments[1]) or arguments[1]
             if inspect.isclass(made) and issubclass(owner, made):
-                return len(arguments[0])
+                # Where an instance is legal, too, the class is a factory if its first argument is the context.
+                taken = next(iter(get_type_hints(owner.__init__).values()), None)
+                is_instance = inner is not kind and made in get_args(kind) and taken is not arguments[0][0]
+                return 0 if is_instance else len(arguments[0])
     return 0
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from crossx.cli.early import not_an_option
 from crossx.cli.legal import Step, base_of, legal_classes, legal_options, owner_of
 from crossx.cli.renamed import renamed_argument, renamed_option
 from crossx.core.checks import did_you_mean
@@ -158,7 +159,7 @@ def _about_options(
         legal = f"legal for {owner.__name__}: {', '.join(names)}{did_you_mean(wrong, names)}"
     else:
         legal = f"`crossx {verb} --help` lists the legal ones{_nearest(options[0], known)}"
-    return f"{' and '.join(map(repr, options))} {'are not options' if options[1:] else 'is not an option'}; {legal}"
+    return not_an_option(options, legal)
 
 
 def _nearest(option: str, known: Iterable[str]) -> str:

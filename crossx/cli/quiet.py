@@ -13,6 +13,8 @@ _EXPECTED = (
     r".*does not have many workers",  # the workers carry numbers; there is nothing to speed up
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # inside Lightning 2.6
     r".*is not supported by the model summary",
+    r"The number of training batches .* is smaller than the logging interval",  # few images
+    r"Experiment logs directory .* exists and is not empty",  # a resumed run keeps its table
     r"(?s).*`tensorboardX` has been removed as a dependency",  # a run without a logger
     r".*your dataloader is not resumable",  # the data stream is a function of the step; a resumed run says its step
     "Corrupt EXIF data",  # of photos, of which only the orientation is wanted

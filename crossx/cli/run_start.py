@@ -1,5 +1,6 @@
 """Start of a run: writing its config, and printing the step at which a resumed run goes on."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.cli import SaveConfigCallback
 
 from crossx.core.tensor_files import write_text
-from crossx.training.lightning_state import own_folder, run_folder
+from crossx.training.lightning_state import count_logged_steps, own_folder, run_folder
 
 
 class RunStart(SaveConfigCallback):
@@ -24,6 +25,7 @@ class RunStart(SaveConfigCallback):
     def __init__(self, *config: Any, resumed_from: Path | None = None) -> None:  # noqa: ANN401 - Lightning's
         super().__init__(*config)
         self.resumed_from = resumed_from
+        self._first = True
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Write nothing yet, because the data may be missing."""
@@ -33,6 +35,18 @@ class RunStart(SaveConfigCallback):
         self._save(trainer)
         if self.resumed_from is not None and trainer.is_global_zero:
             print(f"resumed at step {trainer.global_step} from {self.resumed_from}", flush=True)  # noqa: T201
+
+    def on_train_batch_start(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        batch: Any,  # noqa: ANN401 - Lightning's signature
+        batch_idx: int,
+    ) -> None:
+        """Log the first batch of a resumed run at the step where the run that was killed would have."""
+        if self.resumed_from is not None and self._first:
+            count_logged_steps(trainer)
+        self._first = False
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the config."""
@@ -51,6 +65,8 @@ class RunStart(SaveConfigCallback):
         folder = own_folder(trainer)
         if trainer.is_global_zero and folder is not None and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+            with suppress(OSError):  # there are other runs of this name
+                folder.parent.rmdir()
 
     def _save(self, trainer: pl.Trainer) -> None:
         if self.already_saved:
@@ -59,6 +75,8 @@ class RunStart(SaveConfigCallback):
         folder = run_folder(trainer)  # all processes are asked
         if folder is not None and trainer.is_global_zero:
             folder.mkdir(parents=True, exist_ok=True)
+            config = self.config.clone()
+            config["ckpt_path"] = None  # legal on the command line alone; the file is to run again as it is
             # Checked when it was parsed: to check it again takes half a second.
-            text = self.parser.dump(self.config, skip_none=False, skip_validation=True)
+            text = self.parser.dump(config, skip_none=False, skip_validation=True)
             write_text(folder / self.config_filename, text)

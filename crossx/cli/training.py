@@ -22,6 +22,7 @@ from crossx.cli.precision import precision_for_cpu
 from crossx.cli.quiet import hush_expected
 from crossx.cli.run_start import RunStart
 from crossx.cli.teachers import Teachers
+from crossx.cli.trainer_settings import check_length
 from crossx.core.checks import must_be_one_of
 from crossx.core.errors import InputError
 from crossx.core.paths import looked_up_in_former
@@ -29,6 +30,7 @@ from crossx.core.seeding import check_seed, run_seed
 from crossx.reports.lookup import real_images
 from crossx.reports.run.progress import ProgressBar
 from crossx.reports.run.report import RunReport
+from crossx.reports.run.scalars import continue_table, logger_in
 from crossx.reports.settings import Reports, callbacks
 from crossx.reports.wandb import WandbDashboard, connect, finish
 from crossx.training.alternating import AlternatingModule
@@ -115,15 +117,10 @@ class CrossxCLI(LightningCLI):
         """Check what can be checked before anything is built.
 
         Raises:
-            InputError: When `max_steps` and `max_epochs` are both set.
+            InputError: When `max_steps` and `max_epochs` are both set, or a number is out of range.
         """
         trainer = self.arguments.trainer
-        if trainer.max_steps != -1 and trainer.max_epochs not in (None, -1):
-            raise InputError(
-                f"trainer.max_epochs: must be -1 where trainer.max_steps is set, got {trainer.max_epochs} and "
-                f"trainer.max_steps: {trainer.max_steps}; with both, a run that resumes at an epoch's end trains "
-                "nothing"
-            )
+        check_length(trainer)
         checkpoint = self.arguments.get("ckpt_path")
         if checkpoint is not None and self.checkpoint is None:
             raise InputError(f"ckpt_path: must be given on the command line, and not in a config; got {checkpoint!r}")
@@ -149,10 +146,12 @@ class CrossxCLI(LightningCLI):
         if self.arguments.trainer.enable_progress_bar is not False and not own_bar:
             reports = [ProgressBar(), *reports]
         self.trainer_defaults["callbacks"] = reports
+        if self._composition.continues is not None:  # the config keeps its logger, and a run of it a folder of its own
+            kwargs["logger"] = logger_in(self._composition.continues, self.arguments.trainer.logger.init_args)
         try:
             trainer = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError, ImportError) as error:
-            raise InputError(f"trainer: {error}") from error
+            raise InputError(f"trainer{'.max_time' if 'Timer(' in str(error) else ''}: {error}") from error
         config = self.resolved_config()
         self.model.hparams.update(self._hparams(deepcopy(config["model"])))
         if isinstance(self.model, CrossxModule):
@@ -194,6 +193,8 @@ class CrossxCLI(LightningCLI):
             options["verbose"] = False  # the report has the table
         elif self.verb == "predict":
             options["return_predictions"] = False  # they are written when it ends
+        if self.verb == "fit" and self.checkpoint is not None:
+            continue_table(self.trainer, self.checkpoint)
         # What logs elsewhere starts while nothing is lost if that fails.
         connect(self.trainer)
         getattr(self.trainer, self.verb)(self.model, **options)

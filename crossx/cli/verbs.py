@@ -23,16 +23,14 @@ VERBS = {
         "quickstart",
         "the whole story in four to nine minutes, with nothing to download: crossx quickstart",
     ),
-    "fit": Verb("crossx.cli.training", "run", "train: crossx fit --config sketchy.yaml"),
+    "fit": Verb("crossx.cli.early", "run", "train: crossx fit --config sketchy.yaml"),
     "validate": Verb(
-        "crossx.cli.training",
+        "crossx.cli.early",
         "run",
         "measure retrieval on the validation split: crossx validate --ckpt_path last.ckpt",
     ),
-    "test": Verb(
-        "crossx.cli.training", "run", "measure retrieval on the test split: crossx test --ckpt_path last.ckpt"
-    ),
+    "test": Verb("crossx.cli.early", "run", "measure retrieval on the test split: crossx test --ckpt_path last.ckpt"),
     "predict": Verb(
-        "crossx.cli.training", "run", "write the embeddings of the test images: crossx predict --ckpt_path last.ckpt"
+        "crossx.cli.early", "run", "write the embeddings of the test images: crossx predict --ckpt_path last.ckpt"
     ),
 }

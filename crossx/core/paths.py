@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from importlib.resources import files
 from pathlib import Path
 
+from crossx.core.checks import did_you_mean
 from crossx.core.errors import InputError
 
 PACKAGE_PREFIX = "crossx:"
@@ -65,4 +66,14 @@ def resolve(path: str | Path, field: str) -> Path:
         if candidate.exists():
             return candidate
     hint = "" if root or Path(text).is_absolute() or text.startswith(PACKAGE_PREFIX) else "; CROSSX_DATA is not set"
-    raise InputError(f"{field}: {str(path)!r} does not exist (tried {', '.join(map(str, tried))}{hint})")
+    near = next(filter(None, map(nearest_file, tried)), "")
+    raise InputError(f"{field}: {str(path)!r} does not exist (tried {', '.join(map(str, tried))}{hint}){near}")
+
+
+def nearest_file(path: Path) -> str:
+    """` (did you mean 'x'?)` with the most similar name in the folder of a path, or nothing."""
+    folder = path.parent
+    try:
+        return did_you_mean(path.name, sorted(entry.name for entry in folder.iterdir()))
+    except OSError:  # no such folder
+        return ""

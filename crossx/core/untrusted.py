@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from crossx.core.errors import InputError
@@ -33,6 +32,8 @@ def read_checkpoint(path: Path, field: str) -> dict[str, Any]:
     """
     if not path.is_file():
         raise InputError(f"{field}: {str(path)!r} is not a file")
+    import torch  # late, because a mistake in a command line is found without it
+
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile or damaged file can fail in any way inside the unpickler

@@ -41,6 +41,15 @@ def batches_done(trainer: pl.Trainer) -> int:
     return trainer.fit_loop.epoch_loop.batch_progress.total.completed
 
 
+def count_logged_steps(trainer: pl.Trainer) -> None:
+    """Make the step that Lightning logs at equal to the optimiser steps that are done.
+
+    After a resume Lightning expects a checkpoint from within a batch, and counts one batch more than there was when the
+    checkpoint is from the end of an epoch.
+    """
+    trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
+
+
 def make_length_known(trainer: pl.Trainer) -> None:
     """Read the training data where only they tell the run's length; to be called before optimisers are built."""
     if trainer.max_steps == -1 and trainer.max_epochs not in (None, -1):

@@ -20,6 +20,7 @@ from torch.optim.lr_scheduler import (
 
 from crossx.core.errors import InputError
 from crossx.core.factories import plain_factory
+from crossx.training.torch_errors import argument_behind
 
 
 class RateSchedule(LRScheduler):
@@ -109,7 +110,7 @@ def make_schedule(
     try:
         schedule = make(optimizer, steps=max(steps or 0, 1)) if follows else make(optimizer)
     except (ValueError, TypeError) as error:  # torch's own checks
-        raise InputError(f"{field}: {error}") from error
+        raise InputError(f"{field}{argument_behind(error, factory)}: {error}") from error
     if isinstance(schedule, ReduceLROnPlateau):
         raise InputError(
             f"{field}: must be a schedule over steps, got ReduceLROnPlateau, which waits for a validation metric; "

@@ -1,17 +1,18 @@
 """Several configs on one command line: what they include, whose terms count, and what the user is told."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from support.commands import joint_config, part, write
+from support.commands import edit, joint_config, part, write
 from support.runs import Teachers
 
 from crossx.cli import main
 from crossx.cli.composing import compose
-from crossx.cli.training import parse, train
+from crossx.cli.training import CrossxCLI, parse, train
 
 Given = Callable[..., str]
 
@@ -171,7 +172,7 @@ def test_rate_that_torch_refuses(base: str, capsys: pytest.CaptureFixture[str]) 
     options = ["--model.encoding.optimizer=torch.optim.Adam", "--model.encoding.optimizer.lr=-0.1"]
     assert main(["fit", "--config", base, *options]) == 2
     err = capsys.readouterr().err
-    assert "model.encoding.optimizer: Invalid learning rate: -0.1" in err
+    assert "model.encoding.optimizer.lr: Invalid learning rate: -0.1" in err
     assert "Traceback" not in err
 
 
@@ -186,3 +187,44 @@ def test_help_of_a_class_at_its_place(place: str, capsys: pytest.CaptureFixture[
 def test_help_of_no_class(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", "--model.encoding.help", "EncoderModul"]) == 2
     assert "or the full path of another, got 'EncoderModul' (did you mean 'EncoderModule'?)" in capsys.readouterr().err
+
+
+def steps_of(folder: Path) -> list[int]:
+    """Steps of the losses in the table of a run."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [int(row["step"]) for row in csv.DictReader(file) if row["encode/loss"] or row["recon/loss"]]
+
+
+def test_a_resumed_run_keeps_one_curve(teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run that was killed after step 6 goes on from its checkpoint of step 4, in its folder."""
+    content = joint_config(teachers, tmp_path / "runs")
+    edit(content, "trainer.logger.version", None)
+    edit(content, "trainer.max_steps", 6)
+    path = write(tmp_path / "base.yaml", content)
+    train(["fit", "--config", path])
+    folder = tmp_path / "runs/run/version_0"
+    last = folder / "checkpoints/last.ckpt"
+    before = (folder / "config.yaml").read_text()
+    assert steps_of(folder) == [0, 1, 2, 3, 4, 5]
+    checkpoint = torch.load(last, weights_only=True)
+    shorter = train(["fit", "--config", path, "--trainer.max_steps=4", "--trainer.logger.name=other"])
+    capsys.readouterr()
+    assert main(["fit", "--config", path, "--trainer.max_steps=8", "--ckpt_path", str(shorter_last(shorter))]) == 0
+    assert steps_of(tmp_path / "runs/run/version_1") == [4, 5, 6, 7], "another run's checkpoint: a folder of its own"
+    shorter_last(shorter).replace(last)
+    capsys.readouterr()
+    assert main(["fit", "--config", path, "--trainer.max_steps=8", "--ckpt_path", str(last)]) == 0
+    out, err = capsys.readouterr()
+    assert f"resumed at step 4 from {last}\n" in out
+    assert f"run folder: {folder}\n" in out
+    assert "not empty" not in err
+    assert steps_of(folder) == list(range(8))
+    assert not list(folder.glob("*before*"))
+    assert checkpoint["global_step"] == 6
+    assert (folder / "config.yaml").read_text() == before.replace("max_steps: 6", "max_steps: 8")
+    assert len(list((tmp_path / "runs/run").iterdir())) == 2
+
+
+def shorter_last(cli: CrossxCLI) -> Path:
+    """The checkpoint of a run."""
+    return Path(cli.trainer.log_dir or "") / "checkpoints/last.ckpt"

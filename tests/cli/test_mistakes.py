@@ -73,7 +73,7 @@ def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
             "model.encoding.terms.sup_con.loss",
             part("SupConLoss", sharpnes=1),
             r"^model\.encoding\.terms\.sup_con\.loss: 'sharpnes' is not an option; legal for SupConLoss: "
-            r"soft, sharpness \(did",
+            r"temperature, soft, sharpness \(did",
         ),
         (
             "model.encoding.terms.sup_con.loss",
@@ -234,7 +234,7 @@ def test_a_run_that_fails_before_its_first_step_leaves_no_folder(
 ) -> None:
     content = joint_config(teachers, tmp_path / "runs")
     edit(content, "model.encoding.optimizer", part("torch.optim.Adam", lr=-1))
-    assert refuse(content).startswith("model.encoding.optimizer: Invalid learning rate")
+    assert refuse(content).startswith("model.encoding.optimizer.lr: Invalid learning rate")
     assert not list(tmp_path.rglob("version_*"))
 
 

@@ -55,7 +55,9 @@ def test_absolute_path_is_itself(root: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert resolve(root / "a.txt", "field") == root / "a.txt"
     missing = str(root / "b.txt")
     with pytest.raises(
-        InputError, match=rf"^field: '{re.escape(missing)}' does not exist \(tried {re.escape(missing)}\)$"
+        InputError,
+        match=rf"^field: '{re.escape(missing)}' does not exist \(tried {re.escape(missing)}\) "
+        r"\(did you mean 'a\.txt'\?\)$",
     ):
         resolve(missing, "field")
 
@@ -77,7 +79,8 @@ def test_message_names_every_place(root: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("CROSSX_DATA", str(root))
     with pytest.raises(InputError) as error:
         resolve("b.txt", "data.root")
-    assert str(error.value) == f"data.root: 'b.txt' does not exist (tried b.txt, {root / 'b.txt'})"
+    near = " (did you mean 'a.txt'?)"
+    assert str(error.value) == f"data.root: 'b.txt' does not exist (tried b.txt, {root / 'b.txt'})" + near
 
 
 def test_folders_of_earlier_runs_come_last(here: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
