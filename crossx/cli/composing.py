@@ -12,6 +12,7 @@ import yaml
 
 from crossx.cli.checkpoints import checkpoint_config, find_checkpoint, run_folder_of
 from crossx.cli.configs import read_layers
+from crossx.cli.imports import take_imports
 from crossx.cli.merging import Layer, merge
 from crossx.cli.short_names import qualify
 from crossx.core.untrusted import texts
@@ -51,12 +52,13 @@ def compose(argv: Sequence[str]) -> Composition:
         argv: Command line, starting with the verb.
 
     Raises:
-        InputError: When a config or the checkpoint cannot be read, or terms cannot be merged.
+        InputError: When a config, the checkpoint or a module of `imports` cannot be read, or terms cannot be merged.
     """
     verb, *options = ["--data." + word[2:] if _names_dataset(word) else word for word in argv]
     names = [value for _, _, value in _values(options, "--config", "-c")]
     layers = [layer for name in names for layer in read_layers(name)]
-    for start, count, _ in reversed(list(_values(options, "--config", "-c"))):
+    layers, imports = take_imports(layers, [value for _, _, value in _values(options, "--imports")])
+    for start, count, _ in reversed(list(_values(options, "--config", "-c", "--imports"))):
         del options[start : start + count]
 
     checkpoint, notes = None, []
@@ -75,6 +77,8 @@ def compose(argv: Sequence[str]) -> Composition:
     if "dataset" in config:
         _push(config)
     config = qualify(config)
+    if imports:  # imported by now; stays in the run's config.yaml, so that it can be run again
+        config["imports"] = imports
     text = yaml.safe_dump(config, sort_keys=False, width=1 << 20)
     return Composition([verb, "--config", text, *options], config, checkpoint, [*merged.changes, *notes])
 
