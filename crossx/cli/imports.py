@@ -66,7 +66,8 @@ def _import(name: str, place: str) -> None:
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise InputError(
-                f"{place}: {name!r} cannot be imported: {error}; must be installed, or in the working directory {folder}"
+                f"{place}: {name!r} cannot be imported: {error}; must be installed, or in the working directory, "
+                f"{folder}"
             ) from error
         raise InputError(f"{place}: {name!r} cannot be imported: {_where(error)}") from error
     except Exception as error:  # the user's own code can raise anything
@@ -77,5 +78,6 @@ def _where(error: Exception) -> str:
     """The error with the last line of code that it came through."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}, line {error.lineno}: {error.msg}"
-    last = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    last = [frame for frame in frames if not frame.filename.startswith("<frozen")][-1]
     return f"{last.filename}, line {last.lineno}: {type(error).__name__}: {error}"

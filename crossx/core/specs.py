@@ -55,7 +55,7 @@ def find_class(name: str, base: type[T]) -> type[T]:
     message = f"{base.__name__} {name!r} is not loaded; loaded are {', '.join(sorted(known))}"
     hint = did_you_mean(name, known) or did_you_mean(attribute, known)
     if module in sys.modules:
-        hint += f"; the module {module!r} is loaded, and must have a concrete subclass of {base.__name__} of this name"
+        hint += f"; {module!r} is imported, but has no class {attribute!r} that is a complete {base.__name__}"
     elif module:
         hint += (
             f"; files never import, so {module!r} must be imported first: `imports: [{module}]` at the top of the "

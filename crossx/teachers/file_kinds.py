@@ -37,7 +37,7 @@ def refusal(path: Path) -> str | None:
         if start.startswith(mark):
             what = "Git LFS pointer" if "lfs" in command else "git-annex pointer"
             return f"is a {what} and no weights: fetch them with `{command}` in the repository"
-    if start.startswith(b"PK\x03\x04"):
+    if start.startswith(b"PK"):
         return _zip_refusal(path)
     return _foreign(path, start)
 
@@ -55,10 +55,13 @@ def _zip_refusal(path: Path) -> str | None:
         return "is cut: the end of the archive is missing; copy or download it again"
     with zipfile.ZipFile(path) as archive:
         names = [name.partition("/")[2] or name for name in archive.namelist()]
+        damaged = _damaged(archive)
+    if damaged:
+        return f"is damaged: {damaged!r} inside it does not have its checksum; copy or download it again"
     if "constants.pkl" in names:
         return (
-            "is a TorchScript program, whose code would have to run and whose layers have no names in PyTorch; where "
-            "you trust it, save its weights: torch.save(torch.jit.load(path).state_dict(), 'weights.pt')"
+            "is a TorchScript program, whose code would have to run to read it; where you trust it, save its weights: "
+            f"torch.save(torch.jit.load({path.name!r}).state_dict(), 'weights.pt')"
         )
     if "data.pkl" in names:
         return None
@@ -73,6 +76,16 @@ def _zip_refusal(path: Path) -> str | None:
     )
 
 
+def _damaged(archive: zipfile.ZipFile) -> str | None:
+    """Name of an entry whose bytes have changed since they were written; torch itself would load them."""
+    if not any(entry.CRC for entry in archive.infolist()):  # written with torch's checksums switched off
+        return None
+    try:
+        return archive.testzip()
+    except Exception:  # the ways in which an archive can be broken have no common exception
+        return archive.namelist()[0]
+
+
 def _foreign(path: Path, start: bytes) -> str | None:
     for mark, kind in _ARCHIVES.items():
         if start.startswith(mark):
@@ -81,8 +94,8 @@ def _foreign(path: Path, start: bytes) -> str | None:
         return f"is a tar archive; unpack it, and name the file inside, or save the weights again: {SAVE}"
     if path.suffix == ".onnx" or re.match(rb"\x08[\x03-\x14][\x12\x1a\x22\x3a\x42]", start):
         return (
-            "is an ONNX graph, which is no network of PyTorch: gradients and the features below its last layer are "
-            f"needed; save the state dict of the module that it was exported from: {SAVE}"
+            "is an ONNX graph, which has no gradients and no features below its last layer; save the module that it "
+            f"was exported from: {SAVE}"
         )
     if start.startswith(b"\x89HDF\r\n\x1a\n"):
         return f"is an HDF5 file, as Keras writes it; must be weights of PyTorch: {SAVE}"

@@ -30,7 +30,7 @@ def filled_network(card: TeacherCard, source: Path, weights: Path) -> Network:
         network = build_network(card.network, card.arguments, len(card.classes))
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
-    label = f"{card.network} with {card.arguments} and {len(card.classes)} classes"
+    label = f"{card.network} with {card.arguments or 'no arguments'} and {len(card.classes)} classes"
     wanted = network.state_dict()
     found = find_state_dict(read_weights(weights), wanted, len(card.classes), weights, label)
     for name, tensor in wanted.items():
@@ -47,8 +47,9 @@ def _check_values(path: Path, name: str, tensor: Tensor) -> None:
     """Refuse what no training leaves: NaN, infinity, negative variances, and whole numbers in place of weights."""
     if name.endswith("num_batches_tracked"):
         return
-    if not tensor.is_floating_point() or tensor.layout != torch.strided:
-        raise InputError(f"{path}: tensor {name}: must be dense floating-point numbers, got {tensor.dtype}")
+    if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta:
+        kind = f"{tensor.dtype} in the layout {tensor.layout} on {tensor.device}"
+        raise InputError(f"{path}: tensor {name}: must be dense floating-point numbers, got {kind}")
     wrong = tensor.numel() - int(torch.isfinite(tensor).sum())
     if wrong:
         raise InputError(

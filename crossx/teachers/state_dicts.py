@@ -51,11 +51,24 @@ class _Fit:
         return not (self.missing or self.unexpected or self.misshapen)
 
     @property
+    def prefix(self) -> str:
+        """What stands before the names of the network, empty where it is not the same before all."""
+        prefixes = {found.removesuffix(name) if found.endswith(name) else "" for name, found in self.names.items()}
+        return prefixes.pop() if len(prefixes) == 1 else ""
+
+    @property
     def title(self) -> str:
         """Where the tensors are, for messages: the entry, and the prefix of their names."""
-        first = next(iter(self.names.items()), ("", ""))
-        prefix = first[1].removesuffix(first[0]) if first[1].endswith(first[0]) else ""
-        return "".join(f"[{name!r}]" for name in self.entry) + (f" (names {prefix}*)" if prefix else "")
+        entry = ".".join(map(repr, self.entry)) or ("" if self.prefix else "the whole file")
+        return f"{entry} {self.prefix}*".strip() if self.prefix else entry
+
+    def saving(self, path: Path) -> str:
+        """The line of Python that saves these tensors alone."""
+        source = f"torch.load({path.name!r}, weights_only=True)" + "".join(f"[{name!r}]" for name in self.entry)
+        if prefix := self.prefix:
+            picked = f"k.removeprefix({prefix!r}): v for k, v in {source}.items() if k.startswith({prefix!r})"
+            source = f"{{{picked}}}"
+        return f"torch.save({source}, 'weights.pt')"
 
 
 def find_state_dict(
@@ -94,8 +107,8 @@ def find_state_dict(
     for other in others:
         if not _equal(entries[first.entry], first, entries[other.entry], other):
             raise InputError(
-                f"{path}: must hold one state dict of {label}, got two that differ, {first.title or 'the file'} and "
-                f"{other.title or 'the file'}; save the one you mean: {_saving(path, other.entry or first.entry)}"
+                f"{path}: must hold one state dict of {label}, got two that differ, {first.title} and {other.title}; "
+                f"save the one you mean: {other.saving(path)}"
             )
     tensors = entries[first.entry]
     return {bare[name]: (found, tensors[found]) for name, found in first.names.items()}
@@ -140,7 +153,8 @@ def _attempts(entry: tuple[str, ...], tensors: Tensors, needed: Tensors, num_cla
     for fit, reading in zip(fits, readings, strict=True):
         for name, found in clean.items():
             short = reading.get(name, name)
-            of_a_loss = short.partition(".")[0] not in firsts and _is_of_a_loss(found, tensors, num_classes)
+            own = short.partition(".")[0] in firsts
+            of_a_loss = not own and (bool(_LOSS.search(short)) or _are_class_weights(found, tensors, num_classes))
             # What is a second copy of the network is compared with the first one later.
             if short not in fit.names and not of_a_loss and found not in whole:
                 fit.unexpected.append(found)
@@ -159,11 +173,9 @@ def _fit(
     )
 
 
-def _is_of_a_loss(name: str, tensors: Tensors, num_classes: int) -> bool:
-    """Whether a tensor belongs to a loss by its name, or is a vector of class weights with no layer around it."""
+def _are_class_weights(name: str, tensors: Tensors, num_classes: int) -> bool:
+    """Whether a tensor is a loss's vector of class weights, with no layer around it."""
     module, _, last = name.rpartition(".")
-    if _LOSS.search(name):
-        return True
     alone = not module or [other.rpartition(".")[0] for other in tensors].count(module) == 1
     return last in _CLASS_WEIGHTS and alone and tuple(tensors[name].shape) == (num_classes,)
 
@@ -199,7 +211,7 @@ def _mismatch(
 ) -> str:
     """What the entry lacks that comes nearest to the network."""
     best = min(attempts, key=lambda fit: (len(fit.missing), len(fit.misshapen), len(fit.unexpected)))
-    where = f"{path}: " + (f"entry {best.title}: " if best.title else "")
+    where = f"{path}: " + (f"{best.title}: " if best.entry or best.prefix else "")
     if not best.missing and not best.unexpected:
         name = best.misshapen[0]
         found = best.names[name]
@@ -210,7 +222,8 @@ def _mismatch(
     nested = "" if best.entry or not isinstance(content, Mapping) else _further(content)
     return (
         f"{where}must be the weights of {label}, got missing tensors {best.missing[:5]}, unexpected tensors "
-        f"{best.unexpected[:5]}{nested}; save those of the network alone: {SAVE}"
+        f"{best.unexpected[:5]}{nested}; save those of the network alone: "
+        f"{SAVE if best.missing or best.misshapen else best.saving(path)}"
     )
 
 
@@ -230,8 +243,3 @@ def _described(content: object) -> str:
     if isinstance(content, Mapping):
         return f"a mapping with the entries {[str(key) for key in content][:8]} and no tensors by name"
     return f"a {type(content).__name__}"
-
-
-def _saving(path: Path, entry: tuple[str, ...]) -> str:
-    keys = "".join(f"[{name!r}]" for name in entry)
-    return f"torch.save(torch.load({path.name!r}, weights_only=True){keys}, 'weights.pt')"
