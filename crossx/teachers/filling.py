@@ -64,6 +64,12 @@ def _check_values(path: Path, name: str, tensor: Tensor) -> None:
 
 def _check_forward(network: Network, card: TeacherCard, source: Path) -> None:
     """Refuse a size or a number of channels that the network does not take, and features or logits of other shapes."""
+    try:
+        wanted = ((2, network.num_features), (2, network.num_classes))
+    except AttributeError as error:
+        raise InputError(
+            f"{source}: card: network: {card.network} must have the attributes num_features and num_classes: {error}"
+        ) from error
     network.eval()
     size, channels = sides(card.input_size), len(card.mean)
     try:
@@ -80,11 +86,10 @@ def _check_forward(network: Network, card: TeacherCard, source: Path) -> None:
             f"{str(error).partition(chr(10))[0]}"
         ) from error
     shapes = (tuple(features.shape), tuple(logits.shape))
-    wanted = ((2, network.num_features), (2, len(card.classes)))
-    if shapes != wanted:
+    if shapes != wanted or network.num_classes != len(card.classes):
         raise InputError(
-            f"{source}: card: network: {card.network} must give features {wanted[0]} and logits {wanted[1]} for two "
-            f"images, got {shapes[0]} and {shapes[1]}"
+            f"{source}: card: network: {card.network} must give features {wanted[0]} and logits "
+            f"{(2, len(card.classes))} for two images, got {shapes[0]} and {shapes[1]}"
         )
 
 

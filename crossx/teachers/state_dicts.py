@@ -215,8 +215,9 @@ def _mismatch(
     if not best.missing and not best.unexpected:
         name = best.misshapen[0]
         found = best.names[name]
+        entry = "".join(f"{name!r}: " for name in best.entry)
         return (
-            f"{where}tensor {found}: must have the shape {tuple(needed[name].shape)} for {label}, got "
+            f"{path}: {entry}tensor {found}: must have the shape {tuple(needed[name].shape)} for {label}, got "
             f"{tuple(entries[best.entry][found].shape)}{_about_channels(needed[name], entries[best.entry][found])}"
         )
     nested = "" if best.entry or not isinstance(content, Mapping) else _further(content)
