@@ -6,7 +6,7 @@ from torch import Tensor
 from crossx.core.errors import InputError
 from crossx.encoding.embeddings import Embedding
 from crossx.encoding.encoders.base import Encoder
-from crossx.networks.build import build_network
+from crossx.networks.build import without_classifier
 from crossx.networks.preprocessing import Preprocessing
 from crossx.teachers.pair import TeacherPair
 from crossx.types import Modality, TeacherOutput
@@ -36,12 +36,17 @@ class AveragedWeights(Encoder):
                 f"{photo.network}({photo.arguments}) and {sketch.network}({sketch.arguments})"
             )
         card = teachers.of(modality).card
-        network = build_network(card.network, card.arguments, num_classes=0)
-        weights = [teacher.network.state_dict() for teacher in (teachers.photo, teachers.sketch)]
-        network.load_state_dict({name: _mean(*(w[name] for w in weights)) for name in network.state_dict()})
+        of_photo, of_sketch = (teacher.network.state_dict() for teacher in (teachers.photo, teachers.sketch))
+        # The classifiers are left out, and need not have equally many classes.
+        common = {
+            name: _mean(tensor, of_sketch[name])
+            for name, tensor in of_photo.items()
+            if tensor.shape == of_sketch[name].shape
+        }
+        network = without_classifier(card.network, card.arguments, common)
         super().__init__(modality, dim=network.num_features)
         self.network = network.requires_grad_(False).eval()
-        self.preprocessing = Preprocessing(card.input_size, card.mean, card.std)
+        self.preprocessing = Preprocessing(*card.input_format)
 
     def train(self, mode: bool = True) -> "AveragedWeights":
         """Stay in eval mode: nothing is trained, and the running statistics are averages."""

@@ -18,7 +18,8 @@ from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.networks.batch_norm import average_running_statistics
 from crossx.networks.build import build_network, card_name
-from crossx.networks.preprocessing import Preprocessing
+from crossx.networks.preprocessing import InputFormat, Preprocessing
+from crossx.networks.timm_network import TIMM_PREFIX, timm_format
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.files import save_teacher
 from crossx.training.lightning_state import is_fast_dev_run
@@ -35,13 +36,15 @@ class ClassifierModule(CrossxModule):
 
     Args:
         output: Teacher file to write, `.safetensors`.
-        input_size: Side of the network's input in pixels.
+        input_size: Side of the network's input in pixels, or height and width.
         network: Name of a network of crossx, `timm:<model name>`, or dotted path of a loaded subclass of `Network` in
             another package.
         arguments: Arguments of the network, without the number of classes.
         pretrained: Start from timm's weights; for timm networks only.
-        mean: Three numbers that are subtracted from the channels of an image in [0, 1].
-        std: Three numbers that the channels are divided by afterwards.
+        mean: Three numbers that are subtracted from the channels of an image in [0, 1], or one for a network that takes
+            one grey channel. None stands for those of the pretrained weights, which then give `std` and the
+            interpolation as well; for 0.5 where the network starts at random.
+        std: As many numbers, which the channels are divided by afterwards; None as for `mean`.
         augmentation: Random views of the training images.
         label_smoothing: Share of the target that is spread over all classes (arXiv 1512.00567), in [0, 1).
         optimizer: Factory of the optimiser, called with the parameters.
@@ -56,12 +59,12 @@ class ClassifierModule(CrossxModule):
     def __init__(
         self,
         output: str,
-        input_size: int,
+        input_size: int | tuple[int, int],
         network: str = "SmallResNet",
         arguments: dict[str, Any] | None = None,
         pretrained: bool = False,
-        mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
-        std: tuple[float, float, float] = (0.5, 0.5, 0.5),
+        mean: tuple[float, ...] | None = None,
+        std: tuple[float, ...] | None = None,
         augmentation: Augmentation | None = None,
         label_smoothing: float = 0.0,
         optimizer: OptimizerCallable = torch.optim.AdamW,
@@ -79,10 +82,11 @@ class ClassifierModule(CrossxModule):
         self.augmentation = augmentation
         self.label_smoothing = label_smoothing
         self.network_name = network
-        self.mean, self.std = mean, std
         self.arguments = dict(arguments or {})
         self.pretrained = pretrained
-        self.preprocessing = Preprocessing(input_size, mean, std)
+        usual = _usual_format(network, self.arguments, pretrained and mean is None and std is None)
+        self.input_format = InputFormat(input_size, mean or usual.mean, std or usual.std, usual.interpolation)
+        self.preprocessing = Preprocessing(*self.input_format)
         self.card: TeacherCard | None = None
         self.best: dict[str, Any] | None = None
 
@@ -105,9 +109,10 @@ class ClassifierModule(CrossxModule):
                 modality=data.modality,
                 network=card_name(self.network_name),
                 classes=data.classes,
-                input_size=self.preprocessing.size,
-                mean=self.mean,
-                std=self.std,
+                input_size=self.input_format.size,
+                mean=self.input_format.mean,
+                std=self.input_format.std,
+                interpolation=self.input_format.interpolation,
                 arguments=self.arguments,
                 name=f"{name}-{data.modality}",
                 split=f"{name}: trained on train, chosen on validation; sha256 {digest}",
@@ -240,3 +245,11 @@ class ClassifierModule(CrossxModule):
             )
         self.best = stored["best"]
         super().on_load_checkpoint(checkpoint)
+
+
+def _usual_format(network: str, arguments: dict[str, Any], pretrained: bool) -> InputFormat:
+    """Input of a classifier where nothing else is named; the size is named always."""
+    if pretrained and network.startswith(TIMM_PREFIX):
+        return timm_format(network.removeprefix(TIMM_PREFIX), arguments)
+    channels = 1 if arguments.get("in_chans") == 1 else 3
+    return InputFormat(0, (0.5,) * channels, (0.5,) * channels)

@@ -12,6 +12,7 @@ import yaml
 
 from crossx.cli.checkpoints import checkpoint_config, find_checkpoint, folder_of_runs, run_folder_of
 from crossx.cli.configs import read_layers
+from crossx.cli.imports import take_imports
 from crossx.cli.merging import Layer, Merged, merge
 from crossx.core.untrusted import texts
 
@@ -54,12 +55,14 @@ class CommandLine:
         options: The other words, without the configs.
         layers: The configs with what they include, the lowest first.
         checkpoint: The checkpoint that it names.
+        imports: Values of `--imports`.
     """
 
     verb: str
     options: list[str]
     layers: list[Layer]
     checkpoint: Path | None
+    imports: list[str]
 
 
 def read_command(argv: Sequence[str]) -> CommandLine:
@@ -74,7 +77,8 @@ def read_command(argv: Sequence[str]) -> CommandLine:
     verb, *options = ["--data." + word[2:] if _names_dataset(word) else word for word in argv]
     names = [value for _, _, value in _values(options, "--config", "-c")]
     layers = [layer for name in names for layer in read_layers(name)]
-    for start, count, _ in reversed(list(_values(options, "--config", "-c"))):
+    imports = [value for _, _, value in _values(options, "--imports")]
+    for start, count, _ in reversed(list(_values(options, "--config", "-c", "--imports"))):
         del options[start : start + count]
     given = [value for _, _, value in _values(options, "--ckpt_path") if value != "null"]
     checkpoint = None
@@ -82,7 +86,7 @@ def read_command(argv: Sequence[str]) -> CommandLine:
         trainer = merge([DEFAULTS, *layers]).config["trainer"]
         logger = trainer.get("logger") if isinstance(trainer, Mapping) else None
         checkpoint = find_checkpoint(given[-1], _with_options(logger, options))
-    return CommandLine(verb, options, layers, checkpoint)
+    return CommandLine(verb, options, layers, checkpoint, imports)
 
 
 def merge_layers(layers: Sequence[Layer]) -> Merged:
@@ -104,12 +108,13 @@ def compose(argv: Sequence[str]) -> Composition:
         argv: Command line, starting with the verb.
 
     Raises:
-        InputError: When a config or the checkpoint cannot be read, or terms cannot be merged.
+        InputError: When a config, the checkpoint or a module of `imports` cannot be read, or terms cannot be merged.
     """
     from crossx.cli.short_names import qualify  # loads torch, which a mistake need not wait for
 
     command = read_command(argv)
-    verb, options, layers, checkpoint = command.verb, command.options, command.layers, command.checkpoint
+    verb, options, checkpoint = command.verb, command.options, command.checkpoint
+    layers, imports = take_imports(command.layers, command.imports)
     notes = []
     if checkpoint is not None:
         layers = [Layer(str(checkpoint), checkpoint_config(checkpoint, _named(layers, argv))), *layers]
@@ -125,6 +130,8 @@ def compose(argv: Sequence[str]) -> Composition:
         elif _is_run_of(place, logger):
             continues = place
     config = qualify(with_dataset(config))
+    if imports:  # imported by now; stays in the run's config.yaml, so that it can be run again
+        config["imports"] = imports
     text = yaml.safe_dump(config, sort_keys=False, width=1 << 20)
     return Composition([verb, "--config", text, *options], config, checkpoint, continues, [*merged.changes, *notes])
 

@@ -81,7 +81,11 @@ class CrossxCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add `teachers` and `reports`."""
+        """Add `teachers`, `reports` and `imports`."""
+        modules = "modules with networks, losses and other classes of your own, imported before the config is read"
+        parser.add_argument(
+            "--imports", type=list[str] | None, help=f"{modules}: my_package.networks,my_package.losses"
+        )
         parser.add_argument("--ckpt_path", type=str | None, help="checkpoint to resume or measure: a file, or last")
         parser.add_argument("--teachers", type=Teachers, default=Teachers())
         for place in (*_PLACES, "data.init_args"):  # a class that does not take the argument is passed over

@@ -54,11 +54,12 @@ def find_class(name: str, base: type[T]) -> type[T]:
         return exported  # type: ignore[return-value]  # one of them
     message = f"{base.__name__} {name!r} is not loaded; loaded are {', '.join(sorted(known))}"
     hint = did_you_mean(name, known) or did_you_mean(attribute, known)
-    if module:
-        package = module.partition(".")[0]
+    if module in sys.modules:
+        hint += f"; {module!r} is imported, but has no class {attribute!r} that is a complete {base.__name__}"
+    elif module:
         hint += (
-            f"; files never import, so `import {module}` must come first: in Python before this call, on the command "
-            f"line by a class_path of the package {package!r} in the config"
+            f"; files never import, so {module!r} must be imported first: `imports: [{module}]` at the top of the "
+            f"config, `--imports {module}` on the command line, or `import {module}` in Python before this call"
         )
     raise InputError(message + hint)
 

@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from crossx.networks.preprocessing import InputFormat
+
 
 class Network(nn.Module, ABC):
     """A classifier in two parts: `pooled` computes features, `classify` maps them to logits.
@@ -16,10 +18,12 @@ class Network(nn.Module, ABC):
     Attributes:
         num_features: Width F of the pooled features.
         num_classes: Number K of classes; 0 for an encoder, whose `classify` returns the features.
+        input_format: What the network's weights learned to take as input; None where they start at random.
     """
 
     num_features: int
     num_classes: int
+    input_format: InputFormat | None = None
 
     @abstractmethod
     def pooled(self, x: Tensor) -> Tensor:

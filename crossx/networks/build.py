@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from crossx.core.errors import InputError
 from crossx.core.specs import class_name, find_class
 from crossx.networks.base import Network
@@ -34,8 +36,30 @@ def build_network(network: str, arguments: Mapping[str, Any], num_classes: int, 
         return cls(num_classes=num_classes, **arguments)
     except InputError:
         raise
-    except (TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:  # the constructor of a user's network can raise anything
         raise InputError(f"network {network}: the arguments {dict(arguments)} do not fit: {error}") from error
+
+
+def without_classifier(network: str, arguments: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Network:
+    """Build a network with the weights of a classifier and without its last part, as an encoder starts from a teacher.
+
+    Args:
+        network: As in `build_network`.
+        arguments: As in `build_network`.
+        weights: State dict of the network with its classifier.
+
+    Raises:
+        InputError: When the network with `num_classes=0` has tensors that the classifier does not have.
+    """
+    built = build_network(network, arguments, num_classes=0)
+    for name, tensor in built.state_dict().items():
+        if name not in weights or weights[name].shape != tensor.shape:
+            raise InputError(
+                f"network {network}: must leave its classifier out for num_classes=0, got the tensor {name} of shape "
+                f"{tuple(tensor.shape)}; encoders start from a teacher without its classifier"
+            )
+    built.load_state_dict({name: weights[name] for name in built.state_dict()})
+    return built
 
 
 def card_name(network: str) -> str:

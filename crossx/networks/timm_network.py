@@ -10,6 +10,7 @@ from torch import Tensor
 
 from crossx.core.errors import InputError
 from crossx.networks.base import Network
+from crossx.networks.preprocessing import InputFormat, Interpolation
 
 TIMM_PREFIX = "timm:"
 
@@ -21,7 +22,8 @@ class TimmNetwork(Network):
         name: Name of a timm model, such as `resnet18.a1_in1k`.
         pretrained: Load timm's weights, from its cache or the internet.
         num_classes: Number K of classes, 0 for an encoder; None keeps the number of the pretrained model.
-        arguments: Further arguments of the model, such as `{"img_size": 64}`.
+        arguments: Further arguments of the model, such as `{"img_size": 64}`, and `{"in_chans": 1}` for one grey
+            channel.
 
     Raises:
         InputError: When timm has no model of that name, the model cannot be built from the arguments, its weights
@@ -39,10 +41,8 @@ class TimmNetwork(Network):
     ) -> None:
         super().__init__()
         arguments = dict(arguments or {})
-        # timm would also load names such as `hf-hub:owner/model` and files that arguments name. A card comes from a
-        # stranger and must not make it do so.
-        if not re.fullmatch(r"\w+(\.\w+)?", name) or not timm.is_model(name):
-            raise InputError(f"timm knows no model {name!r}; it must be one of timm.list_models()")
+        check_timm_name(name)
+        # A card comes from a stranger, and must not make timm load the files that its arguments name.
         loading = sorted(key for key in arguments if key.startswith(("pretrained", "checkpoint", "cache")))
         if loading:
             raise InputError(f"timm model {name}: must have no arguments that load weights, got {loading}")
@@ -56,6 +56,8 @@ class TimmNetwork(Network):
         self.model = model
         self.num_features = _check_two_parts(name, model, arguments)
         self.num_classes = int(model.num_classes)
+        if pretrained:
+            self.input_format = timm_format(name, arguments)
 
     def pooled(self, x: Tensor) -> Tensor:
         """Compute the features, (B, F), of normalised images, (B, 3, H, W)."""
@@ -67,6 +69,40 @@ class TimmNetwork(Network):
         return logits
 
 
+def check_timm_name(name: str) -> None:
+    """Refuse what is no name of a timm model.
+
+    Raises:
+        InputError: When timm has no such model. timm would also take `hf-hub:owner/model`, and load it.
+    """
+    if not re.fullmatch(r"\w+(\.\w+)?", name) or not timm.is_model(name):
+        raise InputError(f"timm knows no model {name!r}; it must be one of timm.list_models()")
+
+
+def timm_format(name: str, arguments: Mapping[str, Any]) -> InputFormat:
+    """What a timm model's pretrained weights take as input, by timm's own configuration of it.
+
+    Args:
+        name: Name of a timm model.
+        arguments: Arguments of the model: `img_size` is another size, `in_chans: 1` makes one grey channel of three.
+
+    Raises:
+        InputError: When timm has no model of that name.
+    """
+    check_timm_name(name)
+    config: Any = timm.get_pretrained_cfg(name)
+    if config is None:
+        raise InputError(f"timm model {name}: must have a configuration of its preprocessing, and has none")
+    channels, height, width = config.input_size
+    size = arguments.get("img_size") or (height, width)
+    height, width = size if isinstance(size, list | tuple) else (size, size)
+    mean, std = tuple(config.mean), tuple(config.std)
+    if arguments.get("in_chans", channels) == 1:  # timm's weights of three channels become their sum
+        mean, std = (sum(mean) / len(mean),), (sum(std) / len(std),)
+    interpolation: Interpolation = "bicubic" if config.interpolation == "bicubic" else "bilinear"
+    return InputFormat(height if height == width else (height, width), mean, std, interpolation, config.crop_pct)
+
+
 def _pooled(model: Any, x: Tensor) -> Tensor:  # noqa: ANN401 - timm's models share no typed base class
     features: Tensor = model.forward_head(model.forward_features(x), pre_logits=True)
     return features
@@ -75,14 +111,15 @@ def _pooled(model: Any, x: Tensor) -> Tensor:  # noqa: ANN401 - timm's models sh
 @torch.no_grad()
 def _check_two_parts(name: str, model: Any, arguments: Mapping[str, Any]) -> int:  # noqa: ANN401 - as above
     """Width of the features, after a check on one image that features and classifier give the model's own logits."""
-    size = arguments.get("img_size", model.default_cfg["input_size"][-1])
-    height, width = size if isinstance(size, list | tuple) else (size, size)
-    x = torch.linspace(-2, 2, 3 * height * width).sin().view(1, 3, height, width)
+    usual = model.default_cfg["input_size"]
+    size, channels = arguments.get("img_size") or usual[-1], arguments.get("in_chans") or usual[0]
     model.eval()
     try:
+        height, width = size if isinstance(size, list | tuple) else (size, size)
+        x = torch.linspace(-2, 2, channels * height * width).sin().view(1, channels, height, width)
         features = _pooled(model, x)
         same = torch.allclose(model.get_classifier()(features), model(x), rtol=1e-3, atol=1e-4)
-    except (AttributeError, TypeError, RuntimeError, AssertionError) as error:
+    except Exception as error:  # there is no base class for what its forward raises, either
         raise InputError(f"timm model {name}: it cannot be split into features and classifier: {error}") from error
     if not same or features.ndim != 2:
         raise InputError(f"timm model {name}: its classifier must give the model's output on the pooled features")

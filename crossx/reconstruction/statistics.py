@@ -7,6 +7,7 @@ from torch import Tensor
 
 from crossx.core.distributed import moments_over_processes
 from crossx.core.precision import full_precision
+from crossx.networks.preprocessing import sides
 from crossx.teachers.teacher import FrozenTeacher
 from crossx.types import LayerStatistics
 
@@ -30,6 +31,5 @@ def joined_statistics(statistics: Sequence[LayerStatistics]) -> tuple[Tensor, Te
 def batch_norm_channels(teacher: FrozenTeacher) -> int:
     """C of the statistics of a teacher, 0 without BatchNorm."""
     # A forward, because modules do not tell which layers it passes, and how often.
-    size = teacher.preprocessing.size
-    grey = teacher.preprocessing.mean.new_full((1, 3, size, size), 0.5)
+    grey = teacher.preprocessing.mean.new_full((1, 3, *sides(teacher.preprocessing.size)), 0.5)
     return sum(len(layer.mean) for layer in teacher(grey, statistics=True).statistics)

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from crossx.core.checks import did_you_mean
 from crossx.core.errors import InputError
+from crossx.networks.preprocessing import InputFormat, Interpolation, Size, sides
 
 TeacherModality = Literal["photo", "sketch", "modality"]
 """`photo`, `sketch`: classifier of images of that modality. `modality`: classifier of photos (0) and sketches (1)."""
@@ -22,13 +23,17 @@ class TeacherCard:
         network: Name of a network of crossx, `timm:<model name>`, or dotted path of a loaded subclass of `Network` in
             another package; see `build_network`.
         classes: Class names in the order of the logits.
-        input_size: Side of the square input in pixels.
-        mean: Three numbers that are subtracted from the channels of an image in [0, 1].
-        std: Three positive numbers that the channels are divided by afterwards.
+        input_size: Side of the square input in pixels, or height and width.
+        mean: Three numbers that are subtracted from the channels of an image in [0, 1]; one number for a network that
+            takes one grey channel, the mean of the three.
+        std: As many positive numbers, which the channels are divided by afterwards.
         arguments: Arguments of the network, without the number of classes.
         name: Short name for tables.
         accuracy: Accuracy on validation images, for the record.
         split: Description and hash of the training and validation data, for the record.
+        interpolation: How images are resized to the input.
+        crop: Share of each side that is kept, in (0, 1]: images are resized to `input_size / crop`, and their centre is
+            cut.
 
     Raises:
         InputError: When a value is wrong; the message names the field.
@@ -37,13 +42,15 @@ class TeacherCard:
     modality: TeacherModality
     network: str
     classes: tuple[str, ...]
-    input_size: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    input_size: Size
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     arguments: dict[str, Any] = field(default_factory=dict)
     name: str = "teacher"
     accuracy: float | None = None
     split: str | None = None
+    interpolation: Interpolation = "bilinear"
+    crop: float = 1.0
 
     def __post_init__(self) -> None:
         for key in ("name", "network"):
@@ -58,13 +65,30 @@ class TeacherCard:
                 lambda v: tuple(v) == ("photo", "sketch"),
                 "[photo, sketch] for modality",
             )
-        _want("input_size", self.input_size, lambda v: type(v) is int and v > 0, "a number of pixels from 1")
-        _want("mean", self.mean, _is_colour, "three numbers")
-        _want("std", self.std, lambda v: _is_colour(v) and min(v) > 0, "three positive numbers")
+        _want("input_size", self.input_size, _is_size, "a number of pixels from 1, or [height, width]")
+        _want("mean", self.mean, _is_colour, "three numbers, or one for a network of one grey channel")
+        _want(
+            "std",
+            self.std,
+            lambda v: _is_colour(v) and len(_numbers(v)) == len(_numbers(self.mean)) and min(_numbers(v)) > 0,
+            "three positive numbers, or one for a network of one grey channel, as many as mean",
+        )
         _want("accuracy", self.accuracy, lambda v: v is None or (_is_number(v) and 0 <= v <= 1), "null or in [0, 1]")
         _want("split", self.split, lambda v: v is None or _is_word(v), "null or a text")
-        for key in ("classes", "mean", "std"):  # JSON and YAML give lists; equal cards must compare equal
-            object.__setattr__(self, key, tuple(getattr(self, key)))
+        _want("interpolation", self.interpolation, lambda v: v in _INTERPOLATIONS, f"one of {_INTERPOLATIONS}")
+        _want("crop", self.crop, lambda v: _is_number(v) and 0 < v <= 1, "a share in (0, 1]")
+        # JSON and YAML give lists; equal cards must compare equal.
+        object.__setattr__(self, "classes", tuple(self.classes))
+        object.__setattr__(self, "mean", _numbers(self.mean))
+        object.__setattr__(self, "std", _numbers(self.std))
+        height, width = sides(self.input_size)
+        object.__setattr__(self, "input_size", height if height == width else (height, width))
+        _refuse_units_of_255(self.mean, self.std)
+
+    @property
+    def input_format(self) -> InputFormat:
+        """What the network takes as input, as `Preprocessing` wants it."""
+        return InputFormat(self.input_size, self.mean, self.std, self.interpolation, self.crop)
 
     @classmethod
     def from_mapping(cls, values: object, source: str) -> "TeacherCard":
@@ -105,11 +129,15 @@ class TeacherCard:
 
     def to_json(self) -> str:
         """The card as JSON; equal cards give equal texts."""
-        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        values = {key: value for key, value in asdict(self).items() if key not in _ADDED or value != _ADDED[key]}
+        return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
 
 _MODALITIES = list(get_args(TeacherModality))
+_INTERPOLATIONS = list(get_args(Interpolation))
 _REQUIRED = ("modality", "network", "classes", "input_size", "mean", "std")
+_ADDED = {"interpolation": "bilinear", "crop": 1.0}
+"""Fields that earlier cards do not have, left out at these values: the same teacher keeps its text and its hash."""
 
 
 def _want(key: str, value: object, legal: Any, description: str) -> None:  # noqa: ANN401 - a predicate of any value
@@ -126,7 +154,36 @@ def _is_number(value: object) -> bool:
 
 
 def _is_colour(value: object) -> bool:
-    return isinstance(value, list | tuple) and len(value) == 3 and all(map(_is_number, value))
+    return _is_number(value) or (
+        isinstance(value, list | tuple) and len(value) in (1, 3) and all(map(_is_number, value))
+    )
+
+
+def _numbers(value: Any) -> tuple[float, ...]:  # noqa: ANN401 - a colour
+    return (value,) if _is_number(value) else tuple(value)
+
+
+def _is_size(value: object) -> bool:
+    numbers = value if isinstance(value, list | tuple) else (value, value)
+    return len(numbers) == 2 and all(type(number) is int and number > 0 for number in numbers)
+
+
+def _refuse_units_of_255(mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    """Refuse numbers of images in [0, 255], as Caffe and mmpretrain have them, with the same ones of [0, 1]."""
+    largest = {"mean": max(map(abs, mean)), "std": max(std)}
+    wrong = [key for key, limit in (("mean", 1), ("std", 2)) if largest[key] > limit]
+    if not wrong:
+        return
+    # A deviation of 1 beside a mean of 104 divides nothing in units of 255; one of 0.229 is in the right units already.
+    right = {"mean": mean if largest["mean"] <= 1 else _divided(mean), "std": std if max(std) < 1 else _divided(std)}
+    raise InputError(
+        f"card: {wrong[0]}: must be of images in [0, 1], got {list(mean if wrong[0] == 'mean' else std)}, which is of "
+        f"images in [0, 255]; divided by 255: mean: {list(right['mean'])}, std: {list(right['std'])}"
+    )
+
+
+def _divided(numbers: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(float(f"{number / 255:.4g}") for number in numbers)
 
 
 def _is_classes(value: object) -> bool:

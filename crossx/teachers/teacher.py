@@ -34,7 +34,7 @@ class FrozenTeacher(Frozen):
         super().__init__()
         self.card = card
         self.network = network
-        self.preprocessing = Preprocessing(card.input_size, card.mean, card.std)
+        self.preprocessing = Preprocessing(*card.input_format)
         self.freeze(card.to_json())
 
     @property

@@ -51,10 +51,11 @@ def test_an_unknown_name_gets_the_legal_and_the_nearest_one() -> None:
 
 def test_an_unknown_package_must_be_imported_first() -> None:
     with pytest.raises(
-        InputError, match=r"'mylab\.nets\.Net' is not loaded.*`import mylab\.nets` must come first"
+        InputError, match=r"'mylab\.nets\.Net' is not loaded.*'mylab\.nets' must be imported first"
     ) as error:
         find_class("mylab.nets.Net", Network)  # type: ignore[type-abstract]
-    assert "a class_path of the package 'mylab'" in str(error.value)
+    for way in ("`imports: [mylab.nets]`", "`--imports mylab.nets`", "`import mylab.nets`"):
+        assert way in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
 from torch import Tensor, nn
 
 from crossx.core.errors import InputError
 from crossx.core.specs import class_name
 from crossx.networks.base import Network
-from crossx.networks.build import build_network
-from crossx.networks.preprocessing import prepare
+from crossx.networks.build import build_network, without_classifier
+from crossx.networks.preprocessing import InputFormat, prepare
 from crossx.networks.small_resnet import Norm, SmallResNet
-from crossx.networks.timm_network import TimmNetwork
+from crossx.networks.timm_network import TimmNetwork, timm_format
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @pytest.mark.parametrize("norm", ["batch", "group", "none"])
@@ -85,6 +88,65 @@ def test_timm_network_takes_arguments_and_leaves_the_random_stream_alone() -> No
     assert network.training
     wide = TimmNetwork("vit_tiny_patch16_224", num_classes=0, arguments={"img_size": [32, 64], "depth": 1})
     assert wide(torch.randn(2, 3, 32, 64)).shape == (2, 192)
+
+
+def test_timm_network_of_one_grey_channel() -> None:
+    network = build_network("timm:resnet18", {"in_chans": 1}, 4).eval()
+    x = torch.randn(2, 1, 32, 32)
+    assert isinstance(network, TimmNetwork)
+    torch.testing.assert_close(network(x), network.model(x))
+
+
+@pytest.mark.parametrize("size", ["abc", [32], [32, 32, 32], 0, -3, 3.5, {"a": 1}])
+def test_sizes_that_timm_does_not_take_are_input_errors(size: object) -> None:
+    with pytest.raises(InputError, match="timm model vit_tiny_patch16_224: "):
+        build_network("timm:vit_tiny_patch16_224", {"img_size": size, "depth": 1}, 3)
+
+
+@pytest.mark.parametrize("channels", ["abc", 0, -1])
+def test_channels_that_timm_does_not_take_are_input_errors(channels: object) -> None:
+    with pytest.raises(InputError, match="timm model resnet18: "):
+        build_network("timm:resnet18", {"in_chans": channels}, 3)
+
+
+def test_timm_s_own_preprocessing() -> None:
+    assert timm_format("resnet18", {}) == InputFormat(224, IMAGENET_MEAN, IMAGENET_STD, "bicubic", 0.95)
+    vit = timm_format("vit_tiny_patch16_224", {"img_size": [32, 64]})
+    assert vit == InputFormat((32, 64), (0.5,) * 3, (0.5,) * 3, "bicubic", 0.9)
+    grey = timm_format("resnet18", {"in_chans": 1})
+    assert grey.mean == pytest.approx((0.449,), abs=0.001)
+    assert grey.std == pytest.approx((0.226,), abs=0.001)
+    for name in ("resnet17", "hf-hub:somebody/model"):
+        with pytest.raises(InputError, match="timm knows no model"):
+            timm_format(name, {})
+
+
+def test_only_a_pretrained_network_has_an_input_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert TimmNetwork("resnet18", num_classes=0).input_format is None
+    create = timm.create_model
+    monkeypatch.setattr(timm, "create_model", lambda name, pretrained, **kw: create(name, **kw))  # noqa: ARG005
+    assert TimmNetwork("resnet18", pretrained=True, num_classes=0).input_format == timm_format("resnet18", {})
+
+
+def test_a_network_without_its_classifier_has_the_other_weights() -> None:
+    whole = build_network("SmallResNet", {"widths": [4]}, 3)
+    part = without_classifier("SmallResNet", {"widths": [4]}, whole.state_dict())
+    x = torch.randn(2, 3, 8, 8)
+    torch.testing.assert_close(part.eval()(x), whole.eval().pooled(x))
+    assert part.num_classes == 0
+
+
+class KeepsItsHead(SmallResNet):
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes or 7, widths=(4,))
+
+
+def test_a_network_that_keeps_its_classifier_is_refused_as_an_encoder() -> None:
+    name = class_name(KeepsItsHead)
+    with pytest.raises(
+        InputError, match=r"must leave its classifier out for num_classes=0, got the tensor head\.weight"
+    ):
+        without_classifier(name, {}, build_network(name, {}, 3).state_dict())
 
 
 def test_timm_network_with_two_heads_is_refused() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from crossx.core.errors import InputError
 from crossx.teachers.card import TeacherCard
+from crossx.teachers.teacher import load_teacher
 
 VALUES: dict[str, Any] = {
     "modality": "photo",
@@ -55,6 +56,73 @@ def test_json_round_trip() -> None:
 def test_illegal_value_names_file_and_field(key: str, value: object, message: str) -> None:
     with pytest.raises(InputError, match=rf"^mine\.yaml: card: {key}: .*{message}"):
         TeacherCard.from_mapping({**VALUES, key: value}, "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("input_size", [32], "pixels from 1, or \\[height, width\\]"),
+        ("input_size", [32, 0], "height, width"),
+        ("mean", [0.5, 0.5, 0.5, 0.5], "three numbers, or one"),
+        ("std", [0.5], "as many as mean"),
+        ("interpolation", "nearest", "one of \\['bilinear', 'bicubic'\\]"),
+        ("interpolation", ["bicubic"], "one of"),
+        ("crop", 0, "share in \\(0, 1\\]"),
+        ("crop", 1.1, "share in"),
+        ("crop", "all", "share in"),
+    ],
+)
+def test_illegal_preprocessing_names_the_field(key: str, value: object, message: str) -> None:
+    with pytest.raises(InputError, match=rf"^mine\.yaml: card: {key}: must be .*{message}"):
+        TeacherCard.from_mapping({**VALUES, key: value}, "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "message"),
+    [
+        (
+            [123.675, 116.28, 103.53],
+            [58.395, 57.12, 57.375],
+            r"mean: \[0.485, 0.456, 0.406\], std: \[0.229, 0.224, 0.225",
+        ),
+        ([104, 117, 124], [1, 1, 1], r"mean: \[0.4078, 0.4588, 0.4863\], std: \[0.003922, "),
+        (
+            [123.675, 116.28, 103.53],
+            [0.229, 0.224, 0.225],
+            r"mean: \[0.485, 0.456, 0.406\], std: \[0.229, 0.224, 0.225",
+        ),
+        (33.46, 78.87, r"mean: \[0.1312\], std: \[0.3093\]"),
+        ([127.5] * 3, [127.5] * 3, r"mean: \[0.5, 0.5, 0.5\], std: \[0.5, 0.5, 0.5\]"),
+    ],
+)
+def test_a_mean_of_images_up_to_255_is_refused_with_the_right_one(mean: object, std: object, message: str) -> None:
+    with pytest.raises(InputError, match=rf"^f: card: mean: must be of images in \[0, 1\].* divided by 255: {message}"):
+        TeacherCard.from_mapping({**VALUES, "mean": mean, "std": std}, "f")
+
+
+def test_a_deviation_of_255_is_refused_beside_a_mean_of_0() -> None:
+    with pytest.raises(InputError, match=r"^f: card: std: .*mean: \[0, 0, 0\], std: \[1.0, 1.0, 1.0\]"):
+        TeacherCard.from_mapping({**VALUES, "mean": [0, 0, 0], "std": [255, 255, 255]}, "f")
+    for fine in (1 / 255, 0.5, 1.0, 2.0):
+        assert TeacherCard.from_mapping({**VALUES, "std": [fine] * 3}, "f").std == (fine,) * 3
+
+
+def test_fields_of_later_versions_leave_the_text_of_earlier_cards_alone() -> None:
+    """The hash of a teacher covers the text of its card, and names its runs."""
+    plain = TeacherCard.from_mapping(VALUES, "f")
+    assert (
+        TeacherCard.from_mapping({**VALUES, "interpolation": "bilinear", "crop": 1}, "f").to_json() == plain.to_json()
+    )
+    assert set(json.loads(plain.to_json())) == {*VALUES, "arguments", "name", "accuracy", "split"}
+    for change in ({"interpolation": "bicubic"}, {"crop": 0.9}, {"input_size": [32, 48]}, {"mean": 0.5, "std": [0.5]}):
+        card = TeacherCard.from_mapping({**VALUES, **change}, "f")
+        assert TeacherCard.from_json(card.to_json(), "f") == card != plain
+    assert TeacherCard.from_mapping({**VALUES, "input_size": [32, 32]}, "f") == plain
+
+
+def test_the_shipped_teachers_keep_their_hashes() -> None:
+    found = [load_teacher(f"crossx:assets/shapes_{side}.safetensors").hash[:16] for side in ("photo", "sketch")]
+    assert found == ["1c751f997ce94367", "bc40faa931df1570"]  # of version 0.1.0
 
 
 def test_modality_teacher_has_the_two_modalities_as_classes() -> None:

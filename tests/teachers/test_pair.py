@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+import yaml
 from support.commands import joint_config, write
 from support.runs import CLASSES, Teachers
 from torch import Tensor, nn
@@ -40,6 +41,35 @@ def test_trained_teachers_of_any_architecture_cannot_be_swapped(tmp_path: Path, 
         TeacherPair(sketch, photo)
     with pytest.raises(InputError, match=r"^teachers\.sketch: must be a sketch teacher, got 'my-photo'"):
         TeacherPair(photo, photo)
+
+
+@pytest.mark.parametrize("network", [*ARCHITECTURES, "own"])
+@pytest.mark.parametrize("form", ["safetensors", "yaml"])
+def test_every_form_of_a_teacher_has_its_side(tmp_path: Path, network: str, form: str) -> None:
+    network = class_name(SmallResNet) if network == "own" else network
+    arguments = {"widths": [4, 4]} if network == "SmallResNet" else {}
+    files = {}
+    for modality in (*MODALITIES, "modality"):
+        classes = ["photo", "sketch"] if modality == "modality" else list(CLASSES)
+        values: dict[str, object] = {"modality": modality, "network": network, "classes": classes}
+        values |= {"arguments": arguments, "input_size": 32, "mean": [0.5] * 3, "std": [0.5] * 3}
+        values["name"] = f"my-{modality}"
+        built = build_network(network, arguments, len(classes))
+        files[modality] = str(tmp_path / f"{modality}.{form}")
+        if form == "yaml":
+            torch.save(built.state_dict(), tmp_path / f"{modality}.pt")
+            Path(files[modality]).write_text(yaml.safe_dump({**values, "weights": f"{modality}.pt"}))
+        else:
+            save_teacher(files[modality], built, TeacherCard.from_mapping(values, "f"))
+    assert TeacherPair(files["photo"], files["sketch"])
+    for photo, sketch, side, found in (
+        ("sketch", "sketch", "photo", "my-sketch"),
+        ("photo", "photo", "sketch", "my-photo"),
+        ("modality", "sketch", "photo", "my-modality"),
+        ("photo", "modality", "sketch", "my-modality"),
+    ):
+        with pytest.raises(InputError, match=rf"^teachers\.{side}: must be a {side} teacher, got '{found}'"):
+            TeacherPair(files[photo], files[sketch])
 
 
 def test_swapped_teachers_are_refused_by_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

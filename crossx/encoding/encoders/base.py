@@ -9,7 +9,7 @@ from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.encoding.embeddings import Embedding
 from crossx.networks.base import Network
-from crossx.networks.preprocessing import Preprocessing
+from crossx.networks.preprocessing import InputFormat, Preprocessing
 from crossx.teachers.pair import TeacherPair
 from crossx.types import Modality, TeacherOutput
 
@@ -116,9 +116,10 @@ class BackboneEncoder(Encoder):
         teachers: Both teachers.
         modality: Modality of the images.
         network: Factory of a backbone without classifier, such as `SmallResNet` or `TimmNetwork` with `num_classes: 0`.
-        input_size: Side in pixels that images are resized to; None for the side of the teacher's input.
-        mean: Subtracted from each channel of an image in [0, 1]; None for the teacher's mean.
-        std: Divides each channel afterwards; None for the teacher's standard deviation.
+        input_size: Side in pixels that images are resized to; None for the size of the teacher's input.
+        mean: Subtracted from each channel of an image in [0, 1]; None for the mean that a network with pretrained
+            weights was trained with, and for the teacher's where the network starts at random.
+        std: Divides each channel afterwards; None as for `mean`.
         dim: D.
 
     Raises:
@@ -143,13 +144,25 @@ class BackboneEncoder(Encoder):
                 f"encoder.network.num_classes: must be 0, got {self.network.num_classes}; an encoder does not use the "
                 "network's classifier, whose parameters would never learn"
             )
+        usual = _usual_format(card.input_format, self.network.input_format if mean is None and std is None else None)
         self.preprocessing = Preprocessing(
-            card.input_size if input_size is None else input_size,
-            card.mean if mean is None else mean,
-            card.std if std is None else std,
+            usual.size if input_size is None else input_size,
+            usual.mean if mean is None else mean,
+            usual.std if std is None else std,
+            usual.interpolation,
+            usual.crop,
         )
 
     def pooled(self, images: Tensor) -> Tensor:
         """Map images in [0, 1], (B, 3, H, W), to features of the network, (B, F)."""
         features: Tensor = self.network.pooled(self.preprocessing(images))
         return features
+
+
+def _usual_format(teacher: InputFormat, own: InputFormat | None) -> InputFormat:
+    """Input of an encoder's network: the teacher's, with the colours that its own pretrained weights expect."""
+    if own is not None:
+        return teacher._replace(mean=own.mean, std=own.std, interpolation=own.interpolation)
+    if len(teacher.mean) == 1:  # a teacher of one grey channel, and a network of three
+        return teacher._replace(mean=teacher.mean * 3, std=teacher.std * 3)
+    return teacher

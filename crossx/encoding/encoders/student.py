@@ -24,9 +24,10 @@ class StudentEncoder(BackboneEncoder):
         teachers: Both teachers.
         modality: Modality of the images.
         network: Factory of a backbone without classifier, such as `SmallResNet` or `TimmNetwork` with `num_classes: 0`.
-        input_size: Side in pixels that images are resized to; None for the side of the teacher's input.
-        mean: Subtracted from each channel of an image in [0, 1]; None for the teacher's mean.
-        std: Divides each channel afterwards; None for the teacher's standard deviation.
+        input_size: Side in pixels that images are resized to; None for the size of the teacher's input.
+        mean: Subtracted from each channel of an image in [0, 1]; None for the mean that a network with pretrained
+            weights was trained with, and for the teacher's where the network starts at random.
+        std: Divides each channel afterwards; None as for `mean`.
 
     Raises:
         InputError: When the network has a classifier.

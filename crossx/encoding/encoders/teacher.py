@@ -8,7 +8,7 @@ from crossx.core.checks import must_be_in
 from crossx.encoding.embeddings import Embedding
 from crossx.encoding.encoders.base import EmbeddingHead, Encoder
 from crossx.networks.batch_norm import batch_norms
-from crossx.networks.build import build_network
+from crossx.networks.build import without_classifier
 from crossx.networks.preprocessing import Preprocessing
 from crossx.teachers.pair import TeacherPair
 from crossx.types import Modality, TeacherOutput
@@ -28,7 +28,7 @@ class TeacherEncoder(Encoder):
             the teacher has learned.
 
     Raises:
-        InputError: When a number is out of range.
+        InputError: When a number is out of range, or the teacher's network cannot leave out its classifier.
     """
 
     def __init__(
@@ -45,10 +45,9 @@ class TeacherEncoder(Encoder):
         self.network_rate = network_rate
         self.frozen_statistics = frozen_statistics
         teacher = teachers.of(modality)
-        card, weights = teacher.card, teacher.network.state_dict()
-        self.network = build_network(card.network, card.arguments, num_classes=0)
-        self.network.load_state_dict({name: weights[name] for name in self.network.state_dict()})
-        self.preprocessing = Preprocessing(card.input_size, card.mean, card.std)
+        card = teacher.card
+        self.network = without_classifier(card.network, card.arguments, teacher.network.state_dict())
+        self.preprocessing = Preprocessing(*card.input_format)
         self.head = EmbeddingHead(self.network.num_features, dim, hidden)
         self.train(self.training)
 
