@@ -109,6 +109,7 @@ class ClassifierModule(CrossxModule):
                 std=self.std,
                 arguments=self.arguments,
                 name=f"{name}-{data.modality}",
+                pen=data.pen,
                 split=f"{name}: trained on train, chosen on validation; sha256 {digest}",
             ),
             self.pretrained,

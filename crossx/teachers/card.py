@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from crossx.core.checks import did_you_mean
 from crossx.core.errors import InputError
+from crossx.data.pen import Pen
 
 TeacherModality = Literal["photo", "sketch", "modality"]
 """`photo`, `sketch`: classifier of images of that modality. `modality`: classifier of photos (0) and sketches (1)."""
@@ -29,6 +30,8 @@ class TeacherCard:
         name: Short name for tables.
         accuracy: Accuracy on validation images, for the record.
         split: Description and hash of the training and validation data, for the record.
+        pen: Style in which sketches are redrawn before a sketch teacher gets them; None for sketches as crossx reads
+            them. It is no part of the teacher's hash, because it changes what the teacher gets and not the teacher.
 
     Raises:
         InputError: When a value is wrong; the message names the field.
@@ -44,6 +47,7 @@ class TeacherCard:
     name: str = "teacher"
     accuracy: float | None = None
     split: str | None = None
+    pen: Pen | None = None
 
     def __post_init__(self) -> None:
         for key in ("name", "network"):
@@ -63,6 +67,7 @@ class TeacherCard:
         _want("std", self.std, lambda v: _is_colour(v) and min(v) > 0, "three positive numbers")
         _want("accuracy", self.accuracy, lambda v: v is None or (_is_number(v) and 0 <= v <= 1), "null or in [0, 1]")
         _want("split", self.split, lambda v: v is None or _is_word(v), "null or a text")
+        _want("pen", self.pen, lambda v: v is None or self.modality == "sketch", "null for a teacher of photos")
         for key in ("classes", "mean", "std"):  # JSON and YAML give lists; equal cards must compare equal
             object.__setattr__(self, key, tuple(getattr(self, key)))
 
@@ -90,7 +95,8 @@ class TeacherCard:
         if missing:
             raise InputError(f"{source}: card: must have the keys {list(_REQUIRED)}, lacks {missing}")
         try:
-            return cls(**values)
+            pen = None if values.get("pen") is None else Pen.from_mapping(values["pen"])
+            return cls(**{**values, "pen": pen})
         except InputError as error:
             raise InputError(f"{source}: {error}") from error
 
@@ -105,7 +111,12 @@ class TeacherCard:
 
     def to_json(self) -> str:
         """The card as JSON; equal cards give equal texts."""
-        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        values = asdict(self)
+        if self.pen is None:
+            del values["pen"]  # a card without a pen has the text, and the hash, that it had before there were pens
+        else:
+            values["pen"] = self.pen.to_mapping()
+        return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
 
 _MODALITIES = list(get_args(TeacherModality))
