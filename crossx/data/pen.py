@@ -82,20 +82,42 @@ class Pen:
         Returns:
             uint8 RGB with three equal channels, (3, S, S).
         """
-        size = sketch.shape[-1] // FINER
-        ink = 1 - sketch[:1].float() / 255
-        if self.margin is not None:
-            ink = _placed(_centred(ink), FINER * size, self.margin)
-        reach = round(self.line_width * FINER * size)
+        drawing = place(sketch, self.margin)
+        return (255 * self.draw(drawing[None])[0]).round().byte()
+
+    def draw(self, drawings: Tensor) -> Tensor:
+        """Draw the lines of drawings that stand in their place already; see `place`.
+
+        Args:
+            drawings: Ink in [0, 1], (B, 1, FINER * S, FINER * S).
+
+        Returns:
+            Images in [0, 1] with three equal channels, (B, 3, S, S) float32.
+        """
+        size = drawings.shape[-1] // FINER
+        reach = round(self.line_width * drawings.shape[-1])
         if reach:  # a window of reach + 1 pixels; an odd rest is on one side
-            ink = F.pad(ink, (reach // 2, reach - reach // 2, reach // 2, reach - reach // 2))
-            ink = F.max_pool2d(ink, reach + 1, stride=1)
-        small = F.interpolate(ink[None], (size, size), mode="area")[0].clamp(0, 1) * self.darkness
-        light = small if self.white_on_black else 1 - small
-        return (255 * light).round().byte().expand(3, -1, -1).contiguous()
+            drawings = F.pad(drawings, (reach // 2, reach - reach // 2, reach // 2, reach - reach // 2))
+            drawings = F.max_pool2d(drawings, reach + 1, stride=1)
+        small = F.interpolate(drawings, (size, size), mode="area").clamp(0, 1) * self.darkness
+        return (small if self.white_on_black else 1 - small).expand(-1, 3, -1, -1)
 
 
-def _placed(ink: Tensor, side: int, margin: float) -> Tensor:
+def place(sketch: Tensor, margin: float | None) -> Tensor:
+    """Put the ink of a sketch where a margin wants it.
+
+    Args:
+        sketch: Dark lines on white, uint8 RGB, (3, H, H).
+        margin: As in `Pen`.
+
+    Returns:
+        Ink in [0, 1], (1, H, H).
+    """
+    ink = 1 - sketch[:1].float() / 255
+    return ink if margin is None else _scaled(_centred(ink), ink.shape[-1], margin)
+
+
+def _scaled(ink: Tensor, side: int, margin: float) -> Tensor:
     """Scale a square drawing, (1, S, S), and surround it with a margin, (1, side, side)."""
     inner = max(1, round(side * (1 - 2 * margin)))
     ink = F.interpolate(ink[None], (inner, inner), mode="bicubic", antialias=True)[0]
