@@ -12,6 +12,8 @@ from crossx.core.distributed import rank, world_size
 from crossx.core.errors import InputError
 from crossx.core.seeding import Stream, philox, run_seed
 from crossx.data.base import LabelledImages, RetrievalData, collate_images
+from crossx.data.pen import Pen
+from crossx.data.redrawn import redrawn
 from crossx.teachers.card import TeacherModality
 from crossx.types import ImageBatch, Modality, Split
 
@@ -28,6 +30,7 @@ class LabelledImagesDataModule(pl.LightningDataModule):
         batch_size: Images in each batch of one process, at least 1.
         workers: Number of processes that read images; 0 reads in the main process.
         classes: Classes in use, in the order of the labels; None for all.
+        pen: Style in which sketches are redrawn; a teacher that is trained on them gets it on its card.
 
     Attributes:
         classes: Class names in the order of the labels, (K).
@@ -45,12 +48,16 @@ class LabelledImagesDataModule(pl.LightningDataModule):
         batch_size: int,
         workers: int = 0,
         classes: list[str] | None = None,
+        pen: Pen | None = None,
     ) -> None:
         super().__init__()
         must_be_in("batch_size", batch_size, "[1, inf)")
         must_be_in("workers", workers, "[0, inf)")
         must_be_one_of("modality", modality, ("photo", "sketch", "modality"))
-        self.dataset = dataset
+        if pen is not None and modality != "sketch":
+            raise InputError(f"pen: must be null where modality is {modality}, because pens redraw sketches")
+        self.pen = pen
+        self.dataset = redrawn(dataset, pen)
         self.modality: TeacherModality = modality
         self.batch_size = batch_size
         self.workers = workers

@@ -115,6 +115,7 @@ class ClassifierModule(CrossxModule):
                 interpolation=self.input_format.interpolation,
                 arguments=self.arguments,
                 name=f"{name}-{data.modality}",
+                pen=data.pen,
                 split=f"{name}: trained on train, chosen on validation; sha256 {digest}",
             ),
             self.pretrained,

@@ -54,7 +54,7 @@ SECTIONS = {
 }
 """Keys at the top of a config, old -> new."""
 
-CLASSES = {"Collage": "PasteOnto", "Restyled": "RestyledSketches"}
+CLASSES = {"Collage": "PasteOnto"}
 """Classes that a config may name, old -> new."""
 
 REMOVED_ARGUMENTS = {
@@ -81,6 +81,7 @@ REMOVED_CLASSES = {
     "ProxyAnchorLoss": "use `SupConLoss`",
     "MarginCritic": "use `DistanceCritic`",
     "ProxyCritic": "use `DistanceCritic` or `LastLayerCritic`",
+    "Restyled": "name its reader alone, and give the style as `data.pen`, widths as shares of the side",
     "QuickDrawBitmaps": "use `QuickDrawStrokes`",
 }
 """Classes that are gone, and what to use instead."""

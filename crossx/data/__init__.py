@@ -5,7 +5,6 @@ from crossx.data.folders import ImageFolder
 from crossx.data.joined import JoinedData
 from crossx.data.quickdraw import QuickDrawStrokes
 from crossx.data.reader import ImageReader
-from crossx.data.restyled import RestyledSketches
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.data.sketchy import Sketchy, SketchyExtended
 from crossx.data.tuberlin import TUBerlin, TUBerlinPhotos
@@ -16,7 +15,6 @@ __all__ = [
     "JoinedData",
     "LabelledImages",
     "QuickDrawStrokes",
-    "RestyledSketches",
     "RetrievalData",
     "ShapesDataset",
     "Sketchy",

@@ -53,11 +53,17 @@ class LabelledImages(Dataset[ImageBatch], ABC):
         self.labels = np.asarray(labels, dtype=np.int64)
         self.names = list(names)
         self.instances = None if instances is None else list(instances)
+        self.cache = cache
         self._cache: dict[int, Tensor] | None = {} if cache else None
 
     @abstractmethod
-    def read(self, i: int) -> Tensor:
-        """Read image i as uint8 RGB, (3, S, S)."""
+    def read(self, i: int, scale: int = 1) -> Tensor:
+        """Read image i as uint8 RGB, (3, scale * S, scale * S), with S the side of the data set's images.
+
+        Args:
+            i: Index of the image.
+            scale: 1, or the factor to a higher resolution, at which a pen redraws lines.
+        """
 
     def __len__(self) -> int:
         return len(self.names)

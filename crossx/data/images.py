@@ -15,6 +15,7 @@ from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
 from crossx.core.errors import InputError
+from crossx.data.pen import FINER, Pen
 from crossx.types import Modality
 
 _DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
@@ -33,7 +34,7 @@ _UPRIGHT = {
 """Orientation in EXIF -> what makes the image upright; every other value means that it is."""
 
 
-def load_image(path: Path, modality: Modality, size: int) -> Tensor:
+def load_image(path: Path, modality: Modality, size: int, pen: Pen | None = None) -> Tensor:
     """Read an image file as a square of one size, as every encoder and teacher of crossx expects it.
 
     Divided by 255, the result is one image of the batches that networks get, (B, 3, S, S) in [0, 1]. Other ways of
@@ -43,6 +44,7 @@ def load_image(path: Path, modality: Modality, size: int) -> Tensor:
         path: Image file in any format that Pillow reads.
         modality: A photo is cropped and keeps its colours; a sketch is padded and becomes grey.
         size: Side S of the result in pixels.
+        pen: Pen of the sketch teacher, with which a sketch is redrawn; see `TeacherCard.pen`.
 
     Returns:
         uint8 RGB, (3, S, S); a sketch has three equal channels.
@@ -51,7 +53,7 @@ def load_image(path: Path, modality: Modality, size: int) -> Tensor:
         InputError: When the file is missing, truncated, not an image, or beyond Pillow's decompression-bomb limit.
     """
     image = open_rgb(path)
-    return fit_photo(image, size) if modality == "photo" else fit_sketch(image, size)
+    return fit_photo(image, size) if modality == "photo" else draw_sketch(image, size, pen)
 
 
 def open_rgb(path: Path) -> Image.Image:
@@ -119,6 +121,22 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def draw_sketch(image: Image.Image, size: int, pen: Pen | None = None) -> Tensor:
+    """Whole sketch on a square of one size, redrawn with a pen if there is one that redraws.
+
+    Args:
+        image: The drawing, in any mode and aspect.
+        size: Side S of the result in pixels.
+        pen: Pen of the classifier or encoder that gets the sketch.
+
+    Returns:
+        uint8 RGB with three equal channels, (3, S, S).
+    """
+    if pen is None or not pen.redraws:
+        return fit_sketch(image, size)
+    return pen.redraw(fit_sketch(image, FINER * size))
+
+
 def fit_photo(image: Image.Image, size: int) -> Tensor:
     """Central square of a photo, resized with antialiasing, as uint8 RGB, (3, S, S)."""
     square = ImageOps.fit(image.convert("RGB"), (size, size), Image.Resampling.BICUBIC)
@@ -126,7 +144,9 @@ def fit_photo(image: Image.Image, size: int) -> Tensor:
 
 
 def fit_sketch(image: Image.Image, size: int) -> Tensor:
-    """Whole sketch of dark strokes on white, centred on a white square, as uint8 RGB, (3, S, S).
+    """Whole sketch as dark strokes on white, centred on a white square, as uint8 RGB, (3, S, S).
+
+    A drawing of light strokes on black is inverted first; see `is_white_on_black`.
 
     Shrinking by a factor makes strokes that are thinner than the factor light grey. Each pixel is therefore first
     replaced by the darkest pixel in a window about as wide as the factor, so that every stroke covers about one pixel
@@ -137,6 +157,8 @@ def fit_sketch(image: Image.Image, size: int) -> Tensor:
         size: Side S of the result in pixels.
     """
     grey = np.asarray(image.convert("L"))
+    if is_white_on_black(grey):
+        grey = 255 - grey
     factor = max(grey.shape) / size
     thick = Image.fromarray(_darkest_around(grey, reach=int(factor / 2)))
     width, height = (max(1, round(side / factor)) for side in thick.size)
@@ -145,6 +167,19 @@ def fit_sketch(image: Image.Image, size: int) -> Tensor:
     square = Image.new("L", (size, size), 255)
     square.paste(small, ((size - width) // 2, (size - height) // 2))
     return repeat_grey(np.asarray(square))
+
+
+def is_white_on_black(grey: npt.NDArray[np.uint8]) -> bool:
+    """Whether a drawing has light strokes on a dark ground.
+
+    Most of its pixels and most of its border are dark, because a drawing may have a frame or a large filled part, and
+    some pixels are light, because a sheet without strokes has no ground to tell.
+
+    Args:
+        grey: The drawing, (H, W).
+    """
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    return bool((grey < 64).mean() > 0.6 and (border < 64).mean() > 0.6 and grey.max() >= 128)
 
 
 def repeat_grey(grey: npt.NDArray[np.uint8]) -> Tensor:

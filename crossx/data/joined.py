@@ -171,5 +171,5 @@ class _Images(LabelledImages):
         self._reader = reader
         self._size = size
 
-    def read(self, i: int) -> Tensor:
-        return self._reader.read(self.names[i], self._size)
+    def read(self, i: int, scale: int = 1) -> Tensor:
+        return self._reader.read(self.names[i], scale * self._size)

@@ -11,6 +11,8 @@ from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.core.seeding import run_seed
 from crossx.data.base import LabelledImages, RetrievalData, collate_images
+from crossx.data.pen import Pen
+from crossx.data.redrawn import redrawn
 from crossx.pairs.latents import LatentDataset, LatentSampler
 from crossx.teachers.teacher import read_card
 from crossx.teachers.vocabulary import Vocabulary
@@ -38,6 +40,8 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
             the command line from `teachers.photo`.
         sketch_teacher: The same for sketches.
         aliases: Other spellings of class names, from `teachers.aliases` in the same way.
+        pen: Style in which the data set's sketches are redrawn; None for the pen on the sketch teacher's card. A pen
+            without arguments leaves them as they are.
         unknown_classes: Whether the data set may have classes that a teacher does not know: to measure retrieval of
             unseen or half-known classes. Otherwise such a class is taken for a mistake.
 
@@ -56,6 +60,7 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
         photo_teacher: str | None = None,
         sketch_teacher: str | None = None,
         aliases: dict[str, str] | None = None,
+        pen: Pen | None = None,
         unknown_classes: bool = False,
     ) -> None:
         super().__init__()
@@ -64,7 +69,10 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
         must_be_in("data.workers", workers, "[0, inf)")
         least = "(0, 1]" if isinstance(batches_per_epoch, float) else "[1, inf)"
         must_be_in("data.batches_per_epoch", batches_per_epoch, least)
-        self.dataset = dataset
+        if pen is None and sketch_teacher is not None:
+            pen = read_card(sketch_teacher, "teachers.sketch").pen
+        self.pen = pen
+        self.dataset = None if dataset is None else redrawn(dataset, pen)
         self.batch_size = batch_size
         self.batches_per_epoch = batches_per_epoch
         self.eval_batch_size = eval_batch_size

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from crossx.core.checks import did_you_mean
 from crossx.core.errors import InputError
+from crossx.data.pen import Pen
 from crossx.networks.preprocessing import InputFormat, Interpolation, Size, sides
 
 TeacherModality = Literal["photo", "sketch", "modality"]
@@ -34,6 +35,8 @@ class TeacherCard:
         interpolation: How images are resized to the input.
         crop: Share of each side that is kept, in (0, 1]: images are resized to `input_size / crop`, and their centre is
             cut.
+        pen: Style in which sketches are redrawn before a sketch teacher gets them; None for sketches as crossx reads
+            them. It is no part of the teacher's hash, because it changes what the teacher gets and not the teacher.
 
     Raises:
         InputError: When a value is wrong; the message names the field.
@@ -51,6 +54,7 @@ class TeacherCard:
     split: str | None = None
     interpolation: Interpolation = "bilinear"
     crop: float = 1.0
+    pen: Pen | None = None
 
     def __post_init__(self) -> None:
         for key in ("name", "network"):
@@ -77,6 +81,7 @@ class TeacherCard:
         _want("split", self.split, lambda v: v is None or _is_word(v), "null or a text")
         _want("interpolation", self.interpolation, lambda v: v in _INTERPOLATIONS, f"one of {_INTERPOLATIONS}")
         _want("crop", self.crop, lambda v: _is_number(v) and 0 < v <= 1, "a share in (0, 1]")
+        _want("pen", self.pen, lambda v: v is None or self.modality == "sketch", "null for a teacher of photos")
         # JSON and YAML give lists; equal cards must compare equal.
         object.__setattr__(self, "classes", tuple(self.classes))
         object.__setattr__(self, "mean", _numbers(self.mean))
@@ -114,7 +119,8 @@ class TeacherCard:
         if missing:
             raise InputError(f"{source}: card: must have the keys {list(_REQUIRED)}, lacks {missing}")
         try:
-            return cls(**values)
+            pen = None if values.get("pen") is None else Pen.from_mapping(values["pen"])
+            return cls(**{**values, "pen": pen})
         except InputError as error:
             raise InputError(f"{source}: {error}") from error
 
@@ -130,13 +136,15 @@ class TeacherCard:
     def to_json(self) -> str:
         """The card as JSON; equal cards give equal texts."""
         values = {key: value for key, value in asdict(self).items() if key not in _ADDED or value != _ADDED[key]}
+        if self.pen is not None:
+            values["pen"] = self.pen.to_mapping()
         return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
 
 _MODALITIES = list(get_args(TeacherModality))
 _INTERPOLATIONS = list(get_args(Interpolation))
 _REQUIRED = ("modality", "network", "classes", "input_size", "mean", "std")
-_ADDED = {"interpolation": "bilinear", "crop": 1.0}
+_ADDED = {"interpolation": "bilinear", "crop": 1.0, "pen": None}
 """Fields that earlier cards do not have, left out at these values: the same teacher keeps its text and its hash."""
 
 

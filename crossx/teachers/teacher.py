@@ -4,6 +4,7 @@ import os
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +36,7 @@ class FrozenTeacher(Frozen):
         self.card = card
         self.network = network
         self.preprocessing = Preprocessing(*card.input_format)
-        self.freeze(card.to_json())
+        self.freeze(replace(card, pen=None).to_json())
 
     @property
     def title(self) -> str:

@@ -25,7 +25,7 @@ from crossx.types import Modality, PairBatch, Split
 class Numbered(LabelledImages):
     """Image i has the value i in its red channel, and its modality in the green one."""
 
-    def read(self, i: int) -> Tensor:
+    def read(self, i: int, scale: int = 1) -> Tensor:
         image = torch.zeros(3, SIZE, SIZE, dtype=torch.uint8)
         image[0], image[1] = i, 255 * (self.modality == "sketch")
         return image

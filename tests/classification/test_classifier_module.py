@@ -25,7 +25,7 @@ class Bars(LabelledImages):
         super().__init__(modality, ("lying", "standing"), [i % 2 for i in range(count)], [str(i) for i in range(count)])
         self.seed, self.noise = seed, noise
 
-    def read(self, i: int) -> Tensor:
+    def read(self, i: int, scale: int = 1) -> Tensor:
         generator = torch.Generator().manual_seed(self.seed * 1000 + i)
         image = torch.rand(8, 8, generator=generator) * self.noise
         image[int(torch.randint(8, (), generator=generator))] += 0.6

@@ -24,7 +24,7 @@ class Images(LabelledImages):
     def __init__(self, modality: Modality, classes: Sequence[str], count: int) -> None:
         super().__init__(modality, classes, [i % 3 for i in range(count)], [str(i) for i in range(count)])
 
-    def read(self, i: int) -> Tensor:
+    def read(self, i: int, scale: int = 1) -> Tensor:
         return torch.full((3, 4, 4), i + (100 if self.modality == "sketch" else 0), dtype=torch.uint8)
 
 

@@ -140,7 +140,11 @@ wandb: {init_timeout: 60}
     [
         (JOINT, "model.pairs: this is of crossx 0.1.0: `pairs` is `replay` now"),
         (WITH_DATA, "model.photo_encoder: this is of crossx 0.1.0: `photo_encoder` is `encoder` now"),
-        (QUERIES, "data.dataset.sketches: this is of crossx 0.1.0: `Restyled` is `RestyledSketches` now"),
+        (
+            QUERIES,
+            "data.dataset.sketches: this is of crossx 0.1.0: `Restyled` went in 0.2.0: name its reader alone, and give "
+            "the style as `data.pen`, widths as shares of the side",
+        ),
         (WANDB, "wandb: this is of crossx 0.1.0: `wandb` is `reports.wandb` now"),
     ],
 )

@@ -34,7 +34,7 @@ class CodedImages(LabelledImages):
         self.code = ("train", "validation", "test").index(split) * 2 + (modality == "sketch")
         super().__init__(modality, classes, labels, [f"{i}" for i in range(len(labels))])
 
-    def read(self, i: int) -> Tensor:
+    def read(self, i: int, scale: int = 1) -> Tensor:
         colour = torch.tensor([self.code, CLASSES.index(self.classes[self.labels[i]]), i], dtype=torch.uint8)
         return colour[:, None, None].expand(3, SIZE, SIZE)
 

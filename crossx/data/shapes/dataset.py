@@ -133,14 +133,16 @@ class ShapesImages(LabelledImages):
             cache=data.cache,
         )
 
-    def read(self, i: int) -> Tensor:
-        """Draw image i: uint8 RGB, (3, S, S)."""
+    def read(self, i: int, scale: int = 1) -> Tensor:
+        """Draw image i: uint8 RGB, (3, scale * S, scale * S); with a scale the same drawing, and not finer lines."""
         data, size = self.data, self.data.size
         instance, copy = divmod(i, self.copies)
         if self.modality == "photo":
-            photo = render_photo(data._object(self.split, instance), size, data._random(self.split, instance, _PHOTO))
+            photo = render_photo(
+                data._object(self.split, instance), scale * size, data._random(self.split, instance, _PHOTO)
+            )
             return torch.tensor(photo).permute(2, 0, 1).contiguous()
         # Wide enough to be visible at 32 px, and relatively finer on larger images.
         width = data._random(self.split, instance, _PEN, copy).uniform(1.2, 2.0) * max(1.0, (size / 32) ** 0.5)
-        sketch = rasterise(data.strokes(self.split, i), size, width)
+        sketch = rasterise(data.strokes(self.split, i), scale * size, scale * width)
         return torch.tensor(sketch).expand(3, -1, -1).clone()

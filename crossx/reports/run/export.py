@@ -23,8 +23,8 @@ class EncoderExport(Callback):
     """Writes `encoders.safetensors` into the run folder when a fit ends: the last weights of both encoders.
 
     The tensors begin with `photo_encoder.` and `sketch_encoder.`; the frozen teachers inside encoders are left out. The
-    header has `version`, `step`, `teachers` (hashes), `classes` and `config` (class and arguments of the encoders,
-    where the command line built them), the last three as JSON.
+    header has `version`, `step`, `teachers` (hashes), `classes`, `pen` (of the sketch teacher, or null) and `config`
+    (class and arguments of the encoders, where the command line built them), the last four as JSON.
     """
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -48,6 +48,7 @@ class EncoderExport(Callback):
             "step": str(trainer.global_step),
             "teachers": json.dumps(teacher_hashes(pl_module)),
             "classes": json.dumps(classes),
+            "pen": json.dumps(_pen(pl_module)),
             "config": json.dumps(_encoder_config(pl_module)),
         }
         write_safetensors(folder / ENCODERS, tensors, metadata)
@@ -56,6 +57,11 @@ class EncoderExport(Callback):
 def encoders_of(module: pl.LightningModule) -> dict[Modality, nn.Module]:
     """The encoders of a root module by modality; empty where it has none."""
     return module.encoders if isinstance(module, RetrievalModule) else {}
+
+
+def _pen(module: pl.LightningModule) -> dict[str, Any] | None:
+    pen = module.teachers.sketch.card.pen if isinstance(module, TeacherGuided) else None
+    return None if pen is None else pen.to_mapping()
 
 
 def _encoder_config(module: pl.LightningModule) -> dict[str, Any]:

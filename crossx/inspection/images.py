@@ -1,0 +1,92 @@
+"""Images of a folder, with the classes that the names of its class folders give."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from crossx.core.errors import InputError
+from crossx.data.folders import SUFFIXES
+from crossx.data.images import load_image
+from crossx.data.pen import FINER, Pen
+from crossx.types import Modality
+
+
+@dataclass(frozen=True)
+class FolderImages:
+    """Image files of a folder, or of the class folders in it.
+
+    Attributes:
+        paths: The files, (B).
+        labels: Class of each, -1 where its folder's name is none of the teacher's classes, (B,).
+        unknown: Names of class folders that are none of the teacher's classes.
+        left_out: Number of files beyond the limit.
+    """
+
+    paths: tuple[Path, ...]
+    labels: Tensor
+    unknown: tuple[str, ...] = ()
+    left_out: int = 0
+
+    def read(self, modality: Modality, size: int, pen: Pen | None = None) -> Tensor:
+        """Read all images as every encoder and teacher gets them, (B, 3, S, S) in [0, 1].
+
+        Raises:
+            InputError: When an image cannot be read.
+        """
+        return torch.stack([load_image(path, modality, size, pen) for path in self.paths]) / 255
+
+    def fine(self, size: int) -> list[Tensor]:
+        """Read all images as sketches at the resolution at which pens redraw them, each (3, FINER * S, FINER * S)."""
+        return [load_image(path, "sketch", FINER * size) for path in self.paths]
+
+
+def folder_images(
+    folder: Path, classes: Sequence[str], aliases: Mapping[str, str] | None = None, limit: int = 500
+) -> FolderImages:
+    """Find the images of a folder.
+
+    Args:
+        folder: Holds images, or class folders with images.
+        classes: Classes of the teacher.
+        aliases: Other spellings of class names, alias to name.
+        limit: Largest number of images; of more, the same number is taken from each class, evenly over its files.
+
+    Raises:
+        InputError: When the folder does not exist, or has no image in it or in the folders in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"--images: must be a folder, got {str(folder)!r}")
+    inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    groups = {name: files for name, files in [("", _files(folder)), *((p.name, _files(p)) for p in inner)] if files}
+    if not groups:
+        raise InputError(
+            f"--images: {str(folder)!r} must hold images, or class folders with images; their names end in "
+            f"{' '.join(SUFFIXES)}"
+        )
+    aliases = aliases or {}
+    place = {aliases.get(name, name): i for i, name in enumerate(classes)}
+    share = _share([len(files) for files in groups.values()], limit)
+    paths: list[Path] = []
+    labels: list[int] = []
+    for name, files in groups.items():
+        count = min(len(files), share)
+        paths += [files[i * len(files) // count] for i in range(count)]
+        labels += [place.get(aliases.get(name, name), -1)] * count
+    unknown = tuple(name for name in groups if name and aliases.get(name, name) not in place)
+    total = sum(map(len, groups.values()))
+    return FolderImages(tuple(paths), torch.tensor(labels), unknown, total - len(paths))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.name.lower().endswith(SUFFIXES) and not p.name.startswith("."))
+
+
+def _share(counts: Sequence[int], limit: int) -> int:
+    """Largest number of images of one class with which all classes together have at most `limit`; at least 1."""
+    share = max(counts)
+    while share > 1 and sum(min(count, share) for count in counts) > limit:
+        share -= 1
+    return share

@@ -1,0 +1,108 @@
+"""Choice of a sketch teacher's pen from unlabelled sketches."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from crossx.core.checks import must_be_in
+from crossx.core.errors import InputError
+from crossx.data.pen import Pen, place
+from crossx.inspection.predictions import mutual_information
+from crossx.teachers.teacher import FrozenTeacher
+
+MARGINS = (None, 0.0, 0.05, 0.1, 0.15, 0.2)
+DARKNESS = (0.3, 0.45, 0.6, 0.8, 1.0)
+WIDTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+"""Increases of the line width that are tried, in pixels; finer steps than a quarter do not exist."""
+LEAST = 24
+"""Fewest sketches: of fewer, the mean posterior is mostly chance."""
+WORTH = 0.05
+"""Gain over the sketches as they are drawn, in nats, that a pen must bring; smaller ones are within the error."""
+
+
+@dataclass(frozen=True)
+class PenFit:
+    """A pen that was chosen, and what it was chosen by.
+
+    Attributes:
+        pen: The pen with the largest mutual information, or one that changes nothing where none is worth it.
+        as_drawn: Mutual information of the predictions on the sketches as they are, in nats.
+        fitted: The same with the pen.
+        tried: Number of pens that were tried.
+    """
+
+    pen: Pen
+    as_drawn: float
+    fitted: float
+    tried: int
+
+
+def fit_pen(teacher: FrozenTeacher, sketches: Sequence[Tensor], drawn: Tensor) -> PenFit:
+    """Choose the pen with which a teacher's predictions on sketches have the largest mutual information.
+
+    Needs no label. From the best of a few pens that lie far apart, lines and margin are improved in turn.
+
+    Args:
+        teacher: The sketch teacher.
+        sketches: Sketches at four times their side, uint8 RGB, each (3, 4 * S, 4 * S).
+        drawn: The same sketches as they are, in [0, 1], (B, 3, S, S).
+
+    Returns:
+        The choice.
+
+    Raises:
+        InputError: When there are too few sketches.
+    """
+    must_be_in("number of sketches", len(sketches), f"[{LEAST}, inf)")
+    size = drawn.shape[-1]
+    placed: dict[float | None, Tensor] = {}
+    scores: dict[Pen, float] = {}
+
+    def score(pen: Pen) -> float:
+        if pen not in scores:
+            if pen.margin not in placed:
+                placed[pen.margin] = torch.stack([place(sketch, pen.margin) for sketch in sketches])
+            scores[pen] = mutual_information(predict(teacher, pen.draw(placed[pen.margin])))
+        return scores[pen]
+
+    as_drawn = mutual_information(predict(teacher, drawn))
+    best = _climb(max(_coarse(size), key=score), size, score)
+    if score(best) < as_drawn + WORTH:
+        return PenFit(Pen(), as_drawn, as_drawn, len(scores))
+    return PenFit(best, as_drawn, score(best), len(scores))
+
+
+def _coarse(size: int) -> list[Pen]:
+    """Pens that lie far apart, of both polarities."""
+    values = product((None, 0.1), (0.25, 0.75, 1.5), (0.6, 1.0), (False, True))
+    return [Pen(margin, width / size, darkness, light) for margin, width, darkness, light in values]
+
+
+def _climb(pen: Pen, size: int, score: Callable[[Pen], float]) -> Pen:
+    """Improve lines and margin in turn until neither gets better."""
+    while True:
+        before = pen
+        # Together, because a wide pale line and a thin dark one are alike to a network.
+        lines = [
+            replace(pen, line_width=width / size, darkness=darkness) for width, darkness in product(WIDTHS, DARKNESS)
+        ]
+        pen = max([pen, *lines], key=score)
+        pen = max([pen, *(replace(pen, margin=margin) for margin in MARGINS)], key=score)
+        if pen == before:
+            return pen
+
+
+@torch.inference_mode()
+def predict(teacher: FrozenTeacher, images: Tensor, batch: int = 256) -> Tensor:
+    """Logits of images in [0, 1], (B, K), in float32.
+
+    Raises:
+        InputError: When they are not finite.
+    """
+    logits = torch.cat([teacher(part).logits.float() for part in images.split(batch)])
+    if not logits.isfinite().all():
+        raise InputError(f"{teacher.title}: must predict finite numbers, got NaN or infinity on these images")
+    return logits
