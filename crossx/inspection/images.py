@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from crossx.core.errors import InputError
-from crossx.data.folders import SUFFIXES
 from crossx.data.images import load_image
+from crossx.data.listing import ENDINGS, list_images
 from crossx.data.pen import FINER, Pen
 from crossx.types import Modality
 
@@ -64,7 +64,7 @@ def folder_images(
     if not groups:
         raise InputError(
             f"--images: {str(folder)!r} must hold images, or class folders with images; their names end in "
-            f"{' '.join(SUFFIXES)}"
+            f"{', '.join(ENDINGS)}"
         )
     aliases = aliases or {}
     place = {aliases.get(name, name): i for i, name in enumerate(classes)}
@@ -81,7 +81,8 @@ def folder_images(
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.name.lower().endswith(SUFFIXES) and not p.name.startswith("."))
+    images, _ = list_images(folder)
+    return [folder / name for name in sorted(images)]
 
 
 def _share(counts: Sequence[int], limit: int) -> int:

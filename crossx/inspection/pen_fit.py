@@ -102,7 +102,7 @@ def predict(teacher: FrozenTeacher, images: Tensor, batch: int = 256) -> Tensor:
     Raises:
         InputError: When they are not finite.
     """
-    logits = torch.cat([teacher(part).logits.float() for part in images.split(batch)])
+    logits = torch.cat([teacher(part).logits.float() for part in torch.split(images, batch)])
     if not logits.isfinite().all():
         raise InputError(f"{teacher.title}: must predict finite numbers, got NaN or infinity on these images")
     return logits

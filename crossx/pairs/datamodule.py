@@ -87,17 +87,20 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
                 check_classes(dataset.classes, vocabulary)
 
     def setup(self, stage: str) -> None:
-        """Check the data set's classes against the teachers of the root module.
+        """Check data set and pair source before anything is measured or trained.
 
         Args:
             stage: What the trainer is about to do, such as `fit`.
 
         Raises:
-            InputError: When two classes of the data set are one class to the teachers.
+            InputError: When two classes of the data set are one class to the teachers, or the pair source cannot serve
+                the batches, as where a replay pool is too small.
         """
         root = self._trainer.lightning_module
         if self.dataset is not None and isinstance(root, TeacherGuided):
             check_distinct(self.dataset.classes, root.teachers.vocabulary)
+        if stage == "fit" and (source := self._root().pair_source) is not None:
+            source.check_batch(self.batch_size)
 
     def _root(self) -> PairTrainer:
         root: Any = self._trainer.lightning_module  # typed as LightningModule; a `PairTrainer` by the contract
@@ -108,18 +111,6 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
         if self.trainer is None:
             raise RuntimeError("the data module is used by a Trainer only")
         return self.trainer
-
-    def setup(self, stage: str) -> None:
-        """Check that the pair source can serve the batches, before anything is measured or trained.
-
-        Args:
-            stage: What the trainer is about to do, such as `fit`.
-
-        Raises:
-            InputError: When it cannot, as where a replay pool is too small.
-        """
-        if stage == "fit" and (source := self._root().pair_source) is not None:
-            source.check_batch(self.batch_size)
 
     def train_dataloader(self) -> DataLoader[LatentBatch]:
         """Latents, and for training with data the images that belong to them."""

@@ -21,8 +21,8 @@ from crossx.core.errors import InputError
 from crossx.core.paths import resolve
 from crossx.reports.run.export import ENCODERS, encoders_of
 from crossx.training.guided import TeacherGuided
+from crossx.training.hashes import teacher_hashes
 from crossx.training.lightning_state import run_folder
-from crossx.training.module import teacher_hashes
 from crossx.training.retrieval import RetrievalModule
 from crossx.types import MODALITIES
 

@@ -36,6 +36,7 @@ from crossx.networks.batch_norm import (
 )
 from crossx.networks.frozen import Frozen
 from crossx.teachers.pair import TeacherPair
+from crossx.training.hashes import frozen_hashes
 from crossx.training.launch import check_processes
 from crossx.training.lightning_state import batches_done, is_fast_dev_run, make_length_known, run_steps
 from crossx.training.limits import check_fit, check_precision
@@ -288,18 +289,3 @@ def _without_files(value: object) -> object:
     if not isinstance(value, dict):
         return value
     return {n: _without_files(v) for n, v in value.items() if n not in ("photo_teacher", "sketch_teacher", "aliases")}
-
-
-def teacher_hashes(module: nn.Module) -> dict[str, str]:
-    """Hash of the photo and the sketch teacher inside a module; empty for a module without teachers."""
-    pairs = [m for m in module.modules() if isinstance(m, TeacherPair)]
-    return {"photo": pairs[0].photo.hash, "sketch": pairs[0].sketch.hash} if pairs else {}
-
-
-def frozen_hashes(module: nn.Module) -> dict[str, str]:
-    """Hash of every frozen network in a module: of both teachers, and of what losses hold, by its place."""
-    hashes = teacher_hashes(module)
-    pairs = [m for m in module.modules() if isinstance(m, TeacherPair)]
-    known = {id(teacher) for pair in pairs for teacher in (pair.photo, pair.sketch)}
-    others = {n: m for n, m in module.named_modules() if isinstance(m, Frozen) and id(m) not in known}
-    return {**hashes, **{place: frozen.hash for place, frozen in others.items()}}

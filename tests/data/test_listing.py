@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from crossx.data.restyled import RestyledSketches
 from PIL import Image, features
 from support import layouts
 
@@ -15,7 +16,6 @@ from crossx.core.errors import InputError
 from crossx.data.folders import ImageFolder
 from crossx.data.quickdraw import QuickDrawStrokes
 from crossx.data.reader import ImageReader
-from crossx.data.restyled import RestyledSketches
 from crossx.data.sketchy import SketchyExtended
 from crossx.data.tuberlin import TUBerlin, TUBerlinPhotos
 

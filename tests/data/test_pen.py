@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def sketches(tmp_path: Path) -> Sketchy:
     return reader
 
 
-def drawn(sketches: Sketchy, **style: float) -> Tensor:
+def drawn(sketches: Sketchy, **style: Any) -> Tensor:  # noqa: ANN401 - of a pen
     return load_image(sketches.path / sketches.names("box")[0], "sketch", SIZE, Pen(**style))
 
 

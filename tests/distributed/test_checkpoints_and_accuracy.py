@@ -27,7 +27,7 @@ class Grey(LabelledImages):
     def __init__(self, modality: Modality) -> None:
         super().__init__(modality, ("even", "odd"), [i % 2 for i in range(COUNT)], [str(i) for i in range(COUNT)])
 
-    def read(self, i: int) -> Tensor:
+    def read(self, i: int, scale: int = 1) -> Tensor:
         return torch.full((3, 8, 8), 50 * i, dtype=torch.uint8)
 
 

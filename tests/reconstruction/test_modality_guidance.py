@@ -31,7 +31,8 @@ from crossx.reconstruction.losses.base import ReconstructionTerm
 from crossx.reconstruction.losses.statistics_guidance import bhattacharyya, statistics_misfit
 from crossx.reconstruction.module import ReconstructionModule
 from crossx.teachers.pair import TeacherPair
-from crossx.training.module import CrossxModule, frozen_hashes, teacher_hashes
+from crossx.training.hashes import frozen_hashes, teacher_hashes
+from crossx.training.module import CrossxModule
 from crossx.types import LayerStatistics, Progress
 
 Array = npt.NDArray[np.float64]

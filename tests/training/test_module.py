@@ -30,7 +30,8 @@ from crossx.encoding.module import EncoderModule, PairSourceFactory
 from crossx.pairs.sources import RealPairs
 from crossx.reconstruction.generators import save_generators
 from crossx.reconstruction.saved import SavedPairs
-from crossx.training.module import CrossxModule, teacher_hashes
+from crossx.training.hashes import teacher_hashes
+from crossx.training.module import CrossxModule
 from crossx.training.rates import Cosine, OneCycle, RateFactory
 from crossx.types import Progress, StepOutput
 

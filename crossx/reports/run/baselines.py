@@ -16,8 +16,8 @@ from crossx.reports.lookup import data_module, real_images
 from crossx.reports.run.results import mean_over_queries
 from crossx.reports.run.teacher_outputs import TeacherOutputs
 from crossx.training.guided import GuidedRetrievalModule
+from crossx.training.hashes import teacher_hashes
 from crossx.training.lightning_state import measured_batches
-from crossx.training.module import teacher_hashes
 from crossx.types import ImageBatch, Modality, Split
 
 _USUAL_REASONS: dict[Modality, str] = {

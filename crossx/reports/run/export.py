@@ -11,8 +11,9 @@ from crossx.core.tensor_files import write_safetensors
 from crossx.core.version import __version__
 from crossx.networks.batch_norm import average_running_statistics
 from crossx.training.guided import TeacherGuided
+from crossx.training.hashes import teacher_hashes
 from crossx.training.lightning_state import run_folder
-from crossx.training.module import CrossxModule, teacher_hashes
+from crossx.training.module import CrossxModule
 from crossx.training.retrieval import RetrievalModule
 from crossx.types import Modality
 

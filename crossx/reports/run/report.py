@@ -15,8 +15,9 @@ from crossx.reports.run.measured import measured, measured_hash
 from crossx.reports.run.results import RunResults, mean_over_queries
 from crossx.reports.run.summary import print_results
 from crossx.reports.section import Section
+from crossx.training.hashes import teacher_hashes
 from crossx.training.lightning_state import is_fast_dev_run, run_folder
-from crossx.training.module import CrossxModule, teacher_hashes
+from crossx.training.module import CrossxModule
 from crossx.training.retrieval import RetrievalModule
 from crossx.types import Split
 
