@@ -23,6 +23,11 @@ VERBS = {
         "quickstart",
         "the whole story in four to nine minutes, with nothing to download: crossx quickstart",
     ),
+    "inspect": Verb(
+        "crossx.cli.inspect",
+        "inspect",
+        "what a teacher is, and what it predicts on images: crossx inspect card.yaml --images FOLDER",
+    ),
     "fit": Verb("crossx.cli.early", "run", "train: crossx fit --config sketchy.yaml"),
     "validate": Verb(
         "crossx.cli.early",

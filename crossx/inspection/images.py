@@ -1,12 +1,13 @@
 """Images of a folder, with the classes that the names of its class folders give."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from crossx.core.checks import did_you_mean
 from crossx.core.errors import InputError
 from crossx.data.images import load_image
 from crossx.data.listing import ENDINGS, list_images
@@ -21,7 +22,8 @@ class FolderImages:
     Attributes:
         paths: The files, (B).
         labels: Class of each, -1 where its folder's name is none of the teacher's classes, (B,).
-        unknown: Names of class folders that are none of the teacher's classes.
+        unknown: Names of class folders that are none of the teacher's classes; their images are looked at only where
+            no folder is one.
         left_out: Number of files beyond the limit.
     """
 
@@ -29,6 +31,23 @@ class FolderImages:
     labels: Tensor
     unknown: tuple[str, ...] = ()
     left_out: int = 0
+
+    def some(self, most: int) -> "FolderImages":
+        """At most so many of the images, evenly over them."""
+        count = min(most, len(self.paths))
+        chosen = [i * len(self.paths) // count for i in range(count)]
+        return replace(self, paths=tuple(self.paths[i] for i in chosen), labels=self.labels[chosen])
+
+    def remarks(self, classes: Sequence[str]) -> Iterator[str]:
+        """Sentences about class folders that are none of a teacher's classes, with the nearest class.
+
+        Args:
+            classes: The teacher's classes.
+        """
+        if self.unknown:
+            named = ", ".join(f"{name!r}{did_you_mean(name, classes)}" for name in self.unknown[:5])
+            more = f" and {len(self.unknown) - 5} more" if len(self.unknown) > 5 else ""
+            yield f"no class of the teacher is called {named}{more}; --aliases joins other spellings"
 
     def read(self, modality: Modality, size: int, pen: Pen | None = None) -> Tensor:
         """Read all images as every encoder and teacher gets them, (B, 3, S, S) in [0, 1].
@@ -68,6 +87,9 @@ def folder_images(
         )
     aliases = aliases or {}
     place = {aliases.get(name, name): i for i, name in enumerate(classes)}
+    unknown = tuple(name for name in groups if name and aliases.get(name, name) not in place)
+    if len(unknown) < len(groups):  # where some folders are classes, the others are other classes
+        groups = {name: files for name, files in groups.items() if name not in unknown}
     share = _share([len(files) for files in groups.values()], limit)
     paths: list[Path] = []
     labels: list[int] = []
@@ -75,7 +97,6 @@ def folder_images(
         count = min(len(files), share)
         paths += [files[i * len(files) // count] for i in range(count)]
         labels += [place.get(aliases.get(name, name), -1)] * count
-    unknown = tuple(name for name in groups if name and aliases.get(name, name) not in place)
     total = sum(map(len, groups.values()))
     return FolderImages(tuple(paths), torch.tensor(labels), unknown, total - len(paths))
 

@@ -1,10 +1,12 @@
 """What a classifier's predictions on images tell, with and without labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 
 import torch
 from torch import Tensor
+
+from crossx.evaluation.accuracy import ClassifierAccuracy, classifier_accuracy
 
 
 def mutual_information(logits: Tensor) -> float:
@@ -26,7 +28,8 @@ def mutual_information(logits: Tensor) -> float:
 
 
 def _entropy(p: Tensor) -> Tensor:
-    return -torch.special.xlogy(p, p).sum(dim=-1)
+    entropy: Tensor = -torch.special.xlogy(p, p).sum(dim=-1)
+    return entropy
 
 
 @dataclass(frozen=True)
@@ -39,26 +42,14 @@ class PredictionSummary:
         spread: Number of classes over which the predictions spread: the exponential of the entropy of the mean
             posterior, in [1, K].
         mutual_information: See `mutual_information`, in nats.
-        labelled: Number of images whose class is known.
-        accuracy: Share of those that are predicted right; None where there are none.
-        chance: Accuracy of the best constant prediction on them; None where there are none.
+        accuracy: Accuracy on the images whose class is known, among the classes that occur; None without such images.
     """
 
     images: int
     confidence: float
     spread: float
     mutual_information: float
-    labelled: int = 0
-    accuracy: float | None = None
-    chance: float | None = None
-
-    @property
-    def at_chance(self) -> bool:
-        """Whether the accuracy cannot be told from that of a constant prediction, by two standard errors."""
-        if self.accuracy is None or self.chance is None:
-            return False
-        error: float = (self.chance * (1 - self.chance) / self.labelled) ** 0.5
-        return self.accuracy <= self.chance + 2 * error
+    accuracy: ClassifierAccuracy | None = None
 
 
 def summarise(logits: Tensor, labels: Tensor | None = None) -> PredictionSummary:
@@ -69,12 +60,15 @@ def summarise(logits: Tensor, labels: Tensor | None = None) -> PredictionSummary
         labels: Class of each image, (B,) int64, -1 where it is unknown; None where all are.
     """
     posterior = torch.softmax(logits.double(), dim=1)
-    confidence, predicted = posterior.max(dim=1)
     spread = exp(float(_entropy(posterior.mean(dim=0))))
-    summary = (len(logits), float(confidence.mean()), spread, mutual_information(logits))
-    known = torch.zeros(len(logits), dtype=torch.bool) if labels is None else labels >= 0
-    if labels is None or not known.any():
-        return PredictionSummary(*summary)
-    right = float((predicted == labels)[known].double().mean())
-    chance = float(labels[known].bincount().max()) / int(known.sum())
-    return PredictionSummary(*summary, int(known.sum()), right, chance)
+    confidence = float(posterior.max(dim=1).values.mean())
+    summary = PredictionSummary(len(logits), confidence, spread, mutual_information(logits))
+    if labels is None or not (known := labels >= 0).any():
+        return summary
+    return replace(summary, accuracy=_accuracy(logits[known], labels[known]))
+
+
+def _accuracy(logits: Tensor, labels: Tensor) -> ClassifierAccuracy | None:
+    """Accuracy among the classes that occur, as beside the results of a run."""
+    occur = torch.tensor(sorted(set(labels.tolist())))
+    return classifier_accuracy(occur[logits[:, occur].argmax(dim=1)], labels, len(occur))

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from crossx.data.restyled import RestyledSketches
 from PIL import Image, features
 from support import layouts
 
@@ -157,12 +156,6 @@ def test_readers_made_of_readers_say_it_together(tmp_path: Path) -> None:
         assert len(photos.names("ant") + photos.names("bee")) == 4
     (text,) = texts
     assert "left out: 2 with the ending .txt" in text
-    layouts.tuberlin(tmp_path, {"ant": 2})
-    (tmp_path / "png/ant/3.svg").write_text("")
-    sketches = RestyledSketches(TUBerlin(str(tmp_path)))
-    with warned() as texts, sketches.left_out.told_together():
-        assert len(sketches.names("ant")) == 2
-    assert "left out: 1 with the ending .svg" in texts[0]
 
 
 def test_two_spellings_of_a_class_in_extended_tuberlin(tmp_path: Path) -> None:

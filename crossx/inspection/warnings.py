@@ -1,0 +1,52 @@
+"""What is likely wrong between a teacher and images."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from crossx.inspection.pen_fit import WORTH, predict
+from crossx.inspection.predictions import PredictionSummary, mutual_information
+from crossx.teachers.teacher import FrozenTeacher
+
+_BLANK = 2 / 255
+"""Standard deviation of an image in [0, 1] below which it counts as blank."""
+_ONE_CLASS = 0.8
+"""Share of predictions of one class from which it is named."""
+
+
+def warnings(
+    teacher: FrozenTeacher, images: Tensor, logits: Tensor, labels: Tensor, summary: PredictionSummary
+) -> Iterator[str]:
+    """Say what is likely wrong, one sentence each.
+
+    Args:
+        teacher: The teacher.
+        images: What it got, (B, 3, S, S) in [0, 1].
+        logits: What it gave, (B, K).
+        labels: True classes, (B,), -1 where they are unknown.
+        summary: Summary of its predictions.
+    """
+    blank = int((images.flatten(1).std(dim=1) < _BLANK).sum())
+    if blank:
+        yield f"{blank} of {len(images)} images are blank as the teacher gets them"
+    if summary.accuracy is not None and summary.accuracy.at_chance:
+        yield (
+            f"the accuracy {summary.accuracy.accuracy:.3f} is that of chance ({summary.accuracy.chance:.3f}); the "
+            "usual reasons are a list of classes in another order, mean and std of another range, and for sketches "
+            "lines that the teacher did not learn (--fit-pen)"
+        )
+    predicted = logits.argmax(dim=1).bincount(minlength=logits.shape[1])
+    share = float(predicted.max()) / len(logits)
+    occurs = len(set(labels[labels >= 0].tolist()))
+    if share >= _ONE_CLASS and occurs != 1 and len(logits) > 1:
+        yield f"{share:.0%} of the images are predicted as {teacher.card.classes[int(predicted.argmax())]!r}"
+    if teacher.card.modality == "sketch":
+        inverted = mutual_information(predict(teacher, 1 - images))
+        if inverted > summary.mutual_information + WORTH:
+            yield (
+                f"inverted, the images tell the teacher more ({inverted:.2f} nats in place of "
+                f"{summary.mutual_information:.2f}): it may have learned light lines on black (--fit-pen)"
+            )
+    elif torch.equal(images[:, :1].expand_as(images), images) and teacher.card.modality == "photo":
+        yield "all images are grey: they may be sketches"
