@@ -14,6 +14,8 @@ from crossx.classification.data import LabelledImagesDataModule
 from crossx.classification.module import ClassifierModule
 from crossx.core.errors import InputError
 from crossx.data.base import LabelledImages, RetrievalData
+from crossx.networks.preprocessing import InputFormat
+from crossx.networks.timm_network import timm_format
 from crossx.teachers.teacher import load_teacher
 from crossx.types import Modality, Split
 
@@ -191,6 +193,28 @@ def test_pretrained_weights_are_a_start(tmp_path: Path, monkeypatch: pytest.Monk
     make_trainer(tmp_path, max_steps=1, limit_val_batches=1).fit(module, make_data())
     assert load_teacher(output).card.network == name
     assert asked == [True, False]
+
+
+def test_pretrained_weights_bring_their_own_preprocessing(tmp_path: Path) -> None:
+    """Only where neither mean nor deviation are named, and not where the network starts at random."""
+    name, output = "timm:vit_tiny_patch16_224.augreg_in21k_ft_in1k", str(tmp_path / "t.safetensors")
+    usual = timm_format(name.removeprefix("timm:"), {})
+    own = ClassifierModule(output, 32, name, pretrained=True).input_format
+    assert own == usual._replace(size=32, crop=1.0)
+    assert ClassifierModule(output, 32, "timm:resnet18", pretrained=True).input_format.mean == (0.485, 0.456, 0.406)
+    assert ClassifierModule(output, 32, "timm:resnet18").input_format == InputFormat(32, (0.5,) * 3, (0.5,) * 3)
+    named = ClassifierModule(output, 32, name, pretrained=True, mean=(0.4, 0.4, 0.4)).input_format
+    assert named == InputFormat(32, (0.4,) * 3, (0.5,) * 3)
+
+
+def test_a_classifier_of_one_grey_channel_and_another_height_is_trained(tmp_path: Path) -> None:
+    output = tmp_path / "t.safetensors"
+    module = make_module(
+        output, network="timm:resnet18", arguments={"in_chans": 1}, input_size=(32, 40), mean=None, std=None
+    )
+    make_trainer(tmp_path, max_steps=1, limit_val_batches=1).fit(module, make_data())
+    card = load_teacher(output).card
+    assert (card.mean, card.std, card.input_size) == ((0.5,), (0.5,), (32, 40))
 
 
 def test_the_scheduler_is_stepped_every_step(tmp_path: Path) -> None:

@@ -76,22 +76,25 @@ def test_modules_of_configs_what_they_include_and_the_command_line_are_joined(fo
 def test_a_card_names_a_network_of_a_package_in_the_working_directory(
     way: str, folder: Path, teachers: Teachers, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    card(folder, "own_lab_one.networks.OwnNet")
+    module = f"own_lab_{way}.networks"  # a class stays known in this process once its module was imported
+    (folder / f"own_lab_{way}").mkdir()
+    (folder / f"own_lab_{way}/networks.py").write_text(OWN.format(name="Net"))
+    card(folder, f"{module}.OwnNet")
     content = joint_config(Teachers(teachers.photo, "sketch.yaml"), folder / "runs")
     words = ["fit", "--config", write(folder / "c.yaml", content)]
     assert main(words) == 2
     line = capsys.readouterr().err
-    assert "'own_lab_one.networks.OwnNet' is not loaded" in line
-    assert "`imports: [own_lab_one.networks]` at the top of the config" in line
+    assert f"'{module}.OwnNet' is not loaded" in line
+    assert f"`imports: [{module}]` at the top of the config" in line
     if way == "config":
-        write(folder / "c.yaml", {**content, "imports": ["own_lab_one.networks"]})
+        write(folder / "c.yaml", {**content, "imports": [module]})
     else:
-        words += ["--imports", "own_lab_one.networks"]
+        words += ["--imports", module]
     assert main(words) == 0
     written = folder / "runs/run/version_0"
-    assert yaml.safe_load((written / "config.yaml").read_text())["imports"] == ["own_lab_one.networks"]
+    assert yaml.safe_load((written / "config.yaml").read_text())["imports"] == [module]
     checkpoint = str(written / "checkpoints/last.ckpt")
-    assert main(["validate", "--ckpt_path", checkpoint, "--imports", "own_lab_one.networks"]) == 0
+    assert main(["validate", "--ckpt_path", checkpoint, "--imports", module]) == 0
 
 
 def test_without_imports_the_config_says_nothing_of_them(teachers: Teachers, tmp_path: Path) -> None:
@@ -147,10 +150,11 @@ def test_a_checkpoint_never_imports(folder: Path, joint_run: Path) -> None:
 
 
 def test_a_card_never_imports(folder: Path, teachers: Teachers) -> None:
-    card(folder, "own_lab_two.OwnOther")
+    (folder / "own_lab_never.py").write_text(OWN.format(name="Never"))
+    card(folder, "own_lab_never.OwnNever")
     content = joint_config(Teachers(teachers.photo, "sketch.yaml"), folder / "runs")
     assert main(["fit", "--config", write(folder / "c.yaml", content)]) == 2
-    assert "own_lab_two" not in sys.modules
+    assert "own_lab_never" not in sys.modules
 
 
 def test_the_working_directory_hides_no_installed_package(folder: Path) -> None:

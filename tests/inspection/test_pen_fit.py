@@ -1,0 +1,91 @@
+"""The pen that mutual information chooses, for teachers that learned another pen."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from crossx.core.errors import InputError
+from crossx.data.pen import FINER, Pen
+from crossx.data.shapes.dataset import ShapesDataset
+from crossx.inspection.pen_fit import LEAST, fit_pen, predict
+from crossx.inspection.predictions import summarise
+from crossx.networks.base import Network
+from crossx.teachers.teacher import FrozenTeacher, load_teacher
+
+SKETCHES = ShapesDataset(validation=4).images("sketch", "validation")
+LABELS = torch.tensor(SKETCHES.labels)
+
+
+class Inverting(Network):
+    """A classifier of light lines on black: the shipped one behind an inversion of its normalised images."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.num_features, self.num_classes = network.num_features, network.num_classes
+
+    def pooled(self, x: Tensor) -> Tensor:
+        return self.network.pooled(-x)  # mean and std are 0.5: 1 - image
+
+    def classify(self, features: Tensor) -> Tensor:
+        return self.network.classify(features)
+
+
+def shipped() -> FrozenTeacher:
+    return load_teacher("crossx:assets/shapes_sketch.safetensors")
+
+
+def as_drawn() -> Tensor:
+    return torch.stack([SKETCHES.image(i) for i in range(len(SKETCHES))]) / 255
+
+
+def fine(thin: int = 0) -> list[Tensor]:
+    """The sketches at the resolution at which they are redrawn, with lines that are thinner on each side."""
+    images = [SKETCHES.read(i, FINER) for i in range(len(SKETCHES))]
+    if thin:
+        window = 2 * thin + 1
+        images = [torch.nn.functional.max_pool2d(i.float(), window, 1, thin).byte() for i in images]
+    return images
+
+
+def accuracy(teacher: FrozenTeacher, images: Tensor) -> float:
+    found = summarise(predict(teacher, images), LABELS).accuracy
+    assert found is not None
+    return found.accuracy
+
+
+def redrawn(pen: Pen, sketches: list[Tensor]) -> Tensor:
+    return torch.stack([pen.redraw(sketch) for sketch in sketches]) / 255
+
+
+def test_a_teacher_of_these_very_sketches_keeps_them_as_they_are() -> None:
+    fit = fit_pen(shipped(), fine(), as_drawn())
+    assert fit.pen == Pen()
+    assert fit.fitted == fit.as_drawn > 1
+
+
+def test_a_teacher_of_light_lines_on_black() -> None:
+    teacher = shipped()
+    inverting = FrozenTeacher(Inverting(teacher.network), replace(teacher.card, network="tests.Inverting"))
+    assert accuracy(inverting, as_drawn()) < 0.4
+    fit = fit_pen(inverting, fine(), as_drawn())
+    assert fit.pen.white_on_black
+    assert accuracy(inverting, redrawn(fit.pen, fine())) > 0.95 * accuracy(teacher, as_drawn())
+
+
+def test_lines_too_thin_for_the_teacher() -> None:
+    thin = fine(thin=2)
+    before = torch.stack([torch.nn.functional.interpolate(i[None].float(), (32, 32), mode="area")[0] for i in thin])
+    teacher = shipped()
+    fit = fit_pen(teacher, thin, before / 255)
+    assert fit.pen.line_width > 0
+    assert not fit.pen.white_on_black
+    assert fit.fitted > fit.as_drawn + 0.2
+    assert accuracy(teacher, redrawn(fit.pen, thin)) > accuracy(teacher, before / 255) + 0.15
+
+
+def test_too_few_sketches() -> None:
+    with pytest.raises(InputError, match=rf"^number of sketches: must be at least {LEAST}, got 3"):
+        fit_pen(shipped(), fine()[:3], as_drawn()[:3])
