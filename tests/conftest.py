@@ -7,6 +7,9 @@ import torch
 from support.commands import joint_config, run
 from support.runs import Teachers, save_teachers
 
+SEEDS = ("PL_GLOBAL_SEED", "CROSSX_DERIVED_SEED")
+"""Where a run leaves its seed in the environment."""
+
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
@@ -21,16 +24,19 @@ def one_thread() -> None:
 @pytest.fixture(scope="module", autouse=True)
 def clean_seed() -> Iterator[None]:
     """A run of a module's own fixture leaves its seed behind, too, where no test's environment ends."""
-    os.environ.pop("PL_GLOBAL_SEED", None)
+    for name in SEEDS:
+        os.environ.pop(name, None)
     yield
-    os.environ.pop("PL_GLOBAL_SEED", None)
+    for name in SEEDS:
+        os.environ.pop(name, None)
 
 
 @pytest.fixture(autouse=True)
 def clean_environment() -> Iterator[None]:
     """Give each test the environment that it would have alone: a run leaves its seed there, for its workers."""
     before = dict(os.environ)
-    os.environ.pop("PL_GLOBAL_SEED", None)
+    for name in SEEDS:
+        os.environ.pop(name, None)
     yield
     os.environ.clear()
     os.environ.update(before)

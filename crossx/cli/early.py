@@ -20,9 +20,20 @@ from crossx.core.paths import nearest_file, resolve
 
 GROUPS = {"trainer": "Trainer", "reports": "Reports", "teachers": "Teachers"}
 """Options at the top that hold the arguments of one class."""
-OPTIONS = (*GROUPS, "model", "data", "dataset", "seed_everything", "ckpt_path", "config", "print_config", "help")
+OPTIONS = (
+    *GROUPS,
+    "model",
+    "data",
+    "dataset",
+    "seed_everything",
+    "ckpt_path",
+    "config",
+    "print_config",
+    "imports",
+    "help",
+)
 """All options at the top."""
-_OTHERS = ("imports", "print_shtab", "c", "h")  # read before the parser; of the parser's own; short forms
+_OTHERS = ("print_shtab", "c", "h")  # of the parser's own; short forms
 _FILES = ("root", "class_map", "split")
 """Arguments of crossx's data sets that name a file or folder which must exist."""
 _CONTEXT = ("teachers", "modality", "space", "source", "optimizer", "steps")

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from crossx.core.checks import must_be_in
@@ -126,7 +127,7 @@ class WeightedObjective(nn.Module, Generic[LossT]):
         return {name: weight for name, weight in weights.items() if weight > 0} or ramped
 
     def forward(self, inputs: object, progress: Progress) -> tuple[Tensor, dict[str, Tensor]]:
-        """Evaluate the terms that have a weight now.
+        """Evaluate the terms that have a weight now; warn of a loss without gradient.
 
         Args:
             inputs: What the losses take.
@@ -136,7 +137,7 @@ class WeightedObjective(nn.Module, Generic[LossT]):
             The weighted sum (scalar, with gradient), and the unweighted, detached value of each evaluated term.
 
         Raises:
-            InputError: When a loss returns anything but a scalar, or a value without gradient while it trains.
+            InputError: When a loss returns anything but a scalar.
         """
         active = self.active(progress)
         values: dict[str, Tensor] = {name: self.losses[name](inputs) for name in active}
@@ -148,7 +149,7 @@ class WeightedObjective(nn.Module, Generic[LossT]):
                 )
             # A plain 0 is a term with nothing to do here, such as the statistics of a teacher without BatchNorm.
             if self.training and torch.is_grad_enabled() and not value.requires_grad and value:
-                raise InputError(
+                rank_zero_warn(
                     f"terms.{name}.loss: must depend on what is trained, got a value without gradient from "
                     f"{type(self.losses[name]).__name__}; a call of detach() or no_grad() inside it cuts the gradient"
                 )

@@ -123,7 +123,7 @@ def test_what_cannot_be_imported_is_one_line(
     (folder / "own_lab_bad.py").write_text("x = 1\nx / 0\n")
     (folder / "own_lab_syntax.py").write_text("def\n")
     (folder / "own_lab_needs.py").write_text("import no_such_part\n")
-    (folder / "c.yaml").write_text(f"imports: {value}\n")
+    (folder / "c.yaml").write_text(f"include: [quickstart.yaml]\nimports: {value}\n")
     assert main(["fit", "--config", "c.yaml"]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1

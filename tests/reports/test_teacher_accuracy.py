@@ -1,6 +1,7 @@
 """The teachers' accuracy on the images that a run is measured on, and the warning about a teacher at chance."""
 
 import json
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,7 @@ def test_takes_no_second_forward(teachers: Teachers, tmp_path: Path, monkeypatch
 
 
 def accuracies(teachers: Teachers) -> dict[str, float]:
+    os.environ.pop("WORLD_SIZE", None)  # the trainer is to run alone in the group that the processes are in already
     baselines = TeacherBaselines()
     quiet = trainer(Path(), 5, [baselines])
     quiet.validate(joint(teachers), datamodule=shapes(), verbose=False)
