@@ -22,7 +22,7 @@ from crossx.networks.preprocessing import InputFormat, Preprocessing
 from crossx.networks.timm_network import TIMM_PREFIX, timm_format
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.files import save_teacher
-from crossx.training.lightning_state import is_fast_dev_run
+from crossx.training.lightning_state import is_fast_dev_run, measured_batches
 from crossx.training.module import CrossxModule
 from crossx.training.rates import RateFactory
 from crossx.types import ImageBatch, Split
@@ -218,7 +218,9 @@ class ClassifierModule(CrossxModule):
             return
         self._restore_best()
         if self.trainer.is_global_zero:
-            accuracy = None if self.best is None else self.best["accuracy"]
+            # The card is read without the run: a part of the validation images must not pass for all of them.
+            whole = all(done == there for done, there in measured_batches(self.trainer, "validation"))
+            accuracy = self.best["accuracy"] if self.best is not None and whole else None
             save_teacher(self.output, self.network, replace(self.card, accuracy=accuracy), self.half_file)
             print(f"teacher: {Path(self.output).resolve()}", flush=True)  # noqa: T201 - what the user looks for
 

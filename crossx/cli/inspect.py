@@ -5,8 +5,6 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import torch
-
 from crossx.core.errors import InputError
 from crossx.inspection.card import field, pair_lines, teacher_lines
 from crossx.inspection.images import FolderImages, folder_images
@@ -14,6 +12,7 @@ from crossx.inspection.pen_fit import fit_pen, predict
 from crossx.inspection.predictions import PredictionSummary, summarise
 from crossx.inspection.sheet import save_sheet
 from crossx.inspection.warnings import warnings
+from crossx.networks.preprocessing import sides
 from crossx.teachers.pens import write_pen
 from crossx.teachers.teacher import FrozenTeacher, load_teacher
 from crossx.types import Modality
@@ -108,7 +107,7 @@ def _modality(named: Modality | None, teacher: FrozenTeacher) -> Modality:
 def _fit(teacher: FrozenTeacher, spec: str, images: FolderImages, modality: Modality) -> FrozenTeacher:
     if teacher.card.modality != "sketch" or modality != "sketch":
         raise InputError(f"--fit-pen: must be used with a sketch teacher, got {teacher.card.modality}")
-    size = _side(teacher)
+    size = max(sides(teacher.card.input_size))
     some = images.some(MOST_FOR_PEN)
     fit = fit_pen(teacher, some.fine(size), some.read("sketch", size))
     path = write_pen(spec, fit.pen, "TEACHER")
@@ -121,9 +120,8 @@ def _fit(teacher: FrozenTeacher, spec: str, images: FolderImages, modality: Moda
 
 def _look(teacher: FrozenTeacher, images: FolderImages, modality: Modality, sheet: Path) -> None:
     pen = teacher.card.pen if modality == "sketch" else None
-    pixels = images.read(modality, _side(teacher), pen)
-    with torch.random.fork_rng(devices=[]):
-        logits = predict(teacher, pixels)
+    pixels = images.read(modality, max(sides(teacher.card.input_size)), pen)
+    logits = predict(teacher, pixels)
     summary = summarise(logits, images.labels)
     print()  # noqa: T201
     _say(field("images", _described(images)))
@@ -150,12 +148,6 @@ def _measures(summary: PredictionSummary, classes: int) -> list[str]:
     lines += field("spread", f"{summary.spread:.1f} of {classes} classes")
     lines += field("information", f"{summary.mutual_information:.3f} nats, mutual information of image and class")
     return lines
-
-
-def _side(teacher: FrozenTeacher) -> int:
-    """Side at which images are read: the larger one of the teacher's input."""
-    size = teacher.card.input_size
-    return max(size) if isinstance(size, tuple) else size
 
 
 def _say(lines: Iterable[str]) -> None:

@@ -6,6 +6,7 @@ from textwrap import wrap
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from crossx.core.errors import InputError
+from crossx.networks.preprocessing import sides
 from crossx.teachers.lookalikes import lookalikes
 from crossx.teachers.teacher import FrozenTeacher
 from crossx.teachers.vocabulary import Vocabulary
@@ -21,10 +22,10 @@ def teacher_lines(teacher: FrozenTeacher) -> Iterator[str]:
     arguments = ", ".join(f"{name} = {value}" for name, value in card.arguments.items())
     count = sum(p.numel() for p in network.parameters())
     yield from field("network", f"{card.network}{f' ({arguments})' if arguments else ''}, {count:,} parameters")
-    size = card.input_size if isinstance(card.input_size, tuple) else (card.input_size, card.input_size)
+    height, width = sides(card.input_size)
     channels = {1: "one grey channel", 3: "three channels"}[len(card.mean)]
     scale = ", ".join(f"{name} {' '.join(f'{x:g}' for x in getattr(card, name))}" for name in ("mean", "std"))
-    yield from field("input", f"{size[0]} x {size[1]} pixels, {channels}, {scale}, {card.interpolation}")
+    yield from field("input", f"{height} x {width} pixels, {channels}, {scale}, {card.interpolation}")
     yield from field(
         "BatchNorm",
         f"{len(norms)} layers with statistics, which the generators match"

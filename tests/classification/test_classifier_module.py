@@ -180,6 +180,12 @@ def test_without_validation_the_last_weights_are_written(tmp_path: Path) -> None
     assert card.modality == "sketch"
 
 
+def test_a_part_of_the_validation_images_gives_the_card_no_accuracy(tmp_path: Path) -> None:
+    output = tmp_path / "t.safetensors"
+    make_trainer(tmp_path, limit_val_batches=1).fit(make_module(output), make_data("sketch"))
+    assert load_teacher(output).card.accuracy is None
+
+
 def test_pretrained_weights_are_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     create, asked = timm.create_model, []
 

@@ -1,5 +1,6 @@
 """The pen of a sketch teacher through the command: where real sketches are redrawn, and where they are not."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,9 @@ def test_a_config_replaces_the_pen(with_pen: Teachers, tmp_path: Path) -> None:
     assert not isinstance(data.images("validation")[1], RedrawnSketches)
 
 
-def test_a_trained_run_is_measured_with_a_pen_that_was_chosen_later(teachers: Teachers, tmp_path: Path) -> None:
+def test_a_trained_run_is_measured_with_a_pen_that_was_chosen_later(
+    teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Data-free training reads no real sketch, so that its checkpoint goes with any pen."""
     copy = tmp_path / "sketch.safetensors"
     copy.write_bytes(Path(teachers.sketch).read_bytes())
@@ -66,6 +69,10 @@ def test_a_trained_run_is_measured_with_a_pen_that_was_chosen_later(teachers: Te
     cli = train(["validate", "--ckpt_path", str(checkpoint)])
     assert cli.datamodule.pen == PEN
     assert cli.model.teachers.sketch.hash == hash_before
+    found = {path.parent.parent.name: json.loads(path.read_text()) for path in tmp_path.rglob("results.json")}
+    assert {name: result["measured"]["pen"] for name, result in found.items()}["validate"] == PEN.to_mapping()
+    assert [result["measured"]["pen"] for name, result in found.items() if name != "validate"] == [None]
+    assert "sketches redrawn with the pen margin 0.1" in capsys.readouterr().out
 
 
 def test_a_teacher_that_is_trained_on_redrawn_sketches_carries_their_pen(tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ class EmbeddingWriter(Callback):
             return
         lists = dict(zip(MODALITIES, data.images("test"), strict=True))
         tensors: dict[str, Tensor] = {}
-        metadata = {"classes": json.dumps(lists["photo"].classes)}
+        pen = None if data.pen is None else data.pen.to_mapping()
+        metadata = {"classes": json.dumps(lists["photo"].classes), "pen": json.dumps(pen or None)}
         for modality, found in images.items():
             tensors[modality], tensors[f"{modality}_label"] = found.embeddings, found.labels
             names = lists[modality].names

@@ -22,12 +22,14 @@ class Measured:
         images: Modality, or `batches` where images are not known, to the number measured and the number there are.
         queries_without_relevant: Number of queries that the means leave out, because no photo is relevant to them.
         gallery_too_small_for: Metrics that look at more places than the gallery has photos.
+        pen: Pen with which the sketches were redrawn, as on a card; None for sketches as crossx reads them.
     """
 
     partial: bool
     images: dict[str, tuple[int, int]]
     queries_without_relevant: int
     gallery_too_small_for: tuple[str, ...]
+    pen: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for `results.json`."""
@@ -54,7 +56,8 @@ def measured(trainer: pl.Trainer, module: pl.LightningModule, split: Split | Non
     images: dict[str, tuple[int, int]] = {m: (len(module.retrieval.measured[m]), len(lists[m])) for m in MODALITIES}
     partial = any(done < there for done, there in images.values())
     scores = module.retrieval.by_query
-    return Measured(partial, images, scores.without_relevant, _too_deep(scores, images["photo"][0]))
+    pen = data.pen.to_mapping() if data.pen is not None and data.pen.redraws else None
+    return Measured(partial, images, scores.without_relevant, _too_deep(scores, images["photo"][0]), pen)
 
 
 def _too_deep(scores: RetrievalScores, gallery: int) -> tuple[str, ...]:

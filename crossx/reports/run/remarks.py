@@ -34,6 +34,8 @@ def remarks(results: dict[str, Any]) -> list[str]:
     if about["gallery_too_small_for"]:
         photos = about["images"]["photo"]["measured"]
         lines.append(f"{', '.join(about['gallery_too_small_for'])}: the gallery has only {photos} photos")
+    if pen := about.get("pen"):
+        lines.append(f"sketches redrawn with the pen {', '.join(f'{name} {value}' for name, value in pen.items())}")
     accuracies = [
         f"{modality} {found['accuracy']:.3f}{' (at chance)' if found['at_chance'] else ''}"
         for modality, found in results["teacher_accuracy"].items()
