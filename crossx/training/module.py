@@ -41,7 +41,7 @@ from crossx.training.launch import check_processes
 from crossx.training.lightning_state import batches_done, is_fast_dev_run, make_length_known, run_steps
 from crossx.training.limits import check_fit, check_precision
 from crossx.training.rates import RateFactory, make_schedule
-from crossx.training.torch_errors import argument_behind
+from crossx.training.torch_errors import named_errors
 from crossx.types import Split, StepOutput
 
 INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
@@ -108,11 +108,8 @@ class CrossxModule(pl.LightningModule):
             raise InputError(
                 "model: has no parameters to train, so there is nothing to fit; measure it with crossx validate or test"
             )
-        try:
+        with named_errors(f"{place}optimizer", self.make_optimizer):
             optimizer = self.make_optimizer([{"params": parameters} for parameters in groups.values()])
-        except (ValueError, TypeError) as error:  # torch's own checks, such as that of a negative rate
-            option = argument_behind(error, self.make_optimizer)
-            raise InputError(f"{place}optimizer{option}: {error}") from error
         for group, factor in zip(optimizer.param_groups, groups, strict=True):
             must_be_in(f"{place}optimizer.lr", float(group["lr"]), "[0, inf)")  # not every optimiser checks it
             group["lr"] *= factor

@@ -2,7 +2,10 @@
 
 import inspect
 import math
+import warnings
 from collections.abc import Callable
+from copy import copy
+from functools import partial
 from typing import Any
 
 from lightning.pytorch.cli import LRSchedulerCallable
@@ -20,7 +23,7 @@ from torch.optim.lr_scheduler import (
 
 from crossx.core.errors import InputError
 from crossx.core.factories import plain_factory
-from crossx.training.torch_errors import argument_behind
+from crossx.training.torch_errors import named_errors
 
 
 class RateSchedule(LRScheduler):
@@ -107,10 +110,10 @@ def make_schedule(
     follows = "steps" in inspect.signature(make).parameters
     if follows and steps is None:
         raise InputError(f"{field}: follows the run's length, which is not known; set trainer.max_steps")
-    try:
-        schedule = make(optimizer, steps=max(steps or 0, 1)) if follows else make(optimizer)
-    except (ValueError, TypeError) as error:  # torch's own checks
-        raise InputError(f"{field}{argument_behind(error, factory)}: {error}") from error
+    make = partial(make, steps=max(steps or 0, 1)) if follows else make
+    with named_errors(field, factory):
+        _rehearse(make, optimizer)
+        schedule = make(optimizer)
     if isinstance(schedule, ReduceLROnPlateau):
         raise InputError(
             f"{field}: must be a schedule over steps, got ReduceLROnPlateau, which waits for a validation metric; "
@@ -125,6 +128,17 @@ def make_schedule(
     if not isinstance(schedule, LRScheduler):
         raise InputError(f"{field}: must be a learning-rate schedule of torch, got {type(schedule).__name__}")
     return schedule
+
+
+def _rehearse(make: Callable[[Optimizer], object], optimizer: Optimizer) -> None:
+    """Take the first steps of a schedule on a copy of the rates: some arguments fail only there (`step_size: 0`)."""
+    shadow = copy(optimizer)
+    shadow.param_groups = [dict(group) for group in optimizer.param_groups]
+    schedule = make(shadow)
+    if isinstance(schedule, LRScheduler) and not isinstance(schedule, ReduceLROnPlateau):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the optimiser has not stepped before
+            schedule.step()
 
 
 def _planned_steps(schedule: object) -> int | None:

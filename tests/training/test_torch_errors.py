@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, CyclicLR, OneCycleLR, StepLR
 
+from crossx.core.errors import InputError
+from crossx.training.rates import OneCycle, RateFactory, make_schedule
 from crossx.training.torch_errors import argument_behind
 
 FAMILY = ["Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop", "SGD"]
@@ -36,3 +38,30 @@ def test_argument_of_a_schedule() -> None:
 
 def test_message_that_names_none() -> None:
     assert argument_behind(ValueError("something else"), torch.optim.SGD) == ""
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        (partial(StepLR, step_size=0), r"^scheduler\.step_size: must not be 0$"),  # fails at its first step
+        (partial(CosineAnnealingLR, T_max=0, eta_min=0), r"^scheduler\.T_max: must not be 0$"),
+        (partial(CyclicLR, base_lr=0.1, max_lr=1.0, step_size_up=0), r"^scheduler\.step_size_up: must not be 0$"),
+    ],
+)
+def test_schedule_that_fails_at_its_first_steps(factory: RateFactory, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make_schedule(factory, torch.optim.SGD([nn.Parameter(torch.zeros(1))], 0.1), steps=3)
+
+
+def test_rehearsal_leaves_the_rates_alone() -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], 0.1, momentum=0.5)
+    schedule = make_schedule(OneCycle, optimizer, steps=4)
+    fresh = torch.optim.SGD([nn.Parameter(torch.zeros(1))], 0.1, momentum=0.5)
+    expected = OneCycle(fresh, 4)
+    for _ in range(3):
+        assert optimizer.param_groups[0]["lr"] == fresh.param_groups[0]["lr"]
+        assert optimizer.param_groups[0]["momentum"] == fresh.param_groups[0]["momentum"]
+        optimizer.step()
+        schedule.step()
+        fresh.step()
+        expected.step()
