@@ -10,7 +10,9 @@ from typing import Any
 
 import yaml
 
-from crossx.cli.composing import merge_layers, read_command, with_dataset
+from crossx.cli.checkpoints import run_folder_of
+from crossx.cli.composing import CommandLine, merge_layers, read_command, with_dataset
+from crossx.cli.configs import read_layers
 from crossx.cli.merging import Layer
 from crossx.cli.renamed import renamed_argument, renamed_option
 from crossx.cli.signatures import Inside, inside, signature
@@ -71,14 +73,28 @@ def check(argv: Sequence[str]) -> None:
     for layer in command.layers:
         _check_groups(layer)
     given = list(_assignments(command.options))
-    layers = [Layer("command line", {place.partition(".")[0]: _nested(place, value)}) for place, value in given]
-    if command.checkpoint is None:  # with one, configs and options change what only the checkpoint names
-        layers = [*command.layers, *layers]
-    config = with_dataset(merge_layers(layers).config)
+    options = [Layer("command line", {place.partition(".")[0]: _nested(place, value)}) for place, value in given]
+    run = _of_run(command)
+    if command.checkpoint is None or run:  # else configs and options change what only the checkpoint names
+        options = [*run, *command.layers, *options]
+    config = with_dataset(merge_layers(options).config)
     asks = any(word.partition("=")[0].rpartition(".")[2].lstrip("-") in _ASKS for word in command.options)
     _Look(command.verb, config, files=not asks and command.checkpoint is None).names()
     if command.checkpoint is None and "model" not in config and not asks and "-h" not in argv:
         raise InputError(f"model: must be named; `crossx {command.verb} --config quickstart.yaml` has one")
+
+
+def _of_run(command: CommandLine) -> list[Layer]:
+    """The config that a run has written beside its checkpoint; none where it has names that are not known here."""
+    if command.checkpoint is None:
+        return []
+    path = run_folder_of(command.checkpoint) / "config.yaml"
+    try:
+        layers = read_layers(str(path.resolve()))
+        _Look(command.verb, with_dataset(merge_layers(layers).config), files=False).names()
+    except InputError:
+        return []
+    return layers
 
 
 def not_an_option(options: Sequence[str], legal: str) -> str:

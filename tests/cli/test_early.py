@@ -67,6 +67,23 @@ def test_a_typing_mistake_costs_no_second(words: list[str], message: str) -> Non
     assert seconds < 1
 
 
+def test_a_typing_mistake_behind_a_checkpoint(tmp_path: Path) -> None:
+    run = tmp_path / "runs/mine/version_0"
+    checkpoint = run / "checkpoints/last.ckpt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    words = ["test", "--ckpt_path", str(checkpoint), "--model.encoding.clip_nrom=3"]
+    check(words)  # nothing tells what the model is
+    content = {"model": part("CoTrainingModule", encoding=part("EncoderModule", clip_norm=1.0))}
+    write(run / "config.yaml", content)
+    seconds, err, modules = seconds_of(*words)
+    assert "did you mean 'clip_norm'?" in err
+    assert "torch" not in modules
+    assert seconds < 1
+    write(run / "config.yaml", {**content, "trainr": {}})  # of another version, say
+    check(words)
+
+
 @pytest.mark.parametrize("group", ["", *GROUPS])
 def test_options_are_those_of_the_parser(group: str) -> None:
     parser = CrossxCLI(compose(["fit", "--config", "quickstart.yaml"]), parse_only=True).parser
