@@ -43,7 +43,7 @@ class PenFit:
 def fit_pen(teacher: FrozenTeacher, sketches: Sequence[Tensor], drawn: Tensor) -> PenFit:
     """Choose the pen with which a teacher's predictions on sketches have the largest mutual information.
 
-    Needs no label. From the best of a few pens that lie far apart, lines and margin are improved in turn.
+    Needs no label.
 
     Args:
         teacher: The sketch teacher.
@@ -57,22 +57,47 @@ def fit_pen(teacher: FrozenTeacher, sketches: Sequence[Tensor], drawn: Tensor) -
         InputError: When there are too few sketches.
     """
     must_be_in("number of sketches", len(sketches), f"[{LEAST}, inf)")
-    size = drawn.shape[-1]
-    placed: dict[float | None, Tensor] = {}
+    inks = Inks(sketches)
     scores: dict[Pen, float] = {}
 
     def score(pen: Pen) -> float:
         if pen not in scores:
-            if pen.margin not in placed:
-                placed[pen.margin] = torch.stack([place(sketch, pen.margin) for sketch in sketches])
-            scores[pen] = mutual_information(predict(teacher, pen.draw(placed[pen.margin])))
+            scores[pen] = mutual_information(predict(teacher, inks.drawn(pen)))
         return scores[pen]
 
     as_drawn = mutual_information(predict(teacher, drawn))
-    best = _climb(max(_coarse(size), key=score), size, score)
+    best = search_pen(score, drawn.shape[-1])
     if score(best) < as_drawn + WORTH:
         return PenFit(Pen(), as_drawn, as_drawn, len(scores))
     return PenFit(best, as_drawn, score(best), len(scores))
+
+
+class Inks:
+    """Sketches that are drawn with many pens; each margin is made once.
+
+    Args:
+        sketches: As in `fit_pen`.
+    """
+
+    def __init__(self, sketches: Sequence[Tensor]) -> None:
+        self.sketches = sketches
+        self._placed: dict[float | None, Tensor] = {}
+
+    def drawn(self, pen: Pen) -> Tensor:
+        """The sketches drawn with a pen, in [0, 1], (B, 3, S, S)."""
+        if pen.margin not in self._placed:
+            self._placed[pen.margin] = torch.stack([place(sketch, pen.margin) for sketch in self.sketches])
+        return pen.draw(self._placed[pen.margin])
+
+
+def search_pen(score: Callable[[Pen], float], size: int) -> Pen:
+    """Search for the pen with the largest score, from the best of a few that lie far apart.
+
+    Args:
+        score: Score of a pen; asked more than once for some.
+        size: Side of the sketches in pixels.
+    """
+    return _climb(max(_coarse(size), key=score), size, score)
 
 
 def _coarse(size: int) -> list[Pen]:
