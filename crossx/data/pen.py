@@ -98,7 +98,8 @@ class Pen:
         reach = round(self.line_width * drawings.shape[-1])
         if reach:  # a window of reach + 1 pixels; an odd rest is on one side
             drawings = F.pad(drawings, (reach // 2, reach - reach // 2, reach // 2, reach - reach // 2))
-            drawings = F.max_pool2d(drawings, reach + 1, stride=1)
+            for window in ((1, reach + 1), (reach + 1, 1)):  # the same as a square, and faster
+                drawings = F.max_pool2d(drawings, window, stride=1)
         small = F.interpolate(drawings, (size, size), mode="area").clamp(0, 1) * self.darkness
         return (small if self.white_on_black else 1 - small).expand(-1, 3, -1, -1)
 
