@@ -1,6 +1,6 @@
 """Choice of a sketch teacher's pen from unlabelled sketches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -14,7 +14,7 @@ from crossx.inspection.predictions import mutual_information
 from crossx.teachers.teacher import FrozenTeacher
 
 MARGINS = (None, 0.0, 0.05, 0.1, 0.15, 0.2)
-DARKNESS = (0.3, 0.45, 0.6, 0.8, 1.0, 1.5, 2.5, 4.0)
+DARKNESS = (0.3, 0.45, 0.6, 0.8, 1.0, 1.5, 2.5, 4.0, 6.0)
 WIDTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 """Increases of the line width that are tried, in pixels; finer steps than a quarter do not exist."""
 LEAST = 24
@@ -107,17 +107,26 @@ def _coarse(size: int) -> list[Pen]:
 
 
 def _climb(pen: Pen, size: int, score: Callable[[Pen], float]) -> Pen:
-    """Improve lines and margin in turn until neither gets better."""
-    while True:
-        before = pen
-        # Together, because a wide pale line and a thin dark one are alike to a network.
-        lines = [
-            replace(pen, line_width=width / size, darkness=darkness) for width, darkness in product(WIDTHS, DARKNESS)
-        ]
-        pen = max([pen, *lines], key=score)
-        pen = max([pen, *(replace(pen, margin=margin) for margin in MARGINS)], key=score)
-        if pen == before:
-            return pen
+    """Go to the best neighbour until there is no better one."""
+    while (better := max([pen, *_neighbours(pen, size)], key=score)) != pen:
+        pen = better
+    return pen
+
+
+def _neighbours(pen: Pen, size: int) -> Iterator[Pen]:
+    """Pens of another margin, and of the next line widths and darknesses."""
+    # Both together, because a wide pale line and a thin dark one are alike to a network.
+    widths = [width / size for width in WIDTHS]
+    for width, darkness in product(_next_to(pen.line_width, widths), _next_to(pen.darkness, DARKNESS)):
+        yield replace(pen, line_width=width, darkness=darkness)
+    for margin in MARGINS:
+        yield replace(pen, margin=margin)
+
+
+def _next_to(value: float, steps: Sequence[float]) -> Sequence[float]:
+    """A value with those before and behind it."""
+    place = steps.index(value)
+    return steps[max(0, place - 1) : place + 2]
 
 
 @torch.inference_mode()
