@@ -1,16 +1,18 @@
 """Images of a folder, with the classes that the names of its class folders give."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from crossx.core.checks import did_you_mean
 from crossx.core.errors import InputError
-from crossx.data.images import load_image
-from crossx.data.listing import ENDINGS, list_images
+from crossx.data.images import draw_sketch, fit_photo, is_white_on_black, load_image, open_rgb
+from crossx.data.listing import ENDINGS, HIDDEN, Rest, is_hidden, list_images
 from crossx.data.pen import FINER, Pen
 from crossx.types import Modality
 
@@ -24,13 +26,13 @@ class FolderImages:
         labels: Class of each, -1 where its folder's name is none of the teacher's classes, (B,).
         unknown: Names of class folders that are none of the teacher's classes; their images are looked at only where
             no folder is one.
-        left_out: Number of files beyond the limit.
+        left_out: Reason -> number of files that are not looked at, without hidden ones.
     """
 
     paths: tuple[Path, ...]
     labels: Tensor
     unknown: tuple[str, ...] = ()
-    left_out: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def some(self, most: int) -> "FolderImages":
         """At most so many of the images, evenly over them."""
@@ -38,24 +40,45 @@ class FolderImages:
         chosen = [i * len(self.paths) // count for i in range(count)]
         return replace(self, paths=tuple(self.paths[i] for i in chosen), labels=self.labels[chosen])
 
-    def remarks(self, classes: Sequence[str]) -> Iterator[str]:
-        """Sentences about class folders that are none of a teacher's classes, with the nearest class.
+    def remarks(self, classes: Sequence[str], light: Tensor) -> Iterator[str]:
+        """Sentences about class folders that are none of a teacher's classes, and about sketches of two kinds.
 
         Args:
             classes: The teacher's classes.
+            light: Whether each image was inverted, as `read` says.
         """
         if self.unknown:
             named = ", ".join(f"{name!r}{did_you_mean(name, classes)}" for name in self.unknown[:5])
             more = f" and {len(self.unknown) - 5} more" if len(self.unknown) > 5 else ""
             yield f"no class of the teacher is called {named}{more}; --aliases joins other spellings"
+        inverted = int(light.sum())
+        if 0 < inverted < len(light):
+            rare = self.paths[(light == (2 * inverted <= len(light))).tolist().index(True)]
+            yield (
+                f"{inverted} of {len(light)} sketches are read as light lines on black, the others as dark lines on "
+                f"white; if all of them are of one kind, some are read wrongly, such as {rare}"
+            )
 
-    def read(self, modality: Modality, size: int, pen: Pen | None = None) -> Tensor:
-        """Read all images as every encoder and teacher gets them, (B, 3, S, S) in [0, 1].
+    def read(self, modality: Modality, size: int, pen: Pen | None = None) -> tuple[Tensor, Tensor]:
+        """Read all images as every encoder and teacher gets them.
+
+        Returns:
+            The images, (B, 3, S, S) in [0, 1], and whether each is a sketch that was inverted because it has light
+            lines on black, (B,) bool.
 
         Raises:
             InputError: When an image cannot be read.
         """
-        return torch.stack([load_image(path, modality, size, pen) for path in self.paths]) / 255
+        images, light = [], []
+        for path in self.paths:
+            picture = open_rgb(path)
+            if modality == "photo":
+                images.append(fit_photo(picture, size))
+                light.append(False)
+            else:
+                images.append(draw_sketch(picture, size, pen))
+                light.append(is_white_on_black(np.asarray(picture.convert("L"))))
+        return torch.stack(images) / 255, torch.tensor(light)
 
     def fine(self, size: int) -> list[Tensor]:
         """Read all images as sketches at the resolution at which pens redraw them, each (3, FINER * S, FINER * S)."""
@@ -78,18 +101,24 @@ def folder_images(
     """
     if not folder.is_dir():
         raise InputError(f"--images: must be a folder, got {str(folder)!r}")
-    inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    groups = {name: files for name, files in [("", _files(folder)), *((p.name, _files(p)) for p in inner)] if files}
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name))
+    listed = {name: list_images(folder / name) for name in ("", *names)}  # "" is the folder itself
+    groups = {
+        name: [folder / name / image for image in sorted(images)] for name, (images, _) in listed.items() if images
+    }
+    listed[""][1].folders.clear()  # those that are listed themselves
+    left_out = _counts(rest for _, rest in listed.values())
     if not groups:
         raise InputError(
             f"--images: {str(folder)!r} must hold images, or class folders with images; their names end in "
-            f"{', '.join(ENDINGS)}"
+            f"{', '.join(ENDINGS)}; got {in_words(left_out) or 'no files'}"
         )
     aliases = aliases or {}
     place = {aliases.get(name, name): i for i, name in enumerate(classes)}
     unknown = tuple(name for name in groups if name and aliases.get(name, name) not in place)
-    if len(unknown) < len(groups):  # where some folders are classes, the others are other classes
-        groups = {name: files for name, files in groups.items() if name not in unknown}
+    if any(aliases.get(name, name) in place for name in groups):  # then the other folders are other classes
+        for name in unknown:
+            left_out["in folders that are no class of the teacher"] += len(groups.pop(name))
     share = _share([len(files) for files in groups.values()], limit)
     paths: list[Path] = []
     labels: list[int] = []
@@ -97,13 +126,28 @@ def folder_images(
         count = min(len(files), share)
         paths += [files[i * len(files) // count] for i in range(count)]
         labels += [place.get(aliases.get(name, name), -1)] * count
-    total = sum(map(len, groups.values()))
-    return FolderImages(tuple(paths), torch.tensor(labels), unknown, total - len(paths))
+        if count < len(files):
+            left_out[f"beyond the limit of {limit} images"] += len(files) - count
+    return FolderImages(tuple(paths), torch.tensor(labels), unknown, left_out)
 
 
-def _files(folder: Path) -> list[Path]:
-    images, _ = list_images(folder)
-    return [folder / name for name in sorted(images)]
+def in_words(left_out: Mapping[str, int]) -> str:
+    """Describe how many files are left out, by reason."""
+    return "; ".join(f"{count} {reason}" for reason, count in left_out.items())
+
+
+def _counts(rests: Iterable[Rest]) -> dict[str, int]:
+    """Reason -> number of files that are no images of a folder or its class folders; a reason has an example."""
+    files: dict[str, list[Path]] = defaultdict(list)
+    deeper: dict[Path, int] = {}
+    for rest in rests:
+        deeper |= rest.folders
+        for reason, paths in rest.files.items():
+            files[reason] += paths if reason != HIDDEN else []
+    found = {f"{reason}, such as {min(paths)}": len(paths) for reason, paths in sorted(files.items()) if paths}
+    if deeper:
+        found[f"in folders inside class folders, such as {min(deeper)}"] = sum(deeper.values())
+    return defaultdict(int, found)
 
 
 def _share(counts: Sequence[int], limit: int) -> int:

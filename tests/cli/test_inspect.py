@@ -1,17 +1,22 @@
 """`crossx inspect`, as a user types it."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from PIL import Image
+from PIL import Image, ImageOps
+from torch import Tensor
 
 from crossx.cli import main
+from crossx.data.images import load_image
 from crossx.data.pen import FINER, Pen
 from crossx.data.shapes.dataset import ShapesDataset
-from crossx.teachers.teacher import load_teacher, read_card
+from crossx.inspection.pen_fit import PenFit
+from crossx.networks.preprocessing import InputFormat
+from crossx.teachers.teacher import FrozenTeacher, load_teacher, read_card
 
 SHIPPED = "crossx:assets/shapes_sketch.safetensors"
 PHOTO = "crossx:assets/shapes_photo.safetensors"
@@ -109,7 +114,135 @@ def test_a_folder_that_is_no_class_is_named_with_the_nearest_one(inspect: Inspec
     (drawings / "cup").rename(drawings / "cups")
     text = " ".join(inspect(SHIPPED, "--images", "drawings").split())
     assert "no class of the teacher is called 'cups' (did you mean 'cup'?)" in text
-    assert "images 36, 36 of them" in text
+    assert "images 36 of 40, 36 of them" in text
+    assert "left out 4: 4 in folders that are no class of the teacher" in text
+
+
+def test_the_images_add_up(inspect: Inspect, drawings: Path) -> None:
+    """Images that are looked at, and all others by the reason why they are not."""
+    (drawings / "cup").rename(drawings / "cups")
+    (drawings / "car/more").mkdir()
+    for i in range(3):
+        Image.new("L", (40, 40), 255).save(drawings / f"car/more/{i}.png")
+    for i in range(2):
+        (drawings / f"car/phone{i}.heic").touch()
+    (drawings / "tree/.hidden").touch()
+    (drawings / "Thumbs.db").touch()
+    (drawings / "labels.csv").touch()
+    tree = next(drawings.glob("tree/*.png"))
+    for i in range(600):
+        (drawings / f"tree/copy{i}.png").symlink_to(tree)
+    printed = inspect(SHIPPED, "--images", "drawings")
+    assert all(len(line) <= 80 for line in printed.splitlines())
+    text = " ".join(printed.split())
+    looked_at, of = map(int, re.findall(r" images (\d+) of (\d+), ", text)[0])
+    words = text.partition(" left out ")[2].partition(" accuracy ")[0]
+    total, *counts = map(int, re.findall(r"(?:^|: |; )(\d+)(?= |:)", words))
+    assert 300 < looked_at <= 500
+    assert sum(counts) == total == of - looked_at
+    assert of == 40 + 3 + 2 + 1 + 600
+    for part in (
+        "2 with the ending .heic, such as drawings/car/phone0.heic",
+        "1 with the ending .csv, such as drawings/labels.csv",
+        "3 in folders inside class folders, such as drawings/car/more",
+        "4 in folders that are no class of the teacher",
+        f"{of - looked_at - 10} beyond the limit of 500 images",
+    ):
+        assert part in words
+
+
+def test_a_folder_without_images_says_what_it_has(inspect: Inspect, drawings: Path) -> None:
+    (drawings.parent / "outer").mkdir()
+    drawings.rename(drawings.parent / "outer/train")
+    error = inspect(SHIPPED, "--images", "outer", status=2)
+    assert "got 40 in folders inside class folders, such as outer/train/car" in error
+
+
+@pytest.mark.parametrize("folders", [["cup", "house"], ["cup"]])
+def test_the_accuracy_is_among_all_classes_and_among_those_that_occur(
+    folders: list[str], inspect: Inspect, drawings: Path, tmp_path: Path
+) -> None:
+    for folder in folders:
+        (tmp_path / "some").mkdir(exist_ok=True)
+        (drawings / folder).rename(tmp_path / "some" / folder)
+    teacher = load_teacher(SHIPPED)
+    paths = sorted((tmp_path / "some").glob("*/*.png"))
+    images = torch.stack([load_image(path, "sketch", 32) for path in paths]) / 255
+    guesses = [teacher.card.classes[i] for i in teacher(images).logits.argmax(1).tolist()]
+    right = sum(guess == path.parent.name for guess, path in zip(guesses, paths, strict=True)) / len(paths)
+    text = " ".join(inspect(SHIPPED, "--images", "some").split())
+    assert f"accuracy {right:.3f} among all 10 classes (chance" in text
+    assert ("among the 2 that occur (chance 0.500)" in text) == (len(folders) == 2)
+    assert "are predicted as" not in text
+
+
+def test_one_class_that_is_another_one_to_the_teacher(inspect: Inspect, drawings: Path, tmp_path: Path) -> None:
+    (tmp_path / "some").mkdir()
+    (drawings / "cup").rename(tmp_path / "some/house")
+    text = " ".join(inspect(SHIPPED, "--images", "some").split())
+    assert "accuracy 0.000 among all 10 classes" in text
+    assert "100% of the images are predicted as 'cup'" in text
+
+
+@pytest.mark.usefixtures("drawings")
+def test_images_are_looked_at_in_the_size_of_the_data_set(inspect: Inspect) -> None:
+    plain = inspect(SHIPPED, "--images", "drawings")
+    assert "size         32 x 32 pixels, the input size of the teacher" in plain
+    assert inspect(SHIPPED, "--images", "drawings", "--size", "32") == plain
+    large = inspect(SHIPPED, "--images", "drawings", "--size", "128")
+    assert "size         128 x 128 pixels, which the teacher resizes to its input" in large
+    assert large.partition("accuracy")[2] != plain.partition("accuracy")[2]
+
+
+@pytest.mark.usefixtures("drawings")
+def test_a_pen_is_fitted_at_that_size_and_replaces_another_one_aloud(
+    inspect: Inspect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+
+    def fitted(_: FrozenTeacher, sketches: list[Tensor], drawn: Tensor) -> PenFit:
+        sizes.append((sketches[0].shape[-1], drawn.shape[-1]))
+        return PenFit(Pen(margin=0.1), 1.0, 2.0, 3)
+
+    monkeypatch.setattr("crossx.cli.inspect.fit_pen", fitted)
+    spec = card(tmp_path, pen={"line_width": 1 / 48, "white_on_black": True})
+    text = " ".join(inspect(spec, "--images", "drawings", "--fit-pen", "--size", "48").split())
+    assert sizes == [(FINER * 48, 48)]
+    assert "pen before line_width 0.02083, white_on_black True; replaced pen fitted margin 0.1" in text
+    assert "3 pens on 40 sketches of 48 pixels" in text
+
+
+def test_sketches_of_two_kinds_are_named(inspect: Inspect, drawings: Path) -> None:
+    assert "read as light lines" not in inspect(SHIPPED, "--images", "drawings")
+    paths = sorted(drawings.glob("*/*.png"))
+    for path in paths[5:8]:
+        ImageOps.invert(Image.open(path)).save(path)
+    text = " ".join(inspect(SHIPPED, "--images", "drawings").split())
+    assert "3 of 40 sketches are read as light lines on black" in text
+    assert f"such as {paths[5].relative_to(drawings.parent)}" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("input_size", 48),
+        ("mean", [0.4, 0.5, 0.5]),
+        ("std", [0.4, 0.5, 0.5]),
+        ("interpolation", "bicubic"),
+        ("crop", 0.875),
+        ("arguments", {"widths": [16, 32, 64], "norm": "batch"}),
+        ("pen", {"white_on_black": True}),
+    ],
+)
+def test_every_field_that_changes_what_the_network_sees_is_printed(
+    name: str, value: object, inspect: Inspect, tmp_path: Path
+) -> None:
+    assert set(InputFormat._fields) <= {"size", "mean", "std", "interpolation", "crop"}, "a new field is a row here"
+    plain = inspect(card(tmp_path))
+    changed = inspect(card(tmp_path, **{name: value}))
+    assert changed != plain
+    numbers = [value] if isinstance(value, float | int) else []
+    assert all(f"{number}" in changed for number in numbers)
 
 
 @pytest.mark.usefixtures("drawings")
@@ -167,17 +300,30 @@ def test_no_pen_where_none_is_worth_it(inspect: Inspect, drawings: Path, tmp_pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((PHOTO, "--images", "drawings", "--fit-pen"), "--fit-pen: must be used with a sketch teacher, got photo"),
+        (
+            (PHOTO, "--images", "drawings", "--fit-pen"),
+            "--fit-pen: must be used with a sketch teacher and sketches",
+        ),
         ((SHIPPED, "--fit-pen"), "--fit-pen: must have sketches to look at: name their folder with --images"),
         ((SHIPPED, "--images", "nowhere"), "--images: must be a folder, got 'nowhere'"),
         ((SHIPPED, "--images", "."), "must hold images, or class folders with images"),
         ((SHIPPED, "--aliases", "{a: b}"), "--aliases: must be JSON such as"),
         ((SHIPPED, PHOTO, PHOTO), "TEACHER: must be one teacher or two, got 3"),
-        (("nowhere.yaml",), "'nowhere.yaml' does not exist"),
+        (("nowhere.yaml",), "TEACHER: 'nowhere.yaml' does not exist"),
+        ((SHIPPED, "nowhere.yaml"), "TEACHER: 'nowhere.yaml' does not exist"),
+        ((SHIPPED, "--images", "drawings", "--modality", "photo", "--fit-pen"), "and sketches, got sketch and photo"),
+        ((SHIPPED, "--images", "drawings", "--size", "0"), "--size: must be at least 1, got 0"),
+        ((SHIPPED, "--images", "drawings", "--sheet", "a.txt"), "--sheet: must be named *.png, got 'a.txt'"),
+        (
+            (SHIPPED, "--images", "drawings", "--sheet", "folder.png"),
+            "--sheet: must be a file to write, got the",
+        ),
+        ((SHIPPED, "--images", "drawings", "--sheet", "/proc/a.png"), "error: /proc/a.png: "),
         (("timm:resnet18", "--images", "drawings"), "timm model resnet18: pretrained weights cannot be loaded"),
     ],
 )
 def test_mistakes_are_one_line(inspect: Inspect, words: tuple[str, ...], message: str, drawings: Path) -> None:
+    (drawings.parent / "folder.png").mkdir()
     if words[2:] == (".",):
         for path in drawings.rglob("*.png"):
             path.unlink()
