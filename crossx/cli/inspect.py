@@ -166,7 +166,7 @@ def _look(teacher: FrozenTeacher, images: FolderImages, modality: Modality, size
     pixels, light = images.read(modality, size, pen)
     logits = predict(teacher, pixels)
     summary = summarise(logits, images.labels)
-    left_out = sum(images.left_out.values())
+    left_out = sum(map(len, images.left_out.values()))
     of = f" of {len(images.paths) + left_out}" if left_out else ""
     known = int((images.labels >= 0).sum())
     _say(field("images", f"{len(images.paths)}{of}, {known} of them in folders that are classes of the teacher"))

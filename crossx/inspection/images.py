@@ -1,7 +1,8 @@
 """Images of a folder, with the classes that the names of its class folders give."""
 
+import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from crossx.core.checks import did_you_mean
 from crossx.core.errors import InputError
 from crossx.data.images import draw_sketch, fit_photo, is_white_on_black, load_image, open_rgb
-from crossx.data.listing import ENDINGS, HIDDEN, Rest, is_hidden, list_images
+from crossx.data.listing import ENDINGS, HIDDEN, is_hidden, list_images
 from crossx.data.pen import FINER, Pen
 from crossx.types import Modality
 
@@ -26,13 +27,13 @@ class FolderImages:
         labels: Class of each, -1 where its folder's name is none of the teacher's classes, (B,).
         unknown: Names of class folders that are none of the teacher's classes; their images are looked at only where
             no folder is one.
-        left_out: Reason -> number of files that are not looked at, without hidden ones.
+        left_out: Reason -> files that are not looked at, without hidden ones.
     """
 
     paths: tuple[Path, ...]
     labels: Tensor
     unknown: tuple[str, ...] = ()
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, Sequence[Path]] = field(default_factory=dict)
 
     def some(self, most: int) -> "FolderImages":
         """At most so many of the images, evenly over them."""
@@ -101,13 +102,7 @@ def folder_images(
     """
     if not folder.is_dir():
         raise InputError(f"--images: must be a folder, got {str(folder)!r}")
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name))
-    listed = {name: list_images(folder / name) for name in ("", *names)}  # "" is the folder itself
-    groups = {
-        name: [folder / name / image for image in sorted(images)] for name, (images, _) in listed.items() if images
-    }
-    listed[""][1].folders.clear()  # those that are listed themselves
-    left_out = _counts(rest for _, rest in listed.values())
+    groups, left_out = _listed(folder)
     if not groups:
         raise InputError(
             f"--images: {str(folder)!r} must hold images, or class folders with images; their names end in "
@@ -117,8 +112,9 @@ def folder_images(
     place = {aliases.get(name, name): i for i, name in enumerate(classes)}
     unknown = tuple(name for name in groups if name and aliases.get(name, name) not in place)
     if any(aliases.get(name, name) in place for name in groups):  # then the other folders are other classes
-        for name in unknown:
-            left_out["in folders that are no class of the teacher"] += len(groups.pop(name))
+        left_out["in folders that are no class of the teacher"] = [
+            path for name in unknown for path in groups.pop(name)
+        ]
     share = _share([len(files) for files in groups.values()], limit)
     paths: list[Path] = []
     labels: list[int] = []
@@ -126,28 +122,38 @@ def folder_images(
         count = min(len(files), share)
         paths += [files[i * len(files) // count] for i in range(count)]
         labels += [place.get(aliases.get(name, name), -1)] * count
-        if count < len(files):
-            left_out[f"beyond the limit of {limit} images"] += len(files) - count
+    chosen = set(paths)
+    left_out[f"beyond the limit of {limit} images"] = [p for files in groups.values() for p in files if p not in chosen]
     return FolderImages(tuple(paths), torch.tensor(labels), unknown, left_out)
 
 
-def in_words(left_out: Mapping[str, int]) -> str:
-    """Describe how many files are left out, by reason."""
-    return "; ".join(f"{count} {reason}" for reason, count in left_out.items())
+def in_words(left_out: Mapping[str, Sequence[Path]]) -> str:
+    """Describe how many files are left out, by reason, each with an example."""
+    return "; ".join(f"{len(paths)} {reason}, such as {paths[0]}" for reason, paths in left_out.items() if paths)
 
 
-def _counts(rests: Iterable[Rest]) -> dict[str, int]:
-    """Reason -> number of files that are no images of a folder or its class folders; a reason has an example."""
-    files: dict[str, list[Path]] = defaultdict(list)
-    deeper: dict[Path, int] = {}
-    for rest in rests:
-        deeper |= rest.folders
+def _listed(folder: Path) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
+    """Images of a folder (under "") and of each folder in it, and all other files by the reason why they are none."""
+    inner = sorted(path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name))
+    groups: dict[str, list[Path]] = {}
+    left_out: dict[str, list[Path]] = defaultdict(list)
+    for place in (folder, *inner):
+        images, rest = list_images(place)
+        if images:
+            groups["" if place is folder else place.name] = [place / name for name in sorted(images)]
         for reason, paths in rest.files.items():
-            files[reason] += paths if reason != HIDDEN else []
-    found = {f"{reason}, such as {min(paths)}": len(paths) for reason, paths in sorted(files.items()) if paths}
-    if deeper:
-        found[f"in folders inside class folders, such as {min(deeper)}"] = sum(deeper.values())
-    return defaultdict(int, found)
+            left_out[reason] += sorted(paths)
+    left_out["in folders inside class folders"] = [path for place in inner for path in _deeper(place)]
+    left_out.pop(HIDDEN, None)
+    return groups, left_out
+
+
+def _deeper(folder: Path) -> Iterator[Path]:
+    """Files of any kind in the folders inside a folder, without hidden ones."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        if Path(place) != folder:
+            yield from (Path(place) / name for name in sorted(files) if not is_hidden(name))
 
 
 def _share(counts: Sequence[int], limit: int) -> int:

@@ -35,7 +35,7 @@ def warnings(
             yield (
                 f"the accuracy {found.accuracy:.3f} among {among} classes is that of chance ({found.chance:.3f}); the "
                 "usual reasons are a list of classes in another order, mean and std of another range, and for sketches "
-                "lines that the teacher did not learn (--fit-pen)"
+                "lines that the teacher did not learn (--size, --fit-pen)"
             )
             break
     predicted = logits.argmax(dim=1).bincount(minlength=logits.shape[1])

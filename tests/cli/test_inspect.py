@@ -1,73 +1,32 @@
 """`crossx inspect`, as a user types it."""
 
-import re
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-import yaml
-from PIL import Image, ImageOps
-from torch import Tensor
+from PIL import Image
+from support.inspecting import SHIPPED, SKETCHES, Inspect, card, printed, save_drawings
 
-from crossx.cli import main
 from crossx.data.images import load_image
-from crossx.data.pen import FINER, Pen
-from crossx.data.shapes.dataset import ShapesDataset
-from crossx.inspection.pen_fit import PenFit
+from crossx.data.pen import Pen
 from crossx.networks.preprocessing import InputFormat
-from crossx.teachers.teacher import FrozenTeacher, load_teacher, read_card
+from crossx.teachers.teacher import load_teacher, read_card
 
-SHIPPED = "crossx:assets/shapes_sketch.safetensors"
 PHOTO = "crossx:assets/shapes_photo.safetensors"
-SKETCHES = ShapesDataset(size=32, validation=4).images("sketch", "validation")
-
-Inspect = Callable[..., str]
 
 
 @pytest.fixture
 def inspect(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Inspect:
     """Run the command in a folder of its own; returns what it prints."""
     monkeypatch.chdir(tmp_path)
-
-    def inspect(*words: str, status: int = 0) -> str:
-        assert main(["inspect", *words]) == status
-        printed = capsys.readouterr()
-        text: str = printed.err if status else printed.out
-        if not status:
-            assert max(map(len, text.splitlines())) <= 80 or "/" in text
-        return text
-
-    return inspect
+    return partial(printed, capsys)
 
 
 @pytest.fixture
 def drawings(tmp_path: Path) -> Path:
     """Class folders of sketches, in full resolution."""
-    for i in range(len(SKETCHES)):
-        folder = tmp_path / "drawings" / SKETCHES.classes[SKETCHES.labels[i]]
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(SKETCHES.read(i, FINER)[0].numpy()).save(folder / f"{i}.png")
-    return tmp_path / "drawings"
-
-
-def card(folder: Path, **changes: object) -> str:
-    """A YAML card of the shipped sketch teacher, with a comment, beside its weights."""
-    teacher = load_teacher(SHIPPED)
-    torch.save(teacher.network.state_dict(), folder / "weights.pt")
-    values = {
-        "modality": "sketch",
-        "network": "SmallResNet",
-        "arguments": teacher.card.arguments,
-        "classes": list(teacher.card.classes),
-        "input_size": 32,
-        "mean": list(teacher.card.mean),
-        "std": list(teacher.card.std),
-        "weights": "weights.pt",
-        **changes,
-    }
-    (folder / "card.yaml").write_text("# of a stranger\n" + yaml.safe_dump(values, sort_keys=False))
-    return "card.yaml"
+    return save_drawings(tmp_path / "drawings")
 
 
 def test_one_teacher(inspect: Inspect) -> None:
@@ -99,65 +58,6 @@ def test_class_folders_give_the_accuracy(inspect: Inspect, tmp_path: Path) -> No
         assert sheet.width > 1000
 
 
-def test_a_flat_folder_needs_no_label(inspect: Inspect, drawings: Path) -> None:
-    for path in drawings.glob("*/*.png"):
-        path.rename(drawings / path.name)
-    for folder in drawings.glob("*/"):
-        folder.rmdir()
-    text = inspect(SHIPPED, "--images", "drawings", "--sheet", "s.png").partition("images")[2]
-    assert "40, 0 of them" in text
-    assert "accuracy" not in text
-    assert "nats, mutual information" in text
-
-
-def test_a_folder_that_is_no_class_is_named_with_the_nearest_one(inspect: Inspect, drawings: Path) -> None:
-    (drawings / "cup").rename(drawings / "cups")
-    text = " ".join(inspect(SHIPPED, "--images", "drawings").split())
-    assert "no class of the teacher is called 'cups' (did you mean 'cup'?)" in text
-    assert "images 36 of 40, 36 of them" in text
-    assert "left out 4: 4 in folders that are no class of the teacher" in text
-
-
-def test_the_images_add_up(inspect: Inspect, drawings: Path) -> None:
-    """Images that are looked at, and all others by the reason why they are not."""
-    (drawings / "cup").rename(drawings / "cups")
-    (drawings / "car/more").mkdir()
-    for i in range(3):
-        Image.new("L", (40, 40), 255).save(drawings / f"car/more/{i}.png")
-    for i in range(2):
-        (drawings / f"car/phone{i}.heic").touch()
-    (drawings / "tree/.hidden").touch()
-    (drawings / "Thumbs.db").touch()
-    (drawings / "labels.csv").touch()
-    tree = next(drawings.glob("tree/*.png"))
-    for i in range(600):
-        (drawings / f"tree/copy{i}.png").symlink_to(tree)
-    printed = inspect(SHIPPED, "--images", "drawings")
-    assert all(len(line) <= 80 for line in printed.splitlines())
-    text = " ".join(printed.split())
-    looked_at, of = map(int, re.findall(r" images (\d+) of (\d+), ", text)[0])
-    words = text.partition(" left out ")[2].partition(" accuracy ")[0]
-    total, *counts = map(int, re.findall(r"(?:^|: |; )(\d+)(?= |:)", words))
-    assert 300 < looked_at <= 500
-    assert sum(counts) == total == of - looked_at
-    assert of == 40 + 3 + 2 + 1 + 600
-    for part in (
-        "2 with the ending .heic, such as drawings/car/phone0.heic",
-        "1 with the ending .csv, such as drawings/labels.csv",
-        "3 in folders inside class folders, such as drawings/car/more",
-        "4 in folders that are no class of the teacher",
-        f"{of - looked_at - 10} beyond the limit of 500 images",
-    ):
-        assert part in words
-
-
-def test_a_folder_without_images_says_what_it_has(inspect: Inspect, drawings: Path) -> None:
-    (drawings.parent / "outer").mkdir()
-    drawings.rename(drawings.parent / "outer/train")
-    error = inspect(SHIPPED, "--images", "outer", status=2)
-    assert "got 40 in folders inside class folders, such as outer/train/car" in error
-
-
 @pytest.mark.parametrize("folders", [["cup", "house"], ["cup"]])
 def test_the_accuracy_is_among_all_classes_and_among_those_that_occur(
     folders: list[str], inspect: Inspect, drawings: Path, tmp_path: Path
@@ -182,44 +82,6 @@ def test_one_class_that_is_another_one_to_the_teacher(inspect: Inspect, drawings
     text = " ".join(inspect(SHIPPED, "--images", "some").split())
     assert "accuracy 0.000 among all 10 classes" in text
     assert "100% of the images are predicted as 'cup'" in text
-
-
-@pytest.mark.usefixtures("drawings")
-def test_images_are_looked_at_in_the_size_of_the_data_set(inspect: Inspect) -> None:
-    plain = inspect(SHIPPED, "--images", "drawings")
-    assert "size         32 x 32 pixels, the input size of the teacher" in plain
-    assert inspect(SHIPPED, "--images", "drawings", "--size", "32") == plain
-    large = inspect(SHIPPED, "--images", "drawings", "--size", "128")
-    assert "size         128 x 128 pixels, which the teacher resizes to its input" in large
-    assert large.partition("accuracy")[2] != plain.partition("accuracy")[2]
-
-
-@pytest.mark.usefixtures("drawings")
-def test_a_pen_is_fitted_at_that_size_and_replaces_another_one_aloud(
-    inspect: Inspect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sizes = []
-
-    def fitted(_: FrozenTeacher, sketches: list[Tensor], drawn: Tensor) -> PenFit:
-        sizes.append((sketches[0].shape[-1], drawn.shape[-1]))
-        return PenFit(Pen(margin=0.1), 1.0, 2.0, 3)
-
-    monkeypatch.setattr("crossx.cli.inspect.fit_pen", fitted)
-    spec = card(tmp_path, pen={"line_width": 1 / 48, "white_on_black": True})
-    text = " ".join(inspect(spec, "--images", "drawings", "--fit-pen", "--size", "48").split())
-    assert sizes == [(FINER * 48, 48)]
-    assert "pen before line_width 0.02083, white_on_black True; replaced pen fitted margin 0.1" in text
-    assert "3 pens on 40 sketches of 48 pixels" in text
-
-
-def test_sketches_of_two_kinds_are_named(inspect: Inspect, drawings: Path) -> None:
-    assert "read as light lines" not in inspect(SHIPPED, "--images", "drawings")
-    paths = sorted(drawings.glob("*/*.png"))
-    for path in paths[5:8]:
-        ImageOps.invert(Image.open(path)).save(path)
-    text = " ".join(inspect(SHIPPED, "--images", "drawings").split())
-    assert "3 of 40 sketches are read as light lines on black" in text
-    assert f"such as {paths[5].relative_to(drawings.parent)}" in text
 
 
 @pytest.mark.parametrize(
@@ -249,15 +111,6 @@ def test_every_field_that_changes_what_the_network_sees_is_printed(
 def test_classes_in_another_order_are_at_chance(inspect: Inspect, tmp_path: Path) -> None:
     reversed_card = card(tmp_path, classes=list(load_teacher(SHIPPED).card.classes)[::-1])
     assert "is that of chance" in " ".join(inspect(reversed_card, "--images", "drawings").split())
-
-
-def test_blank_images(inspect: Inspect, tmp_path: Path) -> None:
-    (tmp_path / "blank").mkdir()
-    for i in range(3):
-        Image.new("L", (40, 40), 255).save(tmp_path / "blank" / f"{i}.png")
-    text = " ".join(inspect(SHIPPED, "--images", "blank").split())
-    assert "3 of 3 images are blank" in text
-    assert "100% of the images are predicted as" in text
 
 
 @pytest.mark.usefixtures("drawings")
