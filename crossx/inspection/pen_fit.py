@@ -14,7 +14,7 @@ from crossx.inspection.predictions import mutual_information
 from crossx.teachers.teacher import FrozenTeacher
 
 MARGINS = (None, 0.0, 0.05, 0.1, 0.15, 0.2)
-DARKNESS = (0.3, 0.45, 0.6, 0.8, 1.0)
+DARKNESS = (0.3, 0.45, 0.6, 0.8, 1.0, 1.5, 2.5, 4.0)
 WIDTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 """Increases of the line width that are tried, in pixels; finer steps than a quarter do not exist."""
 LEAST = 24
@@ -102,7 +102,7 @@ def search_pen(score: Callable[[Pen], float], size: int) -> Pen:
 
 def _coarse(size: int) -> list[Pen]:
     """Pens that lie far apart, of both polarities."""
-    values = product((None, 0.1), (0.25, 0.75, 1.5), (0.6, 1.0), (False, True))
+    values = product((None, 0.1), (0.25, 0.75, 1.5), (0.6, 1.0, 2.5), (False, True))
     return [Pen(margin, width / size, darkness, light) for margin, width, darkness, light in values]
 
 
