@@ -5,11 +5,13 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from crossx.cli.imports import take_imports
+from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
-from crossx.inspection.card import field, pair_lines, teacher_lines
-from crossx.inspection.images import FolderImages, folder_images
+from crossx.inspection.images import FolderImages, folder_images, in_words
+from crossx.inspection.lines import field, measure_lines, pair_lines, pen_in_words, teacher_lines
 from crossx.inspection.pen_fit import fit_pen, predict
-from crossx.inspection.predictions import PredictionSummary, summarise
+from crossx.inspection.predictions import summarise
 from crossx.inspection.sheet import save_sheet
 from crossx.inspection.warnings import warnings
 from crossx.networks.preprocessing import sides
@@ -17,6 +19,8 @@ from crossx.teachers.pens import write_pen
 from crossx.teachers.teacher import FrozenTeacher, load_teacher
 from crossx.types import Modality
 
+FIELD = "TEACHER"
+"""Name of the teachers on the command line, for messages."""
 MOST = 500
 """Images that are looked at; more tell little more and take longer."""
 MOST_FOR_PEN = 120
@@ -36,23 +40,49 @@ def inspect(argv: Sequence[str]) -> int:
         InputError: When a teacher or an image cannot be read.
     """
     arguments = _parser().parse_args(argv[1:])
+    _check(arguments)
     aliases = _aliases(arguments.aliases)
-    teacher = load_teacher(arguments.teacher[0], "TEACHER")
+    take_imports([], arguments.imports)
+    teacher = load_teacher(arguments.teacher[0], FIELD)
     _say(teacher_lines(teacher))
-    if len(arguments.teacher) > 2:
-        raise InputError(f"TEACHER: must be one teacher or two, got {len(arguments.teacher)}")
-    for other in map(load_teacher, arguments.teacher[1:]):
+    for other in (load_teacher(spec, FIELD) for spec in arguments.teacher[1:]):
         _say(["", *teacher_lines(other), "", *pair_lines(teacher.card.classes, other.card.classes, aliases)])
     if arguments.images is None:
-        if arguments.fit_pen:
-            raise InputError("--fit-pen: must have sketches to look at: name their folder with --images")
         return 0
     modality = _modality(arguments.modality, teacher)
+    if arguments.fit_pen and (teacher.card.modality, modality) != ("sketch", "sketch"):
+        raise InputError(
+            f"--fit-pen: must be used with a sketch teacher and sketches, got {teacher.card.modality} and {modality}"
+        )
     images = folder_images(Path(arguments.images), teacher.card.classes, aliases, MOST)
+    own = max(sides(teacher.card.input_size))
+    size = own if arguments.size is None else arguments.size
+    print()  # noqa: T201
+    _say(field("size", f"{size} x {size} pixels{_about_size(size, own)}"))
     if arguments.fit_pen:
-        teacher = _fit(teacher, arguments.teacher[0], images, modality)
-    _look(teacher, images, modality, Path(arguments.sheet))
+        teacher = _fit(teacher, arguments.teacher[0], images, size)
+    _look(teacher, images, modality, size, Path(arguments.sheet))
     return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse what cannot be meant, before a teacher is loaded."""
+    if len(arguments.teacher) > 2:
+        raise InputError(f"{FIELD}: must be one teacher or two, got {len(arguments.teacher)}")
+    if arguments.images is None and arguments.fit_pen:
+        raise InputError("--fit-pen: must have sketches to look at: name their folder with --images")
+    if arguments.size is not None:
+        must_be_in("--size", arguments.size, "[1, inf)")
+    if Path(arguments.sheet).suffix.lower() != ".png":
+        raise InputError(f"--sheet: must be named *.png, got {arguments.sheet!r}")
+    if Path(arguments.sheet).is_dir():
+        raise InputError(f"--sheet: must be a file to write, got the folder {arguments.sheet!r}")
+
+
+def _about_size(size: int, own: int) -> str:
+    if size == own:
+        return ", the input size of the teacher; give the size of your data set as --size where it is another one"
+    return ", which the teacher resizes to its input"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,12 +101,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--images", help="folder of images, or of class folders with images, for the first teacher")
     parser.add_argument("--modality", choices=("photo", "sketch"), help="modality of the images (default: the card's)")
+    parser.add_argument(
+        "--size",
+        type=int,
+        metavar="PIXELS",
+        help="side of the images before the teacher resizes them; in a run, that is the size of the data set (default: "
+        "the input size of the teacher)",
+    )
     parser.add_argument("--aliases", help='other spellings of class names, as JSON: {"automobile": "car"}')
     parser.add_argument(
         "--fit-pen",
         action="store_true",
         help=f"choose the pen of a sketch teacher from up to {MOST_FOR_PEN} of the images, without labels, and write "
         "it onto the card",
+    )
+    parser.add_argument(
+        "--imports",
+        action="append",
+        default=[],
+        metavar="MODULES",
+        help="modules of your own with networks that cards name, such as my_package.networks, with commas between them",
     )
     parser.add_argument(
         "--sheet", default="inspect.png", help="contact sheet to write (default: %(default)s)", metavar="PNG"
@@ -104,50 +148,36 @@ def _modality(named: Modality | None, teacher: FrozenTeacher) -> Modality:
     return teacher.card.modality
 
 
-def _fit(teacher: FrozenTeacher, spec: str, images: FolderImages, modality: Modality) -> FrozenTeacher:
-    if teacher.card.modality != "sketch" or modality != "sketch":
-        raise InputError(f"--fit-pen: must be used with a sketch teacher, got {teacher.card.modality}")
-    size = max(sides(teacher.card.input_size))
+def _fit(teacher: FrozenTeacher, spec: str, images: FolderImages, size: int) -> FrozenTeacher:
     some = images.some(MOST_FOR_PEN)
-    fit = fit_pen(teacher, some.fine(size), some.read("sketch", size))
-    path = write_pen(spec, fit.pen, "TEACHER")
-    values = ", ".join(f"{name} {value:.4g}" for name, value in fit.pen.to_mapping().items())
-    _say(field("pen fitted", values or "none: no pen is worth it on these sketches"))
+    drawn, _ = some.read("sketch", size)
+    fit = fit_pen(teacher, some.fine(size), drawn)
+    path = write_pen(spec, fit.pen, FIELD)
+    if before := pen_in_words(teacher.card.pen):
+        _say(field("pen before", f"{before}; replaced"))
+    _say(field("pen fitted", pen_in_words(fit.pen) or "none: no pen is worth it on these sketches"))
     nats = f"mutual information {fit.as_drawn:.3f} nats as drawn, {fit.fitted:.3f} with the pen"
-    _say(field("", f"{nats}; {fit.tried} pens on {len(some.paths)} sketches; written to {path}"))
-    return load_teacher(spec, "TEACHER")
+    _say(field("", f"{nats}; {fit.tried} pens on {len(some.paths)} sketches of {size} pixels; written to {path}"))
+    return load_teacher(spec, FIELD)
 
 
-def _look(teacher: FrozenTeacher, images: FolderImages, modality: Modality, sheet: Path) -> None:
+def _look(teacher: FrozenTeacher, images: FolderImages, modality: Modality, size: int, sheet: Path) -> None:
     pen = teacher.card.pen if modality == "sketch" else None
-    pixels = images.read(modality, max(sides(teacher.card.input_size)), pen)
+    pixels, light = images.read(modality, size, pen)
     logits = predict(teacher, pixels)
     summary = summarise(logits, images.labels)
-    print()  # noqa: T201
-    _say(field("images", _described(images)))
-    _say(_measures(summary, len(teacher.card.classes)))
-    for text in [*images.remarks(teacher.card.classes), *warnings(teacher, pixels, logits, images.labels, summary)]:
+    left_out = sum(map(len, images.left_out.values()))
+    of = f" of {len(images.paths) + left_out}" if left_out else ""
+    known = int((images.labels >= 0).sum())
+    _say(field("images", f"{len(images.paths)}{of}, {known} of them in folders that are classes of the teacher"))
+    if left_out:
+        _say(field("left out", f"{left_out}: {in_words(images.left_out)}"))
+    _say(measure_lines(summary, len(teacher.card.classes)))
+    remarks = images.remarks(teacher.card.classes, light)
+    for text in [*remarks, *warnings(teacher, pixels, logits, images.labels, summary)]:
         _say(field("warning", text))
     save_sheet(sheet, pixels, logits, images.labels, teacher.card.classes, f"{teacher.card.name}: predictions")
     _say(field("sheet", str(sheet)))
-
-
-def _described(images: FolderImages) -> str:
-    known = int((images.labels >= 0).sum())
-    of = f" of {len(images.paths) + images.left_out}" if images.left_out else ""
-    return f"{len(images.paths)}{of}, {known} of them in folders that are classes of the teacher"
-
-
-def _measures(summary: PredictionSummary, classes: int) -> list[str]:
-    lines = []
-    if summary.accuracy is not None:
-        chance = f"chance {summary.accuracy.chance:.3f}"
-        accuracy = f"{summary.accuracy.accuracy:.3f} among {summary.accuracy.classes} classes"
-        lines += field("accuracy", f"{accuracy} ({chance})")
-    lines += field("confidence", f"{summary.confidence:.3f}, the mean probability of the predicted class")
-    lines += field("spread", f"{summary.spread:.1f} of {classes} classes")
-    lines += field("information", f"{summary.mutual_information:.3f} nats, mutual information of image and class")
-    return lines
 
 
 def _say(lines: Iterable[str]) -> None:

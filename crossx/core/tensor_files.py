@@ -15,19 +15,28 @@ from crossx.core.errors import InputError
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Temporary file next to `path` that replaces `path` at the end of the block, and is removed after an exception."""
+    """Temporary file next to `path` that replaces `path` at the end of the block, and is removed after an exception.
+
+    An `OSError` about the temporary file names `path`, which is the file that the user knows.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    prefix = f".{path.name}."
     try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner can read
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner can read
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        if Path(str(error.filename)).name.startswith(prefix):
+            error.filename = str(path)
+        raise
 
 
 def write_text(path: Path, text: str) -> None:

@@ -172,14 +172,16 @@ def fit_sketch(image: Image.Image, size: int) -> Tensor:
 def is_white_on_black(grey: npt.NDArray[np.uint8]) -> bool:
     """Whether a drawing has light strokes on a dark ground.
 
-    Most of its pixels and most of its border are dark, because a drawing may have a frame or a large filled part, and
-    some pixels are light, because a sheet without strokes has no ground to tell.
+    Its border is dark, because that is where a drawing shows its ground. More of its pixels are dark than light,
+    because a drawing on white may have a dark frame. Some pixels are light, because a sheet without strokes has no
+    ground to tell.
 
     Args:
         grey: The drawing, (H, W).
     """
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    return bool((grey < 64).mean() > 0.6 and (border < 64).mean() > 0.6 and grey.max() >= 128)
+    dark, light = grey < 64, grey >= 192
+    return bool((border < 64).mean() > 0.6 and dark.mean() > light.mean() and grey.max() >= 128)
 
 
 def repeat_grey(grey: npt.NDArray[np.uint8]) -> Tensor:

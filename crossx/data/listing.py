@@ -49,7 +49,7 @@ def list_images(folder: Path) -> tuple[list[str], Rest]:
     with os.scandir(folder) as entries:  # knows the kind of an entry without a further look at the disk
         for entry in entries:
             path, ending = folder / entry.name, _ending(entry.name)
-            if _is_hidden(entry.name):
+            if is_hidden(entry.name):
                 rest.files[HIDDEN].append(path)
             elif entry.is_dir():
                 rest.folders |= count_images(path)
@@ -69,8 +69,8 @@ def count_images(top: Path) -> dict[Path, int]:
     """Number of images directly in a folder and in each folder inside it, without those that have none."""
     found = {}
     for place, folders, files in os.walk(top):
-        folders[:] = sorted(name for name in folders if not _is_hidden(name))
-        if count := sum(_ending(name) in ENDINGS and not _is_hidden(name) for name in files):
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        if count := sum(_ending(name) in ENDINGS and not is_hidden(name) for name in files):
             found[Path(place)] = count
     return found
 
@@ -93,5 +93,6 @@ def _ending(name: str) -> str:
     return os.path.splitext(name)[1].lower()
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or one that operating systems make by themselves."""
     return name.startswith(".") or name.lower() in _OF_THE_SYSTEM

@@ -42,7 +42,9 @@ class PredictionSummary:
         spread: Number of classes over which the predictions spread: the exponential of the entropy of the mean
             posterior, in [1, K].
         mutual_information: See `mutual_information`, in nats.
-        accuracy: Accuracy on the images whose class is known, among the classes that occur; None without such images.
+        accuracy: Accuracy on the images whose class is known, among the classes that occur; None without such images,
+            and where they are of one class.
+        accuracy_of_all: Accuracy on the same images among all classes of the classifier; None without such images.
     """
 
     images: int
@@ -50,6 +52,7 @@ class PredictionSummary:
     spread: float
     mutual_information: float
     accuracy: ClassifierAccuracy | None = None
+    accuracy_of_all: ClassifierAccuracy | None = None
 
 
 def summarise(logits: Tensor, labels: Tensor | None = None) -> PredictionSummary:
@@ -65,7 +68,9 @@ def summarise(logits: Tensor, labels: Tensor | None = None) -> PredictionSummary
     summary = PredictionSummary(len(logits), confidence, spread, mutual_information(logits))
     if labels is None or not (known := labels >= 0).any():
         return summary
-    return replace(summary, accuracy=_accuracy(logits[known], labels[known]))
+    logits, labels = logits[known], labels[known]
+    of_all = classifier_accuracy(logits.argmax(dim=1), labels, logits.shape[1])
+    return replace(summary, accuracy=_accuracy(logits, labels), accuracy_of_all=of_all)
 
 
 def _accuracy(logits: Tensor, labels: Tensor) -> ClassifierAccuracy | None:

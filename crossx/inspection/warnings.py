@@ -30,17 +30,19 @@ def warnings(
     blank = int((images.flatten(1).std(dim=1) < _BLANK).sum())
     if blank:
         yield f"{blank} of {len(images)} images are blank as the teacher gets them"
-    if summary.accuracy is not None and summary.accuracy.at_chance:
-        yield (
-            f"the accuracy {summary.accuracy.accuracy:.3f} is that of chance ({summary.accuracy.chance:.3f}); the "
-            "usual reasons are a list of classes in another order, mean and std of another range, and for sketches "
-            "lines that the teacher did not learn (--fit-pen)"
-        )
+    for among, found in (("all", summary.accuracy_of_all), ("the occurring", summary.accuracy)):
+        if found is not None and found.at_chance:
+            yield (
+                f"the accuracy {found.accuracy:.3f} among {among} classes is that of chance ({found.chance:.3f}); the "
+                "usual reasons are a list of classes in another order, mean and std of another range, and for sketches "
+                "lines that the teacher did not learn (--size, --fit-pen)"
+            )
+            break
     predicted = logits.argmax(dim=1).bincount(minlength=logits.shape[1])
-    share = float(predicted.max()) / len(logits)
-    occurs = len(set(labels[labels >= 0].tolist()))
-    if share >= _ONE_CLASS and occurs != 1 and len(logits) > 1:
-        yield f"{share:.0%} of the images are predicted as {teacher.card.classes[int(predicted.argmax())]!r}"
+    most = int(predicted.argmax())
+    share = float(predicted[most]) / len(logits)
+    if share >= _ONE_CLASS > float((labels == most).double().mean()) and len(logits) > 1:
+        yield f"{share:.0%} of the images are predicted as {teacher.card.classes[most]!r}"
     if teacher.card.modality == "sketch":
         inverted = mutual_information(predict(teacher, 1 - images))
         if inverted > summary.mutual_information + WORTH:

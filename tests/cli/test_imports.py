@@ -97,6 +97,17 @@ def test_a_card_names_a_network_of_a_package_in_the_working_directory(
     assert main(["validate", "--ckpt_path", checkpoint, "--imports", module]) == 0
 
 
+def test_a_teacher_of_such_a_network_is_inspected(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "own_lab_inspect.py").write_text(OWN.format(name="Net"))
+    card(folder, "own_lab_inspect.OwnNet")
+    assert main(["inspect", "sketch.yaml"]) == 2
+    assert "'own_lab_inspect.OwnNet' is not loaded" in capsys.readouterr().err
+    assert main(["inspect", "sketch.yaml", "--imports", "json,own_lab_inspect.py"]) == 2
+    assert "--imports: must be the name of a module" in capsys.readouterr().err
+    assert main(["inspect", "sketch.yaml", "sketch.yaml", "--imports", "json,own_lab_inspect"]) == 0
+    assert "own_lab_inspect.OwnNet" in capsys.readouterr().out
+
+
 def test_without_imports_the_config_says_nothing_of_them(teachers: Teachers, tmp_path: Path) -> None:
     name = write(tmp_path / "c.yaml", joint_config(teachers, tmp_path))
     assert "imports" not in compose(["fit", "--config", name]).config

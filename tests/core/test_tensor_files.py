@@ -1,4 +1,5 @@
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,23 @@ def test_failure_leaves_what_was_there(tmp_path: Path, before: str | None, error
         write()
     assert names(tmp_path) == ([] if before is None else ["a.txt"])
     assert before is None or path.read_text() == before
+
+
+def test_an_error_names_the_file_that_was_to_be_written(tmp_path: Path) -> None:
+    (tmp_path / "folder.txt").mkdir()
+    long = tmp_path / f"{'a' * 300}.txt"
+    for path in (tmp_path / "folder.txt", long, Path("/proc/a.txt")):
+        with pytest.raises(OSError, match=re.escape(str(path))) as caught:
+            write_text(path, "whole")
+        assert caught.value.filename == str(path)
+
+    def fail() -> None:
+        with atomic_path(tmp_path / "a.txt"):
+            (tmp_path / "gone.txt").read_text()
+
+    with pytest.raises(FileNotFoundError) as other:
+        fail()
+    assert Path(other.value.filename).name == "gone.txt"
 
 
 def test_failures_of_the_writers(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 from support import layouts
 from torch import Tensor
 
@@ -152,6 +152,34 @@ def test_white_on_black_files_are_read_as_dark_on_white(tmp_path: Path) -> None:
     for i, path in enumerate(paths):
         inverted = negative(path, tmp_path / f"{i}.png")
         assert torch.equal(load_image(inverted, "sketch", SIZE), load_image(path, "sketch", SIZE)), path
+
+
+def test_dense_drawings_white_on_black_have_a_black_ground() -> None:
+    """As in Quick, Draw!, which draws lines 16 pixels wide on 288 and shrinks the drawing to 28 pixels."""
+    shares = []
+    for count in range(2, 40, 2):
+        drawing = Image.new("L", (288, 288), 0)
+        points = np.random.default_rng(count).integers(24, 264, (count, 2)).tolist()
+        ImageDraw.Draw(drawing).line([tuple(point) for point in points], fill=255, width=16, joint="curve")
+        small = np.asarray(drawing.resize((28, 28), Image.Resampling.BOX))
+        shares.append((small < 64).mean())
+        assert shares[-1] < 0.5 or is_white_on_black(small)
+        assert not is_white_on_black(255 - small)
+    assert len([share for share in shares if 0.5 <= share < 0.6]) >= 2
+
+
+def test_a_real_drawing_has_one_ground() -> None:
+    root = Path(os.environ["CROSSX_DATA"])
+    words = sorted(root.glob("quickdraw/numpy_bitmap/*.npy"))
+    bitmaps = [bitmap.reshape(28, 28) for path in words for bitmap in np.load(path, "r")[:20]]
+    assert len(bitmaps) >= 500
+    assert all(map(is_white_on_black, bitmaps))
+    kinds = {"sketchy/256x256/sketch": "*/*/*.png", "qmul_v1": "*/*/*/*.png", "tuberlin/png": "*/*.png"}
+    for folder, names in kinds.items():
+        paths = sorted((root / folder).glob(names))
+        assert len(paths) >= 1000
+        for path in paths[:: len(paths) // 30]:
+            assert not is_white_on_black(np.asarray(Image.open(path).convert("L"))), path
 
 
 def test_a_frame_or_a_filled_part_is_no_ground() -> None:

@@ -1,4 +1,4 @@
-"""Lines about teachers, read off their cards and networks."""
+"""Lines that `crossx inspect` prints about teachers and their predictions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
@@ -6,6 +6,8 @@ from textwrap import wrap
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from crossx.core.errors import InputError
+from crossx.data.pen import Pen
+from crossx.inspection.predictions import PredictionSummary
 from crossx.networks.preprocessing import sides
 from crossx.teachers.lookalikes import lookalikes
 from crossx.teachers.teacher import FrozenTeacher
@@ -25,7 +27,8 @@ def teacher_lines(teacher: FrozenTeacher) -> Iterator[str]:
     height, width = sides(card.input_size)
     channels = {1: "one grey channel", 3: "three channels"}[len(card.mean)]
     scale = ", ".join(f"{name} {' '.join(f'{x:g}' for x in getattr(card, name))}" for name in ("mean", "std"))
-    yield from field("input", f"{height} x {width} pixels, {channels}, {scale}, {card.interpolation}")
+    crop = f"the central {card.crop:g} of each side" if card.crop < 1 else "no crop"
+    yield from field("input", f"{height} x {width} pixels, {channels}, {scale}, {card.interpolation}, {crop}")
     yield from field(
         "BatchNorm",
         f"{len(norms)} layers with statistics, which the generators match"
@@ -33,11 +36,17 @@ def teacher_lines(teacher: FrozenTeacher) -> Iterator[str]:
         else "no layer with statistics; losses on statistics do not apply to this teacher",
     )
     if card.modality == "sketch":
-        pen = ", ".join(f"{name} {value}" for name, value in card.pen.to_mapping().items()) if card.pen else ""
-        yield from field("pen", pen or "none: sketches as crossx reads them, thin dark lines on white")
+        pen = pen_in_words(card.pen) or "none: sketches as crossx reads them, thin dark lines on white"
+        yield from field("pen", pen)
     if card.accuracy is not None:
         yield from field("accuracy", f"{card.accuracy:.3f} by its card")
     yield from field("classes", f"{len(card.classes)}: {', '.join(card.classes)}")
+
+
+def pen_in_words(pen: Pen | None) -> str:
+    """The values of a pen that change anything; empty where there is none."""
+    values = {} if pen is None else pen.to_mapping()
+    return ", ".join(f"{name} {v:.4g}" if isinstance(v, float) else f"{name} {v}" for name, v in values.items())
 
 
 _WHAT = {"photo": "photos", "sketch": "sketches", "modality": "images as photos or sketches"}
@@ -71,6 +80,25 @@ def pair_lines(first: Sequence[str], second: Sequence[str], aliases: Mapping[str
     if open_pairs:
         spelled = ", ".join(f"{b!r}: {a!r}" for a, b in open_pairs)
         yield from field("look alike", f"{spelled}; if they are one class each, give them as aliases")
+
+
+def measure_lines(summary: PredictionSummary, classes: int) -> Iterator[str]:
+    """Accuracy, confidence, spread and information of predictions.
+
+    Args:
+        summary: Summary of the predictions.
+        classes: Number of classes of the teacher.
+    """
+    if summary.accuracy_of_all is not None:
+        text = f"{summary.accuracy_of_all.accuracy:.3f} among all {classes} classes"
+        text += f" (chance {summary.accuracy_of_all.chance:.3f})"
+        if summary.accuracy is not None and summary.accuracy.classes < classes:
+            text += f"; {summary.accuracy.accuracy:.3f} among the {summary.accuracy.classes} that occur"
+            text += f" (chance {summary.accuracy.chance:.3f})"
+        yield from field("accuracy", text)
+    yield from field("confidence", f"{summary.confidence:.3f}, the mean probability of the predicted class")
+    yield from field("spread", f"{summary.spread:.1f} of {classes} classes")
+    yield from field("information", f"{summary.mutual_information:.3f} nats, mutual information of image and class")
 
 
 def field(name: str, text: str) -> list[str]:
