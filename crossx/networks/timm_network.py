@@ -76,8 +76,13 @@ def check_timm_name(name: str) -> None:
     Raises:
         InputError: When timm has no such model. timm would also take `hf-hub:owner/model`, and load it.
     """
-    if not re.fullmatch(r"\w+(\.\w+)?", name) or not timm.is_model(name):
+    if not is_timm_name(name):
         raise InputError(f"timm knows no model {name!r}{nearest_timm_name(name)}; it must be one of timm.list_models()")
+
+
+def is_timm_name(name: str) -> bool:
+    """Whether timm has a model of that name, with or without the name of its weights."""
+    return re.fullmatch(r"\w+(\.\w+)?", name) is not None and timm.is_model(name)
 
 
 def nearest_timm_name(name: str, pretrained: bool = False) -> str:

@@ -8,12 +8,30 @@ from typing import Any
 import yaml
 
 from crossx.core.errors import InputError
-from crossx.core.paths import PACKAGE_PREFIX, package_file, resolve
+from crossx.core.paths import package_file, resolve
 from crossx.core.tensor_files import read_safetensors, write_safetensors, write_text
 from crossx.core.yaml_files import parse_yaml
 from crossx.data.pen import Pen
 from crossx.networks.timm_network import TIMM_PREFIX
 from crossx.teachers.files import CARD_KEY, open_teacher
+
+
+def own_file(spec: str, field: str = "teacher") -> Path:
+    """The file of a teacher, onto whose card a pen can be written.
+
+    Args:
+        spec: The teacher.
+        field: The config field, for messages.
+
+    Raises:
+        InputError: When the teacher has no file, or only one of the installed package.
+    """
+    if spec.startswith(TIMM_PREFIX):
+        raise InputError(f"{field}: must be a file with a card, onto which the pen can be written, got {spec!r}")
+    path = resolve(spec, field)
+    if path.resolve().is_relative_to(package_file("").resolve()):
+        raise InputError(f"{field}: must be a file of yours, and none of the installed package, got {spec!r}")
+    return path
 
 
 def write_pen(spec: str, pen: Pen, field: str = "teacher") -> Path:
@@ -31,13 +49,7 @@ def write_pen(spec: str, pen: Pen, field: str = "teacher") -> Path:
         InputError: When the teacher has no file of its own, cannot be read, or is not of sketches, or when the text of
             its card is none into which a pen can be put; the file is then as before.
     """
-    if spec.startswith((TIMM_PREFIX, PACKAGE_PREFIX)):
-        raise InputError(
-            f"{field}: must be a file of yours with a card, onto which the pen can be written, got {spec!r}"
-        )
-    path, card = resolve(spec, field), open_teacher(spec, field).card
-    if path.resolve().is_relative_to(package_file("").resolve()):
-        raise InputError(f"{field}: must be a file of yours, and none of the installed package, got {spec!r}")
+    path, card = own_file(spec, field), open_teacher(spec, field).card
     card = replace(card, pen=pen if pen.redraws else None)
     if path.suffix == ".safetensors":
         tensors, metadata = read_safetensors(path, field)

@@ -147,9 +147,12 @@ def _without_wrappers(name: str) -> str:
 
 
 def _equal(tensors: Tensors, one: Fit, others: Tensors, other: Fit) -> bool:
-    if one.entry == other.entry and all(one.names[name] == found for name, found in other.names.items()):
-        return True
-    return all(_same(tensors[one.names[name]], others[found]) for name, found in other.names.items())
+    shared = one.names.keys() & other.names.keys()  # a counter, or a buffer of the second, may lack
+    return all(
+        (one.entry == other.entry and one.names[name] == other.names[name])
+        or _same(tensors[one.names[name]], others[other.names[name]])
+        for name in shared
+    )
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

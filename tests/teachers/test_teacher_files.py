@@ -280,7 +280,9 @@ def test_timm_without_a_connection_is_one_clear_error(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet17", r"must be a pretrained model of timm\.list_pretrained\(\), got 'resnet17'"),
+        ("resnet17", r"of timm\.list_pretrained\(\), got 'resnet17' \(did you mean 'resnet18'\?\)"),
+        ("resnt50.a1_in1k", r"\(did you mean 'resnet50\.a1_in1k'\?\)"),
+        ("nosuch", r"must be a pretrained model of timm\.list_pretrained\(\), got 'nosuch'$"),
         ("vit_small_patch14_dinov2", "classes"),
         ("resnet18.nosuch", "must be a pretrained model"),
     ],

@@ -28,6 +28,8 @@ class Indexed(Network):
     """A network with buffers of whole numbers, of truth values, and of complex numbers, as transformers have them."""
 
     num_features = 3
+    order: Tensor
+    mask: Tensor
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -40,7 +42,7 @@ class Indexed(Network):
 
     def pooled(self, x: Tensor) -> Tensor:
         """Features, (B, 3)."""
-        features: Tensor = (x.mean((2, 3)) * self.mask)[:, self.order]  # type: ignore[index]
+        features: Tensor = (x.mean((2, 3)) * self.mask)[:, self.order]
         return features
 
     def classify(self, features: Tensor) -> Tensor:
