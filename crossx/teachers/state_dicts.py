@@ -65,6 +65,11 @@ def find_state_dict(
         if whole and not _equal(entries[first.entry], first, entries[other.entry], other):
             raise InputError(_ambiguous(path, label, content, first, other))
     tensors = entries[first.entry]
+    parameters = [tensors[first.names[name]] for name in needed if name not in without]
+    for entry, values in _lists(content):
+        if [t.shape for t in values] == [t.shape for t in parameters] and not all(map(_same, parameters, values)):
+            titles = (first.title, f"{'.'.join(map(repr, entry))} (a list without names)")
+            raise InputError(_two(path, label, titles, first.title, first.expression(path, content)))
     return {bare[name]: (found, tensors[found]) for name, found in first.names.items()}
 
 
@@ -78,6 +83,16 @@ def _entries(content: object, above: tuple[str, ...] = ()) -> Iterator[tuple[tup
     for key, value in content.items():
         if isinstance(key, str):
             yield from _entries(value, (*above, key))
+
+
+def _lists(content: object, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], list[Tensor]]]:
+    """Lists of tensors in a content, as some averages of weights are."""
+    if isinstance(content, Mapping) and len(above) <= _DEEPEST:
+        for key, value in content.items():
+            if isinstance(key, str):
+                yield from _lists(value, (*above, key))
+    elif isinstance(content, list | tuple) and content and all(isinstance(value, Tensor) for value in content):
+        yield above, list(content)
 
 
 def _unwrapped(names: list[str]) -> list[str]:
@@ -166,16 +181,19 @@ def _same(one: Tensor, other: Tensor) -> bool:
 
 def _ambiguous(path: Path, label: str, content: object, first: Fit, other: Fit) -> str:
     """What differs, with the line that saves the second; its buffers, where it has none, are those of the first."""
-    lines = [other.expression(path, content)]
-    if other.missing:
+    meant, lines = other, [other.expression(path, content)]
+    if other.missing and other.saved_names() <= first.saved_names():
         lines.insert(0, first.expression(path, content))
-        if not other.saved_names() <= first.saved_names():
-            lines.pop()
+    elif other.missing:
+        meant, lines = first, [first.expression(path, content)]
     lacks = " (without buffers)" if other.missing else ""
+    return _two(path, label, (first.title, other.title + lacks), meant.title, *lines)
+
+
+def _two(path: Path, label: str, titles: tuple[str, str], meant: str, *expressions: str) -> str:
     return (
-        f"{path}: must hold one state dict of {label}, got two that differ, {first.title} and {other.title}{lacks}; "
-        f"save the one you mean, such as {(first if len(lines) == 1 and other.missing else other).title}: "
-        f"{saving_line(path, *lines)}"
+        f"{path}: must hold one state dict of {label}, got two that differ, {titles[0]} and {titles[1]}; save the one "
+        f"you mean, such as {meant}: {saving_line(path, *expressions)}"
     )
 
 

@@ -63,6 +63,12 @@ def without(ending: str) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in state_dict().items() if not name.endswith(ending)}
 
 
+def parameters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors without buffers, as averages of weights hold them."""
+    names = dict(build_network("SmallResNet", {"widths": [8]}, 2).named_parameters())
+    return {name: tensor for name, tensor in tensors.items() if name in names}
+
+
 def cast(kind: torch.dtype) -> dict[str, Tensor]:
     return {name: tensor.to(kind) if tensor.is_floating_point() else tensor for name, tensor in state_dict().items()}
 
@@ -124,6 +130,9 @@ READ: dict[str, list[object]] = {
     ],
     "the same weights twice": [
         {"state_dict": state_dict(), "state_dict_ema": state_dict()},
+        {"state_dict": state_dict(), "ema": parameters(state_dict())},
+        {"state_dict": state_dict(), "ema": {"shadow_params": list(parameters(state_dict()).values())}},
+        {"state_dict": state_dict(), "running": [torch.ones(2), torch.ones(3)]},
         {**prefixed("model.", state_dict()), **prefixed("ema.", state_dict())},
     ],
     "float8, float16, bfloat16 or float64": [
@@ -223,12 +232,6 @@ def doubled() -> dict[str, Tensor]:
     return {name: 2 * tensor for name, tensor in state_dict().items()}
 
 
-def parameters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors without buffers, as averages of weights hold them."""
-    names = dict(build_network("SmallResNet", {"widths": [8]}, 2).named_parameters())
-    return {name: tensor for name, tensor in tensors.items() if name in names}
-
-
 def shards(path: Path, ending: str) -> list[str]:
     """Save weights in two files; returns their names."""
     names = [f"model-{i:05}-of-00002.{ending}" for i in (1, 2)]
@@ -277,6 +280,10 @@ REFUSED: dict[str, list[Callable[[Path], object]]] = {
         saved({"ema": {"shadow": parameters(doubled()), "decay": 0.9}, "model": state_dict()}),
         saved({"model": prefixed("module.", state_dict()), "ema": parameters(doubled())}),
         saved({"model": state_dict(), "ema": {**parameters(doubled()), "num_updates": torch.tensor(3)}}),
+    ],
+    "averaged weights in a list": [
+        saved({"model": state_dict(), "ema": {"shadow_params": list(parameters(doubled()).values())}}),
+        saved({"ema": [*parameters(doubled()).values()], "net": prefixed("module.", state_dict())}),
     ],
     "a layer that the network does not have": [
         saved({**prefixed("model.", state_dict()), "projection.weight": torch.ones(8, 8)}),
