@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from crossx.core.errors import InputError
-from crossx.core.untrusted import as_paths, check_version, former_folders, read_checkpoint, refuse_imports
+from crossx.core.untrusted import as_paths, check_resumable, former_folders, read_checkpoint, refuse_imports
 
 FIELD = "--ckpt_path"
 
@@ -51,19 +51,22 @@ def folders_of(checkpoint: Path | None) -> list[str]:
     return [] if checkpoint is None else former_folders(read_checkpoint(checkpoint, FIELD))
 
 
-def checkpoint_config(path: Path, named: Set[str] = frozenset()) -> dict[str, Any]:
+def checkpoint_config(path: Path, named: Set[str] = frozenset(), resume: bool = False) -> dict[str, Any]:
     """The config (model, data, teachers, seed) that a checkpoint keeps; empty for one made from Python.
 
     Args:
         path: The checkpoint.
         named: Names that the user gives too: those are not the checkpoint's choice.
+        resume: Whether a training is to go on from the checkpoint.
 
     Raises:
-        InputError: When the file cannot be read as plain tensors and values, is of another version of crossx, or names
-            something that is not loaded.
+        InputError: When the file cannot be read as plain tensors and values, is of another version of crossx, lacks
+            what is needed, or names something that is not loaded.
     """
-    stored = read_checkpoint(path, FIELD).get("crossx", {})
-    check_version(stored, f"{FIELD}: {path}")
+    checkpoint = read_checkpoint(path, FIELD)
+    if resume:
+        check_resumable(checkpoint, f"{FIELD}: {path}")
+    stored = checkpoint.get("crossx", {})
     config = stored.get("config", {}) if isinstance(stored, dict) else None
     if not isinstance(config, dict) or not _is_teachers(config.get("teachers", {})):
         found = config.get("teachers") if isinstance(config, dict) else stored

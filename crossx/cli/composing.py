@@ -117,7 +117,8 @@ def compose(argv: Sequence[str]) -> Composition:
     layers, imports = take_imports(command.layers, command.imports)
     notes = []
     if checkpoint is not None:
-        layers = [Layer(str(checkpoint), checkpoint_config(checkpoint, _named(layers, argv))), *layers]
+        stored = checkpoint_config(checkpoint, _named(layers, argv), resume=verb == "fit")
+        layers = [Layer(str(checkpoint), stored), *layers]
         options = [*options, "--ckpt_path", str(checkpoint)]  # the last one counts
     merged = merge_layers(layers)
     config = merged.config

@@ -1,18 +1,15 @@
 """Reading configs: shipped ones by their names, what they include, and YAML's errors with file and line."""
 
-import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 import crossx
 from crossx.cli.merging import Layer
 from crossx.cli.renamed import refuse_old_names, renamed_config
 from crossx.core.errors import InputError
-from crossx.core.text_files import read_text
+from crossx.core.yaml_files import read_yaml
 
 
 def shipped_configs() -> Path:
@@ -86,35 +83,8 @@ def _short(path: Path) -> str:
     return path.relative_to(shipped).as_posix() if path.is_relative_to(shipped) else str(path)
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which `1e-3` is a number, and a key stands once."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark)
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+"), list("-+0123456789")
-)
-
-
 def _read(path: Path, name: str) -> dict[str, Any]:
-    try:
-        content = yaml.load(read_text(path), _Loader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
-        marked = error if isinstance(error, yaml.MarkedYAMLError) else yaml.MarkedYAMLError(problem=str(error))
-        mark = marked.problem_mark
-        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
-        problem = getattr(error, "problem", None) or str(error)
-        context = f"{error.context}: " if isinstance(error, yaml.MarkedYAMLError) and error.context else ""
-        raise InputError(f"{name}: {place}: not YAML: {context}{problem}; check indentation and brackets") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name}: not a text file") from error
+    content = read_yaml(path, name)
     if content is None:
         return {}
     if not isinstance(content, dict):

@@ -15,7 +15,7 @@ from crossx.inspection.predictions import summarise
 from crossx.inspection.sheet import save_sheet
 from crossx.inspection.warnings import warnings
 from crossx.networks.preprocessing import sides
-from crossx.teachers.pens import write_pen
+from crossx.teachers.pens import own_file, write_pen
 from crossx.teachers.teacher import FrozenTeacher, load_teacher
 from crossx.types import Modality
 
@@ -71,6 +71,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError(f"{FIELD}: must be one teacher or two, got {len(arguments.teacher)}")
     if arguments.images is None and arguments.fit_pen:
         raise InputError("--fit-pen: must have sketches to look at: name their folder with --images")
+    if arguments.fit_pen:
+        own_file(arguments.teacher[0], FIELD)
     if arguments.size is not None:
         must_be_in("--size", arguments.size, "[1, inf)")
     if Path(arguments.sheet).suffix.lower() != ".png":

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from crossx.core.errors import InputError
+from crossx.core.file_kinds import ForeignError
 from crossx.core.paths import resolve
 from crossx.core.version import __version__
 
@@ -27,19 +28,58 @@ def read_checkpoint(path: Path, field: str) -> dict[str, Any]:
         path: The checkpoint.
         field: The config field, for the message.
 
+    Returns:
+        What Lightning has written, at least the weights of a module and the version of Lightning.
+
     Raises:
-        InputError: When the file does not exist, or holds anything but tensors and plain values.
+        InputError: When the file does not exist, is no checkpoint of Lightning, is of another version of crossx, or
+            holds anything but tensors and plain values.
     """
     if not path.is_file():
         raise InputError(f"{field}: {str(path)!r} is not a file")
-    import torch  # late, because a mistake in a command line is found without it
+    from crossx.core.torch_files import read_tensors  # late, because a mistake in a command line is found without torch
 
+    where = f"{field}: {path}"
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a hostile or damaged file can fail in any way inside the unpickler
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{field}: {path} is not a checkpoint that can be read safely ({reason})") from error
-    return checkpoint if isinstance(checkpoint, dict) else {}
+        content = read_tensors(path)
+    except ForeignError as error:
+        found = error.foreign
+        raise InputError(f"{where}: {found.what}; {found.again or f'must be {_CHECKPOINT}'}") from None
+    if isinstance(content, dict):
+        check_version(content.get("crossx"), where)
+        version = content.get(_VERSION)
+        if isinstance(content.get("state_dict"), dict) and isinstance(version, str) and version[:1].isdigit():
+            return content
+    raise InputError(f"{where}: must be {_CHECKPOINT}, got {_described(content)}")
+
+
+def check_resumable(checkpoint: Mapping[str, Any], where: str) -> None:
+    """Refuse to resume a checkpoint that was saved without the state of the training.
+
+    Args:
+        checkpoint: Content of the checkpoint.
+        where: The field and the file, for the message.
+
+    Raises:
+        InputError: When entries are missing.
+    """
+    if missing := [key for key in _OF_TRAINING if key not in checkpoint]:
+        raise InputError(
+            f"{where}: must hold the state of a training to be resumed, lacks {missing}; `crossx validate` measures it"
+        )
+
+
+_VERSION = "pytorch-lightning_version"
+_OF_TRAINING = ("epoch", "global_step", "loops", "optimizer_states", "lr_schedulers")
+_CHECKPOINT = "a checkpoint that crossx has written, such as checkpoints/last.ckpt in the folder of a run"
+
+
+def _described(content: object) -> str:
+    """What a file holds, and where it belongs if it holds a classifier."""
+    if not isinstance(content, dict):
+        return f"a {type(content).__name__}"
+    entries = f"a mapping with the entries {[str(key)[:40] for key in content][:4]}"
+    return f"{entries}; a classifier is named under teachers, see docs/how-to/teachers.md"
 
 
 def check_version(stored: object, where: str) -> None:

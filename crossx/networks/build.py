@@ -8,7 +8,7 @@ from torch import Tensor
 from crossx.core.errors import InputError
 from crossx.core.specs import class_name, find_class
 from crossx.networks.base import Network
-from crossx.networks.timm_network import TIMM_PREFIX, TimmNetwork
+from crossx.networks.timm_network import TIMM_PREFIX, TimmNetwork, is_timm_name
 
 
 def build_network(network: str, arguments: Mapping[str, Any], num_classes: int, pretrained: bool = False) -> Network:
@@ -29,7 +29,7 @@ def build_network(network: str, arguments: Mapping[str, Any], num_classes: int, 
         return TimmNetwork(network.removeprefix(TIMM_PREFIX), pretrained, num_classes, arguments)
     if pretrained:
         raise InputError(f"pretrained: must be false for network {network!r}; only timm:<model name> has weights")
-    cls = find_class(network, Network)  # type: ignore[type-abstract]  # only its subclasses are built
+    cls = _find(network)
     if cls is TimmNetwork:
         raise InputError("network: must be timm:<model name> for a network of timm, got 'TimmNetwork'")
     try:
@@ -70,4 +70,13 @@ def card_name(network: str) -> str:
     """
     if network.startswith(TIMM_PREFIX):
         return network
-    return class_name(find_class(network, Network))  # type: ignore[type-abstract]  # named, not built
+    return class_name(_find(network))
+
+
+def _find(network: str) -> type[Network]:
+    try:
+        return find_class(network, Network)  # type: ignore[type-abstract]  # only its subclasses are built
+    except InputError as error:
+        if is_timm_name(network):
+            raise InputError(f"{error} (did you mean {TIMM_PREFIX + network!r}?)") from error
+        raise

@@ -8,6 +8,7 @@ import timm
 import torch
 from torch import Tensor
 
+from crossx.core.checks import did_you_mean
 from crossx.core.errors import InputError
 from crossx.networks.base import Network
 from crossx.networks.preprocessing import InputFormat, Interpolation
@@ -75,8 +76,25 @@ def check_timm_name(name: str) -> None:
     Raises:
         InputError: When timm has no such model. timm would also take `hf-hub:owner/model`, and load it.
     """
-    if not re.fullmatch(r"\w+(\.\w+)?", name) or not timm.is_model(name):
-        raise InputError(f"timm knows no model {name!r}; it must be one of timm.list_models()")
+    if not is_timm_name(name):
+        raise InputError(f"timm knows no model {name!r}{nearest_timm_name(name)}; it must be one of timm.list_models()")
+
+
+def is_timm_name(name: str) -> bool:
+    """Whether timm has a model of that name, with or without the name of its weights."""
+    return re.fullmatch(r"\w+(\.\w+)?", name) is not None and timm.is_model(name)
+
+
+def nearest_timm_name(name: str, pretrained: bool = False) -> str:
+    """` (did you mean 'x'?)` with the most similar model of timm, with or without the name of its weights.
+
+    Args:
+        name: What a user wrote.
+        pretrained: Whether only models with pretrained weights are meant.
+    """
+    weights: list[str] = timm.list_pretrained()
+    architectures = {full.partition(".")[0] for full in weights} if pretrained else timm.list_models()
+    return did_you_mean(name, sorted({*architectures, *weights}))
 
 
 def timm_format(name: str, arguments: Mapping[str, Any]) -> InputFormat:

@@ -8,17 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from safetensors import SafetensorError, safe_open
 
 from crossx.core.errors import InputError
+from crossx.core.file_kinds import foreign, is_safetensors
 from crossx.core.paths import resolve
 from crossx.core.tensor_files import write_safetensors
-from crossx.core.text_files import read_text
+from crossx.core.yaml_files import read_yaml
 from crossx.networks.base import Network
 from crossx.networks.timm_network import TIMM_PREFIX, TimmNetwork
 from crossx.teachers.card import TeacherCard
-from crossx.teachers.file_kinds import is_safetensors, refusal
 from crossx.teachers.filling import filled_network
 from crossx.teachers.timm_cards import timm_card, with_timm_format
 
@@ -104,8 +103,8 @@ def _example(weights: Path) -> str:
 
 
 def _header_card(path: Path) -> TeacherCard:
-    if not is_safetensors(path) and (reason := refusal(path)):
-        raise InputError(f"{path}: must be a safetensors file: {reason}")
+    if not is_safetensors(path) and (found := foreign(path)):
+        raise InputError(f"{path}: must be a safetensors file: {found.in_place_of_weights}")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -117,10 +116,7 @@ def _header_card(path: Path) -> TeacherCard:
 
 
 def _yaml_card(path: Path) -> tuple[TeacherCard, Path]:
-    try:
-        values = yaml.safe_load(read_text(path))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: must be YAML: {error}") from error
+    values = read_yaml(path, str(path))
     if not isinstance(values, dict) or not isinstance(values.get("weights"), str):
         raise InputError(f"{path}: must be a mapping with the fields of a card and `weights: <file>`")
     weights = values.pop("weights")

@@ -32,34 +32,53 @@ def filled_network(card: TeacherCard, source: Path, weights: Path) -> Network:
         raise InputError(f"{source}: {error}") from error
     label = f"{card.network} with {card.arguments or 'no arguments'} and {len(card.classes)} classes"
     wanted = network.state_dict()
-    found = find_state_dict(read_weights(weights), wanted, len(card.classes), weights, label)
+    buffers = wanted.keys() - {name for name, _ in network.named_parameters(remove_duplicate=False)}
+    found = find_state_dict(read_weights(weights), wanted, buffers, len(card.classes), weights, label)
     for name, tensor in wanted.items():
         if name in found:
-            _check_values(weights, *found[name])
-            tensor.copy_(found[name][1])
+            tensor.copy_(_checked(weights, *found[name], tensor.dtype))
         else:  # a counter of a BatchNorm layer
             tensor.zero_()
     _check_forward(network, card, source)
     return network.to(memory_format=torch.channels_last)
 
 
-def _check_values(path: Path, name: str, tensor: Tensor) -> None:
-    """Refuse what no training leaves: NaN, infinity, negative variances, and whole numbers in place of weights."""
-    if name.endswith("num_batches_tracked"):
-        return
-    if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta:
+def _checked(path: Path, name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """A tensor of a file in the type of the network's.
+
+    Refused is what no training leaves: NaN, infinity, negative variances, and whole numbers in place of weights.
+    """
+    counter, where = name.endswith("num_batches_tracked"), f"{path}: tensor {name}"
+    dense = tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_quantized
+    try:
+        cast = tensor.to(dtype) if dense and (counter or _numbers(tensor.dtype) == _numbers(dtype)) else None
+    except RuntimeError:  # a type that torch stores and does not convert
+        cast = None
+    if cast is None:
         kind = f"{tensor.dtype} in the layout {tensor.layout} on {tensor.device}"
-        raise InputError(f"{path}: tensor {name}: must be dense floating-point numbers, got {kind}")
-    wrong = tensor.numel() - int(torch.isfinite(tensor).sum())
-    if wrong:
+        raise InputError(f"{where}: must be dense {_numbers(dtype)}, got {kind}")
+    if counter:
+        return cast
+    if _numbers(dtype) == _WHOLE:
+        if not torch.equal(cast.to(tensor.dtype), tensor):
+            raise InputError(f"{where}: must have numbers that {dtype} can hold, got larger ones of {tensor.dtype}")
+        return cast
+    if wrong := cast.numel() - int(torch.isfinite(cast).sum()):
+        in_type = "" if tensor.dtype == dtype else f" in {dtype}"
         raise InputError(
-            f"{path}: tensor {name}: must be finite, got NaN or infinity at {wrong} of {tensor.numel()} places; the "
+            f"{where}: must be finite{in_type}, got NaN or infinity at {wrong} of {cast.numel()} places; the "
             "training has diverged, or the file is damaged"
         )
-    if name.endswith("running_var") and bool((tensor < 0).any()):
-        raise InputError(
-            f"{path}: tensor {name}: must have no negative variance, got {float(tensor.min()):g}; the file is damaged"
-        )
+    if name.endswith("running_var") and bool((cast < 0).any()):
+        raise InputError(f"{where}: must have no negative variance, got {float(cast.min()):g}; the file is damaged")
+    return cast
+
+
+_WHOLE = "whole numbers"
+
+
+def _numbers(dtype: torch.dtype) -> str:
+    return "floating-point numbers" if dtype.is_floating_point else "complex numbers" if dtype.is_complex else _WHOLE
 
 
 def _check_forward(network: Network, card: TeacherCard, source: Path) -> None:

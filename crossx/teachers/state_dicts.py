@@ -2,15 +2,15 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from crossx.core.errors import InputError
-from crossx.teachers.file_kinds import SAVE
+from crossx.core.file_kinds import SAVE
+from crossx.teachers.fits import COUNTERS, Fit, saving_line
 
 Tensors = Mapping[str, Tensor]
 
@@ -18,8 +18,6 @@ _WRAPPERS = ("module", "model", "network", "net", "backbone", "encoder", "_orig_
 """Names under which wrappers hold a network: DataParallel, Lightning modules, torch.compile."""
 
 _INNER = re.compile(r"(^|\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
-_COUNTERS = ("total_ops", "total_params", "n_averaged")
-"""What thop's profiler and torch's averaged models leave."""
 _STEPS = "num_batches_tracked"
 """A counter of BatchNorm layers that does not change what they compute, and that files before torch 0.4.1 lack."""
 _LOSS = re.compile(r"loss|criteri|objective|metric", re.IGNORECASE)
@@ -27,52 +25,8 @@ _CLASS_WEIGHTS = ("weight", "weights", "pos_weight", "class_weight", "class_weig
 _DEEPEST = 5
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """Tensors of one entry under the names of the network.
-
-    Attributes:
-        entry: Names of the mappings around the tensors, outermost first.
-        names: Name in the network, without the network's own wrappers, to name in the file.
-        missing: Names that the network needs and the entry lacks.
-        misshapen: Names in the network of tensors that have another shape.
-        unexpected: Names in the file that neither belong to the network nor may be left out.
-    """
-
-    entry: tuple[str, ...]
-    names: Mapping[str, str]
-    missing: list[str]
-    misshapen: list[str]
-    unexpected: list[str] = field(default_factory=list)
-
-    @property
-    def fits(self) -> bool:
-        """Whether the tensors are those of the network, and all of them."""
-        return not (self.missing or self.unexpected or self.misshapen)
-
-    @property
-    def prefix(self) -> str:
-        """What stands before the names of the network, empty where it is not the same before all."""
-        prefixes = {found.removesuffix(name) if found.endswith(name) else "" for name, found in self.names.items()}
-        return prefixes.pop() if len(prefixes) == 1 else ""
-
-    @property
-    def title(self) -> str:
-        """Where the tensors are, for messages: the entry, and the prefix of their names."""
-        entry = ".".join(map(repr, self.entry)) or ("" if self.prefix else "the whole file")
-        return f"{entry} {self.prefix}*".strip() if self.prefix else entry
-
-    def saving(self, path: Path) -> str:
-        """The line of Python that saves these tensors alone."""
-        source = f"torch.load({path.name!r}, weights_only=True)" + "".join(f"[{name!r}]" for name in self.entry)
-        if prefix := self.prefix:
-            picked = f"k.removeprefix({prefix!r}): v for k, v in {source}.items() if k.startswith({prefix!r})"
-            source = f"{{{picked}}}"
-        return f"torch.save({source}, 'weights.pt')"
-
-
 def find_state_dict(
-    content: object, wanted: Tensors, num_classes: int, path: Path, label: str
+    content: object, wanted: Tensors, buffers: Collection[str], num_classes: int, path: Path, label: str
 ) -> dict[str, tuple[str, Tensor]]:
     """Find the one state dict of a network in the content of a file.
 
@@ -82,6 +36,7 @@ def find_state_dict(
     Args:
         content: Content of the file.
         wanted: State dict of the network.
+        buffers: Names in it that are no parameters.
         num_classes: Number of classes, the length of a loss's class weights.
         path: The file, for messages.
         label: The network, for messages.
@@ -103,14 +58,18 @@ def find_state_dict(
     fits = [attempt for attempt in attempts if attempt.fits]
     if not fits:
         raise InputError(_mismatch(path, label, content, entries, attempts, needed))
-    first, *others = fits
-    for other in others:
-        if not _equal(entries[first.entry], first, entries[other.entry], other):
-            raise InputError(
-                f"{path}: must hold one state dict of {label}, got two that differ, {first.title} and {other.title}; "
-                f"save the one you mean: {other.saving(path)}"
-            )
+    first = fits[0]
+    without = {name for name, full in bare.items() if full in buffers}
+    for other in attempts:  # averages of weights often lack the buffers
+        whole = not other.misshapen and without.issuperset(other.missing)
+        if whole and not _equal(entries[first.entry], first, entries[other.entry], other):
+            raise InputError(_ambiguous(path, label, content, first, other))
     tensors = entries[first.entry]
+    parameters = [tensors[first.names[name]] for name in needed if name not in without]
+    for entry, values in _lists(content):
+        if [t.shape for t in values] == [t.shape for t in parameters] and not all(map(_same, parameters, values)):
+            titles = (first.title, f"{'.'.join(map(repr, entry))} (a list without names)")
+            raise InputError(_two(path, label, titles, first.title, first.expression(path, content)))
     return {bare[name]: (found, tensors[found]) for name, found in first.names.items()}
 
 
@@ -126,6 +85,16 @@ def _entries(content: object, above: tuple[str, ...] = ()) -> Iterator[tuple[tup
             yield from _entries(value, (*above, key))
 
 
+def _lists(content: object, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], list[Tensor]]]:
+    """Lists of tensors in a content, as some averages of weights are."""
+    if isinstance(content, Mapping) and len(above) <= _DEEPEST:
+        for key, value in content.items():
+            if isinstance(key, str):
+                yield from _lists(value, (*above, key))
+    elif isinstance(content, list | tuple) and content and all(isinstance(value, Tensor) for value in content):
+        yield above, list(content)
+
+
 def _unwrapped(names: list[str]) -> list[str]:
     """Names without the first part that all share, where it is a module with further modules inside."""
     firsts = {name.partition(".")[0] for name in names}
@@ -133,9 +102,9 @@ def _unwrapped(names: list[str]) -> list[str]:
     return _unwrapped(rest) if len(firsts) == 1 and any("." in name for name in rest) else names
 
 
-def _attempts(entry: tuple[str, ...], tensors: Tensors, needed: Tensors, num_classes: int) -> list[_Fit]:
+def _attempts(entry: tuple[str, ...], tensors: Tensors, needed: Tensors, num_classes: int) -> list[Fit]:
     """All ways to read an entry's names as those of the network: each prefix that stands before names of it."""
-    clean = {_cleaned(name): name for name in tensors if name.rpartition(".")[2] not in _COUNTERS}
+    clean = {_cleaned(name): name for name in tensors if name.rpartition(".")[2] not in COUNTERS}
     count: Counter[str] = Counter({"": 0})
     for name in clean:
         parts = name.split(".")
@@ -163,9 +132,9 @@ def _attempts(entry: tuple[str, ...], tensors: Tensors, needed: Tensors, num_cla
 
 def _fit(
     entry: tuple[str, ...], reading: Mapping[str, str], clean: Mapping[str, str], tensors: Tensors, needed: Tensors
-) -> _Fit:
+) -> Fit:
     taken = {short: clean[name] for name, short in reading.items() if short in needed}
-    return _Fit(
+    return Fit(
         entry,
         taken,
         missing=[name for name in needed if name not in taken and name.rpartition(".")[2] != _STEPS],
@@ -192,13 +161,40 @@ def _without_wrappers(name: str) -> str:
     return ".".join(parts)
 
 
-def _equal(tensors: Tensors, one: _Fit, others: Tensors, other: _Fit) -> bool:
-    if (one.entry, one.names) == (other.entry, other.names):
-        return True
-    if one.names.keys() != other.names.keys():
+def _equal(tensors: Tensors, one: Fit, others: Tensors, other: Fit) -> bool:
+    shared = one.names.keys() & other.names.keys()  # a counter, or a buffer of the second, may lack
+    return all(
+        (one.entry == other.entry and one.names[name] == other.names[name])
+        or _same(tensors[one.names[name]], others[other.names[name]])
+        for name in shared
+    )
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors hold the same numbers; not those in a form that no network takes."""
+    try:
+        a, b = (t.to(torch.complex128 if t.is_complex() else torch.float64).nan_to_num() for t in (one, other))
+        return torch.equal(a, b)
+    except RuntimeError:  # sparse, quantised or without data
         return False
-    pairs = ((tensors[one.names[name]].float(), others[other.names[name]].float()) for name in one.names)
-    return all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in pairs)
+
+
+def _ambiguous(path: Path, label: str, content: object, first: Fit, other: Fit) -> str:
+    """What differs, with the line that saves the second; its buffers, where it has none, are those of the first."""
+    meant, lines = other, [other.expression(path, content)]
+    if other.missing and other.saved_names() <= first.saved_names():
+        lines.insert(0, first.expression(path, content))
+    elif other.missing:
+        meant, lines = first, [first.expression(path, content)]
+    lacks = " (without buffers)" if other.missing else ""
+    return _two(path, label, (first.title, other.title + lacks), meant.title, *lines)
+
+
+def _two(path: Path, label: str, titles: tuple[str, str], meant: str, *expressions: str) -> str:
+    return (
+        f"{path}: must hold one state dict of {label}, got two that differ, {titles[0]} and {titles[1]}; save the one "
+        f"you mean, such as {meant}: {saving_line(path, *expressions)}"
+    )
 
 
 def _mismatch(
@@ -206,7 +202,7 @@ def _mismatch(
     label: str,
     content: object,
     entries: Mapping[tuple[str, ...], Tensors],
-    attempts: list[_Fit],
+    attempts: list[Fit],
     needed: Tensors,
 ) -> str:
     """What the entry lacks that comes nearest to the network."""
@@ -224,7 +220,7 @@ def _mismatch(
     return (
         f"{where}must be the weights of {label}, got missing tensors {best.missing[:5]}, unexpected tensors "
         f"{best.unexpected[:5]}{nested}; save those of the network alone: "
-        f"{SAVE if best.missing or best.misshapen else best.saving(path)}"
+        f"{SAVE if best.missing or best.misshapen else saving_line(path, best.expression(path, content))}"
     )
 
 

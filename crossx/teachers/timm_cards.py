@@ -9,7 +9,7 @@ from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
 
 from crossx.core.errors import InputError
 from crossx.networks.preprocessing import InputFormat
-from crossx.networks.timm_network import TIMM_PREFIX, timm_format
+from crossx.networks.timm_network import TIMM_PREFIX, nearest_timm_name, timm_format
 from crossx.teachers.card import TeacherCard
 
 
@@ -25,7 +25,8 @@ def timm_card(name: str, field: str) -> TeacherCard:
     """
     config = timm.get_pretrained_cfg(name) if timm.is_model_pretrained(name) else None
     if config is None:
-        raise InputError(f"{field}: must be a pretrained model of timm.list_pretrained(), got {name!r}")
+        nearest = nearest_timm_name(name, pretrained=True)
+        raise InputError(f"{field}: must be a pretrained model of timm.list_pretrained(), got {name!r}{nearest}")
     subset = infer_imagenet_subset(config)
     if subset is None:
         raise InputError(

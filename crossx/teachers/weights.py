@@ -1,17 +1,14 @@
-"""Reading weights files safely: tensors and plain values, whatever the file is called, and no stranger's code."""
+"""Reading weights files, with what training scripts leave beside the weights."""
 
-import re
-import warnings
+import os
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-
 from crossx.core.errors import InputError
-from crossx.teachers.file_kinds import SAVE, is_safetensors, refusal
+from crossx.core.file_kinds import ForeignError
+from crossx.core.torch_files import read_tensors
+from crossx.teachers.shards import refuse_shard
 
 
 class _Aside:
@@ -43,8 +40,8 @@ _ASIDE: list[Any] = [
 """What training scripts leave beside the weights: options, paths, a best accuracy, states of random generators."""
 
 
-def read_weights(path: Path) -> object:
-    """Read all that a weights file holds, on the CPU.
+def read_weights(path: str | os.PathLike[str]) -> Any:  # noqa: ANN401 - whatever the file holds
+    """Read all that a weights file holds, on the CPU; nothing in the file is executed.
 
     Args:
         path: An existing file of `torch.save` or safetensors; its content counts, and not its name.
@@ -53,34 +50,11 @@ def read_weights(path: Path) -> object:
         Tensors and plain values, nested as in the file.
 
     Raises:
-        InputError: When the file is of another kind, damaged, or holds a stranger's objects.
+        InputError: When the file is of another kind, damaged, a part of the weights, or holds a stranger's objects.
     """
-    if reason := refusal(path):
-        raise InputError(f"{path}: {reason}")
-    if is_safetensors(path):
-        try:
-            return load_file(path)
-        except (SafetensorError, OSError, ValueError) as error:
-            raise InputError(f"{path}: not read, because it is cut or damaged ({error}); download it again") from error
+    path = Path(path)
+    refuse_shard(path)
     try:
-        # An open file, because torch itself goes by the name.
-        with path.open("rb") as file, torch.serialization.safe_globals(_ASIDE), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of other protocols of pickle: read, or refused below
-            return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged or hostile file can raise any exception in the parsers
-        # What torch says itself ends in the advice to run the file's code.
-        raise InputError(f"{path}: not read, because {_reason(error, path)}") from None
-
-
-def _reason(error: Exception, path: Path) -> str:
-    message = str(error)
-    if named := re.search(r"GLOBAL ([\w.]+)|(?:of type|class|function) (?:<class ')?([\w.]+\.[\w.]+)", message):
-        return (
-            f"it holds an object of {(named[1] or named[2])!r}, and a stranger's objects can run code; where it was "
-            f"made, save the tensors alone: {SAVE}"
-        )
-    if isinstance(error, EOFError) or re.search(r"EOF|Ran out of input|corrupted|failed reading", message):
-        return "it is cut or damaged; copy or download it again"
-    with path.open("rb") as file:
-        kind = "is a pickle that torch.save did not write" if file.read(1) == b"\x80" else "is none of PyTorch's files"
-    return f"it {kind}, or is damaged; save the weights again: {SAVE}"
+        return read_tensors(path, _ASIDE)
+    except ForeignError as error:
+        raise InputError(f"{path}: {error.foreign.in_place_of_weights}") from None

@@ -22,6 +22,7 @@ from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import FrozenTeacher, load_teacher, read_card
 
 COLOURS = {"mean": [0.5] * 3, "std": [0.25] * 3}
+SQUARE = {"modality": "photo", "classes": ["a", "b"], "input_size": 8, "weights": "w.pt", **COLOURS}
 GREY = {"mean": 0.5, "std": [0.25]}
 
 
@@ -105,8 +106,12 @@ def test_a_card_of_timm_takes_timm_s_preprocessing_where_it_names_none(tmp_path:
     assert grey.card.mean == pytest.approx((0.449,))
     path = card_file(tmp_path, "timm:resnet18")
     path.write_text(path.read_text().replace("resnet18", "resnet81"))
-    with pytest.raises(InputError, match=r"photo\.yaml: card: network: timm knows no model 'resnet81'"):
+    with pytest.raises(InputError, match=r"network: timm knows no model 'resnet81' \(did you mean 'resnet18'\?\)"):
         read_card(path)
+    for name in ("resnet18", "resnet18.a1_in1k"):
+        path.write_text(yaml.safe_dump({**SQUARE, "network": name}))
+        with pytest.raises(InputError, match=rf"photo\.yaml: .* \(did you mean 'timm:{name}'\?\)$"):
+            load_teacher(path)
     with pytest.raises(InputError, match=r"lacks \['input_size', 'mean', 'std'\]"):
         read_card(card_file(tmp_path, "SmallResNet"))
 

@@ -4,6 +4,7 @@ More than 300 lines, because each row of the tables is written out here, and the
 """
 
 import argparse
+import json
 import os
 import pickle
 import re
@@ -60,6 +61,12 @@ def load(folder: Path, name: str, **changes: object) -> FrozenTeacher:
 
 def without(ending: str) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in state_dict().items() if not name.endswith(ending)}
+
+
+def parameters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors without buffers, as averages of weights hold them."""
+    names = dict(build_network("SmallResNet", {"widths": [8]}, 2).named_parameters())
+    return {name: tensor for name, tensor in tensors.items() if name in names}
 
 
 def cast(kind: torch.dtype) -> dict[str, Tensor]:
@@ -123,16 +130,22 @@ READ: dict[str, list[object]] = {
     ],
     "the same weights twice": [
         {"state_dict": state_dict(), "state_dict_ema": state_dict()},
+        {"state_dict": state_dict(), "ema": parameters(state_dict())},
+        {"state_dict": state_dict(), "ema": {"shadow_params": list(parameters(state_dict()).values())}},
+        {"state_dict": state_dict(), "running": [torch.ones(2), torch.ones(3)]},
         {**prefixed("model.", state_dict()), **prefixed("ema.", state_dict())},
     ],
-    "float16 or bfloat16": [cast(torch.float16), cast(torch.bfloat16)],
+    "float8, float16, bfloat16 or float64": [
+        *(cast(kind) for kind in (torch.float16, torch.bfloat16, torch.float64)),
+        {**state_dict(), "head.bias": state_dict()["head.bias"].to(torch.float8_e4m3fn)},
+    ],
 }
 
 
 @pytest.mark.parametrize("form", READ)
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".th", ".bin", ".ckpt", ".pth.tar"])
 def test_forms_that_are_read(form: str, suffix: str, tmp_path: Path) -> None:
-    precise = form != "float16 or bfloat16"
+    precise = not form.startswith("float")
     expected = build_network("SmallResNet", {"widths": [8]}, 2).eval()
     expected.load_state_dict(state_dict())
     x = torch.rand(2, 3, 8, 8)
@@ -195,9 +208,11 @@ def changed_bytes(path: Path) -> None:
 
 
 def torchscript(path: Path) -> None:
+    network = build_network("SmallResNet", {"widths": [8]}, 2).eval()
+    network.load_state_dict(state_dict())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecated, and people have such files
-        torch.jit.save(torch.jit.script(nn.Linear(2, 2)), path)
+        torch.jit.save(torch.jit.trace(network, torch.rand(1, 3, 8, 8)), path)  # type: ignore[no-untyped-call]
 
 
 def exported(path: Path) -> None:
@@ -217,16 +232,70 @@ def doubled() -> dict[str, Tensor]:
     return {name: 2 * tensor for name, tensor in state_dict().items()}
 
 
+def shards(path: Path, ending: str) -> list[str]:
+    """Save weights in two files; returns their names."""
+    names = [f"model-{i:05}-of-00002.{ending}" for i in (1, 2)]
+    for i, name in enumerate(names):
+        part = {key: tensor for j, (key, tensor) in enumerate(state_dict().items()) if j % 2 == i}
+        save_file(part, path.parent / name) if ending == "safetensors" else torch.save(part, path.parent / name)
+    return names
+
+
+def shard(ending: str) -> Callable[[Path], str]:
+    return lambda path: shards(path, ending)[0]
+
+
+def index(ending: str) -> Callable[[Path], str]:
+    def write(path: Path) -> str:
+        names = shards(path, ending)
+        content = {"metadata": {"total_size": 3}, "weight_map": {"stem.0.weight": names[1], "head.bias": names[0]}}
+        (path.parent / f"model.{ending}.index.json").write_text(json.dumps(content, indent=2))
+        return f"model.{ending}.index.json"
+
+    return write
+
+
 def filled(name: str, value: float) -> dict[str, Tensor]:
     tensors = state_dict()
     return {**tensors, name: torch.full_like(tensors[name], value)}
 
 
 REFUSED: dict[str, list[Callable[[Path], object]]] = {
-    "two state dicts that differ": [saved({"model": state_dict(), "ema": doubled()})],
-    "a student beside its teacher": [saved({**prefixed("student.", state_dict()), **prefixed("teacher.", doubled())})],
+    "two state dicts that differ": [
+        saved({"model": state_dict(), "ema": doubled()}),
+        lambda path: torch.save({"model": state_dict(), "ema": doubled()}, path, _use_new_zipfile_serialization=False),
+        saved({**state_dict(), "model": doubled(), "args": OPTIONS}),
+        saved({"model": without("num_batches_tracked"), "ema": doubled()}),
+        saved({**state_dict(), "projection.weight": torch.ones(8, 8), "ema": prefixed("model.", doubled())}),
+    ],
+    "timm's `state_dict` and `state_dict_ema`, where they differ": [
+        saved({"epoch": 3, "arch": "x", "args": OPTIONS, "state_dict": state_dict(), "state_dict_ema": doubled()}),
+    ],
+    "a student beside its teacher": [
+        saved({**prefixed("student.", state_dict()), **prefixed("teacher.", doubled())}),
+        saved({**prefixed("student.", state_dict()), **prefixed("teacher.", doubled()), "teacher.args": OPTIONS}),
+    ],
+    "averaged weights without buffers": [
+        saved({"model": state_dict(), "ema": parameters(doubled())}),
+        saved({"ema": {"shadow": parameters(doubled()), "decay": 0.9}, "model": state_dict()}),
+        saved({"model": prefixed("module.", state_dict()), "ema": parameters(doubled())}),
+        saved({"model": state_dict(), "ema": {**parameters(doubled()), "num_updates": torch.tensor(3)}}),
+    ],
+    "averaged weights in a list": [
+        saved({"model": state_dict(), "ema": {"shadow_params": list(parameters(doubled()).values())}}),
+        saved({"ema": [*parameters(doubled()).values()], "net": prefixed("module.", state_dict())}),
+    ],
     "a layer that the network does not have": [
-        saved({**prefixed("model.", state_dict()), "projection.weight": torch.ones(8, 8)})
+        saved({**prefixed("model.", state_dict()), "projection.weight": torch.ones(8, 8)}),
+        saved({**prefixed("model.", state_dict()), "model.projection.weight": torch.ones(8, 8)}),
+        saved({**state_dict(), "projection.weight": torch.ones(8, 8)}),
+        saved({"net": {**state_dict(), "head.scale": torch.ones(3), "mean": torch.ones(3), 3: OPTIONS}}),
+        saved(
+            {
+                name.replace("stages.", "stages.module."): t
+                for name, t in {**state_dict(), "mean": torch.ones(3)}.items()
+            }
+        ),
     ],
     "another number of classes": [saved(state_dict(3))],
     "a backbone without its classifier": [
@@ -240,6 +309,8 @@ REFUSED: dict[str, list[Callable[[Path], object]]] = {
     ],
     "NaN or infinity": [saved(filled("head.weight", value)) for value in (float("nan"), float("inf"), float("-inf"))],
     "a negative variance": [saved(filled("stem.1.running_var", -1))],
+    "one of several files": [shard("safetensors"), shard("bin")],
+    "the index of several files": [index("safetensors"), index("bin")],
     "quantised weights": [saved({**state_dict(), "head.weight": torch.ones(2, 8, dtype=torch.int8)})],
     "TorchScript": [torchscript],
     "`torch.export`": [exported],
@@ -263,19 +334,58 @@ REFUSED: dict[str, list[Callable[[Path], object]]] = {
 
 
 @pytest.mark.parametrize("form", REFUSED)
-def test_forms_that_are_refused(form: str, tmp_path: Path) -> None:
+def test_forms_that_are_refused(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message is that of the page, and its line of Python saves weights that are read."""
     (cell,) = (cell for name, cell in rows("message").items() if name == form or name.startswith(f"{form} ("))
     pattern = ".*".join(map(re.escape, cell.split("...")))
     for i, make in enumerate(REFUSED[form]):
         folder = tmp_path / str(i)
         folder.mkdir()
-        make(folder / "w.pt")
+        monkeypatch.chdir(folder)
+        made = make(Path("w.pt"))
+        name = made if isinstance(made, str) else "w.pt"
         with pytest.raises(InputError) as error:
-            load(folder, "w.pt")
+            load(Path(), name)
         message = str(error.value)
-        assert re.fullmatch(rf"{re.escape(str(folder / 'w.pt'))}: {pattern}", message), message
+        assert re.fullmatch(rf"{re.escape(name)}: {pattern}", message), message
         assert "weights_only=False" not in message
         assert "\n" not in message
+        if line := re.search(r"(import torch; .*)?torch\.save\(.*", message):
+            run(line[0])
+            assert load(Path(), "weights.pt").hash
+
+
+def run(line: str) -> None:
+    """Run a line of Python of a message, as a user does, who has torch and the network at hand."""
+    names: dict[str, object] = {}
+    if not line.startswith("import torch"):
+        model = build_network("SmallResNet", {"widths": [8]}, 2)
+        names = {"torch": torch, "model": model}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.jit.load is deprecated
+        exec(line, names)  # noqa: S102 - our own line
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({"model": state_dict(), "ema": doubled()}, doubled()),
+        ({"model": state_dict(), "ema": parameters(doubled())}, {**state_dict(), **parameters(doubled())}),
+        ({**state_dict(), "projection.weight": torch.ones(8, 8), "ema": {"head.bias": torch.ones(2)}}, state_dict()),
+    ],
+)
+def test_the_line_of_a_message_saves_what_it_says(
+    content: object, expected: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(content, tmp_path / "weights.pt")  # which is not written over
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as error:
+        load(Path(), "weights.pt")
+    run(re.search("import torch; .*", str(error.value))[0])  # type: ignore[index]
+    found = load(Path(), "weights_alone.pt").network.state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in found.items())
+    with pytest.raises(InputError):
+        load(Path(), "weights.pt")
 
 
 def test_the_page_has_each_form_once_and_no_other() -> None:

@@ -197,10 +197,10 @@ def test_files_that_are_no_teachers(tmp_path: Path) -> None:
     refused("a.safetensors", b"", "must be a safetensors file")
     refused("a.safetensors", b"\xff" * 100, "must be a safetensors file")
     refused("a.bin", b"", r"photo_teacher: must be a \.safetensors file .*, got .*a\.bin'.*weights: a\.bin")
-    refused("a.yaml", b"a: [", "must be YAML")
-    refused("a.yaml", b"\xff\xfe", "must be YAML")
+    refused("a.yaml", b"a: [", r"a\.yaml: line 1, column 5: not YAML: .*expected the node content, but found .*; check")
+    refused("a.yaml", b"\xff\xfe", "not a text file")
     refused("a.yaml", b"- 1", "weights")
-    refused("a.yaml", b"weights: !!python/object/apply:os.mkdir [executed]", "must be YAML")
+    refused("a.yaml", b"weights: !!python/object/apply:os.mkdir [executed]", "line 1, column 10: not YAML")
     save_file({"x": torch.zeros(1)}, tmp_path / "bare.safetensors")
     refused("a.yaml", b"weights: bare.safetensors", "lacks")
     with pytest.raises(InputError, match="must have a card in its header"):
@@ -280,7 +280,9 @@ def test_timm_without_a_connection_is_one_clear_error(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet17", r"must be a pretrained model of timm\.list_pretrained\(\), got 'resnet17'"),
+        ("resnet17", r"of timm\.list_pretrained\(\), got 'resnet17' \(did you mean 'resnet18'\?\)"),
+        ("resnt50.a1_in1k", r"\(did you mean 'resnet50\.a1_in1k'\?\)"),
+        ("nosuch", r"must be a pretrained model of timm\.list_pretrained\(\), got 'nosuch'$"),
         ("vit_small_patch14_dinov2", "classes"),
         ("resnet18.nosuch", "must be a pretrained model"),
     ],

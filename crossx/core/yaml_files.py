@@ -1,0 +1,65 @@
+"""YAML files that users write, and YAML's errors in one line with the place."""
+
+import re
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from crossx.core.errors import InputError
+from crossx.core.text_files import read_text
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which `1e-3` is a number, and a key stands once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+"), list("-+0123456789")
+)
+
+
+def read_yaml(path: Path, name: str) -> object:
+    """Read a YAML file as plain values.
+
+    Args:
+        path: The file.
+        name: How messages call it.
+
+    Raises:
+        InputError: When the file is no text or no YAML, with line and column.
+    """
+    try:
+        text = read_text(path)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: not a text file") from error
+    return parse_yaml(text, name)
+
+
+def parse_yaml(text: str, name: str) -> object:
+    """As `read_yaml` for a text that is read already."""
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        marked = error if isinstance(error, yaml.MarkedYAMLError) else yaml.MarkedYAMLError(problem=_line(error))
+        mark = marked.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
+        context = f"{marked.context}: " if marked.context else ""
+        raise InputError(
+            f"{name}: {place}: not YAML: {context}{marked.problem}; check indentation and brackets"
+        ) from error
+    except (ValueError, RecursionError) as error:  # such as a date of month 13; brackets in brackets without end
+        raise InputError(f"{name}: not YAML: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()).partition(' in "<')[0]
