@@ -54,6 +54,8 @@ def inspect(argv: Sequence[str]) -> int:
         raise InputError(
             f"--fit-pen: must be used with a sketch teacher and sketches, got {teacher.card.modality} and {modality}"
         )
+    if arguments.fit_pen:
+        own_file(arguments.teacher[0], FIELD)
     images = folder_images(Path(arguments.images), teacher.card.classes, aliases, MOST)
     own = max(sides(teacher.card.input_size))
     size = own if arguments.size is None else arguments.size
@@ -71,8 +73,6 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError(f"{FIELD}: must be one teacher or two, got {len(arguments.teacher)}")
     if arguments.images is None and arguments.fit_pen:
         raise InputError("--fit-pen: must have sketches to look at: name their folder with --images")
-    if arguments.fit_pen:
-        own_file(arguments.teacher[0], FIELD)
     if arguments.size is not None:
         must_be_in("--size", arguments.size, "[1, inf)")
     if Path(arguments.sheet).suffix.lower() != ".png":
