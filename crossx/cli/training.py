@@ -26,7 +26,7 @@ from crossx.cli.trainer_settings import check_length
 from crossx.core.checks import must_be_one_of
 from crossx.core.errors import InputError
 from crossx.core.paths import looked_up_in_former
-from crossx.core.seeding import check_seed, run_seed
+from crossx.core.seeding import check_seed, keep_seed
 from crossx.reports.lookup import real_images
 from crossx.reports.run.progress import ProgressBar
 from crossx.reports.run.report import RunReport
@@ -110,6 +110,18 @@ class CrossxCLI(LightningCLI):
         """Build what the config names, unless only the config is wanted."""
         if not self._parse_only:
             super().instantiate_classes()
+            self._keep_seed()
+
+    def _set_seed(self) -> None:
+        """Set the seed of a run; a config that is only read leaves torch as it is."""
+        if not self._parse_only:
+            super()._set_seed()
+            self._keep_seed()
+
+    def _keep_seed(self) -> None:
+        seed = self.config.seed_everything
+        if not isinstance(seed, bool) and seed is not None:  # false leaves the seed to the user
+            keep_seed(seed)
 
     @property
     def arguments(self) -> Namespace:
@@ -160,7 +172,6 @@ class CrossxCLI(LightningCLI):
         self.model.hparams.update(self._hparams(deepcopy(config["model"])))
         if isinstance(self.model, CrossxModule):
             self.model.run_config = {key: config[key] for key in ("model", "data", "teachers") if config.get(key)}
-            self.model.run_config["seed_everything"] = run_seed()
         for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
             if isinstance(callback, RunReport | WandbDashboard):
                 callback.config = config

@@ -223,7 +223,7 @@ class CrossxModule(pl.LightningModule):
         checkpoint["crossx"] = {
             "version": __version__,
             "teachers": frozen_hashes(self),
-            "config": self.run_config,
+            "config": {**self.run_config, "seed_everything": run_seed()} if self.run_config else {},
             "folders": starting_folders(),
             "seed": run_seed(),
         }
