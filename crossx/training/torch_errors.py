@@ -1,6 +1,7 @@
 """Which argument of an optimiser or schedule torch complains about."""
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,19 +29,25 @@ def named_errors(field: str, factory: Callable[..., Any]) -> Iterator[None]:
     try:
         yield
     except ZeroDivisionError as error:  # torch divides by some lengths without a check
-        zero = [f".{name}" for name in _given_zero(factory)]
-        raise InputError(f"{field}{zero[0] if len(zero) == 1 else ''}: must not be 0") from error
+        raise InputError(f"{field}{_the_one(factory, lambda value: value == 0)}: must not be 0") from error
     except (ValueError, TypeError, IndexError, OverflowError) as error:
         raise InputError(f"{field}{argument_behind(error, factory)}: {error}") from error
 
 
-def _given_zero(factory: Callable[..., Any]) -> list[str]:
-    """Arguments of a factory that are 0, and not by default."""
+def given_below_zero(factory: Callable[..., Any]) -> str:
+    """Name the argument of a factory that is negative or not finite, with a dot before it; empty where it is not one."""
+    return _the_one(factory, lambda value: isinstance(value, int | float) and not 0 <= value < math.inf)
+
+
+def _the_one(factory: Callable[..., Any], wrong: Callable[[Any], bool]) -> str:
+    """The one argument of a factory that is wrong, and not by default."""
     plain = plain_factory(factory)
     if not isinstance(plain, partial):
-        return []
+        return ""
     usual = inspect.signature(plain.func).parameters
-    return [n for n, value in plain.keywords.items() if value == 0 and (n not in usual or usual[n].default != 0)]
+    defaults = {name: parameter.default for name, parameter in usual.items()}
+    found = [n for n, value in plain.keywords.items() if wrong(value) and not wrong(defaults.get(n))]
+    return f".{found[0]}" if len(found) == 1 else ""
 
 
 def argument_behind(error: Exception, factory: Callable[..., Any]) -> str:
