@@ -8,7 +8,6 @@ import lightning.pytorch as pl
 import torch
 import yaml
 from jsonargparse import ArgumentError, Namespace
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
@@ -17,12 +16,13 @@ from crossx.cli.checkpoints import folders_of
 from crossx.cli.class_help import asked_for_class, print_class_help
 from crossx.cli.composing import Composition, compose
 from crossx.cli.devices import process_arguments
+from crossx.cli.library_errors import CHECKS, refused_part, refused_setting, refused_trainer
 from crossx.cli.mistakes import explain, input_error_behind
 from crossx.cli.precision import precision_for_cpu
 from crossx.cli.quiet import hush_expected
 from crossx.cli.run_start import RunStart
 from crossx.cli.teachers import Teachers
-from crossx.cli.trainer_settings import check_length
+from crossx.cli.trainer_settings import check_settings
 from crossx.core.checks import must_be_one_of
 from crossx.core.errors import InputError
 from crossx.core.paths import looked_up_in_former
@@ -109,7 +109,12 @@ class CrossxCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         """Build what the config names, unless only the config is wanted."""
         if not self._parse_only:
-            super().instantiate_classes()
+            try:
+                super().instantiate_classes()
+            except ValueError as error:
+                if input_error_behind(error) is None and (mistake := refused_part(error, self.arguments.trainer)):
+                    raise mistake from error
+                raise
             self._keep_seed()
 
     def _set_seed(self) -> None:
@@ -136,7 +141,7 @@ class CrossxCLI(LightningCLI):
             InputError: When `max_steps` and `max_epochs` are both set, or a number is out of range.
         """
         trainer = self.arguments.trainer
-        check_length(trainer)
+        check_settings(trainer, self.verb)
         checkpoint = self.arguments.get("ckpt_path")
         if checkpoint is not None and self.checkpoint is None:
             raise InputError(f"ckpt_path: must be given on the command line, and not in a config; got {checkpoint!r}")
@@ -166,8 +171,10 @@ class CrossxCLI(LightningCLI):
             kwargs["logger"] = logger_in(self._composition.continues, self.arguments.trainer.logger.init_args)
         try:
             trainer = super().instantiate_trainer(**kwargs)
-        except (MisconfigurationException, ValueError, ImportError) as error:
-            raise InputError(f"trainer{'.max_time' if 'Timer(' in str(error) else ''}: {error}") from error
+        except CHECKS as error:
+            if mistake := refused_trainer(error):
+                raise mistake from error
+            raise
         config = self.resolved_config()
         self.model.hparams.update(self._hparams(deepcopy(config["model"])))
         if isinstance(self.model, CrossxModule):
@@ -291,11 +298,9 @@ def _explained(argv: Sequence[str], parse_only: bool = False, run: bool = False)
             cli = CrossxCLI(composition, parse_only)
             if run:
                 cli.run()
-    except MisconfigurationException as error:  # a verb or a setting that Lightning cannot serve with this model
-        raise InputError(str(error)) from error
-    except ValueError as error:
+    except CHECKS as error:
         # What a class of the config refuses is wrapped where the parser tried several types.
-        mistake = input_error_behind(error)
+        mistake = (input_error_behind(error) if isinstance(error, ValueError) else None) or refused_setting(error)
         if mistake is None:
             raise
         raise mistake from error

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+
 from crossx.core.errors import InputError
 from crossx.core.factories import plain_factory
 
@@ -32,6 +35,42 @@ def named_errors(field: str, factory: Callable[..., Any]) -> Iterator[None]:
         raise InputError(f"{field}{_the_one(factory, lambda value: value == 0)}: must not be 0") from error
     except (ValueError, TypeError, IndexError, OverflowError) as error:
         raise InputError(f"{field}{argument_behind(error, factory)}: {error}") from error
+
+
+def check_first_step(field: str, factory: Callable[..., Any], like: Tensor, with_closure: bool) -> None:
+    """Take one step of an optimiser on a small parameter: some refuse only there (`SparseAdam`, `LBFGS`).
+
+    Args:
+        field: Where the user set the optimiser.
+        factory: What makes it.
+        like: One of the parameters that it is to train, for device and number format.
+        with_closure: Whether steps get a closure, which only a module that trains alone gives.
+
+    Raises:
+        InputError: When torch refuses the step, with its reason.
+    """
+    parameter = nn.Parameter(torch.zeros(2, 2, device=like.device, dtype=like.dtype))
+    parameter.grad = torch.ones_like(parameter)
+    optimizer = factory([{"params": [parameter]}])
+    closure = {"closure": lambda: torch.ones((), device=like.device)} if with_closure else {}
+    try:
+        optimizer.step(**closure)
+    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+        if not _is_of_torch(error):  # a bug of a user's own optimiser
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if "closure" in reason:
+            reason = "its steps need a closure, and here every batch is one forward, one backward and one step"
+        name = type(optimizer).__name__
+        raise InputError(f"{field}: must take a step on dense gradients, which {name} refuses: {reason}") from error
+
+
+def _is_of_torch(error: BaseException) -> bool:
+    """Whether code of torch has raised an error."""
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    return step is not None and str(step.tb_frame.f_globals.get("__name__", "")).startswith("torch.")
 
 
 def given_below_zero(factory: Callable[..., Any]) -> str:
