@@ -5,6 +5,7 @@ An error of crossx or of a user's class stays what it is: a bug keeps its traceb
 
 import inspect
 import re
+import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,11 +15,32 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from crossx.core.errors import InputError
 
-CHECKS = (MisconfigurationException, ValueError, TypeError, ImportError, ZeroDivisionError, RuntimeError)
+CHECKS = (
+    MisconfigurationException,
+    ValueError,
+    TypeError,
+    ImportError,
+    RuntimeError,
+    AttributeError,
+    ZeroDivisionError,
+)
 """What Lightning raises where a setting is wrong."""
+_NAMED = re.compile(r"Problem with given class_path '([\w.]+)'|class_path='([\w.]+)'")
 _LIBRARIES = ("lightning", "torch")
-_CLASS = re.compile(r"Problem with given class_path '([\w.]+)'")
+_AROUND = ("Does not validate", "Subtypes:", "Errors:", "Expected a <class", "Problem with given", "Given value")
+"""What the parser writes around the reason."""
 _ARGUMENTS = tuple(inspect.signature(pl.Trainer.__init__).parameters)[1:]
+_PLACES = {
+    "callbacks": "callbacks",
+    "utilities.model_summary": "callbacks",
+    "tuner": "callbacks",
+    "loggers": "logger",
+    "profilers": "profiler",
+    "strategies": "strategy",
+    "plugins": "plugins",
+    "accelerators": "accelerator",
+}
+"""Part of Lightning to the argument of the trainer that names it."""
 
 
 def refused_part(error: Exception, trainer: Namespace) -> InputError | None:
@@ -28,31 +50,39 @@ def refused_part(error: Exception, trainer: Namespace) -> InputError | None:
         error: What the parser raised.
         trainer: The trainer's arguments.
     """
-    named = _CLASS.findall(str(error))
-    cause = _cause(error)
-    if not named or named[-1].partition(".")[0] not in _LIBRARIES or not isinstance(cause, CHECKS):
+    names = [one or other for one, other in _NAMED.findall(str(error))]
+    if not names or any(name.partition(".")[0] not in _LIBRARIES for name in names):
         return None
-    places = [option for option, value in vars(trainer).items() if named[-1] in _classes(value)]
-    place = ".".join(("trainer", *places[:1]))
-    return InputError(f"{place}: {named[-1].rpartition('.')[2]} cannot be built: {_one_line(cause)}")
+    name, lines = names[0], [line.strip().removeprefix("- ") for line in str(error).splitlines()]
+    reason = " ".join(line for line in lines if not line.startswith(_AROUND))
+    places = [option for option, value in vars(trainer).items() if name in _classes(value)]
+    return InputError(f"{'.'.join(('trainer', *places[:1]))}: {name.rpartition('.')[2]} cannot be built: {reason}")
 
 
 def refused_trainer(error: Exception) -> InputError | None:
-    """The user's mistake behind an error that Lightning's trainer raised when it was built."""
-    if not isinstance(error, CHECKS) or _package(error) == "crossx":
+    """The user's mistake behind an error of Lightning's trainer when it was built."""
+    if _last_frame(error)[0].partition(".")[0] == "crossx":
         return None
     argument = "max_time" if "Timer(" in str(error) else _argument(error)
     return InputError(f"{'.'.join(filter(None, ('trainer', argument)))}: {_one_line(error)}")
 
 
 def refused_setting(error: Exception) -> InputError | None:
-    """The user's mistake behind an error of a run: Lightning's own refusal, which names an argument of the trainer."""
-    if isinstance(error, MisconfigurationException):  # also a verb that Lightning cannot serve with this model
-        argument = _argument(error)
-        return InputError(f"trainer.{argument}: {_one_line(error)}" if argument else str(error))
-    if isinstance(error, CHECKS) and _package(error) == "lightning" and (argument := _argument(error)):
-        return InputError(f"trainer.{argument}: {_one_line(error)}")
-    return None
+    """The user's mistake behind an error of a run: one that Lightning raises by itself, about one of its settings."""
+    module, raises = _last_frame(error)
+    argument = _argument(error)
+    if isinstance(error, MisconfigurationException):
+        # Also a verb that Lightning cannot serve with this model.
+        place = argument or _part(module)
+        return InputError(f"trainer.{place}: {_one_line(error)}" if place else str(error))
+    place = _part(module) or (argument if module.startswith("lightning.") else "")
+    return InputError(f"trainer.{place}: {_one_line(error)}") if place and raises else None
+
+
+def _part(module: str) -> str:
+    """The argument of the trainer that a module of Lightning belongs to."""
+    parts = (argument for part, argument in _PLACES.items() if module.startswith(f"lightning.pytorch.{part}"))
+    return next(parts, "")
 
 
 def _argument(error: Exception) -> str:
@@ -61,19 +91,15 @@ def _argument(error: Exception) -> str:
     return found[1] if found else ""
 
 
-def _cause(error: BaseException) -> BaseException:
-    """What a part raised, behind what the parser made of it."""
-    while _package(error) == "jsonargparse" and error.__cause__ is not None:
-        error = error.__cause__
-    return error
-
-
-def _package(error: BaseException) -> str:
-    """The package whose code raised an error."""
+def _last_frame(error: BaseException) -> tuple[str, bool]:
+    """The module that raised an error, and whether by a statement of its own."""
     step = error.__traceback__
     while step is not None and step.tb_next is not None:
         step = step.tb_next
-    return "" if step is None else str(step.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+    if step is None:
+        return "", False
+    frame, last = step.tb_frame, traceback.extract_tb(step)[-1]
+    return str(frame.f_globals.get("__name__", "")), (last.line or "").startswith("raise ")
 
 
 def _classes(value: object) -> Iterator[str]:

@@ -98,9 +98,7 @@ def _torchrun(environ: Mapping[str, str], count: int) -> Launch:
         beside = "RANK and " if "RANK" in environ else ""
         for name in needed:
             if name not in environ:
-                raise InputError(
-                    f"{name}: must be set beside {beside}WORLD_SIZE={count}, got nothing; {_ALL_OR_NONE}"
-                )
+                raise InputError(f"{name}: must be set beside {beside}WORLD_SIZE={count}, got nothing; {_ALL_OR_NONE}")
     per_node = _number(environ, "LOCAL_WORLD_SIZE", 0) or None
     return Launch("torchrun", "WORLD_SIZE", count, per_node, _number(environ, "GROUP_WORLD_SIZE", 0) or None)
 

@@ -33,7 +33,7 @@ def named_errors(field: str, factory: Callable[..., Any]) -> Iterator[None]:
         yield
     except ZeroDivisionError as error:  # torch divides by some lengths without a check
         raise InputError(f"{field}{_the_one(factory, lambda value: value == 0)}: must not be 0") from error
-    except (ValueError, TypeError, IndexError, OverflowError) as error:
+    except (ValueError, TypeError, IndexError, OverflowError, RuntimeError) as error:
         raise InputError(f"{field}{argument_behind(error, factory)}: {error}") from error
 
 

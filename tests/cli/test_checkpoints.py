@@ -370,7 +370,9 @@ def test_last_is_of_no_run_with_a_longer_name(tmp_path: Path) -> None:
 def test_last_is_refused_where_the_newest_run_has_none(tmp_path: Path) -> None:
     made(tmp_path, "a/version_0")
     made(tmp_path, "a/version_1", checkpoint=False)
-    message = r"the newest run, \S+/a/version_1, has no .*; must be a file, such as \S+/a/version_0/checkpoints/last\.ck"
+    message = (
+        r"the newest run, \S+/a/version_1, has no .*; must be a file, such as \S+/a/version_0/checkpoints/last\.ck"
+    )
     with pytest.raises(InputError, match=message) as caught:
         find_checkpoint("last", numbered(tmp_path))
     assert "\n" not in str(caught.value)
