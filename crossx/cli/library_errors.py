@@ -7,12 +7,14 @@ import inspect
 import re
 import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import lightning.pytorch as pl
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+from crossx.cli.mistakes import input_error_behind
 from crossx.core.errors import InputError
 
 CHECKS = (
@@ -41,6 +43,30 @@ _PLACES = {
     "accelerators": "accelerator",
 }
 """Part of Lightning to the argument of the trainer that names it."""
+
+
+@contextmanager
+def named_parts(trainer: Namespace) -> Iterator[None]:
+    """Turn an error of a logger, plugin or other part of Lightning while it is built into a user's mistake."""
+    try:
+        yield
+    except ValueError as error:
+        mistake = None if input_error_behind(error) else refused_part(error, trainer)
+        if mistake is None:
+            raise
+        raise mistake from error
+
+
+@contextmanager
+def named_arguments() -> Iterator[None]:
+    """Turn an error of Lightning's trainer while it is built into a user's mistake."""
+    try:
+        yield
+    except CHECKS as error:
+        mistake = refused_trainer(error)
+        if mistake is None:
+            raise
+        raise mistake from error
 
 
 def refused_part(error: Exception, trainer: Namespace) -> InputError | None:

@@ -16,7 +16,7 @@ from crossx.cli.checkpoints import folders_of
 from crossx.cli.class_help import asked_for_class, print_class_help
 from crossx.cli.composing import Composition, compose
 from crossx.cli.devices import process_arguments
-from crossx.cli.library_errors import CHECKS, refused_part, refused_setting, refused_trainer
+from crossx.cli.library_errors import CHECKS, named_arguments, named_parts, refused_setting
 from crossx.cli.mistakes import explain, input_error_behind
 from crossx.cli.precision import precision_for_cpu
 from crossx.cli.quiet import hush_expected
@@ -109,12 +109,8 @@ class CrossxCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         """Build what the config names, unless only the config is wanted."""
         if not self._parse_only:
-            try:
+            with named_parts(self.arguments.trainer):
                 super().instantiate_classes()
-            except ValueError as error:
-                if input_error_behind(error) is None and (mistake := refused_part(error, self.arguments.trainer)):
-                    raise mistake from error
-                raise
             self._keep_seed()
 
     def _set_seed(self) -> None:
@@ -169,12 +165,8 @@ class CrossxCLI(LightningCLI):
         self.trainer_defaults["callbacks"] = reports
         if self._composition.continues is not None:  # the config keeps its logger, and a run of it a folder of its own
             kwargs["logger"] = logger_in(self._composition.continues, self.arguments.trainer.logger.init_args)
-        try:
+        with named_arguments():
             trainer = super().instantiate_trainer(**kwargs)
-        except CHECKS as error:
-            if mistake := refused_trainer(error):
-                raise mistake from error
-            raise
         config = self.resolved_config()
         self.model.hparams.update(self._hparams(deepcopy(config["model"])))
         if isinstance(self.model, CrossxModule):

@@ -12,7 +12,7 @@ from crossx.core.errors import InputError
 _OTHERS = {"OMPI_COMM_WORLD_SIZE": "mpirun", "PMI_SIZE": "mpiexec", "JSM_NAMESPACE_SIZE": "jsrun"}
 _ELASTIC = "TORCHELASTIC_RUN_ID"
 """What torchrun alone sets."""
-_ALL_OR_NONE = "torchrun sets RANK, LOCAL_RANK, MASTER_ADDR and MASTER_PORT too, and a run of its own has none of them"
+_ALL_OR_NONE = "torchrun sets RANK, LOCAL_RANK, MASTER_ADDR and MASTER_PORT; a run of its own has none of them"
 _INTERACTIVE = ("bash", "interactive")
 """Job names for which Lightning takes a process of Slurm for one that was started by hand."""
 
@@ -86,9 +86,8 @@ def _check_rank(environ: Mapping[str, str], world: int) -> None:
         return
     for name in ("RANK", "LOCAL_RANK"):
         if (number := _number(environ, name, 0)) >= world:
-            raise InputError(
-                f"WORLD_SIZE: must be above {name}={number}, got {environ.get('WORLD_SIZE') or 'nothing'}; {_ALL_OR_NONE}"
-            )
+            given = environ.get("WORLD_SIZE") or "nothing"
+            raise InputError(f"WORLD_SIZE: must be above {name}={number}, got {given}; {_ALL_OR_NONE}")
 
 
 def _torchrun(environ: Mapping[str, str], count: int) -> Launch:

@@ -74,7 +74,7 @@ def _is_of_torch(error: BaseException) -> bool:
 
 
 def given_below_zero(factory: Callable[..., Any]) -> str:
-    """Name the argument of a factory that is negative or not finite, with a dot before it; empty where it is not one."""
+    """Name the one argument of a factory that is negative or not finite, with a dot before it; else empty."""
     return _the_one(factory, lambda value: isinstance(value, int | float) and not 0 <= value < math.inf)
 
 

@@ -200,8 +200,8 @@ def measured_by_one(verbs: str, teachers: Teachers, folder: Path, *images: Synth
     baselines = TeacherBaselines()
     quiet = trainer(folder, callbacks=[baselines])
     module, found = joint(teachers), []
-    for verb, data in zip(verbs.split(), images, strict=True):
-        getattr(quiet, verb)(module, datamodule=data, verbose=False)
+    for verb, one in zip(verbs.split(), images, strict=True):
+        getattr(quiet, verb)(module, datamodule=one, verbose=False)
         split: Split = "test" if verb == "test" else "validation"
         found.append(baselines.results[split]["posterior"]["map_all"])
     return found

@@ -86,7 +86,7 @@ def test_rehearsal_leaves_the_rates_alone() -> None:
         (partial(CosineAnnealingLR, T_max=8, eta_min=-1.0), r"^scheduler\.eta_min: .* got -"),
         (partial(OneCycle, pct_start=0.5), None),
         (partial(LambdaLR, lr_lambda=lambda step: 1 - step), r"^scheduler: .* got -0\.1 after 2 steps of LambdaLR$"),
-        (partial(LambdaLR, lr_lambda=lambda step: -1), r"^scheduler: .* got -0\.1 after 0 steps of LambdaLR$"),
+        (partial(LambdaLR, lr_lambda=lambda step: step - 1), r"^scheduler: .* got -0\.1 after 0 steps of LambdaLR$"),
         (partial(ExponentialLR, gamma=0), None),
     ],
 )
