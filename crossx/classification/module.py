@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from crossx.augmentation import Augmentation, check_same_content
@@ -165,9 +166,29 @@ class ClassifierModule(CrossxModule):
         accuracy = self._log_accuracy("val")
         if self.trainer.state.fn != TrainerFn.FITTING or self.trainer.sanity_checking:
             return
+        images = self._judging_images()
+        if self.best is not None and self.best.get("images") != images:  # of a run that is resumed
+            rank_zero_warn(
+                "the validation images are not those of the checkpoint (other images, another size, another pen, or "
+                "another part): the best epoch is chosen anew"
+            )
+            self.best = None
         if self.best is None or accuracy > self.best["accuracy"]:
             weights = {name: tensor.cpu().clone() for name, tensor in self.network.state_dict().items()}
-            self.best = {"accuracy": accuracy, "epoch": self.current_epoch, "weights": weights}
+            self.best = {"accuracy": accuracy, "epoch": self.current_epoch, "weights": weights, "images": images}
+
+    def _judging_images(self) -> dict[str, Any]:
+        """What two validations must share for their accuracies to be compared, as plain values."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set in Trainer's constructor
+        if not isinstance(data, LabelledImagesDataModule):
+            return {}
+        batches = [list(counts) for counts in measured_batches(self.trainer, "validation")]
+        return {
+            "split_hash": data.dataset.split_hash,
+            "size": data.dataset.size,
+            "pen": None if data.pen is None or not data.pen.redraws else data.pen.to_mapping(),
+            "part": batches if any(done < there for done, there in batches) else None,
+        }
 
     def on_test_epoch_end(self) -> None:
         """Log `test/accuracy`."""
@@ -219,7 +240,7 @@ class ClassifierModule(CrossxModule):
         self._restore_best()
         if self.trainer.is_global_zero:
             # The card is read without the run: a part of the validation images must not pass for all of them.
-            whole = all(done == there for done, there in measured_batches(self.trainer, "validation"))
+            whole = self.best is not None and self.best.get("images", {}).get("part", ()) is None
             accuracy = self.best["accuracy"] if self.best is not None and whole else None
             save_teacher(self.output, self.network, replace(self.card, accuracy=accuracy), self.half_file)
             print(f"teacher: {Path(self.output).resolve()}", flush=True)  # noqa: T201 - what the user looks for

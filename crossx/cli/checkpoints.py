@@ -27,18 +27,49 @@ def find_checkpoint(name: str, logger: object) -> Path:
         )
     if name != "last":
         return Path(name)
-    runs = folder_of_runs(logger)
-    found = sorted(runs.glob("**/checkpoints/last.ckpt"), key=lambda path: path.stat().st_mtime)
+    runs = _runs(logger)
+    found = sorted((_file(run) for run in runs if _file(run).is_file()), key=_changed)
     if not found:
-        raise InputError(f"{FIELD}: last: there is no checkpoints/last.ckpt below {runs}; must be a file")
+        raise InputError(
+            f"{FIELD}: last: there is no checkpoints/last.ckpt below {folder_of_runs(logger)}; must be a file"
+        )
+    later = [run for run in runs if not _file(run).is_file() and _changed(run / "config.yaml") > _changed(found[-1])]
+    if later:
+        raise InputError(
+            f"{FIELD}: last: the newest run, {max(later, key=lambda run: _changed(run / 'config.yaml'))}, has no "
+            f"checkpoints/last.ckpt; must be a file, such as {found[-1]} of the run before it"
+        )
     return found[-1]
+
+
+def _runs(logger: object) -> list[Path]:
+    """Folders of the runs that a config's logger has numbered; runs of a longer name are none of them."""
+    folder, arguments = folder_of_runs(logger), _arguments(logger)
+    named = arguments.get("version")
+    own = [] if named is None else [folder / (named if isinstance(named, str) else f"version_{named}")]
+    numbered = folder.glob("*" if arguments.get("project") else "version_*")  # W&B gives names in place of numbers
+    return [path for path in dict.fromkeys([*numbered, *own]) if path.is_dir()]
+
+
+def _file(run: Path) -> Path:
+    return run / "checkpoints/last.ckpt"
+
+
+def _changed(path: Path) -> float:
+    """Time of a file's last change; 0 where there is none."""
+    return path.stat().st_mtime if path.is_file() else 0.0
+
+
+def _arguments(logger: object) -> Mapping[str, Any]:
+    loggers = logger if isinstance(logger, list) else [logger]
+    arguments = loggers[0].get("init_args") if loggers and isinstance(loggers[0], Mapping) else None
+    return arguments if isinstance(arguments, Mapping) else {}
 
 
 def folder_of_runs(logger: object) -> Path:
     """The folder that a config's logger numbers its runs in."""
-    loggers = logger if isinstance(logger, list) else [logger]
-    arguments = loggers[0].get("init_args", {}) if isinstance(loggers[0], Mapping) else {}
-    return Path(arguments.get("save_dir") or ".") / str(arguments.get("name") or "")
+    arguments = _arguments(logger)
+    return Path(arguments.get("save_dir") or ".") / str(arguments.get("project") or arguments.get("name") or "")
 
 
 def run_folder_of(checkpoint: Path) -> Path:

@@ -11,6 +11,7 @@ from lightning.fabric.plugins.environments.cluster_environment import ClusterEnv
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
+from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.training.launch import Launch, read_launch
 from crossx.training.limits import check_strategy, joint_ddp
@@ -154,11 +155,16 @@ def _visible(environ: Mapping[str, str]) -> str:
 
 
 def _count(devices: object, gpus: int | None) -> int:
+    legal = "must be a number, a list of numbers, or auto"
     if devices in _ALL:
         return 1 if gpus is None else gpus
+    if devices is None:
+        raise InputError(f"trainer.devices: {legal}; got null")
+    if isinstance(devices, int):
+        must_be_in("trainer.devices", devices, "[1, inf)")
     if isinstance(devices, str):
         listed = devices.strip(",").split(",")
         if not all(name.strip().isdecimal() for name in listed):
-            raise InputError(f"trainer.devices: must be a number, a list of numbers, or auto; got {devices!r}")
+            raise InputError(f"trainer.devices: {legal}; got {devices!r}")
         return len(listed) if "," in devices else int(devices)
     return len(devices) if isinstance(devices, list) else int(devices)  # type: ignore[call-overload]  # a number

@@ -70,10 +70,10 @@ def check(argv: Sequence[str]) -> None:
     command = read_command(argv)
     if command.checkpoint is not None and not command.checkpoint.is_file():
         raise InputError(f"--ckpt_path: {str(command.checkpoint)!r} is not a file{nearest_file(command.checkpoint)}")
-    for layer in command.layers:
-        _check_groups(layer)
     given = list(_assignments(command.options))
     options = [Layer("command line", {place.partition(".")[0]: _nested(place, value)}) for place, value in given]
+    for layer in (*command.layers, *options):
+        _check_groups(layer)
     run = _of_run(command)
     if command.checkpoint is None or run:  # else configs and options change what only the checkpoint names
         options = [*run, *command.layers, *options]
@@ -125,7 +125,7 @@ class _Look:
             for key in unknown:
                 self.refuse_renamed(str(key), "")
             options = [".".join((str(key), *_only_keys(self.config[key]))) for key in unknown]
-            raise InputError(not_an_option(options, self.listed(str(unknown[0]), OPTIONS)))
+            raise InputError(not_an_option(options, self.listed(str(unknown[0]), OPTIONS, _nearest_inside(options[0]))))
         for group, name in GROUPS.items():
             value = self.config.get(group)
             if isinstance(value, Mapping):
@@ -185,18 +185,43 @@ class _Look:
         if old := renamed_option(place, self.config) or renamed_argument(key, owner):
             raise InputError(f"{place}: {old}")
 
-    def listed(self, option: str, legal: Sequence[str]) -> str:
-        return f"`crossx {self.verb} --help` lists the legal ones{did_you_mean(option, legal)}"
+    def listed(self, option: str, legal: Sequence[str], hint: str = "") -> str:
+        return f"`crossx {self.verb} --help` lists the legal ones{did_you_mean(option, legal) or hint}"
+
+
+def _nearest_inside(option: str) -> str:
+    """Hint at an option that a name at the top is the end or the beginning of, such as `max_steps` and `seed`."""
+    trainer = signature(GROUPS["trainer"])
+    longer = [name for name in OPTIONS if len(option) > 2 and name.startswith(f"{option}_")]
+    if trainer is not None and option in trainer.annotations:
+        longer.insert(0, f"trainer.{option}")
+    return f" (did you mean {longer[0]!r}?)" if longer else ""
 
 
 def _check_groups(layer: Layer) -> None:
     """Refuse a number or a list where options stand; a text may be the name of a file with them."""
     reports = layer.content.get("reports")
     runs = {"reports.run": reports["run"]} if isinstance(reports, Mapping) and "run" in reports else {}
-    trainers = {"trainer": layer.content["trainer"]} if "trainer" in layer.content else {}
-    for place, value in {**trainers, **runs}.items():
+    groups = {group: layer.content[group] for group in GROUPS if group in layer.content}
+    for place, value in {**groups, **runs}.items():
         if not isinstance(value, Mapping) and not (isinstance(value, str) and Path(value).is_file()):
             raise InputError(f"{layer.name}: {place}: must be a mapping of options to values, got {value!r}")
+    for root in ("model", "data", "dataset"):
+        _check_classes(layer.content.get(root), f"{layer.name}: {root}", True)
+
+
+def _check_classes(value: object, place: str, is_part: bool = False) -> None:
+    """Refuse a number where a class stands, at any depth."""
+    if is_part and not isinstance(value, Mapping | str | None):
+        raise InputError(f"{place}: must be the name of a class, or a mapping with class_path, got {value!r}")
+    if isinstance(value, Mapping):
+        if not isinstance(value.get("class_path", ""), str):
+            raise InputError(f"{place}.class_path: must be the name of a class, got {value['class_path']!r}")
+        for key, child in value.items():
+            _check_classes(child, f"{place}.{key}".replace(".init_args", ""))
+    elif isinstance(value, list):
+        for child in value:
+            _check_classes(child, place)
 
 
 def _assignments(options: Sequence[str]) -> Iterator[tuple[str, object]]:

@@ -95,7 +95,7 @@ def explain(
 
 
 def _about_class(given: str, legal: list[str]) -> str:
-    must = f"must be one of {', '.join(legal)}, or the full path of another"
+    must = f"must be one of {', '.join(legal)}, or the full path of another" if legal else "must be a full path"
     if base := base_of(given):
         return f"class {given!r} does not fit here, because it is a {base}; {must}"
     return f"class {given!r} is not known; {must}{did_you_mean(given, legal)}"

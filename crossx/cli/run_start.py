@@ -48,6 +48,14 @@ class RunStart(SaveConfigCallback):
             count_logged_steps(trainer)
         self._first = False
 
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say that a fit had nothing to train: its table would pass for one of a training."""
+        if self._first and trainer.is_global_zero:
+            length = f"trainer.max_steps is {trainer.max_steps}"
+            if trainer.max_steps == -1:
+                length = f"trainer.max_epochs is {trainer.max_epochs}"
+            print(f"trained nothing: {trainer.global_step} steps are done, and {length}", flush=True)  # noqa: T201
+
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the config."""
         self._save(trainer)

@@ -8,7 +8,6 @@ import lightning.pytorch as pl
 import torch
 import yaml
 from jsonargparse import ArgumentError, Namespace
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
@@ -17,16 +16,17 @@ from crossx.cli.checkpoints import folders_of
 from crossx.cli.class_help import asked_for_class, print_class_help
 from crossx.cli.composing import Composition, compose
 from crossx.cli.devices import process_arguments
+from crossx.cli.library_errors import CHECKS, named_arguments, named_parts, refused_setting
 from crossx.cli.mistakes import explain, input_error_behind
 from crossx.cli.precision import precision_for_cpu
 from crossx.cli.quiet import hush_expected
 from crossx.cli.run_start import RunStart
 from crossx.cli.teachers import Teachers
-from crossx.cli.trainer_settings import check_length
+from crossx.cli.trainer_settings import check_settings
 from crossx.core.checks import must_be_one_of
 from crossx.core.errors import InputError
 from crossx.core.paths import looked_up_in_former
-from crossx.core.seeding import check_seed, run_seed
+from crossx.core.seeding import check_seed, keep_seed
 from crossx.reports.lookup import real_images
 from crossx.reports.run.progress import ProgressBar
 from crossx.reports.run.report import RunReport
@@ -109,7 +109,20 @@ class CrossxCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         """Build what the config names, unless only the config is wanted."""
         if not self._parse_only:
-            super().instantiate_classes()
+            with named_parts(self.arguments.trainer):
+                super().instantiate_classes()
+            self._keep_seed()
+
+    def _set_seed(self) -> None:
+        """Set the seed of a run; a config that is only read leaves torch as it is."""
+        if not self._parse_only:
+            super()._set_seed()
+            self._keep_seed()
+
+    def _keep_seed(self) -> None:
+        seed = self.config.seed_everything
+        if not isinstance(seed, bool) and seed is not None:  # false leaves the seed to the user
+            keep_seed(seed)
 
     @property
     def arguments(self) -> Namespace:
@@ -124,7 +137,7 @@ class CrossxCLI(LightningCLI):
             InputError: When `max_steps` and `max_epochs` are both set, or a number is out of range.
         """
         trainer = self.arguments.trainer
-        check_length(trainer)
+        check_settings(trainer, self.verb)
         checkpoint = self.arguments.get("ckpt_path")
         if checkpoint is not None and self.checkpoint is None:
             raise InputError(f"ckpt_path: must be given on the command line, and not in a config; got {checkpoint!r}")
@@ -152,15 +165,12 @@ class CrossxCLI(LightningCLI):
         self.trainer_defaults["callbacks"] = reports
         if self._composition.continues is not None:  # the config keeps its logger, and a run of it a folder of its own
             kwargs["logger"] = logger_in(self._composition.continues, self.arguments.trainer.logger.init_args)
-        try:
+        with named_arguments():
             trainer = super().instantiate_trainer(**kwargs)
-        except (MisconfigurationException, ValueError, ImportError) as error:
-            raise InputError(f"trainer{'.max_time' if 'Timer(' in str(error) else ''}: {error}") from error
         config = self.resolved_config()
         self.model.hparams.update(self._hparams(deepcopy(config["model"])))
         if isinstance(self.model, CrossxModule):
             self.model.run_config = {key: config[key] for key in ("model", "data", "teachers") if config.get(key)}
-            self.model.run_config["seed_everything"] = run_seed()
         for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
             if isinstance(callback, RunReport | WandbDashboard):
                 callback.config = config
@@ -280,11 +290,9 @@ def _explained(argv: Sequence[str], parse_only: bool = False, run: bool = False)
             cli = CrossxCLI(composition, parse_only)
             if run:
                 cli.run()
-    except MisconfigurationException as error:  # a verb or a setting that Lightning cannot serve with this model
-        raise InputError(str(error)) from error
-    except ValueError as error:
+    except CHECKS as error:
         # What a class of the config refuses is wrapped where the parser tried several types.
-        mistake = input_error_behind(error)
+        mistake = (input_error_behind(error) if isinstance(error, ValueError) else None) or refused_setting(error)
         if mistake is None:
             raise
         raise mistake from error

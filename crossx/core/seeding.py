@@ -10,35 +10,60 @@ import torch
 from crossx.core.checks import must_be_in
 
 _GIVEN, _DERIVED = "PL_GLOBAL_SEED", "CROSSX_DERIVED_SEED"
-"""Where the seed stands: in the environment, which the workers of loaders inherit."""
+"""Where the seed stands: in the environment, which the workers of loaders inherit.
+
+The first is that of `seed_everything`, the second that of the run; it holds for as long as the first is what it was.
+"""
+_MOST = 2**32
+"""Bound of the seeds that Lightning and numpy take; one of the system's entropy is larger."""
+_at_import = torch.initial_seed()
 _set_by_crossx: int | None = None
 
 
 def run_seed() -> int:
-    """Seed of the run: that of `seed_everything`, else the one that `settle_seed` derived; 0 before the first run."""
-    return int(os.environ.get(_GIVEN) or os.environ.get(_DERIVED) or "0")
+    """Seed of the run: the one that `settle_seed` fixed, else that of `seed_everything`; 0 before the first run."""
+    given = os.environ.get(_GIVEN, "")
+    seed, _, beside = os.environ.get(_DERIVED, "").partition("/")
+    return int((seed if beside == given else given) or 0)
 
 
 def coming_seed() -> int:
-    """Seed of the run that comes next: that of `seed_everything`, else torch's, as the user last set it.
+    """Seed of the run that comes next, as the user last set it, by `torch.manual_seed` or `seed_everything`.
 
-    A seed of torch that needs more than 32 bits is hashed to 32. Batches of earlier runs in the same process, which
-    crossx seeds itself, do not count as set by the user.
+    A seed of torch that needs more than 32 bits is hashed to 32. Seeds that crossx gives to torch itself, at each batch
+    of earlier runs in the same process, do not count as set by the user.
     """
     seed = torch.initial_seed()
-    if os.environ.get(_GIVEN) or (seed == _set_by_crossx and _DERIVED in os.environ):
+    untouched = seed == _at_import and seed >= _MOST
+    if seed == _set_by_crossx or (untouched and os.environ.get(_GIVEN)):
         return run_seed()
-    return seed if seed < 2**32 else int(np.random.SeedSequence(seed).generate_state(1)[0])
+    return seed if seed < _MOST else int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
 def settle_seed(broadcast: Callable[[int], int]) -> None:
-    """Fix the seed of the run that begins, where `seed_everything` was not called; to be called on all processes.
+    """Fix the seed of the run that begins; to be called on all processes.
 
     Args:
         broadcast: Sends the seed of the first process to all.
     """
-    if not os.environ.get(_GIVEN):
-        os.environ[_DERIVED] = str(broadcast(coming_seed()))
+    _settle(broadcast(coming_seed()))
+
+
+def keep_seed(seed: int) -> None:
+    """Fix the seed of a run that is built, so that parts which seed torch in their constructors do not change it.
+
+    A seed that the user sets afterwards counts.
+
+    Args:
+        seed: The seed that the user asked for.
+    """
+    global _set_by_crossx
+    _settle(seed)
+    _set_by_crossx = torch.initial_seed()
+
+
+def _settle(seed: int) -> None:
+    os.environ[_DERIVED] = f"{seed}/{os.environ.get(_GIVEN, '')}"
 
 
 def seed_batch(batches: int, rank: int) -> None:

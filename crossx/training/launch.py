@@ -12,6 +12,7 @@ from crossx.core.errors import InputError
 _OTHERS = {"OMPI_COMM_WORLD_SIZE": "mpirun", "PMI_SIZE": "mpiexec", "JSM_NAMESPACE_SIZE": "jsrun"}
 _ELASTIC = "TORCHELASTIC_RUN_ID"
 """What torchrun alone sets."""
+_ALL_OR_NONE = "torchrun sets RANK, LOCAL_RANK, MASTER_ADDR and MASTER_PORT; a run of its own has none of them"
 _INTERACTIVE = ("bash", "interactive")
 """Job names for which Lightning takes a process of Slurm for one that was started by hand."""
 
@@ -46,6 +47,7 @@ def read_launch(environ: Mapping[str, str]) -> Launch | None:
     """
     # torchrun is often started by Slurm, and then its own numbers count.
     world = _number(environ, "WORLD_SIZE", 1)
+    _check_rank(environ, world)
     if world > 1:
         return _torchrun(environ, world)
     if "SLURM_PROCID" in environ and (count := _number(environ, "SLURM_NTASKS", 1)) > 1:
@@ -78,14 +80,24 @@ def check_processes(world_size: int, environ: Mapping[str, str]) -> None:
         )
 
 
+def _check_rank(environ: Mapping[str, str], world: int) -> None:
+    """Refuse the number of a process that is alone: Lightning would print and write nothing in it."""
+    if _ELASTIC in environ or "SLURM_PROCID" in environ:
+        return
+    for name in ("RANK", "LOCAL_RANK"):
+        if (number := _number(environ, name, 0)) >= world:
+            given = environ.get("WORLD_SIZE") or "nothing"
+            raise InputError(f"WORLD_SIZE: must be above {name}={number}, got {given}; {_ALL_OR_NONE}")
+
+
 def _torchrun(environ: Mapping[str, str], count: int) -> Launch:
-    if "RANK" in environ and _ELASTIC not in environ:  # set by hand, or by another launcher
-        for name in ("LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+    if _ELASTIC not in environ:  # set by hand, by another launcher, or by Lightning, whose processes have no RANK
+        companions = ("LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+        needed = companions if "RANK" in environ else () if "LOCAL_RANK" in environ else ("RANK",)
+        beside = "RANK and " if "RANK" in environ else ""
+        for name in needed:
             if name not in environ:
-                raise InputError(
-                    f"{name}: must be set beside RANK and WORLD_SIZE={count}, got nothing; torchrun sets them all, and "
-                    "a run of its own has none of them"
-                )
+                raise InputError(f"{name}: must be set beside {beside}WORLD_SIZE={count}, got nothing; {_ALL_OR_NONE}")
     per_node = _number(environ, "LOCAL_WORLD_SIZE", 0) or None
     return Launch("torchrun", "WORLD_SIZE", count, per_node, _number(environ, "GROUP_WORLD_SIZE", 0) or None)
 

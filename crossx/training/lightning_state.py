@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -71,6 +72,22 @@ def progress(trainer: pl.Trainer) -> Progress:
     return Progress(batches_done(trainer), run_steps(trainer))
 
 
+def measured_loaders(trainer: pl.Trainer, split: Split) -> list[Any]:
+    """Loaders of the validation or test that runs, or was the last.
+
+    `trainer.val_dataloaders` would be those of an earlier fit also while `trainer.validate` reads others.
+
+    Args:
+        trainer: The run's trainer.
+        split: `validation` or `test`.
+    """
+    loop = trainer.test_loop if split == "test" else trainer.validate_loop
+    if split == "validation" and trainer.state.fn != "validate":
+        loop = trainer.fit_loop.epoch_loop.val_loop
+    loaders: Any = None if loop._combined_loader is None else loop._combined_loader.iterables
+    return loaders if isinstance(loaders, list) else [] if loaders is None else [loaders]
+
+
 def measured_batches(trainer: pl.Trainer, split: Split) -> list[tuple[int, int]]:
     """Batches of this process that the last validation or test measured, and those that there are, by loader.
 
@@ -80,12 +97,9 @@ def measured_batches(trainer: pl.Trainer, split: Split) -> list[tuple[int, int]]
         trainer: The run's trainer.
         split: `validation` or `test`.
     """
-    counts, loaders = trainer.num_val_batches, trainer.val_dataloaders
-    if split == "test":
-        counts, loaders = trainer.num_test_batches, trainer.test_dataloaders
-    listed = loaders if isinstance(loaders, list) else [loaders]
+    counts = trainer.num_test_batches if split == "test" else trainer.num_val_batches
     found: list[tuple[int, int]] = []
-    for done, loader in zip(counts, listed, strict=False):
+    for done, loader in zip(counts, measured_loaders(trainer, split), strict=False):
         with suppress(TypeError):  # no loader, or one without an end
             found.append((int(done), len(loader)))
     return found

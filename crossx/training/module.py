@@ -41,7 +41,7 @@ from crossx.training.launch import check_processes
 from crossx.training.lightning_state import batches_done, is_fast_dev_run, make_length_known, run_steps
 from crossx.training.limits import check_fit, check_precision
 from crossx.training.rates import RateFactory, make_schedule
-from crossx.training.torch_errors import named_errors
+from crossx.training.torch_errors import check_first_step, named_errors
 from crossx.types import Split, StepOutput
 
 INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
@@ -95,7 +95,7 @@ class CrossxModule(pl.LightningModule):
 
         Args:
             steps: Optimiser steps of this module in the run; None where they are not known.
-            place: Place of this module in a config, such as `model.encoding.`, for messages.
+            place: Place of this module in a config, such as `model.encoding.`, where it trains beside others.
 
         Raises:
             InputError: When nothing trains, the optimiser refuses its arguments, or the schedule does not fit.
@@ -110,6 +110,8 @@ class CrossxModule(pl.LightningModule):
             )
         with named_errors(f"{place}optimizer", self.make_optimizer):
             optimizer = self.make_optimizer([{"params": parameters} for parameters in groups.values()])
+            like = next(iter(groups.values()))[0]
+            check_first_step(f"{place}optimizer", self.make_optimizer, like, with_closure=not place)
         for group, factor in zip(optimizer.param_groups, groups, strict=True):
             must_be_in(f"{place}optimizer.lr", float(group["lr"]), "[0, inf)")  # not every optimiser checks it
             group["lr"] *= factor
@@ -223,7 +225,7 @@ class CrossxModule(pl.LightningModule):
         checkpoint["crossx"] = {
             "version": __version__,
             "teachers": frozen_hashes(self),
-            "config": self.run_config,
+            "config": {**self.run_config, "seed_everything": run_seed()} if self.run_config else {},
             "folders": starting_folders(),
             "seed": run_seed(),
         }

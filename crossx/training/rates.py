@@ -3,7 +3,7 @@
 import inspect
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import copy
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ from torch.optim.lr_scheduler import (
 
 from crossx.core.errors import InputError
 from crossx.core.factories import plain_factory
-from crossx.training.torch_errors import named_errors
+from crossx.training.torch_errors import given_below_zero, named_errors
 
 
 class RateSchedule(LRScheduler):
@@ -104,7 +104,8 @@ def make_schedule(
         field: Where the user set the schedule, for messages.
 
     Raises:
-        InputError: When the schedule cannot be stepped with the optimiser, or does not fit the phase.
+        InputError: When the schedule cannot be stepped with the optimiser, does not fit the phase, or gives a rate that
+            is negative or not finite.
     """
     make = plain_factory(factory)
     follows = "steps" in inspect.signature(make).parameters
@@ -127,18 +128,47 @@ def make_schedule(
         )
     if not isinstance(schedule, LRScheduler):
         raise InputError(f"{field}: must be a learning-rate schedule of torch, got {type(schedule).__name__}")
+    with named_errors(field, factory):
+        found = _wrong_rate(make, optimizer, min(steps or 1, planned or _REHEARSED, _REHEARSED))
+    if found is not None:
+        raise InputError(
+            f"{field}{given_below_zero(factory)}: must keep the rate at least 0 and finite, got {found[1]:g} after "
+            f"{found[0]} step{'s' if found[0] != 1 else ''} of {type(schedule).__name__}"
+        )
     return schedule
 
 
+_REHEARSED = 10_000
+"""Steps whose rates are looked at before a run; they take less than a second."""
+
+
 def _rehearse(make: Callable[[Optimizer], object], optimizer: Optimizer) -> None:
-    """Take the first steps of a schedule on a copy of the rates: some arguments fail only there (`step_size: 0`)."""
+    """Take the first step of a schedule on a copy of the rates: some arguments fail only there (`step_size: 0`)."""
+    for _ in _rates(make, optimizer, 1):
+        pass
+
+
+def _wrong_rate(make: Callable[[Optimizer], object], optimizer: Optimizer, steps: int) -> tuple[int, float] | None:
+    """The first rate that is negative or not finite, after the number of steps before it; None where all are right."""
+    for done, rates in enumerate(_rates(make, optimizer, steps)):
+        if wrong := [rate for rate in rates if not 0 <= rate < math.inf]:
+            return done, wrong[0]
+    return None
+
+
+def _rates(make: Callable[[Optimizer], object], optimizer: Optimizer, steps: int) -> Iterator[list[float]]:
+    """Rates of a schedule before its first step and after each one, on a copy of the optimiser's."""
     shadow = copy(optimizer)
     shadow.param_groups = [dict(group) for group in optimizer.param_groups]
     schedule = make(shadow)
-    if isinstance(schedule, LRScheduler) and not isinstance(schedule, ReduceLROnPlateau):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that the optimiser has not stepped before
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the optimiser has not stepped before
+        for _ in range(steps):
+            yield [float(group["lr"]) for group in shadow.param_groups]
+            if not isinstance(schedule, LRScheduler) or isinstance(schedule, ReduceLROnPlateau):
+                return
             schedule.step()
+        yield [float(group["lr"]) for group in shadow.param_groups]
 
 
 def _planned_steps(schedule: object) -> int | None:

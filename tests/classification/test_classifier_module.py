@@ -14,6 +14,7 @@ from crossx.classification.data import LabelledImagesDataModule
 from crossx.classification.module import ClassifierModule
 from crossx.core.errors import InputError
 from crossx.data.base import LabelledImages, RetrievalData
+from crossx.data.pen import Pen
 from crossx.networks.preprocessing import InputFormat
 from crossx.networks.timm_network import timm_format
 from crossx.teachers.teacher import load_teacher
@@ -245,3 +246,39 @@ def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
         make_trainer(tmp_path).fit(make_module(tmp_path / "t.safetensors", std=(0.5, 0.5, 0.0)), make_data())
     with pytest.raises(InputError, match="data: must be a LabelledImagesDataModule for ClassifierModule, got NoneType"):
         make_trainer(tmp_path).fit(make_module(tmp_path / "t.safetensors"), make_data().train_dataloader())
+
+
+@pytest.mark.parametrize("other", ["pen", "part", "size", "same"])
+def test_a_best_epoch_is_not_compared_with_one_on_other_images(tmp_path: Path, other: str) -> None:
+    """The checkpoint's best epoch claims an accuracy that no later epoch reaches."""
+    first = make_trainer(tmp_path)
+    first.fit(make_module(tmp_path / "first.safetensors"), make_data("sketch"))
+    first.save_checkpoint(tmp_path / "c.ckpt")
+    checkpoint = torch.load(tmp_path / "c.ckpt", weights_only=True)
+    checkpoint["classifier"]["best"].update(accuracy=1.0, epoch=77)
+    torch.save(checkpoint, tmp_path / "c.ckpt")
+    data = make_data("sketch", pen=Pen(white_on_black=True) if other == "pen" else None)
+    if other == "size":
+        data.dataset.size = 16
+    limits = {"limit_val_batches": 1} if other == "part" else {}
+    module, output = make_module(tmp_path / "second.safetensors"), tmp_path / "second.safetensors"
+    again = make_trainer(tmp_path, max_steps=12, **limits)
+    if other == "same":
+        again.fit(module, data, ckpt_path=str(tmp_path / "c.ckpt"))
+    else:
+        with pytest.warns(UserWarning, match="not those of the checkpoint"):
+            again.fit(module, data, ckpt_path=str(tmp_path / "c.ckpt"))
+    assert module.best is not None
+    assert (module.best["epoch"] == 77) == (other == "same")
+    accuracy_on_card = load_teacher(output).card.accuracy
+    assert (accuracy_on_card is None) == (other == "part")
+
+
+def test_a_best_epoch_on_a_part_gives_the_card_no_accuracy_after_a_resume(tmp_path: Path) -> None:
+    first = make_trainer(tmp_path, limit_val_batches=1)
+    first.fit(make_module(tmp_path / "first.safetensors"), make_data())
+    first.save_checkpoint(tmp_path / "c.ckpt")
+    output = tmp_path / "second.safetensors"
+    whole = make_trainer(tmp_path)  # goes on for no step
+    whole.fit(make_module(output), make_data(), ckpt_path=str(tmp_path / "c.ckpt"))
+    assert load_teacher(output).card.accuracy is None

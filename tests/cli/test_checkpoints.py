@@ -21,7 +21,7 @@ from support.runs import Teachers
 from torch import Tensor
 
 from crossx.cli import main
-from crossx.cli.checkpoints import checkpoint_config
+from crossx.cli.checkpoints import checkpoint_config, find_checkpoint
 from crossx.cli.training import train
 from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
@@ -335,3 +335,61 @@ def test_nothing_else_of_a_run_is_the_checkpoint_s(tmp_path: Path, config: dict[
     torch.save({**made, "crossx": {"config": config}}, tmp_path / "x.ckpt")
     with pytest.raises(InputError, match="holds no config of crossx that can be read"):
         checkpoint_config(tmp_path / "x.ckpt")
+
+
+def made(folder: Path, *runs: str, checkpoint: bool = True) -> None:
+    """Runs, one after another, each with a config and maybe a checkpoint."""
+    for name in runs:
+        for file in ("config.yaml", *(["checkpoints/last.ckpt"] if checkpoint else [])):
+            path = folder / name / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            made.time += 10  # type: ignore[attr-defined]
+            os.utime(path, (made.time, made.time))  # type: ignore[attr-defined]
+
+
+made.time = 1_000_000_000  # type: ignore[attr-defined]
+
+
+def numbered(folder: Path, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - any argument of a logger
+    return {"class_path": "CSVLogger", "init_args": {"save_dir": str(folder), "name": "a", **arguments}}
+
+
+def test_last_is_of_the_newest_run(tmp_path: Path) -> None:
+    made(tmp_path, "a/version_0", "a/version_10", "a/version_9")
+    found = find_checkpoint("last", numbered(tmp_path))
+    assert found == tmp_path / "a/version_9/checkpoints/last.ckpt", "by time: a run that was resumed is new"
+
+
+def test_last_is_of_no_run_with_a_longer_name(tmp_path: Path) -> None:
+    made(tmp_path, "a/b/version_0", "a/version_0/validate/version_0", "ab/version_0")
+    with pytest.raises(InputError, match=r"^--ckpt_path: last: there is no checkpoints/last\.ckpt below "):
+        find_checkpoint("last", numbered(tmp_path))
+    made(tmp_path, "a/version_0", "a/b/version_1")
+    assert find_checkpoint("last", numbered(tmp_path)) == tmp_path / "a/version_0/checkpoints/last.ckpt"
+
+
+def test_last_is_refused_where_the_newest_run_has_none(tmp_path: Path) -> None:
+    made(tmp_path, "a/version_0")
+    made(tmp_path, "a/version_1", checkpoint=False)
+    message = (
+        r"the newest run, \S+/a/version_1, has no .*; must be a file, such as \S+/a/version_0/checkpoints/last\.ck"
+    )
+    with pytest.raises(InputError, match=message) as caught:
+        find_checkpoint("last", numbered(tmp_path))
+    assert "\n" not in str(caught.value)
+    made(tmp_path, "a/version_0")  # goes on
+    assert find_checkpoint("last", numbered(tmp_path)) == tmp_path / "a/version_0/checkpoints/last.ckpt"
+
+
+@pytest.mark.parametrize(("version", "run"), [("", "a"), ("mine", "a/mine"), (3, "a/version_3")])
+def test_last_of_a_run_with_a_version_of_its_own(tmp_path: Path, version: str | int, run: str) -> None:
+    made(tmp_path, run)
+    assert find_checkpoint("last", numbered(tmp_path, version=version)) == tmp_path / run / "checkpoints/last.ckpt"
+
+
+def test_last_of_a_run_of_wandb(tmp_path: Path) -> None:
+    made(tmp_path, "sbir/x7f3", "sbir/a81c")
+    logger = numbered(tmp_path, project="sbir")
+    assert find_checkpoint("last", logger) == tmp_path / "sbir/a81c/checkpoints/last.ckpt"
+    assert find_checkpoint("last", [logger]) == tmp_path / "sbir/a81c/checkpoints/last.ckpt"

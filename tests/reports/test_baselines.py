@@ -1,7 +1,9 @@
 """The teachers' own retrieval, against scikit-learn on their outputs."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +12,11 @@ import torch
 from sklearn.metrics import average_precision_score
 from support.commands import edit, joint_config, run
 from support.runs import CLASSES, SIZE, Teachers, data, joint, save_teachers, trainer
+from torch.utils.data import DataLoader
 
 from crossx.baselines import ClassifierOnly
+from crossx.data.base import collate_images
+from crossx.data.pen import Pen
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.encoding.losses import SupConLoss
 from crossx.encoding.losses.base import EncodingTerm
@@ -188,3 +193,81 @@ def test_a_mixed_precision_run_is_measured_as_its_weights_are_in_float32(teacher
     for name in ("metrics", "baselines"):
         assert first[name] == second[name]
     assert set(first["baselines"]) == {"features", "posterior"}
+
+
+def measured_by_one(verbs: str, teachers: Teachers, folder: Path, *images: SyntheticPairsDataModule) -> list[float]:
+    """Posterior matching by one report and one trainer, in one measurement after another."""
+    baselines = TeacherBaselines()
+    quiet = trainer(folder, callbacks=[baselines])
+    module, found = joint(teachers), []
+    for verb, one in zip(verbs.split(), images, strict=True):
+        getattr(quiet, verb)(module, datamodule=one, verbose=False)
+        split: Split = "test" if verb == "test" else "validation"
+        found.append(baselines.results[split]["posterior"]["map_all"])
+    return found
+
+
+def variants() -> list[Callable[[], SyntheticPairsDataModule]]:
+    """Data modules with as many images: another seed, another pen, another size."""
+    counts: Any = {"train": 1, "validation": 4, "test": 3}
+    arguments: Any = {"batch_size": 4, "batches_per_epoch": 5, "eval_batch_size": 7}
+    return [
+        lambda: SyntheticPairsDataModule(ShapesDataset(size=SIZE, **counts), **arguments),
+        lambda: SyntheticPairsDataModule(ShapesDataset(size=SIZE, seed=1, **counts), **arguments),
+        lambda: SyntheticPairsDataModule(ShapesDataset(size=SIZE, **counts), pen=Pen(white_on_black=True), **arguments),
+        lambda: SyntheticPairsDataModule(ShapesDataset(size=2 * SIZE, **counts), **arguments),
+    ]
+
+
+@pytest.mark.parametrize("verb", ["validate", "test"])
+def test_are_those_of_the_images_that_are_measured(teachers: Teachers, tmp_path: Path, verb: str) -> None:
+    alone = [measured_by_one(verb, teachers, tmp_path, make())[0] for make in variants()]
+    assert len(set(alone)) == len(alone), "choose data that differ"
+    modules = [make() for make in variants()]
+    verbs = " ".join([verb] * 5)
+    assert measured_by_one(verbs, teachers, tmp_path, *modules, modules[0]) == [*alone, alone[0]]
+
+
+def test_form_is_chosen_on_the_data_that_are_tested(teachers: Teachers, tmp_path: Path) -> None:
+    first, second = variants()[:2]
+    [alone] = measured_by_one("test", teachers, tmp_path, second())
+    assert measured_by_one("validate test", teachers, tmp_path, first(), second())[1] == alone
+    assert measured_by_one("test test", teachers, tmp_path, first(), second())[1] == alone
+
+
+def test_validation_images_are_read_once_for_one_data_module(teachers: Teachers, tmp_path: Path) -> None:
+    """A validation after a fit, and a test after a validation, choose nothing anew."""
+    baselines = TeacherBaselines()
+    quiet = trainer(tmp_path, callbacks=[baselines])
+    module, data = joint(teachers), shapes()
+    quiet.validate(module, datamodule=data, verbose=False)
+    first = baselines.results["validation"]
+    quiet.validate(module, datamodule=data, verbose=False)
+    quiet.test(module, datamodule=data, verbose=False)
+    assert baselines.results["validation"] is first
+
+
+def test_plain_loaders_of_other_images_are_other_images(teachers: Teachers, tmp_path: Path) -> None:
+    baselines = TeacherBaselines()
+    quiet = trainer(tmp_path, callbacks=[baselines])
+    module, found = joint(teachers), []
+    for make in variants()[:2]:
+        lists = make().images("validation")
+        loaders = [DataLoader(images, 7, collate_fn=collate_images) for images in lists]
+        quiet.validate(module, loaders, verbose=False)
+        found.append(baselines.results["validation"]["posterior"])
+    assert found[0] != found[1]
+    quiet.test(module, loaders, verbose=False)
+    assert "test" not in baselines.results
+
+
+def test_a_fit_is_measured_on_its_own_images(teachers: Teachers, tmp_path: Path) -> None:
+    """Lightning shows the loaders of an earlier fit while other images are validated."""
+    first, second = (make() for make in variants()[:2])
+    [alone] = measured_by_one("validate", teachers, tmp_path, second)
+    baselines = TeacherBaselines()
+    quiet = trainer(tmp_path, 5, callbacks=[baselines])
+    module = joint(teachers)
+    quiet.fit(module, datamodule=first)
+    quiet.validate(module, datamodule=second, verbose=False)
+    assert baselines.results["validation"]["posterior"]["map_all"] == alone

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support.commands import joint_config, run
+from support.commands import edit, joint_config, run
 from support.runs import Teachers, data, encoding, reconstruction
 
 from crossx.core.errors import InputError
@@ -84,6 +84,17 @@ def test_resumed_run_goes_on_with_it(joint_run: Path, teachers: Teachers, tmp_pa
     state = torch.load(path, weights_only=True)["callbacks"]["Filmstrip"]
     assert [frame["step"] for frame in state["frames"]] == [0, 2, 4, 6]
     assert [step for step, _ in state["curve"]] == [0, 2, 4, 6]
+
+
+def test_curve_of_other_images_is_not_continued(joint_run: Path, teachers: Teachers, tmp_path: Path) -> None:
+    last = str(joint_run / "checkpoints/last.ckpt")
+    content = joint_config(teachers, tmp_path)
+    edit(content, "data.pen", {"white_on_black": True})
+    run("fit", tmp_path / "c.yaml", content, "--ckpt_path", last, "--trainer.max_steps", "6")
+    path = tmp_path / "run/version_0/checkpoints/last.ckpt"
+    state = torch.load(path, weights_only=True)["callbacks"]["Filmstrip"]
+    assert [frame["step"] for frame in state["frames"]] == [0, 2, 4, 6]
+    assert [step for step, _ in state["curve"]] == [6]
 
 
 def test_strip_of_other_latents_is_not_continued(teachers: Teachers, tmp_path: Path) -> None:

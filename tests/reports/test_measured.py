@@ -13,6 +13,7 @@ from support.runs import CLASSES, SIZE, Teachers, data, joint, save_teachers, tr
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from crossx.cli import main
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.pairs.datamodule import SyntheticPairsDataModule
 from crossx.reports.run.baselines import TeacherBaselines
@@ -219,3 +220,64 @@ def test_a_stream_without_a_length_is_no_part(tmp_path: Path) -> None:
     found = read(tmp_path)
     assert found["metrics"] == {"mean": 1.0}
     assert not found["measured"]["partial"]
+
+
+START = "at step 0"
+
+
+@pytest.fixture(scope="module")
+def fitted(teachers: Teachers, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was measured at step 0."""
+    folder = tmp_path_factory.mktemp("fitted")
+    run("fit", folder / "c.yaml", joint_config(teachers, folder))
+    return folder / "run/version_0"
+
+
+@pytest.mark.parametrize(
+    ("words", "same"),
+    [
+        ([], True),
+        (["--data.pen", "{}"], True),  # changes nothing
+        (["--data.pen", "{white_on_black: true}"], False),
+        (["--dataset.init_args.size", "32"], False),
+        (["--dataset.init_args.seed", "1"], False),
+    ],
+)
+def test_step_0_stands_beside_the_same_images_only(
+    fitted: Path, capsys: pytest.CaptureFixture[str], words: list[str], same: bool
+) -> None:
+    checkpoint = str(fitted / "checkpoints/last.ckpt")
+    capsys.readouterr()
+    assert main(["validate", "--ckpt_path", checkpoint, "--trainer.accelerator", "cpu", *words]) == 0
+    written = max((fitted / "validate").glob("version_*"), key=lambda path: path.stat().st_mtime_ns)
+    found = read(written)
+    assert bool(found["at_start"]) == same
+    assert ("at_start" in found["differences"]) == same
+    assert (START in capsys.readouterr().out) == same
+    assert found["measured"]["size"] == (32 if "32" in words else SIZE)
+    assert found["measured"]["pen"] == ({"white_on_black": True} if "{white_on_black: true}" in words else None)
+
+
+def test_a_resumed_run_on_other_images_says_so_and_leaves_step_0_out(teachers: Teachers, tmp_path: Path) -> None:
+    run("fit", tmp_path / "c.yaml", joint_config(teachers, tmp_path))
+    last = tmp_path / "run/version_0/checkpoints/last.ckpt"
+    content = joint_config(teachers, tmp_path / "again")
+    edit(content, "trainer.max_steps", 6)
+    edit(content, "data.pen", {"white_on_black": True})
+    with pytest.warns(UserWarning, match="not those of step 0"):
+        run("fit", tmp_path / "d.yaml", content, "--ckpt_path", str(last))
+    again = tmp_path / "again/run/version_0"
+    assert read(again)["at_start"] == {}
+    assert torch.load(again / "checkpoints/last.ckpt", weights_only=True)["callbacks"]["RunReport"]["at_start"] == {}
+
+
+def test_another_module_has_another_step_0(teachers: Teachers, tmp_path: Path) -> None:
+    """The same report serves two modules of one process."""
+    quiet = trainer(tmp_path, 5, [RunReport()], num_sanity_val_steps=-1)
+    first, images = joint(teachers), data(teachers, evaluated=True)
+    quiet.fit(first, datamodule=images)
+    assert read(tmp_path)["at_start"]
+    quiet.validate(first, datamodule=images, verbose=False)
+    assert read(tmp_path)["at_start"]
+    quiet.validate(joint(teachers), datamodule=images, verbose=False)
+    assert read(tmp_path)["at_start"] == {}

@@ -40,6 +40,7 @@ BY_HAND = without(TORCHRUN, "TORCHELASTIC_RUN_ID", "LOCAL_WORLD_SIZE", "GROUP_WO
     [
         {},
         {"WORLD_SIZE": "1"},
+        {"RANK": "0", "LOCAL_RANK": "0"},
         {"SLURM_NTASKS": "1", "SLURM_PROCID": "0"},
         {"SLURM_NTASKS": "8", "SLURM_JOB_NAME": "interactive"},  # a shell of salloc
         {"OMPI_COMM_WORLD_SIZE": "1"},
@@ -74,6 +75,11 @@ def test_processes_of_a_launcher(environ: dict[str, str], launch: Launch) -> Non
     [
         (without(BY_HAND, "LOCAL_RANK"), "LOCAL_RANK: must be set beside RANK and WORLD_SIZE=4"),
         (without(BY_HAND, "MASTER_PORT"), "MASTER_PORT: must be set beside RANK and WORLD_SIZE=4"),
+        (without(BY_HAND, "RANK", "LOCAL_RANK"), "RANK: must be set beside WORLD_SIZE=4, got nothing; torchrun sets"),
+        ({"WORLD_SIZE": "4"}, "RANK: must be set beside WORLD_SIZE=4, got nothing; torchrun sets"),
+        (without(BY_HAND, "WORLD_SIZE"), "WORLD_SIZE: must be above RANK=1, got nothing; torchrun sets"),
+        ({"LOCAL_RANK": "2"}, "WORLD_SIZE: must be above LOCAL_RANK=2, got nothing; torchrun sets"),
+        ({**BY_HAND, "RANK": "4"}, "WORLD_SIZE: must be above RANK=4, got 4; torchrun sets"),
         ({**TORCHRUN, "WORLD_SIZE": "four"}, "WORLD_SIZE: must be a whole number, got 'four'"),
         (without(SLURM, "SLURM_STEP_ID"), "SLURM_NTASKS: the job has 4 tasks, .*; start `srun crossx"),
         (without(SLURM, "SLURM_NTASKS_PER_NODE"), "SLURM_NTASKS_PER_NODE: must be set beside SLURM_NTASKS=4.*; ask"),

@@ -1,20 +1,25 @@
 """The seed of a run that is started from Python."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
 from lightning.pytorch import seed_everything
+from support.commands import RECONSTRUCTION, config, edit, write
 from support.processes import run_processes
 from support.runs import Teachers, data, reconstruction, trainer, weights
 from torch import Tensor
 
+from crossx.cli.training import build, parse
 from crossx.core import seeding
-from crossx.core.seeding import coming_seed, run_seed
+from crossx.core.seeding import coming_seed, run_seed, settle_seed
+from crossx.reconstruction.generators import UpsamplingGenerator
 from crossx.reports.run.report import RunReport
 from crossx.training.module import CrossxModule
+from crossx.types import Modality
 
 
 @pytest.fixture(autouse=True)
@@ -44,9 +49,77 @@ def test_seed_of_torch_is_the_seed_of_the_run(teachers: Teachers, tmp_path: Path
     assert not equal(five, six)
 
 
-def test_explicit_seed_wins(teachers: Teachers, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("first", "second"), [(7, None), (None, 5), (7, 5), (None, None)])
+def test_the_last_seed_that_the_user_sets_wins(first: int | None, second: int | None) -> None:
+    """Of `seed_everything` and `torch.manual_seed`, in either order."""
+    for everything in (True, False):
+        torch.manual_seed(1)
+        expected = 1
+        for seed, of_lightning in ((first, everything), (second, not everything)):
+            if seed is not None:
+                (partial(seed_everything, verbose=False) if of_lightning else torch.manual_seed)(seed)
+                expected = seed
+        assert coming_seed() == expected
+        settle_seed(lambda seed: seed)
+        assert run_seed() == coming_seed() == expected
+
+
+def test_explicit_seed_is_that_of_the_run(teachers: Teachers, tmp_path: Path) -> None:
+    module = reconstruction(teachers)
+    torch.manual_seed(5)
     seed_everything(7, verbose=False)
-    assert fitted(teachers, tmp_path, 5)[0] == 7
+    trainer(tmp_path, 3).fit(module, datamodule=data(teachers))
+    assert run_seed() == 7
+    seed_everything(7, verbose=False)
+    assert coming_seed() == 7, "after a run, too"
+    torch.manual_seed(5)
+    assert coming_seed() == 5
+
+
+def test_a_seed_after_the_command_line_counts(
+    teachers: Teachers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = config(teachers, tmp_path, RECONSTRUCTION)
+    words = ["fit", "--config", write(tmp_path / "c.yaml", content)]
+    torch.manual_seed(4)
+    parse(words)
+    assert torch.initial_seed() == 4, "reading a config seeds nothing"
+    built = build([*words, "--seed_everything", "3"])
+    assert coming_seed() == run_seed() == 3
+    torch.manual_seed(7)
+    assert coming_seed() == 7
+    built.trainer.fit(built.model, datamodule=built.datamodule)
+    assert run_seed() == 7
+    stored = torch.load(tmp_path / "run/version_0/checkpoints/last.ckpt", weights_only=True)["crossx"]
+    assert stored["seed"] == stored["config"]["seed_everything"] == 7
+
+
+class Seeding(UpsamplingGenerator):
+    """A generator that seeds torch when it is built."""
+
+    def __init__(self, modality: Modality, size: int = 16) -> None:
+        torch.manual_seed(99)
+        super().__init__(modality, size, 8, 8)
+
+
+def test_a_part_that_seeds_torch_does_not_change_the_seed_of_the_command_line(
+    teachers: Teachers, tmp_path: Path
+) -> None:
+    content = config(teachers, tmp_path, RECONSTRUCTION)
+    edit(content, "model.generator", {"class_path": f"{__name__}.Seeding"})
+    build(["fit", "--config", write(tmp_path / "c.yaml", content), "--seed_everything", "3"])
+    assert coming_seed() == 3
+
+
+def test_a_seed_in_the_environment_counts_where_torch_was_never_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process that Lightning starts beside this one."""
+    monkeypatch.setenv("PL_GLOBAL_SEED", "3")
+    monkeypatch.setattr(seeding, "_at_import", 2**52)
+    monkeypatch.setattr(torch, "initial_seed", lambda: 2**52)
+    assert coming_seed() == 3
+    monkeypatch.setattr(torch, "initial_seed", lambda: 9)
+    assert coming_seed() == 9
 
 
 def test_a_second_run_without_a_new_seed_keeps_the_seed(teachers: Teachers, tmp_path: Path) -> None:

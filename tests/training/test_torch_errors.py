@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, CyclicLR, OneCycleLR, StepLR
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    CyclicLR,
+    ExponentialLR,
+    LambdaLR,
+    MultiStepLR,
+    OneCycleLR,
+    StepLR,
+)
 
 from crossx.core.errors import InputError
 from crossx.training.rates import OneCycle, RateFactory, make_schedule
@@ -65,3 +73,28 @@ def test_rehearsal_leaves_the_rates_alone() -> None:
         schedule.step()
         fresh.step()
         expected.step()
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        (partial(ExponentialLR, gamma=-1), r"^scheduler\.gamma: must keep the rate .* got -0\.1 after 1 step of Expon"),
+        (partial(ExponentialLR, gamma=float("nan")), r"^scheduler\.gamma: .* got nan after 1 step "),
+        (partial(StepLR, step_size=3, gamma=-0.5), r"^scheduler\.gamma: .* got -0\.05 after 3 steps of StepLR"),
+        (partial(MultiStepLR, milestones=[5], gamma=-2), r"^scheduler\.gamma: .* got -0\.2 after 5 steps"),
+        (partial(ExponentialLR, gamma=1e200), r"^scheduler: .* got inf after 2 steps"),
+        (partial(CosineAnnealingLR, T_max=8, eta_min=-1.0), r"^scheduler\.eta_min: .* got -"),
+        (partial(OneCycle, pct_start=0.5), None),
+        (partial(LambdaLR, lr_lambda=lambda step: 1 - step), r"^scheduler: .* got -0\.1 after 2 steps of LambdaLR$"),
+        (partial(LambdaLR, lr_lambda=lambda step: step - 1), r"^scheduler: .* got -0\.1 after 0 steps of LambdaLR$"),
+        (partial(ExponentialLR, gamma=0), None),
+    ],
+)
+def test_rates_that_a_schedule_makes_illegal(factory: RateFactory, message: str | None) -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], 0.1)
+    if message is None:
+        make_schedule(factory, optimizer, steps=8)
+        return
+    with pytest.raises(InputError, match=message) as error:
+        make_schedule(factory, optimizer, steps=8)
+    assert "\n" not in str(error.value)

@@ -14,6 +14,7 @@ from crossx.core.tensor_files import atomic_path
 from crossx.reports.lookup import batch_size, sampler
 from crossx.reports.pictures.charts import curve_chart
 from crossx.reports.pictures.sheets import AGREE, DISAGREE, RIGHT, WRONG, Sheet, to_picture
+from crossx.reports.run.measured import images_of
 from crossx.reports.validations import AfterValidation
 from crossx.teachers.vocabulary import Vocabulary
 from crossx.training.guided import TeacherGuided
@@ -50,10 +51,12 @@ class Filmstrip(AfterValidation):
         self._every = 1
         self._frames: list[dict[str, Any]] = []
         self._curve: list[tuple[int, float]] = []
+        self._images: dict[str, Any] = {}
 
     def state_dict(self) -> dict[str, Any]:
         """The strip so far, as plain values and uint8 images."""
-        return {"times": self._times, "every": self._every, "frames": self._frames, "curve": self._curve}
+        strip = {"times": self._times, "every": self._every, "frames": self._frames}
+        return {**strip, "curve": self._curve, "images": self._images}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with the strip of the run that is resumed, unless it shows another number of latents."""
@@ -61,6 +64,7 @@ class Filmstrip(AfterValidation):
             return
         self._times, self._every = state_dict["times"], state_dict["every"]
         self._frames, self._curve = list(state_dict["frames"]), [(s, v) for s, v in state_dict["curve"]]
+        self._images = state_dict.get("images", {})
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the fit; the curve starts with the value of a full sanity check."""
@@ -75,6 +79,9 @@ class Filmstrip(AfterValidation):
             return
         step, measured = trainer.global_step, trainer.callback_metrics.get(_METRIC)
         if measured is not None:
+            images = images_of(trainer, module, "validation")
+            if images != self._images:  # the curve of other images, of a run that is resumed
+                self._images, self._curve = images, []
             self._curve = [*(point for point in self._curve if point[0] != step), (step, float(measured))]
         pairs = self.fixed.at(step, generators, max(batch_size(trainer), self.latents))
         self._add(self._frame(take(pairs, slice(self.latents)), module.teachers.vocabulary, step))

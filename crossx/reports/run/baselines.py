@@ -1,11 +1,13 @@
 """Retrieval by the two teachers alone, without training, on the images that the run is measured on."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from operator import is_
 from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_warn
+from torch.utils.data import DataLoader
 
 from crossx.core.errors import InputError
 from crossx.evaluation.accuracy import ClassifierAccuracy
@@ -17,7 +19,7 @@ from crossx.reports.run.results import mean_over_queries
 from crossx.reports.run.teacher_outputs import TeacherOutputs
 from crossx.training.guided import GuidedRetrievalModule
 from crossx.training.hashes import teacher_hashes
-from crossx.training.lightning_state import measured_batches
+from crossx.training.lightning_state import measured_batches, measured_loaders
 from crossx.types import ImageBatch, Modality, Split
 
 _USUAL_REASONS: dict[Modality, str] = {
@@ -53,7 +55,8 @@ class TeacherBaselines(Callback):
         self.fixed_because: str | None = None
         self.distances: dict[Modality, float] = {}
         self._collected: TeacherOutputs | None = None
-        self._validated: object = None
+        self._validated: _Images | None = None
+        self._chosen: _Images | None = None
 
     def section(self, split: Split | None) -> dict[str, Any]:
         """Return the baselines of a split, for `results.json`."""
@@ -72,19 +75,26 @@ class TeacherBaselines(Callback):
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin to collect, unless these images are measured already or this is only a sanity check."""
         self._collected = None
-        if trainer.sanity_checking or not isinstance(pl_module, GuidedRetrievalModule):
+        if trainer.sanity_checking:
             return
-        coming = (measured_batches(trainer, "validation"), teacher_hashes(pl_module))
-        if coming != self._validated:
-            self._validated = coming
+        if not isinstance(pl_module, GuidedRetrievalModule):
+            self._forget("validation")
+            return
+        coming = _Images.read(trainer, pl_module, "validation")
+        if self._validated is None or not coming.same(self._validated):
+            self._forget("validation")
             self._collected = _outputs(trainer, pl_module)
 
     def on_test_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Choose the form of posterior matching on validation images, before test images are measured."""
         data = data_module(trainer)
+        self._collected = None
+        self._forget("test")
         if not isinstance(pl_module, GuidedRetrievalModule) or data is None:
             return
-        if self.choice is None:
+        known = _Images.of_data(trainer, pl_module)
+        if self._chosen is None or not known.same(self._chosen):
+            self._forget("validation")
             try:
                 loaders = data.evaluation_loaders("validation")
             except InputError as error:  # test images can be measured without a validation part
@@ -94,6 +104,7 @@ class TeacherBaselines(Callback):
                 for loader in loaders:
                     outputs.collect(loader)
                 self._finish(outputs, "validation", "validation")
+            self._chosen = known
         self._collected = _outputs(trainer, pl_module)
 
     def on_validation_batch_end(
@@ -113,9 +124,11 @@ class TeacherBaselines(Callback):
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Measure the baselines on validation images."""
-        if self._collected is not None:
+        if self._collected is not None and isinstance(pl_module, GuidedRetrievalModule):
             whole = all(done >= there for done, there in measured_batches(trainer, "validation"))
             self._finish(self._collected, "validation", "validation" if whole else "a part of validation")
+            self._validated = _Images.read(trainer, pl_module, "validation")
+            self._chosen = _Images.of_data(trainer, pl_module)
             self._collected = None
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -123,6 +136,15 @@ class TeacherBaselines(Callback):
         if self._collected is not None:
             self._finish(self._collected, "test")
             self._collected = None
+
+    def _forget(self, split: Split) -> None:
+        """Forget a split's measurement, and with validation images also what was chosen on them."""
+        for found in (self.results, self.scores, self.accuracy):
+            found.pop(split, None)
+        if split == "validation":
+            self.choice, self.chosen_on, self.fixed_because = None, None, None
+            self.distances = {}
+            self._validated, self._chosen = None, None
 
     def _choose(self, choice: PosteriorChoice, chosen_on: str | None = None, fixed_because: str | None = None) -> None:
         self.choice, self.chosen_on, self.fixed_because = choice, chosen_on, fixed_because
@@ -154,6 +176,47 @@ class TeacherBaselines(Callback):
         for modality, accuracy in self.accuracy[split].items():
             if accuracy.at_chance:
                 rank_zero_warn(_at_chance(modality, accuracy, split))
+
+
+@dataclass(frozen=True)
+class _Images:
+    """Images and the teachers that read them, to tell whether a measurement holds for the coming ones.
+
+    Attributes:
+        lists: What holds the images: the same objects hold the same images.
+        about: All else that a measurement depends on.
+    """
+
+    lists: tuple[object, ...]
+    about: tuple[object, ...]
+
+    @classmethod
+    def read(cls, trainer: pl.Trainer, module: GuidedRetrievalModule, split: Split) -> "_Images":
+        """The images of the validation or test that runs, and how many batches of them."""
+        loaders = measured_loaders(trainer, split)
+        # Loaders are made anew for each `trainer.validate`; the data module keeps its lists of images.
+        known = data_module(trainer) is not None
+        lists = [loader.dataset if known and isinstance(loader, DataLoader) else loader for loader in loaders]
+        return cls(tuple(lists), (*_readers(module), tuple(measured_batches(trainer, split))))
+
+    @classmethod
+    def of_data(cls, trainer: pl.Trainer, module: GuidedRetrievalModule) -> "_Images":
+        """All images of the run's data."""
+        dataset = real_images(trainer)
+        lists = measured_loaders(trainer, "validation") if dataset is None else [dataset]
+        return cls(tuple(lists), _readers(module))
+
+    def same(self, other: "_Images") -> bool:
+        """Whether a measurement of the other images is one of these."""
+        # By identity: data sets of users may compare by content, or not at all.
+        alike = len(self.lists) == len(other.lists) and all(map(is_, self.lists, other.lists))
+        return alike and self.about == other.about
+
+
+def _readers(module: GuidedRetrievalModule) -> tuple[object, ...]:
+    """The teachers, and the classes in which they are compared, which aliases change."""
+    vocabulary = module.teachers.vocabulary
+    return tuple(teacher_hashes(module).values()), vocabulary.union, vocabulary.shared
 
 
 def _outputs(trainer: pl.Trainer, module: GuidedRetrievalModule) -> TeacherOutputs:

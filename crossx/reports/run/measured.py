@@ -6,6 +6,8 @@ from typing import Any
 
 import lightning.pytorch as pl
 
+from crossx.data.base import RetrievalData
+from crossx.data.pen import Pen
 from crossx.evaluation.functional import RetrievalScores
 from crossx.reports.lookup import data_module, real_images
 from crossx.training.lightning_state import measured_batches
@@ -22,6 +24,7 @@ class Measured:
         images: Modality, or `batches` where images are not known, to the number measured and the number there are.
         queries_without_relevant: Number of queries that the means leave out, because no photo is relevant to them.
         gallery_too_small_for: Metrics that look at more places than the gallery has photos.
+        size: Side of the images in pixels; None where images are not known.
         pen: Pen with which the sketches were redrawn, as on a card; None for sketches as crossx reads them.
     """
 
@@ -29,6 +32,7 @@ class Measured:
     images: dict[str, tuple[int, int]]
     queries_without_relevant: int
     gallery_too_small_for: tuple[str, ...]
+    size: int | None = None
     pen: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,8 +60,14 @@ def measured(trainer: pl.Trainer, module: pl.LightningModule, split: Split | Non
     images: dict[str, tuple[int, int]] = {m: (len(module.retrieval.measured[m]), len(lists[m])) for m in MODALITIES}
     partial = any(done < there for done, there in images.values())
     scores = module.retrieval.by_query
-    pen = data.pen.to_mapping() if data.pen is not None and data.pen.redraws else None
-    return Measured(partial, images, scores.without_relevant, _too_deep(scores, images["photo"][0]), pen)
+    too_deep = _too_deep(scores, images["photo"][0])
+    return Measured(partial, images, scores.without_relevant, too_deep, **_drawn(data.dataset, data.pen))
+
+
+def _drawn(dataset: RetrievalData | None, pen: Pen | None) -> dict[str, Any]:
+    """How images look that one split hash names: `size` and `pen`."""
+    pen = pen if pen is not None and pen.redraws else None
+    return {"size": None if dataset is None else dataset.size, "pen": None if pen is None else pen.to_mapping()}
 
 
 def _too_deep(scores: RetrievalScores, gallery: int) -> tuple[str, ...]:
@@ -81,3 +91,18 @@ def measured_hash(trainer: pl.Trainer, module: pl.LightningModule, split: Split 
         return dataset.split_hash
     indices: dict[Modality, list[int]] = {m: module.retrieval.measured[m].tolist() for m in MODALITIES}
     return hashlib.sha256(f"{dataset.split_hash} {split} {indices}".encode()).hexdigest()
+
+
+def images_of(trainer: pl.Trainer, module: pl.LightningModule, split: Split | None) -> dict[str, Any]:
+    """What the images of two measurements must share to be compared, as plain values for a checkpoint.
+
+    A pen and another size give other images, though the split stays the same.
+
+    Args:
+        trainer: The run's trainer.
+        module: The root module.
+        split: The split that was measured; None where none was.
+    """
+    data = data_module(trainer)
+    drawn = {} if data is None else _drawn(data.dataset, data.pen)
+    return {"split": split, "split_hash": measured_hash(trainer, module, split), **drawn}

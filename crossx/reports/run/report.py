@@ -2,16 +2,18 @@
 
 import time
 from typing import Any
+from weakref import ref
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_warn
 
 from crossx.core.seeding import run_seed
 from crossx.core.tensor_files import write_text
 from crossx.core.version import __version__
 from crossx.evaluation.functional import RetrievalScores
 from crossx.reports.lookup import real_images
-from crossx.reports.run.measured import measured, measured_hash
+from crossx.reports.run.measured import images_of, measured, measured_hash
 from crossx.reports.run.results import RunResults, mean_over_queries
 from crossx.reports.run.summary import print_results
 from crossx.reports.section import Section
@@ -34,6 +36,7 @@ class RunReport(Callback):
         self.config: dict[str, Any] = {}
         self.at_start: dict[str, float] = {}
         self._start: dict[str, Any] = {}  # each query's average precision, and on which images
+        self._module: ref[pl.LightningModule] | None = None
         self._checkpoint_step = 0
         self._measured_at = -1
         self._measured: dict[str, float] = {}
@@ -61,9 +64,14 @@ class RunReport(Callback):
         return self._seconds_before + time.monotonic() - self._started
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Start the clock of a fit; a validation right after it belongs to it."""
+        """Start the clock of a fit; a validation right after it belongs to it. Another module has another record."""
+        if self._module is None or self._module() is not pl_module:
+            self._module = ref(pl_module)
+            self.at_start, self._start = {}, {}
+            self._checkpoint_step, self._seconds_before = 0, 0.0
         if stage == "fit":
             self._started = time.monotonic()
+            self._measured_at, self._measured = -1, {}
 
     def is_stale(self, trainer: pl.Trainer) -> bool:
         """Whether the weights have changed since they were last measured (or never were)."""
@@ -77,11 +85,21 @@ class RunReport(Callback):
                 self.at_start = metrics
                 scores = _by_query(pl_module)
                 ap_all = [] if scores is None else scores.ap_all.tolist()
-                self._start = {"split_hash": measured_hash(trainer, pl_module, "validation"), "ap_all": ap_all}
+                self._start = {"images": images_of(trainer, pl_module, "validation"), "ap_all": ap_all}
             return
         self._measured_at, self._measured = trainer.global_step, metrics
         if trainer.state.fn == "validate":
             self._write(trainer, pl_module, "validation", metrics)
+        elif self.at_start and not self._is_start(trainer, pl_module, "validation"):
+            rank_zero_warn(
+                "the validation images are not those of step 0 (other images, another size, or another pen): "
+                "`at step 0` is left out, and earlier values in metrics.csv are not comparable with later ones"
+            )
+            self.at_start, self._start = {}, {}
+
+    def _is_start(self, trainer: pl.Trainer, module: pl.LightningModule, split: Split | None) -> bool:
+        """Whether the last measurement is of the images that were measured at step 0."""
+        return self._start.get("images") == images_of(trainer, module, split)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Report the test split."""
@@ -118,9 +136,7 @@ class RunReport(Callback):
         for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
             if isinstance(callback, Section):
                 sections.update(callback.section(split))
-        # Step 0 was measured on validation images; results on other images are not compared with it.
-        split_hash = measured_hash(trainer, module, split if metrics else None)
-        same_images = split == "validation" and self._start.get("split_hash") == split_hash
+        same_images = bool(metrics) and self._is_start(trainer, module, split)
         about = measured(trainer, module, split if metrics else None)
         scores = _by_query(module) if metrics else None
         dataset = real_images(trainer)
@@ -129,7 +145,7 @@ class RunReport(Callback):
             metrics=metrics,
             at_start=self.at_start if same_images else {},
             ap_all=[] if scores is None else scores.ap_all.tolist(),
-            ap_all_at_start=self._start["ap_all"] if same_images and self.at_start else [],
+            ap_all_at_start=self._start["ap_all"] if same_images else [],
             labels=[] if scores is None else scores.label.tolist(),
             classes=[] if dataset is None else list(dataset.classes),
             precision_at_recall=[] if scores is None else mean_over_queries(scores),
@@ -138,7 +154,7 @@ class RunReport(Callback):
             seconds=round(self._seconds, 1),
             version=__version__,
             teachers=teacher_hashes(module),
-            split_hash=split_hash,
+            split_hash=measured_hash(trainer, module, split if metrics else None),
             measured=None if about is None else about.to_dict(),
             config=self.config,
             sections=sections,
