@@ -151,6 +151,8 @@ class _Look:
         if isinstance(value, list):
             for child in value:
                 self.value(child, kind, base, way)
+        if isinstance(value, str) and kind is not None and not kind.is_mapping and not Path(value).is_file():
+            self.refuse_text(value, kind, place)
         if not isinstance(value, Mapping):
             return
         if isinstance(value.get("class_path"), str):
@@ -162,6 +164,11 @@ class _Look:
                 self.value(child, Inside(kind.name), f"{place}.{name}", ())
         elif kind is not None and (known := signature(kind.name)) and (known.is_dataclass or not base):
             self.arguments(value, kind.name, base, way)
+
+    def refuse_text(self, value: str, kind: Inside, place: str) -> None:
+        known = signature(kind.name)
+        if known is not None and known.is_dataclass:
+            raise InputError(f"{place}: must be a mapping with keys of {', '.join(known.annotations)}, got {value!r}")
 
     def arguments(self, arguments: Mapping[str, Any], owner: str, base: str, way: Sequence[str]) -> None:
         known = signature(owner)

@@ -85,7 +85,7 @@ def explain(
         given = options[0].rpartition(".")[2]
         text = _about_options(options, finding, verb, known, config or {})
     elif expected := _EXPECTED.fullmatch(text):
-        given = expected[2] or finding.given
+        given = (expected[2] or finding.given).partition(". Got value: ")[0]  # what stands around it
         kinds = [kind[1] for f in findings if f.way == finding.way and (kind := _EXPECTED.fullmatch(f.text.strip()))]
         names = ["null" if kind == "NoneType" else kind for kind in dict.fromkeys(kinds)]
         text = f"must be {' or '.join(names)}, got {given}"

@@ -108,6 +108,10 @@ def test_options_are_those_of_the_parser(group: str) -> None:
             "model.encoding.terms.sup_con: 'wieght' is not an option; legal for EncodingTerm: loss, weight, ramp (did",
         ),
         ({"data.batchsize": 3}, "data: 'batchsize' is not an option; legal for SyntheticPairsDataModule: dataset, b"),
+        (
+            {"data.pen": "thick"},
+            "data.pen: must be a mapping with keys of margin, line_width, darkness, white_on",
+        ),
         ({"data.dataset.siz": 3}, "data.dataset: 'siz' is not an option; legal for ShapesDataset: size, "),
         ({"trainr": {"max_steps": 1}}, "'trainr.max_steps' is not an option; `crossx fit --help` lists the legal ones"),
         ({"teachers.foto": "x"}, "'teachers.foto' is not an option; `crossx fit --help` lists the legal ones"),
