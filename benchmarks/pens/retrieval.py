@@ -1,7 +1,7 @@
 """Posterior matching with a pen chosen without labels: `python -m benchmarks.pens.retrieval --photo P --sketch S`.
 
 For each source of sketches of the benchmark tinyimagenet-tuberlin: mAP@all on test as the sketches were drawn, with the
-pen that mutual information chooses, with the one that labels choose by the same search, and with the shipped one.
+pen that mutual information chooses, with the one that labels choose by the same search, and with that of version 0.1.0.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from crossx.types import Split
 SOURCES = ("data/tinyimagenet_tuberlin.yaml", "data/sketchy_subset.yaml", "data/quickdraw_queries.yaml")
 MOST = 300
 """Validation sketches whose labels choose a pen."""
-SHIPPED = Pen(margin=0.15, line_width=0.015625, darkness=0.6)
+BY_HAND = Pen(margin=0.15, line_width=0.015625, darkness=0.6)
 """The pen that was chosen by hand on labelled sketches for version 0.1.0."""
 
 
@@ -78,7 +78,7 @@ def measure(photo: FrozenTeacher, sketch: FrozenTeacher, data: RetrievalData) ->
         )
         return _map_all(chosen, logits["test"], drawings["test"].labels, *galleries["test"])
 
-    return compare_pens(sketch, few, drawings["test"], judge, measured, {"shipped": SHIPPED})
+    return compare_pens(sketch, few, drawings["test"], judge, measured, {"by hand": BY_HAND})
 
 
 def _gallery(photo: FrozenTeacher, data: RetrievalData, split: Split) -> tuple[Tensor, Tensor]:

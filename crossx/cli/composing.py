@@ -14,7 +14,7 @@ from crossx.cli.checkpoints import checkpoint_config, find_checkpoint, folder_of
 from crossx.cli.configs import read_layers
 from crossx.cli.imports import take_imports
 from crossx.cli.merging import Layer, Merged, merge
-from crossx.cli.nulls import set_nulls
+from crossx.cli.resets import take_resets
 from crossx.core.untrusted import texts
 
 _LOGGER = "lightning.pytorch.loggers.CSVLogger"
@@ -132,7 +132,7 @@ def compose(argv: Sequence[str]) -> Composition:
         elif _is_run_of(place, logger):
             continues = place
     config = qualify(with_dataset(config))
-    options = set_nulls(config, options)
+    options = take_resets(config, options)
     if imports:  # imported by now; stays in the run's config.yaml, so that it can be run again
         config["imports"] = imports
     text = yaml.safe_dump(config, sort_keys=False, width=1 << 20)

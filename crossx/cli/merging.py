@@ -2,7 +2,8 @@
 
 The rules, from the lowest layer to the highest:
 
-- Mappings merge key by key; lists, numbers and texts replace; `null` is a value like any other.
+- Mappings merge key by key; lists, numbers and texts replace; `null` is a value like any other. An empty mapping inside
+  a part empties what stands there: `data: {pen: {}}` is a pen that changes nothing, whatever the pen below.
 - `key+` appends to the list below it.
 - A part is a class with its arguments: `Name`, or `{class_path: Name, init_args: {...}}`. Another class replaces the
   whole part; the same class, or none, changes single arguments. A layer above a part may leave `init_args` out.
@@ -93,7 +94,8 @@ class _Step:
         if not isinstance(below, Mapping):
             return self.mappings({}, above, place)
         if "class_path" not in below:
-            return self.mappings(below, above, place)
+            empties = not above and "." in place and not place.endswith(".init_args")
+            return {} if empties else self.mappings(below, above, place)
         if "class_path" in above and (place == "dataset" or not _same(below["class_path"], above["class_path"])):
             return self.mappings({}, above, place)
         if not _PART & above.keys():

@@ -1,6 +1,5 @@
 """The encoders of the published table, measured on images that their teachers were not trained for."""
 
-import json
 from dataclasses import replace
 
 from benchmarks.quality.rows.published import CLASSIFIER_ONLY, ENCODERS, HEAD, POSTERIOR, POSTERIOR_HEAD
@@ -35,21 +34,20 @@ UNSEEN = Table(
 )
 
 
-def _as_drawn(name: str, config: str, reader: str, **arguments: str) -> Row:
+def _as_drawn(name: str, config: str) -> Row:
     """The posteriors with a head, on sketches in the pen that they were drawn with."""
-    sketches = json.dumps({"class_path": reader, "init_args": arguments})
     return replace(
         POSTERIOR_HEAD,
         name=f"{name}_posterior_head_as_drawn",
         title=f"{POSTERIOR_HEAD.title}, sketches as they were drawn",
-        measured_argv=("--config", config, f"--dataset.init_args.sketches={sketches}"),
+        measured_argv=("--config", config, "--data.pen={}"),
     )
 
 
 _STYLE = (
-    "Sketches are redrawn with a pen like TU-Berlin's, which was chosen on labelled validation images; one row shows "
-    "them as they were drawn. Posterior matching picks its form and temperature on such images too. Nothing is trained "
-    "again."
+    "Sketches are redrawn with a pen that the sketch teacher's predictions chose without labels; one row shows them as "
+    "they were drawn. Posterior matching picks its form and temperature on labelled validation images. Nothing is "
+    "trained again."
 )
 _SUBSET, _QUERIES = "data/sketchy_subset.yaml", "data/quickdraw_queries.yaml"
 
@@ -61,7 +59,7 @@ SKETCHY = Table(
     f"at most. {_STYLE}",
     (
         *_measured("sketchy", ("--config", _SUBSET)),
-        _as_drawn("sketchy", _SUBSET, "Sketchy", modality="sketch", root="sketchy"),
+        _as_drawn("sketchy", _SUBSET),
     ),
     reference="sketchy_posterior_head",
     seeds=3,
@@ -72,7 +70,7 @@ QUICKDRAW = Table(
     f"The benchmark's own photos, of 39 classes; queries are drawings of Quick, Draw! from their strokes. {_STYLE}",
     (
         *_measured("quickdraw", ("--config", _QUERIES)),
-        _as_drawn("quickdraw", _QUERIES, "QuickDrawStrokes", root="quickdraw"),
+        _as_drawn("quickdraw", _QUERIES),
     ),
     reference="quickdraw_posterior_head",
     seeds=3,

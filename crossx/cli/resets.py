@@ -1,11 +1,16 @@
-"""Options that set a value to null: the parser gives the parts of a model the text `None` in place of nothing."""
+"""Options that set a value to null or empty it, as a config would.
+
+The parser gives the parts of a model the text `None` in place of null, and an empty mapping changes nothing for it.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+_RESETS: dict[str, dict[str, Any] | None] = {"null": None, "{}": {}}
 
-def set_nulls(config: dict[str, Any], options: Sequence[str]) -> list[str]:
-    """Set to null in a config what `--model.PLACE null` and `--data.PLACE null` name; the last option of a name counts.
+
+def take_resets(config: dict[str, Any], options: Sequence[str]) -> list[str]:
+    """Set in a config what `--model.PLACE` or `--data.PLACE` set to `null` or `{}`; the last option of a name counts.
 
     Args:
         config: The merged config, which is changed.
@@ -16,9 +21,10 @@ def set_nulls(config: dict[str, Any], options: Sequence[str]) -> list[str]:
     """
     kept: list[tuple[str, list[str]]] = []
     for name, words in _grouped(options):
-        value = words[0].partition("=")[2] if "=" in words[0] else " ".join(words[1:])
-        if value == "null" and name.startswith(("--model.", "--data.")) and _set_null(config, name[2:].split(".")):
-            kept = [(other, group) for other, group in kept if other != name]
+        text = words[0].partition("=")[2] if "=" in words[0] else " ".join(words[1:])
+        is_part = name.startswith(("--model.", "--data."))
+        if is_part and text in _RESETS and _set(config, name[2:].split("."), _RESETS[text]):
+            kept = [(other, group) for other, group in kept if not f"{other}.".startswith(f"{name}.")]
         else:
             kept.append((name, words))
     return [word for _, words in kept for word in words]
@@ -36,7 +42,7 @@ def _grouped(options: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
         yield group[0].partition("=")[0], group
 
 
-def _set_null(config: dict[str, Any], place: Sequence[str]) -> bool:
+def _set(config: dict[str, Any], place: Sequence[str], value: dict[str, Any] | None) -> bool:
     """Set a value that the config has classes for; returns whether there is such a place."""
     *way, last = [key for key in place if key != "init_args"]
     node: Any = config
@@ -45,10 +51,13 @@ def _set_null(config: dict[str, Any], place: Sequence[str]) -> bool:
         if not isinstance(node, dict):
             return False
     arguments = _arguments(node)
-    if way and way[-1] == "terms" and last in arguments:
+    below = arguments.get(last)
+    if value is None and way and way[-1] == "terms" and last in arguments:
         del arguments[last]  # as in a config, where a term that is null goes
+    elif value is not None and isinstance(below, dict) and "class_path" in below:
+        return False  # changes no argument of a part
     else:
-        arguments[last] = None
+        arguments[last] = value
     return True
 
 

@@ -1,6 +1,7 @@
-"""Options that set a value to null."""
+"""Options that set a value to null or empty it."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 from support.commands import joint_config, write
 from support.runs import Teachers
 
-from crossx.cli.nulls import set_nulls
+from crossx.cli.resets import take_resets
 from crossx.cli.training import parse
+from crossx.data.pen import Pen
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,18 @@ def test_null_of_a_term_takes_the_term_away(teachers: Teachers, tmp_path: Path) 
 def test_the_last_option_counts_and_others_stay() -> None:
     config: dict[str, Any] = {"model": {"class_path": "M", "init_args": {"a": {"class_path": "A"}}}}
     words = ["--model.a.x", "3", "--trainer.logger", "null", "--model.a.x=null", "--model.b.c", "null"]
-    assert set_nulls(config, words) == ["--trainer.logger", "null", "--model.b.c", "null"]
+    assert take_resets(config, words) == ["--trainer.logger", "null", "--model.b.c", "null"]
     assert config["model"]["init_args"]["a"]["init_args"] == {"x": None}
-    assert set_nulls(config, ["--model.a.x=null", "--model.a.x", "4"]) == ["--model.a.x", "4"]
+    assert take_resets(config, ["--model.a.x=null", "--model.a.x", "4"]) == ["--model.a.x", "4"]
+
+
+@pytest.mark.parametrize("by", ["config", "command line"])
+def test_an_empty_pen_takes_the_place_of_another(teachers: Teachers, tmp_path: Path, by: str) -> None:
+    content = joint_config(teachers, tmp_path / "runs")
+    words = ["fit", "--config", write(tmp_path / "c.yaml", content)]
+    words += ["--config", write(tmp_path / "pen.yaml", {"data": {"pen": {"darkness": 0.5, "margin": 0.1}}})]
+    assert parse(words)["data"]["init_args"]["pen"]["darkness"] == 0.5
+    words += ["--config", write(tmp_path / "as_drawn.yaml", {"data": {"pen": {}}})] if by == "config" else []
+    words += ["--data.pen={}"] if by == "command line" else []
+    assert Pen(**parse(words)["data"]["init_args"]["pen"]) == Pen()
+    assert parse([*words, "--data.pen.margin=0.2"])["data"]["init_args"]["pen"] == {**asdict(Pen()), "margin": 0.2}
