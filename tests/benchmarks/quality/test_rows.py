@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from benchmarks.quality.__main__ import grouped
+from benchmarks.quality.configs import resolved_config
 from benchmarks.quality.plan import Measurement
 from benchmarks.quality.registry import BENCHMARKS, chosen
-from benchmarks.quality.types import Benchmark, Row
+from benchmarks.quality.rows.elsewhere import QUICKDRAW, SKETCHY
+from benchmarks.quality.types import Benchmark, Row, Table
 from crossx.cli.configs import shipped_configs
 from crossx.core.errors import InputError
+from crossx.data.pen import Pen
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS.values(), ids=lambda b: b.name)
@@ -111,3 +114,15 @@ def test_rows_are_chosen_by_name_and_table() -> None:
         chosen(["posterior_head", "nothing"], [], benchmark)
     with pytest.raises(InputError, match=r"--tables: must be one of published, objectives, .*; got 'nothing'"):
         chosen([], ["nothing"], benchmark)
+
+
+@pytest.mark.parametrize("table", [SKETCHY, QUICKDRAW], ids=lambda table: table.name)
+def test_only_rows_as_drawn_leave_the_lines_alone(table: Table) -> None:
+    for row in table.rows:
+        config = resolved_config(["test", *_configs(row), *row.measured_argv])
+        assert (Pen(**config["data"]["init_args"]["pen"]) == Pen()) == row.name.endswith("as_drawn")
+
+
+def _configs(row: Row) -> list[str]:
+    names = ("benchmarks/tinyimagenet_tuberlin.yaml", *row.configs)
+    return [word for name in names for word in ("--config", name)]
