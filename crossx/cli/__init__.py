@@ -1,6 +1,7 @@
 """The command `crossx`: a dispatcher that answers at once and loads torch only when something is to be computed."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -53,6 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # An error out of a loader's worker carries that worker's traceback; its last line is the message.
         print(f"crossx: error: {str(error).strip().rpartition('InputError: ')[2]}", file=sys.stderr)  # noqa: T201
         return 2
+    except KeyboardInterrupt:
+        print("crossx: interrupted", file=sys.stderr)  # noqa: T201
+        return 130  # as shells have it
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
+        return 141  # as shells have it
     except OSError as error:  # a folder that cannot be written, a full disk
         if error.filename is None:
             raise

@@ -44,6 +44,8 @@ def find_config(name: str, folder: Path = Path(), field: str = "--config") -> Pa
         for path in known
         if last[path] == close
     ]
+    beside = (other.name for ending in ("*.yaml", "*.yml") for other in (folder / name).parent.glob(ending))
+    near = [*get_close_matches(Path(name).name, beside, n=1, cutoff=0.7), *near]
     legal = f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else f"the shipped ones are in {shipped}"
     raise InputError(f"{field}: {name!r} is neither a file nor a shipped config; {legal}")
 

@@ -1,13 +1,13 @@
 """`crossx inspect`: what a teacher is, what it predicts on images, and the pen that suits it."""
 
 import argparse
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from crossx.cli.imports import take_imports
 from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
+from crossx.core.yaml_files import parse_yaml
 from crossx.inspection.images import FolderImages, folder_images, in_words
 from crossx.inspection.lines import field, measure_lines, pair_lines, pen_in_words, teacher_lines
 from crossx.inspection.pen_fit import fit_pen, predict
@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         help="side of the images before the teacher resizes them; in a run, that is the size of the data set (default: "
         "the input size of the teacher)",
     )
-    parser.add_argument("--aliases", help='other spellings of class names, as JSON: {"automobile": "car"}')
+    parser.add_argument("--aliases", help="other spellings of class names: '{automobile: car}'")
     parser.add_argument(
         "--fit-pen",
         action="store_true",
@@ -133,12 +133,9 @@ def _parser() -> argparse.ArgumentParser:
 def _aliases(text: str | None) -> dict[str, str] | None:
     if text is None:
         return None
-    try:
-        found = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f'--aliases: must be JSON such as {{"automobile": "car"}}: {error}') from error
-    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
-        raise InputError(f"--aliases: must map names to names, got {text}")
+    found = parse_yaml(text, "--aliases")
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in (*found, *found.values())):
+        raise InputError(f"--aliases: must map names to names, such as {{automobile: car}}, got {text}")
     return found
 
 

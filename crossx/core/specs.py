@@ -55,7 +55,10 @@ def find_class(name: str, base: type[T]) -> type[T]:
     message = f"{base.__name__} {name!r} is not loaded; loaded are {', '.join(sorted(known))}"
     hint = did_you_mean(name, known) or did_you_mean(attribute, known)
     if module in sys.modules:
-        hint += f"; {module!r} is imported, but has no class {attribute!r} that is a complete {base.__name__}"
+        hint += f"; {module!r} is imported, but has no class {attribute!r}"
+        if exported is not None:
+            methods = " and ".join(sorted(getattr(base, "__abstractmethods__", ())))
+            hint = f"; it must be a subclass of {base.__module__}.{base.__name__} with {methods}"
     elif module:
         hint += (
             f"; files never import, so {module!r} must be imported first: `imports: [{module}]` at the top of the "

@@ -1,6 +1,7 @@
 """Lines that `crossx inspect` prints about teachers and their predictions."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from textwrap import wrap
 
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -14,6 +15,8 @@ from crossx.teachers.teacher import FrozenTeacher
 from crossx.teachers.vocabulary import Vocabulary
 
 WIDTH = 80
+_ALIKE = 0.82
+"""Similarity of two spellings of one word; `horse` and `house` have 0.80."""
 
 
 def teacher_lines(teacher: FrozenTeacher) -> Iterator[str]:
@@ -77,9 +80,19 @@ def pair_lines(first: Sequence[str], second: Sequence[str], aliases: Mapping[str
         if alone := [name for name in one if aliases.get(name, name) not in names]:
             yield from field(what, ", ".join(alone))
     open_pairs = [(a, b) for a, b in alike if aliases.get(a, a) != aliases.get(b, b)]
+    open_pairs += _misspelt(
+        [a for a in first if a not in second and a not in aliases and a not in {one for one, _ in alike}],
+        [b for b in second if b not in first and b not in aliases and b not in {other for _, other in alike}],
+    )
     if open_pairs:
         spelled = ", ".join(f"{b!r}: {a!r}" for a, b in open_pairs)
         yield from field("look alike", f"{spelled}; if they are one class each, give them as aliases")
+
+
+def _misspelt(first: Sequence[str], second: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of names that differ in a letter or two, such as `airplane` and `aeroplane`."""
+    for name in first:
+        yield from ((name, other) for other in get_close_matches(name, second, n=1, cutoff=_ALIKE))
 
 
 def measure_lines(summary: PredictionSummary, classes: int) -> Iterator[str]:

@@ -28,6 +28,7 @@ class AlternatingModule(CrossxModule):
         super().__init__()
         self.automatic_optimization = False
         self._kept_warmup: int | None = None
+        self._done_of_warmup = 0
 
     @property
     @abstractmethod
@@ -58,7 +59,8 @@ class AlternatingModule(CrossxModule):
             return Rotation((1,) * len(self.players))
         rotation = self.rotation(total)
         # A resumed run may have another length, of which a warm-up may be a share; what is done stays done.
-        return rotation if self._kept_warmup is None else replace(rotation, warmup=self._kept_warmup)
+        warmup = max(rotation.warmup, self._done_of_warmup) if self._kept_warmup is None else self._kept_warmup
+        return replace(rotation, warmup=warmup)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the warm-up in batches."""
@@ -68,7 +70,11 @@ class AlternatingModule(CrossxModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the warm-up of the run that goes on."""
         super().on_load_checkpoint(checkpoint)
-        self._kept_warmup = checkpoint.get("crossx", {}).get("warmup")
+        kept, done = checkpoint.get("crossx", {}).get("warmup"), int(checkpoint["global_step"])
+        if kept is not None and done < kept:  # still within it
+            self._done_of_warmup = done
+        else:
+            self._kept_warmup = kept
 
     def player(self, progress: Progress) -> str:
         """Name of the player who trains on the coming batch."""

@@ -45,6 +45,9 @@ def test_two_teachers_are_compared_by_their_classes(inspect: Inspect, tmp_path: 
     joined = inspect(PHOTO, "card.yaml", "--aliases", '{"Ice-Cream": "ice cream"}')
     assert "10 of 10 and 10 classes" in joined
     assert "look alike" not in joined
+    misspelt = inspect(PHOTO, card(tmp_path, classes=["hous" if name == "house" else name for name in names]))
+    assert "'hous': 'house'" in misspelt
+    assert "look alike" not in inspect(PHOTO, "card.yaml", "--aliases", "{hous: house}")
 
 
 @pytest.mark.usefixtures("drawings")
@@ -160,7 +163,7 @@ def test_no_pen_where_none_is_worth_it(inspect: Inspect, drawings: Path, tmp_pat
         ((SHIPPED, "--fit-pen"), "--fit-pen: must have sketches to look at: name their folder with --images"),
         ((SHIPPED, "--images", "nowhere"), "--images: must be a folder, got 'nowhere'"),
         ((SHIPPED, "--images", "."), "must hold images, or class folders with images"),
-        ((SHIPPED, "--aliases", "{a: b}"), "--aliases: must be JSON such as"),
+        ((SHIPPED, "--aliases", "[a, b]"), "--aliases: must map names to names, such as {automobile: car}, got [a, b]"),
         ((SHIPPED, PHOTO, PHOTO), "TEACHER: must be one teacher or two, got 3"),
         (("nowhere.yaml",), "TEACHER: 'nowhere.yaml' does not exist"),
         ((SHIPPED, "nowhere.yaml"), "TEACHER: 'nowhere.yaml' does not exist"),

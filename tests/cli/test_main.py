@@ -57,3 +57,12 @@ def test_public_names_load_on_first_use() -> None:
     assert all(getattr(crossx, name) is not None for name in crossx.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Teacher'"):
         crossx.Teacher  # noqa: B018 - the look-up is the point
+
+
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, 130), (BrokenPipeError, 141)])
+def test_an_interruption_is_no_traceback(error: type[BaseException], status: int) -> None:
+    code = "import crossx.cli.early as early, sys\nfrom crossx.cli import main\n"
+    code += f"def run(argv): raise {error.__name__}\nearly.run = run\nsys.exit(main(['fit']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr

@@ -146,7 +146,7 @@ def test_term_without_weight_is_never_built_nor_evaluated(teachers: Teachers, pl
     assert [
         name for name in module.step(latents(module), Progress(0)).logs if name in ("recon/off", "recon/later")
     ] == ["recon/later"]
-    # Its own message recommends a weight of 0 for these teachers.
+    # A term of weight 0 is not built, so it suits these teachers too.
     module = with_terms(plain_teachers, later=later, off=ReconstructionTerm(StatisticsGuidanceLoss, 0))
     output = module.step(latents(module), Progress(0))
     assert float(output.loss) == 0

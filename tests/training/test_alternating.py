@@ -186,3 +186,18 @@ def test_schedule_of_torch_must_fit_the_steps_of_its_player(
     ):
         fit(module, tmp_path)
     assert module.asked == []
+
+
+@pytest.mark.parametrize(("done", "warmup"), [(2, 3), (6, 6), (9, 9)])
+def test_a_warm_up_that_is_not_over_follows_the_new_length(tmp_path: Path, done: int, warmup: int) -> None:
+    """What is done stays done: a warm-up of 9 batches that becomes one of 3 ends at once where 6 are over."""
+    first = Three(warmup=9)
+    checkpoint = tmp_path / "last.ckpt"
+    run = trainer(tmp_path, done, [])
+    run.fit(first, vectors())
+    run.save_checkpoint(checkpoint)
+    second = Three(warmup=3)
+    longer = trainer(tmp_path, 12, [])
+    longer.fit(second, vectors(), ckpt_path=checkpoint, weights_only=True)
+    assert second.present_rotation(12).warmup == warmup
+    assert {now.warmup for now in second.asked} == {warmup}

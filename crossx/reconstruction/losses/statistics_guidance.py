@@ -89,7 +89,8 @@ class StatisticsGuidanceLoss(ReconstructionLoss):
             if not batch_norm_channels(teacher):
                 raise InputError(
                     f"terms: StatisticsGuidanceLoss needs teachers with BatchNorm, and the {modality} teacher "
-                    f"{teacher.card.name!r} has none; use DiscriminatorGuidanceLoss, or a weight of 0"
+                    f"{teacher.card.name!r} has none; take the term out, in the shipped configs by "
+                    "--model.reconstruction.terms.modality null, or use DiscriminatorGuidanceLoss"
                 )
         self.layers = layers
 
