@@ -72,8 +72,10 @@ def check(argv: Sequence[str]) -> None:
         raise InputError(f"--ckpt_path: {str(command.checkpoint)!r} is not a file{nearest_file(command.checkpoint)}")
     given = list(_assignments(command.options))
     options = [Layer("command line", {place.partition(".")[0]: _nested(place, value)}) for place, value in given]
-    for layer in (*command.layers, *options):
+    for layer in command.layers:
         _check_groups(layer)
+    for layer in (*command.layers, *options):
+        _check_parts(layer)
     run = _of_run(command)
     if command.checkpoint is None or run:  # else configs and options change what only the checkpoint names
         options = [*run, *command.layers, *options]
@@ -213,6 +215,10 @@ def _check_groups(layer: Layer) -> None:
     for place, value in {**groups, **runs}.items():
         if not isinstance(value, Mapping) and not (isinstance(value, str) and Path(value).is_file()):
             raise InputError(f"{layer.name}: {place}: must be a mapping of options to values, got {value!r}")
+
+
+def _check_parts(layer: Layer) -> None:
+    """Refuse a number where a class stands."""
     for root in ("model", "data", "dataset"):
         _check_classes(layer.content.get(root), f"{layer.name}: {root}", True)
 

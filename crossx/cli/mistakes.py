@@ -85,7 +85,9 @@ def explain(
         given = options[0].rpartition(".")[2]
         text = _about_options(options, finding, verb, known, config or {})
     elif expected := _EXPECTED.fullmatch(text):
-        given = (expected[2] or finding.given).partition(". Got value: ")[0]  # what stands around it
+        given, _, around = (expected[2] or finding.given).partition(". Got value: ")
+        names = re.findall(rf"(\w+)=(?:{re.escape(given)}|{re.escape(repr(given))})[,)]", around)
+        finding.way += [("key", name) for name in names if len(names) == 1]
         kinds = [kind[1] for f in findings if f.way == finding.way and (kind := _EXPECTED.fullmatch(f.text.strip()))]
         names = ["null" if kind == "NoneType" else kind for kind in dict.fromkeys(kinds)]
         text = f"must be {' or '.join(names)}, got {given}"

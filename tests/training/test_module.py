@@ -61,8 +61,8 @@ def test_each_batch_has_random_numbers_of_its_own(teachers: Teachers, tmp_path: 
     """A function of the seed and the batch: whatever was drawn before, and wherever the run has started."""
 
     def draw(seed: int, start: Path | None = None) -> list[float]:
+        draws, module = Draws(), reconstruction(teachers)  # seeds torch, and the last seed counts
         pl.seed_everything(seed, verbose=False)
-        draws, module = Draws(), reconstruction(teachers)
         save = ModelCheckpoint(tmp_path, filename="{step}", every_n_train_steps=1, save_top_k=-1)
         quiet = trainer(tmp_path, 6, [draws, save], enable_checkpointing=True, limit_val_batches=0)
         torch.rand(17)
