@@ -46,6 +46,15 @@ CLASSES = {
     "train": "train",
 }
 """Word of Quick, Draw! -> class of TU-Berlin."""
+CARD = TeacherCard(
+    modality="sketch",
+    network=f"{BitmapNetwork.__module__}.BitmapNetwork",
+    arguments={},
+    classes=tuple(CLASSES),
+    input_size=SIZE,
+    mean=(0.5,),
+    std=(0.5,),
+)
 VALIDATION, TEST = range(50, 60), range(60, 80)
 """Sketches of a class of TU-Berlin that choose a pen, and that are measured."""
 
@@ -55,20 +64,17 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.pens.bitmaps", description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=8, help="(default: %(default)s)")
-    parser.add_argument("--teacher", type=Path, default=Path("bitmaps.safetensors"), help="(default: %(default)s)")
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        default=Path("bitmaps.safetensors"),
+        help="file of the teacher; trained and written unless it exists (default: %(default)s)",
+    )
     parser.add_argument("--output", type=Path, default=Path("pens_bitmaps.json"), help="(default: %(default)s)")
     arguments = parser.parse_args()
-    card = TeacherCard(
-        modality="sketch",
-        network=f"{BitmapNetwork.__module__}.BitmapNetwork",
-        arguments={},
-        classes=tuple(CLASSES),
-        input_size=SIZE,
-        mean=(0.5,),
-        std=(0.5,),
-    )
-    torch.manual_seed(arguments.seed)
-    save_teacher(arguments.teacher, train(arguments.epochs), card)
+    if not arguments.teacher.exists():
+        torch.manual_seed(arguments.seed)
+        save_teacher(arguments.teacher, train(arguments.epochs), CARD)
     teacher = load_teacher(arguments.teacher)
     validation, test = (tuberlin(indices) for indices in (VALIDATION, TEST))
 

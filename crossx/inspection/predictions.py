@@ -24,12 +24,13 @@ def mutual_information(logits: Tensor) -> float:
         A number in [0, log min(B, K)].
     """
     posterior = torch.softmax(logits.double(), dim=1)
-    return float(_entropy(posterior.mean(dim=0)) - _entropy(posterior).mean())
+    return float(entropy(posterior.mean(dim=0)) - entropy(posterior).mean())
 
 
-def _entropy(p: Tensor) -> Tensor:
-    entropy: Tensor = -torch.special.xlogy(p, p).sum(dim=-1)
-    return entropy
+def entropy(p: Tensor) -> Tensor:
+    """Entropy of distributions over classes in nats, (..., K) -> (...)."""
+    found: Tensor = -torch.special.xlogy(p, p).sum(dim=-1)
+    return found
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def summarise(logits: Tensor, labels: Tensor | None = None) -> PredictionSummary
         labels: Class of each image, (B,) int64, -1 where it is unknown; None where all are.
     """
     posterior = torch.softmax(logits.double(), dim=1)
-    spread = exp(float(_entropy(posterior.mean(dim=0))))
+    spread = exp(float(entropy(posterior.mean(dim=0))))
     confidence = float(posterior.max(dim=1).values.mean())
     summary = PredictionSummary(len(logits), confidence, spread, mutual_information(logits))
     if labels is None or not (known := labels >= 0).any():

@@ -301,7 +301,7 @@ def test_layers_are_checked(teachers: Teachers, layers: int) -> None:
 def test_teachers_without_batch_norm_are_refused(teachers: Teachers, plain_teachers: Teachers, without: str) -> None:
     pair = teachers._replace(**{without: getattr(plain_teachers, without)})
     guidance = ReconstructionTerm(StatisticsGuidanceLoss)
-    message = rf"needs teachers with BatchNorm, and the {without} teacher '{without}' has none; use Discriminator"
+    message = rf"needs teachers with BatchNorm, and the {without} teacher '{without}' has none; take the term out"
     with pytest.raises(InputError, match=message):
         with_terms(pair, guidance=guidance)
     guidance.weight = 0
