@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from crossx.cli.inspect import MOST_FOR_PEN
+from crossx.cli.inspect_options import MOST_FOR_PEN
 from crossx.data.base import LabelledImages
 from crossx.data.pen import FINER, Pen
 from crossx.inspection.pen_fit import Inks, fit_pen, predict, search_pen

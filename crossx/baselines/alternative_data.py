@@ -3,6 +3,7 @@
 import torch
 from torch.utils.data import Dataset
 
+from crossx.core.checks import some
 from crossx.core.errors import InputError
 from crossx.core.seeding import Stream, philox, run_seed
 from crossx.data.base import RetrievalData
@@ -31,7 +32,7 @@ class AlternativePairs(PairSource):
         known = [c for c in data.classes if teachers.vocabulary.canonical(c) in teachers.vocabulary.union]
         if known:
             raise InputError(
-                f"pairs.data: must hold only classes that no teacher has, got {', '.join(known)}; leave them out"
+                f"pairs.data: must hold only classes that no teacher has, got {some(known)}; leave them out"
             )
         self.num_classes = len(teachers.vocabulary)
         self._data = data

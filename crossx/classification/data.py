@@ -7,7 +7,7 @@ import lightning.pytorch as pl
 import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, DistributedSampler
 
-from crossx.core.checks import did_you_mean, must_be_in, must_be_one_of
+from crossx.core.checks import did_you_mean, must_be_in, must_be_one_of, some
 from crossx.core.distributed import rank, world_size
 from crossx.core.errors import InputError
 from crossx.core.seeding import Stream, philox, run_seed
@@ -65,7 +65,7 @@ class LabelledImagesDataModule(pl.LightningDataModule):
         for name in self.chosen:
             if name not in dataset.classes:
                 raise InputError(
-                    f"classes: {name!r} is unknown; {dataset.name} has {list(dataset.classes)}"
+                    f"classes: {name!r} is unknown; {dataset.name} has {some(dataset.classes, name)}"
                     f"{did_you_mean(name, dataset.classes)}"
                 )
             if self.chosen.count(name) > 1:
@@ -175,7 +175,7 @@ class _Chosen(Dataset[ImageBatch]):
         self.rows = [(i, label_of[native]) for i, native in enumerate(images.labels.tolist()) if native in label_of]
         if not self.rows:
             raise InputError(
-                f"classes: must have images in this part; there is no {images.modality} of {list(classes)}"
+                f"classes: must have images in this part; there is no {images.modality} of {some(classes)}"
             )
 
         self.classes = tuple(classes)
@@ -191,7 +191,7 @@ class _Chosen(Dataset[ImageBatch]):
         if unseen:
             raise InputError(
                 f"classes: must have a training {self.images.modality} each, got none of "
-                f"{', '.join(map(repr, unseen[:5]))}{' and more' if len(unseen) > 5 else ''}; give them a train part "
+                f"{some(map(repr, unseen), most=5)}; give them a train part "
                 "in the split, or name the other classes in data.classes"
             )
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from crossx.augmentation import Augmentation, check_same_content
 from crossx.classification.accuracy import ImageAccuracy
 from crossx.classification.data import LabelledImagesDataModule
-from crossx.core.checks import must_be_in
+from crossx.core.checks import must_be_in, some
 from crossx.core.errors import InputError
 from crossx.networks.batch_norm import average_running_statistics
 from crossx.networks.build import build_network, card_name
@@ -265,7 +265,8 @@ class ClassifierModule(CrossxModule):
             self._build(card)
         elif self.card.classes != card.classes:
             raise InputError(
-                f"this checkpoint has the classes {list(card.classes)}, the data have {list(self.card.classes)}"
+                f"this checkpoint has {len(card.classes)} classes ({some(card.classes)}), the data have "
+                f"{len(self.card.classes)} ({some(self.card.classes)})"
             )
         self.best = stored["best"]
         super().on_load_checkpoint(checkpoint)

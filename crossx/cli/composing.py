@@ -135,6 +135,7 @@ def compose(argv: Sequence[str]) -> Composition:
     options = take_resets(config, options)
     if imports:  # imported by now; stays in the run's config.yaml, so that it can be run again
         config["imports"] = imports
+    merged.config = config
     text = yaml.safe_dump(config, sort_keys=False, width=1 << 20)
     return Composition([verb, "--config", text, *options], config, checkpoint, continues, [*merged.changes, *notes])
 

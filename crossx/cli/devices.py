@@ -19,6 +19,8 @@ from crossx.training.limits import check_strategy, joint_ddp
 Devices = int | str | list[int]
 """What `trainer.devices` may be."""
 _ALL = ("auto", -1, "-1")
+_PROCESSES_PER_CORE = 8
+"""More processes on a CPU than anybody means, and than its memory holds."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,10 @@ def processes_of(trainer: Namespace, environ: Mapping[str, str], gpus: int | Non
                 f"({launch.variable}={launch.processes}), got {devices}"
             )
     count = _count(devices, gpus)
+    if gpus is None and count > (most := _PROCESSES_PER_CORE * (os.cpu_count() or 1)):
+        raise InputError(
+            f"trainer.devices: must be at most {most} processes on the CPU cores of this machine, got {devices}"
+        )
     if gpus is not None and count > gpus:
         raise InputError(
             f"trainer.devices: must be at most {gpus}, the GPUs that this process sees{_visible(environ)}, "

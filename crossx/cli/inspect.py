@@ -1,11 +1,11 @@
 """`crossx inspect`: what a teacher is, what it predicts on images, and the pen that suits it."""
 
-import argparse
-from collections.abc import Iterable, Sequence
+from argparse import Namespace
+from collections.abc import Iterable
 from pathlib import Path
 
 from crossx.cli.imports import take_imports
-from crossx.core.checks import must_be_in
+from crossx.cli.inspect_options import FIELD, MOST_FOR_PEN
 from crossx.core.errors import InputError
 from crossx.core.yaml_files import parse_yaml
 from crossx.inspection.images import FolderImages, folder_images, in_words
@@ -19,19 +19,15 @@ from crossx.teachers.pens import own_file, write_pen
 from crossx.teachers.teacher import FrozenTeacher, load_teacher
 from crossx.types import Modality
 
-FIELD = "TEACHER"
-"""Name of the teachers on the command line, for messages."""
 MOST = 500
 """Images that are looked at; more tell little more and take longer."""
-MOST_FOR_PEN = 200
-"""Sketches from which a pen is chosen."""
 
 
-def inspect(argv: Sequence[str]) -> int:
+def inspect(arguments: Namespace) -> int:
     """Print what one teacher, or two, are, and what the first predicts on the images of a folder.
 
     Args:
-        argv: The command line, starting with `inspect`.
+        arguments: The options, as `read_options` returns them.
 
     Returns:
         The exit status.
@@ -39,8 +35,6 @@ def inspect(argv: Sequence[str]) -> int:
     Raises:
         InputError: When a teacher or an image cannot be read.
     """
-    arguments = _parser().parse_args(argv[1:])
-    _check(arguments)
     aliases = _aliases(arguments.aliases)
     take_imports([], arguments.imports)
     teacher = load_teacher(arguments.teacher[0], FIELD)
@@ -67,67 +61,10 @@ def inspect(argv: Sequence[str]) -> int:
     return 0
 
 
-def _check(arguments: argparse.Namespace) -> None:
-    """Refuse what cannot be meant, before a teacher is loaded."""
-    if len(arguments.teacher) > 2:
-        raise InputError(f"{FIELD}: must be one teacher or two, got {len(arguments.teacher)}")
-    if arguments.images is None and arguments.fit_pen:
-        raise InputError("--fit-pen: must have sketches to look at: name their folder with --images")
-    if arguments.size is not None:
-        must_be_in("--size", arguments.size, "[1, inf)")
-    if Path(arguments.sheet).suffix.lower() != ".png":
-        raise InputError(f"--sheet: must be named *.png, got {arguments.sheet!r}")
-    if Path(arguments.sheet).is_dir():
-        raise InputError(f"--sheet: must be a file to write, got the folder {arguments.sheet!r}")
-
-
 def _about_size(size: int, own: int) -> str:
     if size == own:
         return ", the input size of the teacher; give the size of your data set as --size where it is another one"
     return ", which the teacher resizes to its input"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "crossx inspect",
-        description="What a teacher is, what it predicts on the images of a folder, and what is likely wrong between "
-        "the two. Trains nothing.",
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "teacher",
-        nargs="+",
-        metavar="TEACHER",
-        help="a .safetensors file with its card, a .yaml card, or timm:<model name>; a second one is compared by its "
-        "classes",
-    )
-    parser.add_argument("--images", help="folder of images, or of class folders with images, for the first teacher")
-    parser.add_argument("--modality", choices=("photo", "sketch"), help="modality of the images (default: the card's)")
-    parser.add_argument(
-        "--size",
-        type=int,
-        metavar="PIXELS",
-        help="side of the images before the teacher resizes them; in a run, that is the size of the data set (default: "
-        "the input size of the teacher)",
-    )
-    parser.add_argument("--aliases", help="other spellings of class names: '{automobile: car}'")
-    parser.add_argument(
-        "--fit-pen",
-        action="store_true",
-        help=f"choose the pen of a sketch teacher from up to {MOST_FOR_PEN} of the images, without labels, and write "
-        "it onto the card",
-    )
-    parser.add_argument(
-        "--imports",
-        action="append",
-        default=[],
-        metavar="MODULES",
-        help="modules of your own with networks that cards name, such as my_package.networks, with commas between them",
-    )
-    parser.add_argument(
-        "--sheet", default="inspect.png", help="contact sheet to write (default: %(default)s)", metavar="PNG"
-    )
-    return parser
 
 
 def _aliases(text: str | None) -> dict[str, str] | None:

@@ -14,7 +14,7 @@ from crossx.core.specs import loaded_subclasses
 
 _PARTS: tuple[type[Any], ...] = (nn.Module, torch.utils.data.Dataset)
 """Bases of what a config may name, for the class that a user names at the wrong place."""
-_ROOTS: dict[str, type] = {"model": pl.LightningModule, "data": pl.LightningDataModule}
+_ROOTS: dict[str, type] = {"model": pl.LightningModule, "data": pl.LightningDataModule, "trainer": pl.Trainer}
 
 Step = tuple[str, str]
 """A step on the way to a place: ("key", name) or ("class", class path)."""
@@ -27,7 +27,8 @@ def legal_classes(way: Sequence[Step]) -> list[str]:
         way: From the outside to the inside; ends with the key whose class is wanted.
     """
     bases = [inner for inner in _inner(_kind_at(way)) if inspect.isclass(inner) and not issubclass(inner, _Plain)]
-    found = {cls.__name__ for base in bases for cls in loaded_subclasses(base) if _is_offered(cls)}
+    of_trainer = bool(way) and way[0][1].partition(".")[0] == "trainer"
+    found = {cls.__name__ for base in bases for cls in loaded_subclasses(base) if _is_offered(cls, of_trainer)}
     return sorted(found)
 
 
@@ -38,17 +39,19 @@ def _kind_at(way: Sequence[Step]) -> Any:  # noqa: ANN401 - an annotation
         if what == "class":
             kind = _narrowed(kind, loaded_class(name))
         else:
-            kind = _ROOTS.get(name) if kind is None else _argument(kind, name)
+            for part in name.split("."):
+                kind = _ROOTS.get(part) if kind is None else _argument(kind, part)
     return kind
 
 
 _Plain = (int, float, str, dict, list, tuple, type(None))
 
 
-def _is_offered(cls: type) -> bool:
+def _is_offered(cls: type, of_trainer: bool) -> bool:
     package = cls.__module__.partition(".")[0]
     trains = not issubclass(cls, pl.LightningModule) or cls.training_step is not pl.LightningModule.training_step
-    return trains and not cls.__name__.startswith("_") and package != "lightning"
+    # Of a trainer's parts Lightning's are meant: crossx adds its own by itself.
+    return trains and not cls.__name__.startswith("_") and (package == "lightning") == of_trainer
 
 
 def base_of(given: str) -> str:

@@ -14,6 +14,7 @@ import lightning.pytorch as pl
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+from crossx.cli.config_places import placed
 from crossx.cli.mistakes import input_error_behind
 from crossx.core.errors import InputError
 
@@ -46,12 +47,13 @@ _PLACES = {
 
 
 @contextmanager
-def named_parts(trainer: Namespace) -> Iterator[None]:
-    """Turn an error of a logger, plugin or other part of Lightning while it is built into a user's mistake."""
+def named_parts(config: Namespace) -> Iterator[None]:
+    """Turn an error of a logger, plugin or other part while it is built into a user's mistake that names its place."""
     try:
         yield
     except ValueError as error:
-        mistake = None if input_error_behind(error) else refused_part(error, trainer)
+        found = input_error_behind(error)
+        mistake = placed(found, error, config) if found else refused_part(error, config.trainer)
         if mistake is None:
             raise
         raise mistake from error

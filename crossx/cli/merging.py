@@ -39,11 +39,20 @@ class Merged:
 
     Attributes:
         config: The merged config.
-        changes: For each layer that changed terms of the layers below it, one line.
+        steps: For each layer, how it changed terms of the layers below it.
     """
 
     config: Config = field(default_factory=dict)
-    changes: list[str] = field(default_factory=list)
+    steps: list["_Step"] = field(default_factory=list)
+
+    @property
+    def changes(self) -> list[str]:
+        """For each layer that changed terms which the config still has, or removed terms, one line."""
+        told = [
+            (step.name, [change.text for change in step.changes if change.stands_in(self.config)])
+            for step in self.steps
+        ]
+        return [f"terms: {name} {', '.join(texts)}" for name, texts in told if texts]
 
 
 def merge(layers: Iterable[Layer]) -> Merged:
@@ -59,9 +68,27 @@ def merge(layers: Iterable[Layer]) -> Merged:
     for layer in layers:
         step = _Step(layer.name)
         merged.config = step.mappings(merged.config, layer.content, "")
-        if step.changes:
-            merged.changes.append(f"terms: {layer.name} {', '.join(step.changes)}")
+        merged.steps.append(step)
     return merged
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What a layer did to a term: `text`, such as `adds l2`."""
+
+    place: str
+    name: str
+    text: str
+
+    def stands_in(self, config: Mapping[str, Any]) -> bool:
+        """Whether a config shows it; a higher layer may have removed the term, or replaced the model around it."""
+        found: Any = config
+        for key in self.place.split("."):
+            found = found.get(key) if isinstance(found, Mapping) else None
+        return isinstance(found, Mapping) and (self.name in found) != self.text.startswith(_REMOVES)
+
+
+_REMOVES = "removes "
 
 
 class _Step:
@@ -69,7 +96,7 @@ class _Step:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.changes: list[str] = []
+        self.changes: list[_Change] = []
 
     def mappings(self, below: Mapping[str, Any], above: Mapping[str, Any], place: str) -> Config:
         result = dict(below)
@@ -116,7 +143,7 @@ class _Step:
                         f"the terms are {', '.join(known) or 'none'}{did_you_mean(str(name), known)}"
                     )
                 del known[name]
-                self.changes.append(f"removes {name}")
+                self.changes.append(_Change(place, name, f"{_REMOVES}{name}"))
             elif not isinstance(term, Mapping):
                 raise InputError(
                     f"{self.name}: {_plain(here)}: must be a mapping with loss, weight and ramp, or null to remove the "
@@ -125,11 +152,11 @@ class _Step:
             elif name not in known:
                 known[name] = self.mappings({}, term, here)
                 if isinstance(below, Mapping):
-                    self.changes.append(f"adds {name}")
+                    self.changes.append(_Change(place, name, f"adds {name}"))
             else:
                 before, known[name] = known[name], self.values(known[name], term, here)
                 if different := list(_differences(dict(_leaves(before)), dict(_leaves(known[name])))):
-                    self.changes.append(f"changes {name} ({', '.join(different)})")
+                    self.changes.append(_Change(place, name, f"changes {name} ({', '.join(different)})"))
         return known
 
 

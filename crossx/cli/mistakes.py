@@ -12,7 +12,7 @@ from typing import Any
 from crossx.cli.early import not_an_option
 from crossx.cli.legal import Step, base_of, legal_classes, legal_options, owner_of
 from crossx.cli.renamed import renamed_argument, renamed_option
-from crossx.core.checks import did_you_mean
+from crossx.core.checks import did_you_mean, some
 from crossx.core.errors import InputError
 
 _KEY = re.compile(r'Parser key "([^"]+)":')
@@ -26,6 +26,7 @@ _REQUIRED = re.compile(r"the following arguments are required: (\w+)")
 _LACKS = "without "
 _UNKNOWN_OPTION = re.compile(r"(?:Group '(?P<group>\S+)' does not accept option|Option) '(?P<option>[^']+)'")
 _UNRECOGNIZED = "unrecognized arguments: "
+_LITERAL = re.compile(r"Expected a typing\.Literal\[(.*)\]\. Got value: (.*)")
 _EXPECTED = re.compile(r"Expected an? (?:<class ')?([\w.]+)(?:'>)?(?:\. Got value: (.*))?")
 _AROUND = ("Does not validate against", "Subtypes:", "Errors:", "Given value type:", "Given value:")
 _POOR = ("Expected a <class 'NoneType'>", "Expected a path but")
@@ -73,12 +74,17 @@ def explain(
         if inner := _CLASS_PATH.search(named[2] or ""):
             finding.way.append(("class", inner[1]))
     if unknown := _UNKNOWN_CLASS.match(text) or _NO_ATTRIBUTE.match(text):
-        given = unknown[unknown.re.groups]
-        way = finding.way[:-1] if finding.way and finding.way[-1][0] == "class" else finding.way
-        text = _about_class(given, legal_classes(way))
+        given, legal = _class_wanted(finding, unknown[unknown.re.groups])
+        text = _about_class(given, legal)
     elif missing := _NO_MODULE.fullmatch(text):
-        given = missing[1]
+        name, legal = _class_wanted(finding, missing[1])
+        given, near = missing[1], did_you_mean(name.rpartition(".")[2], legal)
         text = f"the package of the class cannot be imported: {text}; must be installed, or in the working directory"
+        text += near
+    elif literal := _LITERAL.fullmatch(text):
+        given = literal[2]
+        choices = [name.strip(" '") for name in literal[1].split(",")]
+        text = f"must be one of {', '.join(choices)}; got {given!r}{did_you_mean(given, choices)}"
     elif lacking := _REQUIRED.fullmatch(text):
         given = f"{_LACKS}{lacking[1]}"
     elif options := _unknown_options(text):
@@ -96,11 +102,19 @@ def explain(
     return f"{place}: {text}" if place else text
 
 
+def _class_wanted(finding: _Finding, given: str) -> tuple[str, list[str]]:
+    """The class that a user names at a place, with its path where it has one, and the classes that fit there."""
+    if finding.way and finding.way[-1][0] == "class":
+        return finding.owner, legal_classes(finding.way[:-1])
+    return given, legal_classes(finding.way)
+
+
 def _about_class(given: str, legal: list[str]) -> str:
-    must = f"must be one of {', '.join(legal)}, or the full path of another" if legal else "must be a full path"
-    if base := base_of(given):
+    name = given.rpartition(".")[2]
+    must = f"must be one of {some(legal, name, 16)}, or the full path of another" if legal else "must be a full path"
+    if (base := base_of(given)) and name not in legal:
         return f"class {given!r} does not fit here, because it is a {base}; {must}"
-    return f"class {given!r} is not known; {must}{did_you_mean(given, legal)}"
+    return f"class {given!r} is not known; {must}{did_you_mean(name, legal)}"
 
 
 def input_error_behind(error: BaseException) -> InputError | None:
@@ -136,8 +150,10 @@ def _findings(message: str) -> list[_Finding]:
     return [leaf for _, leaf in found]
 
 
-def _depth(finding: _Finding) -> tuple[int, bool, bool]:
-    return len(finding.way), not finding.text.startswith(_POOR), not _CALLABLE.match(finding.text)
+def _depth(finding: _Finding) -> tuple[int, bool, bool, bool]:
+    text = finding.text
+    names_class = bool(_UNKNOWN_CLASS.match(text))
+    return len(finding.way), not text.startswith(_POOR), not _CALLABLE.match(text), names_class
 
 
 def _unknown_options(text: str) -> list[str]:

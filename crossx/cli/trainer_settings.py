@@ -1,5 +1,8 @@
 """Checks of the trainer's settings that hold for every run."""
 
+from enum import Enum
+
+import yaml
 from jsonargparse import Namespace
 
 from crossx.core.checks import must_be_in
@@ -29,6 +32,10 @@ _WORK = {
     "predict": "limit_predict_batches",
 }
 """What limits the work of a verb."""
+
+
+# Some defaults of Lightning's callbacks are enumerations, such as the interval of Timer: config.yaml has their texts.
+yaml.SafeDumper.add_multi_representer(Enum, lambda dumper, member: dumper.represent_data(member.value))
 
 
 def check_settings(trainer: Namespace, verb: str) -> None:

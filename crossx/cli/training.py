@@ -109,7 +109,7 @@ class CrossxCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         """Build what the config names, unless only the config is wanted."""
         if not self._parse_only:
-            with named_parts(self.arguments.trainer):
+            with named_parts(self.arguments):
                 super().instantiate_classes()
             self._keep_seed()
 

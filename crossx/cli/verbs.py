@@ -24,7 +24,7 @@ VERBS = {
         "the whole story in four to nine minutes, with nothing to download: crossx quickstart",
     ),
     "inspect": Verb(
-        "crossx.cli.inspect",
+        "crossx.cli.inspect_options",
         "inspect",
         "what a teacher is, and what it predicts on images: crossx inspect card.yaml --images FOLDER",
     ),

@@ -51,6 +51,25 @@ def must_be_one_of(field: str, value: object, legal: Iterable[object]) -> None:
         raise InputError(f"{field}: must be one of {names}; got {value!r}{did_you_mean(str(value), choices)}")
 
 
+def some(names: Iterable[object], near: str | None = None, most: int = 12) -> str:
+    """Names with commas between them; of more than `most`, five and the number of the others.
+
+    Args:
+        names: All names.
+        near: A name that a user gave: those most similar to it come first.
+        most: Largest number of names that are all shown.
+    """
+    words = [str(name) for name in names]
+    if len(words) <= most:
+        return ", ".join(words)
+    shown = [] if near is None else get_close_matches(near, words, n=_SHOWN)
+    shown = [*shown, *(word for word in words if word not in shown)][:_SHOWN]
+    return f"{', '.join(shown)} and {len(words) - len(shown)} more"
+
+
+_SHOWN = 5
+
+
 def did_you_mean(name: str, legal: Iterable[object]) -> str:
     """` (did you mean 'x'?)` with the most similar legal name, or nothing where none is similar."""
     close = get_close_matches(name, [str(choice) for choice in legal], n=1)

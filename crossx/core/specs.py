@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TypeGuard, TypeVar, get_args, get_type_hints
 
-from crossx.core.checks import did_you_mean
+from crossx.core.checks import did_you_mean, some
 from crossx.core.errors import InputError
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ def find_class(name: str, base: type[T]) -> type[T]:
     exported = vars(sys.modules[module]).get(attribute) if module in sys.modules else None
     if exported in known.values():
         return exported  # type: ignore[return-value]  # one of them
-    message = f"{base.__name__} {name!r} is not loaded; loaded are {', '.join(sorted(known))}"
+    message = f"{base.__name__} {name!r} is not loaded; loaded are {some(sorted(known), name)}"
     hint = did_you_mean(name, known) or did_you_mean(attribute, known)
     if module in sys.modules:
         hint += f"; {module!r} is imported, but has no class {attribute!r}"

@@ -46,9 +46,16 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write tensors and metadata to a safetensors file, atomically."""
+    """Write tensors and metadata to a safetensors file, atomically; tied tensors are written under each of their names."""
+    plain: dict[str, Tensor] = {}
+    memory: set[int] = set()
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        place = tensor.untyped_storage().data_ptr()
+        plain[name] = tensor.clone() if place in memory else tensor  # safetensors refuses memory that two share
+        memory.add(place)
     with atomic_path(path) as temporary:
-        save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, temporary, metadata)
+        save_file(plain, temporary, metadata)
 
 
 def read_safetensors(path: Path, field: str) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from crossx.core.checks import some
 from crossx.core.errors import InputError
 from crossx.types import ImageBatch, Modality, Split
 
@@ -43,7 +44,7 @@ class LabelledImages(Dataset[ImageBatch], ABC):
         cache: bool = False,
     ) -> None:
         if len(names) == 0:
-            raise InputError(f"{modality}: must have at least one image, got an empty list for {list(classes)}")
+            raise InputError(f"{modality}: must have at least one image, got an empty list for {some(classes)}")
         if len(labels) != len(names) or (instances is not None and len(instances) != len(names)):
             raise InputError(
                 f"{modality}: must have a label for each name, got {len(names)} names, {len(labels)} labels"

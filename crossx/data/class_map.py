@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from crossx.core.checks import did_you_mean
+from crossx.core.checks import did_you_mean, some
 from crossx.core.errors import InputError
 from crossx.core.text_files import read_text
 from crossx.types import MODALITIES, Modality
@@ -35,14 +35,15 @@ class ClassMap:
         if isinstance(classes, str):
             if classes not in self.groups:
                 raise InputError(
-                    f"classes: must be class names or one of the groups {', '.join(self.groups) or '(none)'}; got "
+                    f"classes: must be class names or one of the groups {some(self.groups, classes) or '(none)'}; got "
                     f"{classes!r}{did_you_mean(classes, self.groups)}"
                 )
             classes = self.groups[classes]
         unknown = [name for name in classes if name not in self.folders]
         if unknown or not classes:
             raise InputError(
-                f"classes: must be one or more of {', '.join(self.folders)}; got {unknown or 'an empty list'}"
+                f"classes: must be one or more of {some(self.folders, next(iter(unknown), None))}; got "
+                f"{some(map(repr, unknown)) or 'an empty list'}"
                 f"{did_you_mean(unknown[0], self.folders) if unknown else ''}"
             )
         return tuple(name for name in self.folders if name in classes)
@@ -83,7 +84,8 @@ def read_class_map(path: Path) -> ClassMap:
     }
     for group, names in groups.items():
         if unknown := [name for name in names if name not in folders]:
-            raise InputError(f"{path}: group {group!r} names unknown classes {unknown}")
+            hint = did_you_mean(unknown[0], folders)
+            raise InputError(f"{path}: group {group!r} names the unknown classes {some(map(repr, unknown))}{hint}")
     return ClassMap(folders, groups)
 
 
@@ -115,8 +117,8 @@ def _check_keys(
     legal = {*required, *optional}
     if keys - legal or set(required) - keys:
         raise InputError(
-            f"{path}: {where} has the keys {sorted(keys)}: unknown {sorted(keys - legal)}, "
-            f"missing {sorted(set(required) - keys)}"
+            f"{path}: {where}: must have the keys {', '.join(sorted(legal))}: unknown are "
+            f"{some(sorted(keys - legal)) or 'none'}, missing {some(sorted(set(required) - keys)) or 'none'}"
         )
 
 

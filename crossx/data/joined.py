@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from torch import Tensor
 
-from crossx.core.checks import must_be_in
+from crossx.core.checks import must_be_in, some
 from crossx.core.errors import InputError
 from crossx.core.paths import resolve
 from crossx.core.text_files import read_text
@@ -115,7 +115,7 @@ class JoinedData(RetrievalData):
                 labels += [label] * len(chosen)
                 listed[label] += len(there)
         if not names and not listed:
-            raise InputError(f"{self._split_file}: the {split} part has no {modality} of {', '.join(self.classes)}")
+            raise InputError(f"{self._split_file}: the {split} part has no {modality} of {some(self.classes)}")
         if empty := [label for label in listed if label not in set(labels)]:
             one = empty[0]
             raise InputError(

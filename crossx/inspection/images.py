@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crossx.core.checks import did_you_mean
+from crossx.core.checks import did_you_mean, some
 from crossx.core.errors import InputError
+from crossx.core.paths import nearest_file
 from crossx.data.images import draw_sketch, fit_photo, is_white_on_black, load_image, open_rgb
 from crossx.data.listing import ENDINGS, HIDDEN, is_hidden, list_images
 from crossx.data.pen import FINER, Pen
@@ -101,8 +102,13 @@ def folder_images(
         InputError: When the folder does not exist, or has no image in it or in the folders in it.
     """
     if not folder.is_dir():
-        raise InputError(f"--images: must be a folder, got {str(folder)!r}")
+        raise InputError(f"--images: must be a folder, got {str(folder)!r}{nearest_file(folder)}")
     groups, left_out = _listed(folder)
+    if not groups and (deeper := _with_classes(folder)):
+        raise InputError(
+            f"--images: must hold images, or class folders with images; those of {str(folder)!r} are one folder deeper, "
+            f"in {some(deeper)}"
+        )
     if not groups:
         raise InputError(
             f"--images: {str(folder)!r} must hold images, or class folders with images; their names end in "
@@ -154,6 +160,12 @@ def _deeper(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not is_hidden(name))
         if Path(place) != folder:
             yield from (Path(place) / name for name in sorted(files) if not is_hidden(name))
+
+
+def _with_classes(folder: Path) -> list[str]:
+    """Folders in a folder that hold folders with images, such as `train` and `test`."""
+    inner = sorted(path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name))
+    return [str(path) for path in inner if any(_listed(path)[0])]
 
 
 def _share(counts: Sequence[int], limit: int) -> int:

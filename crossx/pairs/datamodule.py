@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import DataLoader, DistributedSampler
 
 from crossx.core.batches import stack
-from crossx.core.checks import must_be_in
+from crossx.core.checks import did_you_mean, must_be_in, some
 from crossx.core.errors import InputError
 from crossx.core.seeding import run_seed
 from crossx.data.base import LabelledImages, RetrievalData, collate_images
@@ -219,7 +219,7 @@ def check_classes(classes: tuple[str, ...], vocabulary: Vocabulary) -> None:
         unknown = [name for name in classes if vocabulary.canonical(name) not in known]
         if unknown:
             raise InputError(
-                f"data.dataset: the {side} teacher does not know {', '.join(map(repr, unknown[:5]))}"
-                f"{' and more' if len(unknown) > 5 else ''}; its classes are {', '.join(known)} "
+                f"data.dataset: the {side} teacher does not know {some(map(repr, unknown), most=5)}; its classes are "
+                f"{some(known, unknown[0])}{did_you_mean(unknown[0], known)} "
                 "(teachers.aliases joins different spellings; data.unknown_classes: true measures what is unknown)"
             )

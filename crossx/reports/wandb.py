@@ -151,9 +151,9 @@ def connect(trainer: pl.Trainer) -> None:
     timeout = dashboard.init_timeout
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger):
+            if logger.save_dir is not None:
+                _make_folder(Path(logger.save_dir))
             try:
-                if logger.save_dir is not None:
-                    Path(logger.save_dir).mkdir(parents=True, exist_ok=True)
                 with _init_timeout(timeout):
                     _ = logger.experiment
             except Exception as error:  # whatever W&B says, the run has not begun and can go on without it
@@ -162,6 +162,15 @@ def connect(trainer: pl.Trainer) -> None:
                     f"trainer.logger: W&B did not start ({reason}); `wandb login`, or go offline with "
                     "WANDB_MODE=offline and `wandb sync` later, or leave trainer/wandb.yaml out"
                 ) from error
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"trainer.logger.save_dir: must be a folder to write into, got {folder}: {error.strerror}"
+        ) from error
 
 
 @contextmanager

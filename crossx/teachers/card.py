@@ -2,11 +2,12 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
-from crossx.core.checks import did_you_mean
+from crossx.core.checks import did_you_mean, some
 from crossx.core.errors import InputError
 from crossx.data.pen import Pen
 from crossx.networks.preprocessing import InputFormat, Interpolation, Size, sides
@@ -61,7 +62,7 @@ class TeacherCard:
             _want(key, getattr(self, key), _is_word, "a text")
         _want("modality", self.modality, lambda v: v in get_args(TeacherModality), f"one of {_MODALITIES}")
         _want("arguments", self.arguments, _is_arguments, "a mapping of names to plain values, without num_classes")
-        _want("classes", self.classes, _is_classes, "a list of at least two texts, each of them once")
+        _want("classes", self.classes, _is_classes, "a list of at least two texts, each of them once", _few)
         if self.modality == "modality":
             _want(
                 "classes",
@@ -71,12 +72,11 @@ class TeacherCard:
             )
         _want("input_size", self.input_size, _is_size, "a number of pixels from 1, or [height, width]")
         _want("mean", self.mean, _is_colour, "three numbers, or one for a network of one grey channel")
-        _want(
-            "std",
-            self.std,
-            lambda v: _is_colour(v) and len(_numbers(v)) == len(_numbers(self.mean)) and min(_numbers(v)) > 0,
-            "three positive numbers, or one for a network of one grey channel, as many as mean",
-        )
+        positive = "three positive numbers, or one for a network of one grey channel"
+        _want("std", self.std, lambda v: _is_colour(v) and min(_numbers(v)) > 0, positive)
+        channels = tuple(len(_numbers(value)) for value in (self.mean, self.std))
+        if channels[0] != channels[1]:
+            raise InputError(f"card: mean, std: must be as many numbers, got {self.mean!r} and {self.std!r}")
         _want("accuracy", self.accuracy, lambda v: v is None or (_is_number(v) and 0 <= v <= 1), "null or in [0, 1]")
         _want("split", self.split, lambda v: v is None or _is_word(v), "null or a text")
         _want("interpolation", self.interpolation, lambda v: v in _INTERPOLATIONS, f"one of {_INTERPOLATIONS}")
@@ -148,9 +148,24 @@ _ADDED = {"interpolation": "bilinear", "crop": 1.0, "pen": None}
 """Fields that earlier cards do not have, left out at these values: the same teacher keeps its text and its hash."""
 
 
-def _want(key: str, value: object, legal: Any, description: str) -> None:  # noqa: ANN401 - a predicate of any value
+def _want(key: str, value: object, legal: Any, description: str, shown: Any = repr) -> None:  # noqa: ANN401 - predicates
     if not legal(value):
-        raise InputError(f"card: {key}: must be {description}, got {value!r}")
+        raise InputError(f"card: {key}: must be {description}, got {shown(value)}")
+
+
+def _few(classes: object) -> str:
+    """What is wrong about classes: the names that are there twice, or the first few."""
+    if not isinstance(classes, list | tuple) or len(classes) < _MANY:
+        return repr(classes)
+    words = [name for name in classes if not _is_word(name)]
+    if words:
+        return f"{len(classes)} names with {some(map(repr, words), most=5)}"
+    twice = [name for name, count in Counter(classes).items() if count > 1]
+    return f"{len(classes)} names with {some(map(repr, twice), most=5)} more than once"
+
+
+_MANY = 12
+"""Classes from which a message names only those that are wrong."""
 
 
 def _is_word(value: object) -> bool:

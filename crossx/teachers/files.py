@@ -84,7 +84,7 @@ def save_teacher(path: str | os.PathLike[str], network: Network, card: TeacherCa
         raise InputError(
             f"{path}: card: must name {network.num_classes} classes for the network, got {len(card.classes)}"
         )
-    parameters = dict(network.named_parameters())
+    parameters = dict(network.named_parameters(remove_duplicate=False))
     tensors = {
         name: tensor.half() if half and name in parameters else tensor for name, tensor in network.state_dict().items()
     }

@@ -57,7 +57,7 @@ def find_state_dict(
     ]
     fits = [attempt for attempt in attempts if attempt.fits]
     if not fits:
-        raise InputError(_mismatch(path, label, content, entries, attempts, needed))
+        raise InputError(_mismatch(path, label, content, entries, attempts, needed, num_classes))
     first = fits[0]
     without = {name for name, full in bare.items() if full in buffers}
     for other in attempts:  # averages of weights often lack the buffers
@@ -204,6 +204,7 @@ def _mismatch(
     entries: Mapping[tuple[str, ...], Tensors],
     attempts: list[Fit],
     needed: Tensors,
+    num_classes: int,
 ) -> str:
     """What the entry lacks that comes nearest to the network."""
     best = min(attempts, key=lambda fit: (len(fit.missing), len(fit.misshapen), len(fit.unexpected)))
@@ -212,9 +213,11 @@ def _mismatch(
         name = best.misshapen[0]
         found = best.names[name]
         entry = "".join(f"{name!r}: " for name in best.entry)
+        pairs = [(needed[name], entries[best.entry][best.names[name]]) for name in best.misshapen]
+        hint = _about_channels(*pairs[0]) or _about_classes(pairs, num_classes)
         return (
             f"{path}: {entry}tensor {found}: must have the shape {tuple(needed[name].shape)} for {label}, got "
-            f"{tuple(entries[best.entry][found].shape)}{_about_channels(needed[name], entries[best.entry][found])}"
+            f"{tuple(pairs[0][1].shape)}{hint}"
         )
     nested = "" if best.entry or not isinstance(content, Mapping) else _further(content)
     return (
@@ -229,6 +232,18 @@ def _about_channels(needed: Tensor, found: Tensor) -> str:
     if needed.ndim == found.ndim == 4 and (needed.shape[1], found.shape[1]) == (3, 1):
         return "; these weights take one grey channel: for a network of timm, card: arguments: {in_chans: 1}"
     return ""
+
+
+def _about_classes(pairs: list[tuple[Tensor, Tensor]], num_classes: int) -> str:
+    """A hint where all that differs is the number of rows of the last layer."""
+    rows = {(needed.shape[:1], found.shape[:1], needed.shape[1:] == found.shape[1:]) for needed, found in pairs}
+    wanted, found, alike = rows.pop()
+    if rows or not alike or wanted != (num_classes,) or not found:
+        return ""
+    return (
+        f"; the weights are of {found[0]} classes, and the card names {num_classes}: card: classes must be all "
+        f"{found[0]} names in the order of the logits"
+    )
 
 
 def _further(content: Mapping[object, object]) -> str:

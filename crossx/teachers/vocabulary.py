@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import BoolTensor, Tensor
 
-from crossx.core.checks import did_you_mean
+from crossx.core.checks import did_you_mean, some
 from crossx.core.errors import InputError
 from crossx.teachers.lookalikes import lookalikes
 from crossx.types import MODALITIES, Modality
@@ -53,7 +53,7 @@ class Vocabulary:
             alike = lookalikes(photo, sketch)
             hint = f", such as {{{alike[0][1]!r}: {alike[0][0]!r}}}" if alike else ""
             raise InputError(
-                f"photo and sketch teacher share no class: photo knows {photo}, sketch knows {sketch}; "
+                f"photo and sketch teacher share no class: photo knows {some(photo)}; sketch knows {some(sketch)}; "
                 f"give aliases (other name: name) for classes that are spelled differently{hint}"
             )
         self._place = {name: i for i, name in enumerate(self.union)}
@@ -81,7 +81,7 @@ class Vocabulary:
         name = self.canonical(name)
         if name not in self._place:
             raise InputError(
-                f"class {name!r} is known to no teacher; the classes are {list(self.union)}"
+                f"class {name!r} is known to no teacher; the classes are {some(self.union, name)}"
                 f"{did_you_mean(name, self.union)}"
             )
         return self._place[name]

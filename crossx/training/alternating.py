@@ -95,7 +95,9 @@ class AlternatingModule(CrossxModule):
         total = progress(self.trainer).total
         return tuple(
             child.optimizer_and_schedule(
-                None if total is None else self.present_rotation(total).batches_of(i, total), f"model.{name}."
+                None if total is None else self.present_rotation(total).batches_of(i, total),
+                f"model.{name}.",
+                in_turn=True,
             )
             for i, (name, child) in enumerate(self.players.items())
         )

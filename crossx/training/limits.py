@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import GradientAccumulationScheduler
+from lightning.pytorch.callbacks import (
+    BackboneFinetuning,
+    BaseFinetuning,
+    Callback,
+    GradientAccumulationScheduler,
+    ModelPruning,
+    WeightAveraging,
+)
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch.nn.parallel import DistributedDataParallel
 
@@ -63,11 +70,27 @@ def check_fit(trainer: pl.Trainer, beside_frozen: bool) -> None:
             f"trainer.accumulate_grad_batches: must be 1, got {trainer.accumulate_grad_batches}, {instead}"
         )
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set in Trainer's constructor
+        _check_callback(callback, beside_frozen)
         if isinstance(callback, GradientAccumulationScheduler) and set(callback.scheduling.values()) != {1}:
             raise InputError(
                 f"trainer.callbacks: {type(callback).__name__} must accumulate 1 batch, got {callback.scheduling}, "
                 f"{instead}"
             )
+
+
+def _check_callback(callback: Callback, beside_frozen: bool) -> None:
+    """Refuse callbacks of Lightning that want another kind of model."""
+    name = type(callback).__name__
+    if isinstance(callback, BackboneFinetuning) or type(callback) is BaseFinetuning:
+        raise InputError(
+            f"trainer.callbacks: must not have {name}, which freezes an attribute `backbone` that models of crossx do "
+            "not have; the encoders' network_rate sets the rate of the pretrained part"
+        )
+    if isinstance(callback, ModelPruning | WeightAveraging) and beside_frozen:
+        raise InputError(
+            f"trainer.callbacks: must not have {name} in a run with teachers, because it would change the frozen "
+            "teachers, too"
+        )
 
 
 def check_trainer(trainer: pl.Trainer, players: Sequence[str]) -> None:

@@ -88,14 +88,17 @@ class CrossxModule(pl.LightningModule):
     def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning allows several forms
         """Optimiser and schedule of a module that is the root."""
         make_length_known(self.trainer)
-        return self.optimizer_and_schedule(run_steps(self.trainer))
+        return self.optimizer_and_schedule(run_steps(self.trainer), "model.")
 
-    def optimizer_and_schedule(self, steps: int | None, place: str = "") -> OptimizerLRSchedulerConfig:
+    def optimizer_and_schedule(
+        self, steps: int | None, place: str = "", in_turn: bool = False
+    ) -> OptimizerLRSchedulerConfig:
         """Build the optimiser and its schedule, stepped per optimiser step.
 
         Args:
             steps: Optimiser steps of this module in the run; None where they are not known.
-            place: Place of this module in a config, such as `model.encoding.`, where it trains beside others.
+            place: Place of this module in a config, such as `model.encoding.`, for messages.
+            in_turn: Whether it trains in turn with others, whose steps give an optimiser no closure.
 
         Raises:
             InputError: When nothing trains, the optimiser refuses its arguments, or the schedule does not fit.
@@ -111,7 +114,7 @@ class CrossxModule(pl.LightningModule):
         with named_errors(f"{place}optimizer", self.make_optimizer):
             optimizer = self.make_optimizer([{"params": parameters} for parameters in groups.values()])
             like = next(iter(groups.values()))[0]
-            check_first_step(f"{place}optimizer", self.make_optimizer, like, with_closure=not place)
+            check_first_step(f"{place}optimizer", self.make_optimizer, like, with_closure=not in_turn)
         for group, factor in zip(optimizer.param_groups, groups, strict=True):
             must_be_in(f"{place}optimizer.lr", float(group["lr"]), "[0, inf)")  # not every optimiser checks it
             group["lr"] *= factor
