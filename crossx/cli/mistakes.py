@@ -103,9 +103,10 @@ def explain(
 
 
 def _class_wanted(finding: _Finding, given: str) -> tuple[str, list[str]]:
-    """The class that a user names at a place, with its path where it has one, and the classes that fit there."""
+    """The class that a user names at a place, whole where `given` is not its name, and the classes that fit there."""
     if finding.way and finding.way[-1][0] == "class":
-        return finding.owner, legal_classes(finding.way[:-1])
+        path = finding.owner
+        return given if path.endswith(f".{given}") else path, legal_classes(finding.way[:-1])
     return given, legal_classes(finding.way)
 
 

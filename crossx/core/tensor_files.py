@@ -46,7 +46,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write tensors and metadata to a safetensors file, atomically; tied tensors are written under each of their names."""
+    """Write tensors and metadata to a safetensors file, atomically; tied tensors under each of their names."""
     plain: dict[str, Tensor] = {}
     memory: set[int] = set()
     for name, tensor in tensors.items():

@@ -1,7 +1,7 @@
 """Class maps: the folders of two data sets that belong to the same class."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -43,7 +43,7 @@ class ClassMap:
         if unknown or not classes:
             raise InputError(
                 f"classes: must be one or more of {some(self.folders, next(iter(unknown), None))}; got "
-                f"{some(map(repr, unknown)) or 'an empty list'}"
+                f"{_listed(unknown) if unknown else 'an empty list'}"
                 f"{did_you_mean(unknown[0], self.folders) if unknown else ''}"
             )
         return tuple(name for name in self.folders if name in classes)
@@ -85,7 +85,7 @@ def read_class_map(path: Path) -> ClassMap:
     for group, names in groups.items():
         if unknown := [name for name in names if name not in folders]:
             hint = did_you_mean(unknown[0], folders)
-            raise InputError(f"{path}: group {group!r} names the unknown classes {some(map(repr, unknown))}{hint}")
+            raise InputError(f"{path}: group {group!r} names unknown classes {_listed(unknown)}{hint}")
     return ClassMap(folders, groups)
 
 
@@ -117,9 +117,13 @@ def _check_keys(
     legal = {*required, *optional}
     if keys - legal or set(required) - keys:
         raise InputError(
-            f"{path}: {where}: must have the keys {', '.join(sorted(legal))}: unknown are "
-            f"{some(sorted(keys - legal)) or 'none'}, missing {some(sorted(set(required) - keys)) or 'none'}"
+            f"{path}: {where} has the keys {_listed(sorted(keys))}: unknown {_listed(sorted(keys - legal))}, "
+            f"missing {_listed(sorted(set(required) - keys))}"
         )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return f"[{some(map(repr, names))}]"
 
 
 def _strings(path: Path, where: str, value: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever JSON holds

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from lightning.fabric.utilities import rank_zero_warn
 from torch import Tensor
 
 from crossx.core.checks import must_be_in, some
@@ -81,6 +82,8 @@ class JoinedData(RetrievalData):
         texts = [read_text(file) for file in (self._split_file, self._class_map_file)]
         self._hash = hashlib.sha256(json.dumps([*texts, self.classes]).encode()).hexdigest()
         self._images: dict[tuple[Modality, Split], LabelledImages] = {}
+        self._unused: dict[tuple[Modality, str], list[str]] = {}
+        self._told: set[tuple[Modality, str]] = set()
 
     @property
     def split_hash(self) -> str:
@@ -109,11 +112,14 @@ class JoinedData(RetrievalData):
                 if not self._split[modality, folder].positions[split]:
                     continue
                 there = self._names(reader, label, folder)
-                keys = reader.instances(there) or [PurePosixPath(name).stem for name in there]
-                chosen = self._split[modality, folder].choose(split, [f"{folder}/{key}" for key in keys])
+                instances = reader.instances(there) or [PurePosixPath(name).stem for name in there]
+                keys = [f"{folder}/{key}" for key in instances]
+                chosen = self._split[modality, folder].choose(split, keys)
+                self._unused[modality, folder] = [there[i] for i in self._split[modality, folder].in_no_part(keys)]
                 names += [there[i] for i in chosen]
                 labels += [label] * len(chosen)
                 listed[label] += len(there)
+        self._tell_unused(modality)
         if not names and not listed:
             raise InputError(f"{self._split_file}: the {split} part has no {modality} of {some(self.classes)}")
         if empty := [label for label in listed if label not in set(labels)]:
@@ -124,6 +130,16 @@ class JoinedData(RetrievalData):
                 f"{f'; {len(empty) - 1} more classes have none' if len(empty) > 1 else ''}"
             )
         return _Images(reader, self.size, self.classes, labels, names, self.cache)
+
+    def _tell_unused(self, modality: Modality) -> None:
+        """Warn once of the images of each folder that the split puts in no part."""
+        found = [(key, names) for key, names in self._unused.items() if key[0] == modality and key not in self._told]
+        self._told.update(key for key, _ in found)
+        if unused := [name for _, names in found for name in names]:
+            rank_zero_warn(
+                f"data: {len(unused)} {modality} images are in no part of {self._split_file}, such as "
+                f"{', '.join(unused[:3])}"
+            )
 
     def _names(self, reader: ImageReader, label: int, folder: str) -> list[str]:
         try:

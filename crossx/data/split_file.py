@@ -59,6 +59,12 @@ class FolderSplit:
         wanted = self.positions[split]
         return wanted if self.images is not None else [i for i, key in enumerate(keys) if tenth(key) in wanted]
 
+    def in_no_part(self, keys: Sequence[str]) -> list[int]:
+        """Positions of the images of a folder that are in no part; arguments as in `choose`."""
+        used = {position for part in self.positions.values() for position in part}
+        places = range(len(keys)) if self.images is not None else map(tenth, keys)
+        return [i for i, place in enumerate(places) if place not in used]
+
 
 def tenth(key: str) -> int:
     """Tenth that a key is hashed into, 0 to 9."""

@@ -104,15 +104,11 @@ def folder_images(
     if not folder.is_dir():
         raise InputError(f"--images: must be a folder, got {str(folder)!r}{nearest_file(folder)}")
     groups, left_out = _listed(folder)
-    if not groups and (deeper := _with_classes(folder)):
-        raise InputError(
-            f"--images: must hold images, or class folders with images; those of {str(folder)!r} are one folder deeper, "
-            f"in {some(deeper)}"
-        )
     if not groups:
         raise InputError(
             f"--images: {str(folder)!r} must hold images, or class folders with images; their names end in "
             f"{', '.join(ENDINGS)}; got {in_words(left_out) or 'no files'}"
+            f"{_hint_deeper(folder)}"
         )
     aliases = aliases or {}
     place = {aliases.get(name, name): i for i, name in enumerate(classes)}
@@ -162,10 +158,11 @@ def _deeper(folder: Path) -> Iterator[Path]:
             yield from (Path(place) / name for name in sorted(files) if not is_hidden(name))
 
 
-def _with_classes(folder: Path) -> list[str]:
-    """Folders in a folder that hold folders with images, such as `train` and `test`."""
+def _hint_deeper(folder: Path) -> str:
+    """Hint at the folders in a folder that hold class folders, such as `train` and `test`."""
     inner = sorted(path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name))
-    return [str(path) for path in inner if any(_listed(path)[0])]
+    holders = [str(path) for path in inner if _listed(path)[0]]
+    return f"; class folders with images are one folder deeper: name {some(holders)}" if holders else ""
 
 
 def _share(counts: Sequence[int], limit: int) -> int:

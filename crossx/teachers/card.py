@@ -72,11 +72,16 @@ class TeacherCard:
             )
         _want("input_size", self.input_size, _is_size, "a number of pixels from 1, or [height, width]")
         _want("mean", self.mean, _is_colour, "three numbers, or one for a network of one grey channel")
-        positive = "three positive numbers, or one for a network of one grey channel"
+        positive = "three positive numbers, or one for a network of one grey channel, as many as mean"
         _want("std", self.std, lambda v: _is_colour(v) and min(_numbers(v)) > 0, positive)
-        channels = tuple(len(_numbers(value)) for value in (self.mean, self.std))
-        if channels[0] != channels[1]:
-            raise InputError(f"card: mean, std: must be as many numbers, got {self.mean!r} and {self.std!r}")
+        if len(_numbers(self.mean)) != len(_numbers(self.std)):
+            # Most networks take three channels, so the one that has a single number is likely wrong.
+            grey, other = ("mean", "std") if len(_numbers(self.mean)) == 1 else ("std", "mean")
+            raise InputError(
+                f"card: {grey}: must be three {'positive ' if grey == 'std' else ''}numbers, or one for a network of "
+                f"one grey channel, as many as {other}, got {getattr(self, grey)!r} with {other} "
+                f"{getattr(self, other)!r}"
+            )
         _want("accuracy", self.accuracy, lambda v: v is None or (_is_number(v) and 0 <= v <= 1), "null or in [0, 1]")
         _want("split", self.split, lambda v: v is None or _is_word(v), "null or a text")
         _want("interpolation", self.interpolation, lambda v: v in _INTERPOLATIONS, f"one of {_INTERPOLATIONS}")

@@ -37,7 +37,7 @@ class TeacherPair(nn.Module):
             # modality that its classifier was trained on, also where its architecture is one of timm's.
             if card.modality != side and not spec.startswith(TIMM_PREFIX):
                 raise InputError(
-                    f"teachers.{side}: must be a {side} teacher, got {spec!r}, which by its card {card.name!r} is a "
+                    f"teachers.{side}: must be a {side} teacher, got {card.name!r} of {spec!r}, by its card a "
                     f"{card.modality} teacher"
                 )
         self.vocabulary = Vocabulary(self.photo.card.classes, self.sketch.card.classes, aliases)

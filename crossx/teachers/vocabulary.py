@@ -81,7 +81,7 @@ class Vocabulary:
         name = self.canonical(name)
         if name not in self._place:
             raise InputError(
-                f"class {name!r} is known to no teacher; the classes are {some(self.union, name)}"
+                f"class {name!r} is known to no teacher; the classes are {some(map(repr, self.union))}"
                 f"{did_you_mean(name, self.union)}"
             )
         return self._place[name]

@@ -1,5 +1,7 @@
 """`crossx inspect`, as a user types it."""
 
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -186,3 +188,46 @@ def test_mistakes_are_one_line(inspect: Inspect, words: tuple[str, ...], message
     error = inspect(*words, status=2)
     assert message in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("--imges", "x"),
+            "'imges' is not an option; `crossx inspect --help` lists the legal ones (did you mean '--imag",
+        ),
+        (
+            ("--fitpen",),
+            "'fitpen' is not an option; `crossx inspect --help` lists the legal ones (did you mean '--fit-",
+        ),
+        (("--modality", "skech"), "--modality: must be one of photo, sketch; got 'skech' (did you mean 'sketch'?)"),
+        (("--size", "big"), "--size: invalid int value: 'big'"),
+        (("--images", "drawngs"), "--images: must be a folder, got 'drawngs' (did you mean 'drawings'?)"),
+        (("--images",), "--images: expected one argument"),
+    ],
+)
+@pytest.mark.usefixtures("drawings")
+def test_a_mistyped_option_is_one_line(inspect: Inspect, words: tuple[str, ...], message: str) -> None:
+    error = inspect(SHIPPED, *words, status=2)
+    assert error.startswith(f"crossx: error: {message}")
+    assert error.count("\n") == 1
+
+
+def test_a_mistyped_option_is_answered_without_torch() -> None:
+    code = "import sys; from crossx.cli import main; status = main(['inspect', 'a.yaml', '--imges', 'b'])"
+    found = subprocess.run(
+        [sys.executable, "-c", f"{code}; print(status, 'torch' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.split() == ["2", "False"]
+
+
+def test_another_number_of_classes_names_both_numbers(inspect: Inspect, tmp_path: Path) -> None:
+    names = list(load_teacher(SHIPPED).card.classes)
+    error = inspect(card(tmp_path, classes=names[1:]), status=2)
+    assert "the weights are of 10 classes, and the card names 9: card: classes must be all 10 names" in error
+    error = inspect(card(tmp_path, classes=[*names, "a", "b"]), status=2)
+    assert "the weights are of 10 classes, and the card names 12: card: classes must be all 10 names" in error

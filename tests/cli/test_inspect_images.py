@@ -66,6 +66,7 @@ def test_a_folder_without_images_says_what_it_has(inspect: Inspect, drawings: Pa
     drawings.rename(drawings.parent / "outer/train")
     error = inspect(SHIPPED, "--images", "outer", status=2)
     assert "got 40 in folders inside class folders, such as outer/train/car" in error
+    assert error.endswith("; class folders with images are one folder deeper: name outer/train\n")
 
 
 def test_a_flat_folder_needs_no_label(inspect: Inspect, drawings: Path) -> None:

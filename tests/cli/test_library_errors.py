@@ -6,6 +6,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import pytest
+import yaml
 from support.commands import edit, joint_config, part, write
 from support.runs import Teachers
 
@@ -32,7 +33,7 @@ LOGGERS, CALLBACKS = "lightning.pytorch.loggers", "lightning.pytorch.callbacks"
         ("model", {"class_path": 3}, r"model\.class_path: must be the name of a class, got 3$"),
         ("max_steps", 20, r"^'max_steps' is not an option; .* \(did you mean 'trainer\.max_steps'\?\)$"),
         ("seed", 3, r"^'seed' is not an option; .* \(did you mean 'seed_everything'\?\)$"),
-        ("trainer.plugins", "abc", r"^trainer\.plugins: class 'abc' is not known; must be a full path"),
+        ("trainer.plugins", "abc", r"^trainer\.plugins: class 'abc' is not known; must be one of .* and \d+ more, "),
     ],
 )  # fmt: skip
 def test_is_one_line_with_the_option(
@@ -54,6 +55,56 @@ def test_a_measurement_of_nothing_is_refused(
     words = [verb, "--config", write(tmp_path / "c.yaml", content), f"--trainer.limit_{limit}_batches", "0"]
     assert main(words) == 2
     assert f"trainer.limit_{limit}_batches: must be above 0 for `crossx {verb}`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "reason"),
+    [
+        ("BackboneFinetuning", {}, "freezes an attribute `backbone`"),
+        ("BaseFinetuning", {}, "freezes an attribute `backbone`"),
+        ("ModelPruning", {"pruning_fn": "l1_unstructured", "amount": 0.1}, "in a run with teachers"),
+        ("WeightAveraging", {}, "in a run with teachers"),
+        ("EMAWeightAveraging", {}, "in a run with teachers"),
+    ],
+)
+def test_callbacks_for_other_models_are_refused_before_training(
+    teachers: Teachers,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    arguments: dict[str, Any],
+    reason: str,
+) -> None:
+    content = joint_config(teachers, tmp_path / "runs")
+    edit(content, "trainer.callbacks", [part(f"{CALLBACKS}.{name}", **arguments)])
+    assert main(["fit", "--config", write(tmp_path / "c.yaml", content)]) == 2
+    error = capsys.readouterr().err
+    assert f"crossx: error: trainer.callbacks: must not have {name}" in error
+    assert reason in error
+    assert not list(tmp_path.glob("runs/run/*/*"))
+
+
+def test_a_callback_whose_default_is_an_enumeration_is_written_to_the_config(
+    teachers: Teachers, tmp_path: Path
+) -> None:
+    content = joint_config(teachers, tmp_path / "runs")
+    edit(content, "trainer.callbacks", [part(f"{CALLBACKS}.Timer", duration="00:01:00:00")])
+    edit(content, "trainer.max_steps", 1)
+    assert main(["fit", "--config", write(tmp_path / "c.yaml", content)]) == 0
+    written = yaml.safe_load((tmp_path / "runs/run/version_0/config.yaml").read_text())
+    assert written["trainer"]["callbacks"][0]["init_args"]["interval"] == "step"
+
+
+@pytest.mark.parametrize("devices", [100000, "100000"])
+def test_more_processes_than_a_machine_holds_are_refused(
+    teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str], devices: object
+) -> None:
+    content = joint_config(teachers, tmp_path / "runs")
+    edit(content, "trainer.devices", devices)
+    assert main(["fit", "--config", write(tmp_path / "c.yaml", content)]) == 2
+    assert re.search(
+        r"error: trainer\.devices: must be at most \d+ processes on the CPU cores", capsys.readouterr().err
+    )
 
 
 def test_a_fit_without_a_step_says_so(

@@ -169,3 +169,14 @@ def test_a_class_of_ones_own_is_not_ours_of_the_same_name(below: str, above: str
     network = merge(layers).config["model"]["network"]
     assert (network if isinstance(network, str) else network["class_path"]) == above
     assert isinstance(network, str) or not network.get("init_args")
+
+
+def test_changes_of_a_term_that_a_higher_layer_takes_away_are_not_told() -> None:
+    added, changed = model(terms={"l2": {"loss": "L2", "weight": 1}}), model(terms={"l2": {"weight": 2}})
+    assert merged(BASE, added, changed).changes == [
+        "terms: b.yaml adds l2",
+        "terms: c.yaml changes l2 (weight 1 -> 2)",
+    ]
+    assert merged(BASE, added, changed, model(terms={"l2": None})).changes == ["terms: d.yaml removes l2"]
+    other = {"model": {"class_path": "ReconstructionModule", "init_args": {}}}
+    assert merged(BASE, added, changed, other).changes == []

@@ -46,13 +46,17 @@ def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
             r"\(did you mean 'warmup'\?\)$",
         ),
         ("model.schedule.warmup", "x", r"^model\.schedule\.warmup: must be int or float, got x$"),
-        ("model.schedule.warmup", -1, r"^schedule\.warmup: must be at least 0, got -1$"),
+        ("model.schedule.warmup", -1, r"^model\.schedule\.warmup: must be at least 0, got -1$"),
         (
             "model.reconstruction.generator.widht",
             8,
             r"^model\.reconstruction\.generator: .*'widht'.*; legal for UpsamplingGenerator: .*size, .*width,",
         ),
-        ("model.reconstruction.generator.width", 7, r"^generator\.width: must be a multiple of 8"),
+        (
+            "model.reconstruction.generator.width",
+            7,
+            r"^model\.reconstruction\.generator\.width: must be a multiple of 8",
+        ),
         (
             "model.encoding.terms.sup_con.wieght",
             1,
@@ -104,7 +108,11 @@ def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
             r"^model\.encoding\.scheduler: 'etamin' is not an option; legal for Cosine: eta_min "
             r"\(did you mean 'eta_min'\?\)$",
         ),
-        ("model.replay", part("Replay", size=3), r"^replay\.size: must be at least 10, one pair a class, got 3$"),
+        (
+            "model.replay",
+            part("Replay", size=3),
+            r"^(model\.)?replay\.size: must be at least 10, one pair a class, got 3$",
+        ),
         (
             "trainer.max_step",
             3,
@@ -240,3 +248,59 @@ def test_a_run_that_fails_before_its_first_step_leaves_no_folder(
 
 def test_explanation_of_a_plain_error() -> None:
     assert explain(ValueError("x: <class 'float'>")) == "x: float"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("model.encoding.terms.sup_con.weight", -1, "model.encoding.terms.sup_con.weight: must be at least 0, got -1"),
+        ("model.reconstruction.terms.entropy.ramp", [5, 3], "model.reconstruction.terms.entropy.ramp: must end"),
+        ("model.reconstruction.terms", {"a": {"loss": "OneHotLoss", "weight": 0}}, "model.reconstruction.terms: must"),
+        ("model.encoding.terms.sup_con.loss.temperature", -1, "model.encoding.terms.sup_con.loss.temperature: must"),
+        ("model.encoding.encoder.dim", 0, "model.encoding.encoder.dim: must be at least 1, got 0"),
+        ("model.encoding.temperature", 0, "model.encoding.temperature: must be above 0, got 0"),
+        ("data.dataset.size", 0, "data.dataset.size: must be at least 1, got 0"),
+    ],
+)
+def test_a_refused_argument_has_its_place_in_the_config(
+    refuse: Refuse, teachers: Teachers, tmp_path: Path, place: str, value: object, message: str
+) -> None:
+    content = joint_config(teachers, tmp_path / "runs")
+    edit(content, place, value)
+    assert (found := refuse(content)).startswith(message), found
+
+
+def test_of_two_parts_of_one_class_the_refused_one_is_named(refuse: Refuse, teachers: Teachers, tmp_path: Path) -> None:
+    content = joint_config(teachers, tmp_path / "runs")
+    terms = {name: {"loss": part("SupConLoss", temperature=t)} for name, t in (("a", 0.1), ("b", -1.0), ("c", 0.3))}
+    edit(content, "model.encoding.terms", terms)
+    assert refuse(content) == "model.encoding.terms.b.loss.temperature: must be above 0, got -1.0"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "near"),
+    [
+        ("model", {"class_path": "CoTraningModule"}, "CoTrainingModule"),
+        ("model", {"class_path": "crossx.cotraning.module.CoTrainingModule"}, "CoTrainingModule"),
+        ("model.encoding", {"class_path": "crossx.encoding.EncoderModule"}, "EncoderModule"),
+        ("data", {"class_path": "SyntheticPairDataModule"}, "SyntheticPairsDataModule"),
+        ("data.dataset", {"class_path": "ShapeDataset"}, "ShapesDataset"),
+        ("model.replay", {"class_path": "Replai"}, "Replay"),
+        ("trainer.logger", {"class_path": "lightning.pytorch.loggers.CSVLoger"}, "CSVLogger"),
+        ("trainer.callbacks", [{"class_path": "EarlyStoping"}], "EarlyStopping"),
+        ("trainer.callbacks", "EarlyStoping", "EarlyStopping"),
+        ("trainer.callbacks", [{"class_path": "lightning.pytorch.callback.EarlyStopping"}], "EarlyStopping"),
+        ("trainer.profiler", {"class_path": "SimplProfiler"}, "SimpleProfiler"),
+        ("trainer.strategy", {"class_path": "DDPStrateg"}, "DDPStrategy"),
+        ("model.encoding.terms.sup_con.loss", part("TripletLoss", mining="hrd"), "hard"),
+    ],
+)
+def test_class_typos_have_the_nearest_name(
+    refuse: Refuse, teachers: Teachers, tmp_path: Path, place: str, value: object, near: str
+) -> None:
+    content = joint_config(teachers, tmp_path / "runs")
+    edit(content, place, value)
+    found = refuse(content)
+    assert found.startswith(f"{place}"), found
+    assert found.endswith(f"(did you mean {near!r}?)"), found
+    assert len(found) < 400

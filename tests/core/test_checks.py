@@ -2,7 +2,7 @@
 
 import pytest
 
-from crossx.core.checks import must_be_in, must_be_one_of
+from crossx.core.checks import must_be_in, must_be_one_of, some
 from crossx.core.errors import InputError
 
 
@@ -35,3 +35,11 @@ def test_choices_name_the_nearest() -> None:
         must_be_one_of("mining", "hrd", ("all", "hard"))
     with pytest.raises(InputError, match=r"got 'xyz'$"):
         must_be_one_of("mining", "xyz", ("all", "hard"))
+
+
+def test_long_lists_are_cut_to_the_nearest_names() -> None:
+    names = [f"class {i}" for i in range(300)]
+    assert some(names[:12]) == ", ".join(names[:12])
+    assert some(names) == "class 0, class 1, class 2, class 3, class 4 and 295 more"
+    assert some([*names, "umbrella"], "umbrela").startswith("umbrella, ")
+    assert some([]) == ""

@@ -130,3 +130,12 @@ def test_what_is_no_safetensors_is_refused(tmp_path: Path, content: bytes | None
         read_safetensors(path, "teachers.photo")
     with pytest.raises(InputError, match="not a readable"):
         read_safetensors(tmp_path / "missing.safetensors", "teachers.photo")
+
+
+def test_tied_tensors_are_written_under_each_name(tmp_path: Path) -> None:
+    whole = torch.arange(12.0).reshape(4, 3)
+    tensors = {"a": whole, "tied": whole, "first rows": whole[:2], "transposed": whole.T}
+    write_safetensors(tmp_path / "a.safetensors", tensors, {})
+    found, _ = read_safetensors(tmp_path / "a.safetensors", "file")
+    assert found.keys() == tensors.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import shutil
 import warnings
@@ -259,3 +260,30 @@ def test_class_paths_in_yaml() -> None:
     data = parser.instantiate(parser.parse_string(config)).data
     assert isinstance(data, JoinedData)
     assert data.classes == ("cat", "dog")
+
+
+def test_images_in_no_part_of_the_split_are_said_once(make: Callable[..., JoinedData]) -> None:
+    split = SPLIT.replace("photo\ttrain/cat\t5\t0:3\t3:5", "photo\ttrain/cat\t5\t0:2\t4")
+    data = make(split=split)
+    with pytest.warns(UserWarning, match=r"^data: 2 photo images are in no part of .*split\.tsv, such as train/cat/"):
+        assert len(data.images("photo", "train")) == 5
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data.images("photo", "validation")
+        data.images("sketch", "test")
+
+
+def test_images_of_tenths_in_no_part_are_said(make: Callable[..., JoinedData]) -> None:
+    split = SPLIT.replace("photo\ttrain/cat\t5\t0:3\t3:5\t-", "photo\ttrain/cat\t*\t#0:1\t#1:2\t-")
+    with pytest.warns(UserWarning, match=r"^data: \d photo images are in no part"), contextlib.suppress(InputError):
+        make(split=split).images("photo", "train")
+
+
+def test_hundreds_of_classes_are_not_listed(make: Callable[..., JoinedData]) -> None:
+    names = {f"class {i}": {"photo": [f"p{i}"], "sketch": [f"s{i}"]} for i in range(500)}
+    with pytest.raises(InputError, match=r"'class 31x'") as caught:
+        make(class_map={"classes": names}, classes=["class 31x"])
+    assert "and 495 more" in str(caught.value)
+    assert len(str(caught.value)) < 300
+    with pytest.raises(InputError, match=r"unknown \['class 0', .* and 495 more\]") as caught:
+        make(class_map=names)

@@ -128,7 +128,7 @@ def test_a_resumed_run_goes_on_with_what_the_objectives_have_learned(
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        (part("SiameseLoss", margin=3), r"^margin: must be in \(0, 2\], got 3"),
+        (part("SiameseLoss", margin=3), r"^model\.encoding\.terms\.\w+\.loss\.margin: must be in \(0, 2\], got 3"),
         (part("TripletLoss", mining="hardest"), r"^model\.encoding\.terms.*hardest"),
         (part("MIBLoss", estimate="zeros"), r"^model\.encoding\.terms.*zeros"),
     ],

@@ -147,3 +147,26 @@ def test_broken_json_is_an_input_error(text: str) -> None:
 
 def test_card_is_plain_json() -> None:
     assert json.loads(TeacherCard.from_mapping(VALUES, "f").to_json())["classes"] == ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "message"),
+    [
+        (0.5, [0.5] * 3, "mean: must be three numbers, .* as many as std, got 0.5 with std"),
+        ([0.5], [0.5] * 3, "mean: must be three numbers, .* as many as std"),
+        ([0.5] * 3, 0.5, "std: must be three positive numbers, .* as many as mean, got 0.5 with mean"),
+        ([0.5] * 2, [0.5] * 3, "mean: must be three numbers"),
+        ([0.5] * 3, [0.5] * 2, "std: must be three positive numbers"),
+    ],
+)
+def test_the_field_with_the_wrong_number_of_channels_is_named(mean: object, std: object, message: str) -> None:
+    with pytest.raises(InputError, match=rf"^f: card: {message}"):
+        TeacherCard.from_mapping({**VALUES, "mean": mean, "std": std}, "f")
+
+
+def test_of_many_classes_only_the_wrong_ones_are_named() -> None:
+    names = [f"class {i}" for i in range(1000)]
+    with pytest.raises(InputError, match=r"got 1001 names with 'class 7' more than once$"):
+        TeacherCard.from_mapping({**VALUES, "classes": [*names, "class 7"]}, "f")
+    with pytest.raises(InputError, match=r"got 1001 names with 7$"):
+        TeacherCard.from_mapping({**VALUES, "classes": [*names, 7]}, "f")

@@ -76,7 +76,8 @@ def test_swapped_teachers_are_refused_by_the_command_line(tmp_path: Path, capsys
     photo, sketch = (make_teacher(tmp_path, modality, "timm:mobilenetv3_small_050") for modality in MODALITIES)
     content = joint_config(Teachers(sketch, photo), tmp_path / "runs")
     assert main(["fit", "--config", write(tmp_path / "c.yaml", content)]) == 2
-    assert "teachers.photo: must be a photo teacher, got 'my-sketch'" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"teachers.photo: must be a photo teacher, got 'my-sketch' of {sketch!r}, by its card a sketch" in error
 
 
 def test_a_model_straight_from_timm_may_be_tried_on_sketches(monkeypatch: pytest.MonkeyPatch) -> None:

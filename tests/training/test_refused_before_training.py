@@ -124,7 +124,7 @@ def test_negative_rate(refused: Callable[..., str], root: Root, optimizer: str) 
 @each_root
 def test_negative_rate_of_an_optimiser_that_does_not_check_it(refused: Callable[..., str], root: Root) -> None:
     line = refused(root, {"SIDE.optimizer": part(f"{__name__}.Unchecked", lr=-0.1)})
-    place = "model.reconstruction." if root is joint_config else ""
+    place = "model.reconstruction." if root is joint_config else "model."
     assert line == f"{place}optimizer.lr: must be at least 0, got -0.1"
 
 
@@ -142,7 +142,7 @@ def test_schedule_that_ends_early(
     refused: Callable[..., str], root: Root, name: str, arguments: dict[str, Any]
 ) -> None:
     line = refused(root, {"SIDE.scheduler": part(f"torch.optim.lr_scheduler.{name}", **arguments)})
-    place, steps = ("model.reconstruction.", 3) if root is joint_config else ("", 4)
+    place, steps = ("model.reconstruction.", 3) if root is joint_config else ("model.", 4)
     assert line.startswith(f"{place}scheduler: must fit the {steps} steps of its phase, got {name} over 1; ")
 
 
