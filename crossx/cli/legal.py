@@ -28,8 +28,13 @@ def legal_classes(way: Sequence[Step]) -> list[str]:
     """
     bases = [inner for inner in _inner(_kind_at(way)) if inspect.isclass(inner) and not issubclass(inner, _Plain)]
     of_trainer = bool(way) and way[0][1].partition(".")[0] == "trainer"
-    found = {cls.__name__ for base in bases for cls in loaded_subclasses(base) if _is_offered(cls, of_trainer)}
+    found = {cls.__name__ for base in bases for cls in _concrete(base) if _is_offered(cls, of_trainer)}
     return sorted(found)
+
+
+def _concrete(base: type) -> list[type]:
+    own = base.__module__.startswith("crossx.") and not inspect.isabstract(base)
+    return [*([base] if own else []), *loaded_subclasses(base)]
 
 
 def _kind_at(way: Sequence[Step]) -> Any:  # noqa: ANN401 - an annotation

@@ -259,7 +259,7 @@ def test_explanation_of_a_plain_error() -> None:
         ("model.encoding.terms.sup_con.loss.temperature", -1, "model.encoding.terms.sup_con.loss.temperature: must"),
         ("model.encoding.encoder.dim", 0, "model.encoding.encoder.dim: must be at least 1, got 0"),
         ("model.encoding.temperature", 0, "model.encoding.temperature: must be above 0, got 0"),
-        ("data.dataset.size", 0, "data.dataset.size: must be at least 1, got 0"),
+        ("data.dataset.size", 0, "data.dataset.size: must be in [16, 2^64), got 0"),
     ],
 )
 def test_a_refused_argument_has_its_place_in_the_config(

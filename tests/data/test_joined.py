@@ -270,7 +270,7 @@ def test_images_in_no_part_of_the_split_are_said_once(make: Callable[..., Joined
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         data.images("photo", "validation")
-        data.images("sketch", "test")
+        data.images("photo", "test")
 
 
 def test_images_of_tenths_in_no_part_are_said(make: Callable[..., JoinedData]) -> None:

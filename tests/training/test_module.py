@@ -250,5 +250,5 @@ def rated(teachers: Teachers, schedule: RateFactory) -> EncoderModule:
 def test_optimiser_that_torch_refuses_is_named(teachers: Teachers, tmp_path: Path) -> None:
     content = config(teachers, tmp_path, RECONSTRUCTION)
     edit(content, "model.optimizer", part("torch.optim.Adam", lr=-0.1))
-    with pytest.raises(InputError, match=r"^optimizer\.lr: Invalid learning rate: -0\.1$"):
+    with pytest.raises(InputError, match=r"^model\.optimizer\.lr: Invalid learning rate: -0\.1$"):
         run("fit", tmp_path / "config.yaml", content)

@@ -239,7 +239,7 @@ def test_torch_s_own_are_refused_in_runs_of_one_side_too(teachers: Teachers, tmp
     if "EncoderModule" in model["class_path"]:
         edit(content, "model.pairs", part("RealPairs"))
     with pytest.raises(
-        InputError, match=r"^scheduler: must fit the 4 steps of its phase, got CosineAnnealingLR over 3"
+        InputError, match=r"^model\.scheduler: must fit the 4 steps of its phase, got CosineAnnealingLR over 3"
     ):
         run("fit", tmp_path / "config.yaml", content)
     edit(content, "model.scheduler.T_max", 4)
