@@ -135,6 +135,7 @@ def test_ranked_lists_are_those_of_the_last_weights(joint_run: Path) -> None:
         assert float(row["score"]) == pytest.approx(float(scores[query, photo]), abs=1e-5)
         assert float(row["score"]) == pytest.approx(float(best[query, rank - 1]), abs=1e-5)
         assert row["right"] == str(int(photos.labels[photo] == sketches.labels[query]))
+        assert (row["query_name"], row["photo_name"]) == (sketches.names[query], photos.names[photo])
 
 
 def test_retrieval_sheet_shows_the_ranked_lists(joint_run: Path) -> None:
@@ -170,6 +171,16 @@ def test_test_split_has_a_sheet_of_its_own(teachers: Teachers, tmp_path: Path) -
     assert sorted(path.name for path in (tmp_path / "retrieval").iterdir()) == ["test.csv", "test.png"]
     assert pixels(tmp_path / "retrieval/test.png").shape == size(3, 11, 72)
     assert len(rows_of(tmp_path / "retrieval/test.csv")) == 20 * 10
+
+
+def test_ranked_lists_of_a_part_have_the_names_of_its_images(teachers: Teachers, tmp_path: Path) -> None:
+    part = trainer(tmp_path, callbacks=[RetrievalSheets(queries=3, worst=0)], limit_test_batches=1)
+    images = data(teachers, evaluated=True, eval_batch_size=7)
+    part.test(joint(teachers), datamodule=images, verbose=False)
+    photos, sketches = images.images("test")
+    rows = rows_of(tmp_path / "retrieval/test.csv")
+    assert {row["query_name"] for row in rows} == set(sketches.names[:7])
+    assert {row["photo_name"] for row in rows} == set(photos.names[:7])
 
 
 def test_numbers_out_of_range_are_refused() -> None:
