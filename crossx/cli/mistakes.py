@@ -78,7 +78,8 @@ def explain(
         text = _about_class(given, legal_classes(way))
     elif missing := _NO_MODULE.fullmatch(text):
         given = missing[1]
-        text = f"the package of the class cannot be imported: {text}; must be installed, or in the working directory"
+        where = "must be installed, or in the working directory and named under imports"
+        text = f"the package of the class cannot be imported: {text}; {where}"
     elif lacking := _REQUIRED.fullmatch(text):
         given = f"{_LACKS}{lacking[1]}"
     elif options := _unknown_options(text):
