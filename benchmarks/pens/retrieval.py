@@ -1,7 +1,8 @@
 """Posterior matching with a pen chosen without labels: `python -m benchmarks.pens.retrieval --photo P --sketch S`.
 
 For each source of sketches of the benchmark tinyimagenet-tuberlin: mAP@all on test as the sketches were drawn, with the
-pen that `crossx inspect --fit-pen` chooses, with the one that labels choose by the same search, and with that of version 0.1.0.
+pen that `crossx inspect --fit-pen` chooses, with the one that labels choose by the same search, and with that of
+version 0.1.0.
 """
 
 import argparse

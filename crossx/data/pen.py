@@ -71,7 +71,7 @@ class Pen:
 
     @staticmethod
     def plain(pen: "Pen | None") -> dict[str, Any] | None:
-        """Values of a pen as a result or a file records them; None where there is no pen, or one that changes nothing."""
+        """Values of a pen, as results and files record them; None without a pen that changes anything."""
         return None if pen is None else pen.to_mapping() or None
 
     @property

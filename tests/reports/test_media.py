@@ -15,6 +15,9 @@ from support.runs import CLASSES, SIZE, Teachers, data, joint, reconstruction, t
 from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
 from crossx.data.shapes.dataset import ShapesDataset
+from crossx.reports.pictures.filmstrip import Filmstrip
+from crossx.reports.pictures.hardest import HardestPairs
+from crossx.reports.pictures.histograms import ClassHistograms
 from crossx.reports.pictures.pairs import PairSheets, pair_sheet
 from crossx.reports.pictures.retrieval import RetrievalSheets
 from crossx.reports.pictures.sheets import NEUTRAL, RIGHT, WRONG, Sheet, to_picture
@@ -161,6 +164,23 @@ def test_retrieval_sheet_shows_the_ranked_lists(joint_run: Path) -> None:
             assert (image == drawn(photos[int(row["photo"])].image, 72)).all()
             frames.add(frame)
     assert frames == {RIGHT, WRONG}
+
+
+def test_pictures_of_one_module_are_not_those_of_the_next(teachers: Teachers, tmp_path: Path) -> None:
+    strip, pairs, hardest, counts = Filmstrip(latents=2), PairSheets(), HardestPairs(), ClassHistograms()
+    shown = trainer(tmp_path, 5, [strip, pairs, hardest, counts])
+    shown.fit(first := joint(teachers), datamodule=data())
+    assert len(strip.state_dict()["frames"]) == 1
+    assert len(hardest._batches) > 0
+    assert pairs._last is not None
+    for callback in (strip, pairs, hardest, counts):
+        callback.setup(shown, first, "validate")
+    assert len(strip.state_dict()["frames"]) == 1, "the validation after a fit belongs to it"
+    second = joint(teachers)
+    for callback in (strip, pairs, hardest, counts):
+        callback.setup(shown, second, "fit")
+    assert (strip.state_dict()["frames"], strip.state_dict()["times"]) == ([], 0)
+    assert (len(hardest._batches), pairs._last, counts._counts) == (0, None, None)
 
 
 def test_test_split_has_a_sheet_of_its_own(teachers: Teachers, tmp_path: Path) -> None:

@@ -48,6 +48,10 @@ class Filmstrip(AfterValidation):
         must_be_in("filmstrip.columns", columns, "[2, inf)")
         self.latents = latents
         self.columns = columns
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin with an empty strip."""
         self._times = 0
         self._every = 1
         self._frames: list[dict[str, Any]] = []

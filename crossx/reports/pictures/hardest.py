@@ -51,6 +51,10 @@ class HardestPairs(AfterValidation):
         self.temperature = temperature
         self._batches: deque[PairBatch] = deque()
 
+    def forget(self) -> None:
+        """Keep no pairs of another module."""
+        self._batches.clear()
+
     def on_train_batch_end(
         self,
         trainer: pl.Trainer,

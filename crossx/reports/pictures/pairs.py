@@ -34,6 +34,10 @@ class PairSheets(AfterValidation):
         self.pairs = pairs
         self._last: PairBatch | None = None
 
+    def forget(self) -> None:
+        """Keep no pairs of another module."""
+        self._last = None
+
     def on_train_batch_end(
         self,
         trainer: pl.Trainer,
