@@ -2,8 +2,8 @@
 
 The teacher learns the bitmaps of Quick, Draw! (light lines on black, 28 px) in a small network of its own without
 BatchNorm, by a plain loop of PyTorch. It has another pen than TU-Berlin in every respect. Accuracy among the classes
-that both data sets have, on TU-Berlin's test sketches: as they were drawn, with the pen that mutual information
-chooses, and with the one that labels choose by the same search.
+that both data sets have, on TU-Berlin's test sketches: as they were drawn, with the pen that `crossx inspect
+--fit-pen` chooses, and with the one that labels choose by the same search.
 """
 
 import argparse

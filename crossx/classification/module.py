@@ -17,6 +17,7 @@ from crossx.classification.accuracy import ImageAccuracy
 from crossx.classification.data import LabelledImagesDataModule
 from crossx.core.checks import must_be_in, some
 from crossx.core.errors import InputError
+from crossx.data.pen import Pen
 from crossx.networks.batch_norm import average_running_statistics
 from crossx.networks.build import build_network, card_name
 from crossx.networks.preprocessing import InputFormat, Preprocessing
@@ -186,7 +187,7 @@ class ClassifierModule(CrossxModule):
         return {
             "split_hash": data.dataset.split_hash,
             "size": data.dataset.size,
-            "pen": None if data.pen is None or not data.pen.redraws else data.pen.to_mapping(),
+            "pen": Pen.plain(data.pen),
             "part": batches if any(done < there for done, there in batches) else None,
         }
 

@@ -54,8 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # An error out of a loader's worker carries that worker's traceback; its last line is the message.
         print(f"crossx: error: {str(error).strip().rpartition('InputError: ')[2]}", file=sys.stderr)  # noqa: T201
         return 2
-    except KeyboardInterrupt:
-        print("crossx: interrupted", file=sys.stderr)  # noqa: T201
+    except KeyboardInterrupt as error:  # with the way to go on, where a fit was interrupted
+        print(f"crossx: interrupted{error}", file=sys.stderr)  # noqa: T201
         return 130  # as shells have it
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends

@@ -79,8 +79,8 @@ def explain(
     elif missing := _NO_MODULE.fullmatch(text):
         name, legal = _class_wanted(finding, missing[1])
         given, near = missing[1], did_you_mean(name.rpartition(".")[2], legal)
-        text = f"the package of the class cannot be imported: {text}; must be installed, or in the working directory"
-        text += near
+        where = "must be installed, or in the working directory and named under imports"
+        text = f"the package of the class cannot be imported: {text}; {where}{near}"
     elif literal := _LITERAL.fullmatch(text):
         given = literal[2]
         choices = [name.strip(" '") for name in literal[1].split(",")]

@@ -1,15 +1,19 @@
 """`crossx quickstart`: the whole story on the embedded data set, in two runs one after the other."""
 
 import argparse
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from crossx.core.errors import InputError
 from crossx.core.seeding import check_seed
 from crossx.reports.run.summary import print_table, read_results
 
+INTERRUPTED = 130
+"""Exit status of a run that ended by Ctrl-C."""
 RUNS = {"data-free": "quickstart.yaml", "with data": "quickstart_with_data.yaml"}
 
 
@@ -43,12 +47,25 @@ def quickstart(argv: Sequence[str]) -> int:
         logger = "--trainer.logger.init_args"
         where = [f"{logger}.save_dir={folder}", f"{logger}.name={folders[name].name}", f"{logger}.version="]
         command = [sys.executable, "-m", "crossx", "fit", "--config", config, "--seed_everything", str(arguments.seed)]
-        status = subprocess.run([*command, *where], check=False).returncode  # noqa: S603 - our own command
+        with _interruptions_left_to_the_run():
+            status = subprocess.run([*command, *where], check=False).returncode  # noqa: S603 - our own command
+        if status == INTERRUPTED:  # the run has said how to go on
+            return status
         if status:
             print(f"crossx: error: the run '{name}' ended with status {status}; see above", file=sys.stderr)  # noqa: T201
             return status
     _show(folders)
     return 0
+
+
+@contextmanager
+def _interruptions_left_to_the_run() -> Iterator[None]:
+    """Wait for a run that ends by Ctrl-C, which a terminal sends to both processes."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # unlike SIG_IGN, the run does not inherit it
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _unused(folder: Path) -> Path:

@@ -16,6 +16,7 @@ from crossx.cli.checkpoints import folders_of
 from crossx.cli.class_help import asked_for_class, print_class_help
 from crossx.cli.composing import Composition, compose
 from crossx.cli.devices import process_arguments
+from crossx.cli.interruption import resumption_told
 from crossx.cli.library_errors import CHECKS, named_arguments, named_parts, refused_setting
 from crossx.cli.mistakes import explain, input_error_behind
 from crossx.cli.precision import precision_for_cpu
@@ -200,9 +201,8 @@ class CrossxCLI(LightningCLI):
 
     def run(self) -> None:
         """Run the command: fit, validate, test or predict."""
-        checkpoint = None if self.checkpoint is None else str(self.checkpoint)
         # A checkpoint is data, whatever Lightning's default for its place.
-        options: dict[str, Any] = {"datamodule": self.datamodule, "ckpt_path": checkpoint, "weights_only": True}
+        options: dict[str, Any] = {"datamodule": self.datamodule, "ckpt_path": self.checkpoint, "weights_only": True}
         if self.verb in ("validate", "test"):
             options["verbose"] = False  # the report has the table
         elif self.verb == "predict":
@@ -289,7 +289,8 @@ def _explained(argv: Sequence[str], parse_only: bool = False, run: bool = False)
         with looked_up_in_former(folders_of(composition.checkpoint)):
             cli = CrossxCLI(composition, parse_only)
             if run:
-                cli.run()
+                with resumption_told(argv, cli.trainer, cli.checkpoint):
+                    cli.run()
     except CHECKS as error:
         # What a class of the config refuses is wrapped where the parser tried several types.
         mistake = (input_error_behind(error) if isinstance(error, ValueError) else None) or refused_setting(error)

@@ -121,20 +121,21 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def draw_sketch(image: Image.Image, size: int, pen: Pen | None = None) -> Tensor:
+def draw_sketch(image: Image.Image, size: int, pen: Pen | None = None, light: bool | None = None) -> Tensor:
     """Whole sketch on a square of one size, redrawn with a pen if there is one that redraws.
 
     Args:
         image: The drawing, in any mode and aspect.
         size: Side S of the result in pixels.
         pen: Pen of the classifier or encoder that gets the sketch.
+        light: Whether the drawing has light strokes on black; None asks `is_white_on_black`.
 
     Returns:
         uint8 RGB with three equal channels, (3, S, S).
     """
     if pen is None or not pen.redraws:
-        return fit_sketch(image, size)
-    return pen.redraw(fit_sketch(image, FINER * size))
+        return fit_sketch(image, size, light)
+    return pen.redraw(fit_sketch(image, FINER * size, light))
 
 
 def fit_photo(image: Image.Image, size: int) -> Tensor:
@@ -143,7 +144,7 @@ def fit_photo(image: Image.Image, size: int) -> Tensor:
     return torch.from_numpy(np.array(square)).permute(2, 0, 1).contiguous()
 
 
-def fit_sketch(image: Image.Image, size: int) -> Tensor:
+def fit_sketch(image: Image.Image, size: int, light: bool | None = None) -> Tensor:
     """Whole sketch as dark strokes on white, centred on a white square, as uint8 RGB, (3, S, S).
 
     A drawing of light strokes on black is inverted first; see `is_white_on_black`.
@@ -155,9 +156,10 @@ def fit_sketch(image: Image.Image, size: int) -> Tensor:
     Args:
         image: The drawing, in any mode and aspect.
         size: Side S of the result in pixels.
+        light: As in `draw_sketch`.
     """
     grey = np.asarray(image.convert("L"))
-    if is_white_on_black(grey):
+    if is_white_on_black(grey) if light is None else light:
         grey = 255 - grey
     factor = max(grey.shape) / size
     thick = Image.fromarray(_darkest_around(grey, reach=int(factor / 2)))

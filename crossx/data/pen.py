@@ -69,6 +69,11 @@ class Pen:
         """The values that differ from a pen that changes nothing."""
         return {key: value for key, value in asdict(self).items() if value != getattr(Pen(), key)}
 
+    @staticmethod
+    def plain(pen: "Pen | None") -> dict[str, Any] | None:
+        """Values of a pen, as results and files record them; None without a pen that changes anything."""
+        return None if pen is None else pen.to_mapping() or None
+
     @property
     def redraws(self) -> bool:
         """Whether the pen changes a sketch at all."""

@@ -1,6 +1,7 @@
 """Ranked lists for inspection, and confidence intervals of the difference of two methods."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -106,18 +107,32 @@ class RetrievalResults:
         order = self.ap_all.argsort(stable=True)
         return order[~self.ap_all[order].isnan()][:n]
 
-    def to_csv(self, path: str | Path) -> None:
+    def to_csv(self, path: str | Path, queries: Sequence[str] = (), gallery: Sequence[str] = ()) -> None:
         """Write one row for each query and place: query, ap_all, rank (from 1), photo, score, right (0 or 1).
 
-        The file appears whole or not at all; its folder is made.
+        Query and photo are positions in the lists that were ranked, from 0. The file appears whole or not at all; its
+        folder is made.
+
+        Args:
+            path: File to write.
+            queries: Name of each query, (Q,), for another column `query_name`; empty for none.
+            gallery: Name of each photo, (G,), for another column `photo_name`; empty for none.
+
+        Raises:
+            InputError: When a query or a photo of the lists has no name.
         """
+        for side, names, most in (("queries", queries, len(self.ap_all)), ("gallery", gallery, self.gallery.max() + 1)):
+            if names and len(names) < most:
+                raise InputError(f"{side}: must have a name for each of {int(most)}, got {len(names)} names")
         with atomic_path(Path(path)) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["query", "ap_all", "rank", "photo", "score", "right"])
+            columns = ["query", "ap_all", "rank", "photo", "score", "right"]
+            writer.writerow(columns + ["query_name"] * bool(queries) + ["photo_name"] * bool(gallery))
             for query, ap in enumerate(self.ap_all.tolist()):
-                columns = (self.gallery[query].tolist(), self.scores[query].tolist(), self.right[query].tolist())
-                for place, (photo, score, right) in enumerate(zip(*columns, strict=True), start=1):
-                    writer.writerow([query, f"{ap:.6f}", place, photo, f"{score:.6f}", int(right)])
+                ranked = (self.gallery[query].tolist(), self.scores[query].tolist(), self.right[query].tolist())
+                for place, (photo, score, right) in enumerate(zip(*ranked, strict=True), start=1):
+                    words = [names[i] for names, i in ((queries, query), (gallery, photo)) if names]
+                    writer.writerow([query, f"{ap:.6f}", place, photo, f"{score:.6f}", int(right), *words])
 
 
 class Interval(NamedTuple):

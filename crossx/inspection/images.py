@@ -78,8 +78,8 @@ class FolderImages:
                 images.append(fit_photo(picture, size))
                 light.append(False)
             else:
-                images.append(draw_sketch(picture, size, pen))
                 light.append(is_white_on_black(np.asarray(picture.convert("L"))))
+                images.append(draw_sketch(picture, size, pen, light[-1]))
         return torch.stack(images) / 255, torch.tensor(light)
 
     def fine(self, size: int) -> list[Tensor]:

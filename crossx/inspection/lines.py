@@ -48,7 +48,7 @@ def teacher_lines(teacher: FrozenTeacher) -> Iterator[str]:
 
 def pen_in_words(pen: Pen | None) -> str:
     """The values of a pen that change anything; empty where there is none."""
-    values = {} if pen is None else pen.to_mapping()
+    values = Pen.plain(pen) or {}
     return ", ".join(f"{name} {v:.4g}" if isinstance(v, float) else f"{name} {v}" for name, v in values.items())
 
 

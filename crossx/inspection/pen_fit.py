@@ -19,6 +19,8 @@ WIDTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 """Increases of the line width that are tried, in pixels; finer steps than a quarter do not exist."""
 LEAST = 24
 """Fewest sketches: of fewer, the mean posterior is mostly chance."""
+STARTS = 4
+"""Pens from which the search climbs: from one alone it may end on a small hill."""
 WORTH = 0.1
 """Gain in legibility over the sketches as they are drawn, in nats, that a pen must bring; smaller ones are within the
 error."""
@@ -94,13 +96,14 @@ class Inks:
 
 
 def search_pen(score: Callable[[Pen], float], size: int) -> Pen:
-    """Search for the pen with the largest score, from the best of a few that lie far apart.
+    """Search for the pen with the largest score, from the best of those that lie far apart.
 
     Args:
         score: Score of a pen; asked more than once for some.
         size: Side of the sketches in pixels.
     """
-    return _climb(max(_coarse(size), key=score), size, score)
+    starts = sorted(_coarse(size), key=score, reverse=True)[:STARTS]
+    return max((_climb(pen, size, score) for pen in starts), key=score)
 
 
 def _coarse(size: int) -> list[Pen]:

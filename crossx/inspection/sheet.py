@@ -20,7 +20,7 @@ def save_sheet(path: Path, images: Tensor, logits: Tensor, labels: Tensor, class
         logits: The teacher's, (B, K).
         labels: True classes, (B,), -1 where they are unknown.
         classes: The teacher's classes.
-        title: One line at the top.
+        title: Text at the top.
     """
     count = min(len(images), _COLUMNS * _ROWS)
     shown = [i * len(images) // count for i in range(count)]
@@ -30,6 +30,8 @@ def save_sheet(path: Path, images: Tensor, logits: Tensor, labels: Tensor, class
         label, guess = int(labels[i]), int(predicted[i])
         frame = NEUTRAL if label < 0 else RIGHT if label == guess else WRONG
         sign = "" if label < 0 else "= " if label == guess else "x "
-        text = [f"{sign}{classes[guess]} {confidence[i]:.2f}", classes[label] if label >= 0 else ""]
+        text = sheet.caption(f"{sign}{classes[guess]}", f"{confidence[i]:.2f}")
+        if label >= 0:
+            text += sheet.caption(classes[label])
         sheet.place(*divmod(place, _COLUMNS), images[i], frame, text)
     sheet.save(path)

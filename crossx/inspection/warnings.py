@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from crossx.inspection.pen_fit import WORTH, predict
+from crossx.inspection.pen_fit import predict
 from crossx.inspection.predictions import PredictionSummary, mutual_information
 from crossx.teachers.teacher import FrozenTeacher
 
@@ -13,6 +13,9 @@ _BLANK = 2 / 255
 """Standard deviation of an image in [0, 1] below which it counts as blank."""
 _ONE_CLASS = 0.8
 """Share of predictions of one class from which it is named."""
+
+_GAIN = 0.05
+"""Mutual information in nats that inversion must bring for a warning; smaller gains are within the error."""
 
 
 def warnings(
@@ -45,7 +48,7 @@ def warnings(
         yield f"{share:.0%} of the images are predicted as {teacher.card.classes[most]!r}"
     if teacher.card.modality == "sketch":
         inverted = mutual_information(predict(teacher, 1 - images))
-        if inverted > summary.mutual_information + WORTH:
+        if inverted > summary.mutual_information + _GAIN:
             yield (
                 f"inverted, the images tell the teacher more ({inverted:.2f} nats in place of "
                 f"{summary.mutual_information:.2f}): it may have learned light lines on black (--fit-pen)"

@@ -7,6 +7,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 
 from crossx.reports.fixed import FixedPairs
+from crossx.reports.present_module import PresentModule
 from crossx.training.lightning_state import run_folder
 
 
@@ -25,6 +26,7 @@ class AfterValidation(Callback, ABC):
         self.fixed = FixedPairs()
         self._fitted = False
         self._validations = 0
+        self._module = PresentModule()
 
     @abstractmethod
     def show(self, trainer: pl.Trainer, module: pl.LightningModule, folder: Path) -> None:
@@ -37,9 +39,15 @@ class AfterValidation(Callback, ABC):
         """
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Note whether there is a fit to show: a validation on its own has none."""
+        """Note whether there is a fit to show: a validation on its own has none, nor has that of another module."""
         self.fixed.clear()
+        if self._module.is_another(pl_module):
+            self._fitted, self._validations = False, 0
+            self.forget()
         self._fitted = self._fitted or stage == "fit"
+
+    def forget(self) -> None:
+        """Forget what is known of a module, because another one comes; what a checkpoint holds is loaded after this."""
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the fit, except after a sanity check."""

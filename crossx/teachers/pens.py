@@ -66,7 +66,7 @@ def _with_pen(text: str, pen: Pen, path: Path) -> str:
         InputError: When the new text would not be the card with that pen and nothing else changed.
     """
     before = parse_yaml(text, str(path))
-    value = pen.to_mapping() or None
+    value = Pen.plain(pen)
     if not isinstance(before, dict) or before.get("pen") == value:
         return text
     new = _edited(text, yaml.compose(text), value)

@@ -113,14 +113,14 @@ def make_schedule(
         raise InputError(f"{field}: follows the run's length, which is not known; set trainer.max_steps")
     make = partial(make, steps=max(steps or 0, 1)) if follows else make
     with named_errors(field, factory):
-        _rehearse(make, optimizer)
         schedule = make(optimizer)
+        planned = _planned_steps(schedule)
+        found = _wrong_rate(make, optimizer, min(steps or 1, planned or _REHEARSED, _REHEARSED))
     if isinstance(schedule, ReduceLROnPlateau):
         raise InputError(
             f"{field}: must be a schedule over steps, got ReduceLROnPlateau, which waits for a validation metric; "
             "schedules are stepped with the optimiser"
         )
-    planned = _planned_steps(schedule)
     if not try_out and None not in (steps, planned) and planned != steps:
         raise InputError(
             f"{field}: must fit the {steps} steps of its phase, got {type(schedule).__name__} over {planned}; "
@@ -128,8 +128,6 @@ def make_schedule(
         )
     if not isinstance(schedule, LRScheduler):
         raise InputError(f"{field}: must be a learning-rate schedule of torch, got {type(schedule).__name__}")
-    with named_errors(field, factory):
-        found = _wrong_rate(make, optimizer, min(steps or 1, planned or _REHEARSED, _REHEARSED))
     if found is not None:
         raise InputError(
             f"{field}{given_below_zero(factory)}: must keep the rate at least 0 and finite, got {found[1]:g} after "
@@ -142,14 +140,11 @@ _REHEARSED = 10_000
 """Steps whose rates are looked at before a run; they take less than a second."""
 
 
-def _rehearse(make: Callable[[Optimizer], object], optimizer: Optimizer) -> None:
-    """Take the first step of a schedule on a copy of the rates: some arguments fail only there (`step_size: 0`)."""
-    for _ in _rates(make, optimizer, 1):
-        pass
-
-
 def _wrong_rate(make: Callable[[Optimizer], object], optimizer: Optimizer, steps: int) -> tuple[int, float] | None:
-    """The first rate that is negative or not finite, after the number of steps before it; None where all are right."""
+    """The first rate that is negative or not finite, after the number of steps before it; None where all are right.
+
+    A wrong argument of torch may show only in the first step (`step_size: 0`).
+    """
     for done, rates in enumerate(_rates(make, optimizer, steps)):
         if wrong := [rate for rate in rates if not 0 <= rate < math.inf]:
             return done, wrong[0]

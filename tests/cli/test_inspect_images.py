@@ -4,12 +4,17 @@ import re
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
+import torch
 from PIL import Image, ImageOps
 from support.inspecting import SHIPPED, Inspect, card, printed, save_drawings
 from torch import Tensor
 
+from crossx.data.images import is_white_on_black
 from crossx.data.pen import FINER, Pen
+from crossx.inspection.images import folder_images
 from crossx.inspection.pen_fit import PenFit
 from crossx.teachers.teacher import FrozenTeacher
 
@@ -133,3 +138,23 @@ def test_blank_images(inspect: Inspect, tmp_path: Path) -> None:
     text = " ".join(inspect(SHIPPED, "--images", "blank").split())
     assert "3 of 3 images are blank" in text
     assert "100% of the images are predicted as" in text
+
+
+def test_each_sketch_is_asked_once_for_its_polarity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i, (ground, line) in enumerate([(255, 0), (0, 255)]):
+        picture = Image.new("L", (40, 40), ground)
+        picture.paste(line, (10, 18, 30, 22))
+        picture.save(tmp_path / f"{i}.png")
+    asked: list[bool] = []
+
+    def ask(grey: npt.NDArray[np.uint8]) -> bool:
+        asked.append(is_white_on_black(grey))
+        return asked[-1]
+
+    for module in ("crossx.data.images", "crossx.inspection.images"):
+        monkeypatch.setattr(f"{module}.is_white_on_black", ask)
+    for pen in (None, Pen(darkness=2)):
+        asked.clear()
+        images, light = folder_images(tmp_path, ["cup"]).read("sketch", 20, pen)
+        assert asked == light.tolist() == [False, True]
+        assert torch.allclose(images[0], images[1], atol=1 / 255), "both are dark lines on white"

@@ -89,7 +89,7 @@ def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
             "model.encoding.terms.sup_con.loss",
             {"class_path": "my_lab.losses.GapLoss"},
             r"^model\.encoding\.terms\.sup_con\.loss: the package of the class cannot be imported: No module named "
-            r"'my_lab'; must be installed, or in the working directory$",
+            r"'my_lab'; must be installed, or in the working directory and named under imports$",
         ),
         (
             "model.encoding.terms.mine",

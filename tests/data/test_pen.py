@@ -190,3 +190,8 @@ def test_a_frame_or_a_filled_part_is_no_ground() -> None:
     filled.paste(0, (4, 4, 60, 60))
     for image in (framed, filled):
         assert not is_white_on_black(np.asarray(image))
+
+
+def test_plain_values_are_those_that_change_something() -> None:
+    assert Pen.plain(Pen(margin=0.1, white_on_black=True)) == {"margin": 0.1, "white_on_black": True}
+    assert Pen.plain(Pen()) is Pen.plain(None) is None

@@ -68,6 +68,23 @@ def test_csv_has_a_row_for_each_place(tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["lists.csv"]
 
 
+def test_csv_has_the_names_that_are_given(tmp_path: Path) -> None:
+    photos = ["cup/1.jpg", "tree/9.jpg", "cup/7.jpg"]
+    small().to_csv(tmp_path / "a.csv", ["cup/3.png", "tree, old/1.png"], photos)
+    small().to_csv(tmp_path / "b.csv", gallery=photos)
+    both, one = (list(csv.DictReader((tmp_path / f"{name}.csv").open(newline=""))) for name in "ab")
+    assert [(r["query_name"], r["photo_name"]) for r in both[1:3]] == [
+        ("cup/3.png", "tree/9.jpg"),
+        ("tree, old/1.png", "tree/9.jpg"),
+    ]
+    assert [r["photo_name"] for r in both] == [photos[int(r["photo"])] for r in both]
+    assert list(one[0]) == ["query", "ap_all", "rank", "photo", "score", "right", "photo_name"]
+    with pytest.raises(InputError, match=r"^queries: must have a name for each of 2, got 1 names$"):
+        small().to_csv(tmp_path / "a.csv", ["cup/3.png"])
+    with pytest.raises(InputError, match=r"^gallery: must have a name for each of 3, got 1 names$"):
+        small().to_csv(tmp_path / "a.csv", gallery=["cup/1.jpg"])
+
+
 def test_a_failed_csv_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "lists.csv"
     path.write_text("old")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -116,15 +117,27 @@ def test_losses_of_the_generators_are_what_they_should_be(teachers: Teachers) ->
 
 
 def test_own_package_is_found_by_the_command(teachers: Teachers, tmp_path: Path) -> None:
-    """As the page says: the folder of the package in PYTHONPATH, and a command in another folder."""
+    """As the pages say: the installed command, in the folder that holds the package, without PYTHONPATH."""
+    shutil.copytree(HERE / "my_package", tmp_path / "my_package")
     config = write(tmp_path / "config.yaml", joint_config(teachers, tmp_path))
     words = ["fit", "--config", config, "--config", str(HERE / "proxy_loss.yaml"), "--trainer.max_steps", "2"]
-    paths = os.pathsep.join([str(HERE), str(HERE.parents[1])])
-    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    # The path of crossx alone; the installed command has no working directory on its import path.
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1]), "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "crossx", *words]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr[-2000:]
     assert re.search(r"terms: .*proxy_loss\.yaml adds proxies", done.stdout + done.stderr)
+    without = tmp_path / "without.yaml"
+    without.write_text((HERE / "proxy_loss.yaml").read_text().replace("imports:", "# imports:"))
+    command[command.index(str(HERE / "proxy_loss.yaml"))] = str(without)
+    refused = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    assert refused.returncode == 2
+    assert refused.stderr.endswith("or in the working directory and named under imports\n")
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
+def test_pages_find_own_packages_in_one_way(page: Path) -> None:
+    assert "PYTHONPATH=" not in page.read_text(), "imports in the config finds them"
 
 
 def test_own_package_that_is_not_found_has_one_line(

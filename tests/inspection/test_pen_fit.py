@@ -1,6 +1,7 @@
-"""The pen that mutual information chooses, for teachers that learned another pen."""
+"""The pen with which sketches are most legible, for teachers that learned another pen, and legibility by itself."""
 
 from dataclasses import replace
+from math import log
 
 import pytest
 import torch
@@ -9,8 +10,8 @@ from torch import Tensor
 from crossx.core.errors import InputError
 from crossx.data.pen import FINER, Pen
 from crossx.data.shapes.dataset import ShapesDataset
-from crossx.inspection.pen_fit import LEAST, fit_pen, predict
-from crossx.inspection.predictions import summarise
+from crossx.inspection.pen_fit import LEAST, fit_pen, legibility, predict
+from crossx.inspection.predictions import mutual_information, summarise
 from crossx.networks.base import Network
 from crossx.teachers.teacher import FrozenTeacher, load_teacher
 
@@ -84,6 +85,34 @@ def test_lines_too_thin_for_the_teacher() -> None:
     assert not fit.pen.white_on_black
     assert fit.fitted > fit.as_drawn + 0.2
     assert accuracy(teacher, redrawn(fit.pen, thin)) > accuracy(teacher, before / 255) + 0.15
+
+
+def logits_of(*posteriors: list[float]) -> Tensor:
+    """Logits whose softmax at temperature 0.5 gives these posteriors."""
+    return torch.tensor(posteriors, dtype=torch.float64).clamp_min(1e-300).log() / 2
+
+
+def test_legibility_by_hand() -> None:
+    sure = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]
+    assert legibility(logits_of(*sure)) == pytest.approx(2 * log(2))
+    assert legibility(logits_of(sure[0], sure[0])) == pytest.approx(0, abs=1e-12)
+    # Unsure of everything: the mean is as wide as each one.
+    assert legibility(torch.zeros(3, 4)) == pytest.approx(2 * log(4) - log(4))
+    # Mean (1/2, 1/4, 1/4); entropies log 2 and log 2.
+    half = [[0.5, 0.5, 0.0], [0.5, 0.0, 0.5]]
+    assert legibility(logits_of(*half)) == pytest.approx(2 * (0.5 * log(2) + 0.5 * log(4)) - log(2))
+    # Odds of 2 become odds of 4 at temperature 0.5; the mean of both is even.
+    odds = torch.tensor([[log(2), 0.0], [0.0, log(2)]])
+    assert legibility(odds) == pytest.approx(2 * log(2) + 0.8 * log(0.8) + 0.2 * log(0.2), abs=1e-6)
+
+
+def test_collapsed_predictions_are_less_legible_however_confident() -> None:
+    """A teacher that is certain of two classes, and one that is less certain of eight."""
+    certain = 20 * torch.eye(8)[torch.arange(64) % 2]
+    spread = 1.5 * torch.eye(8)[torch.arange(64) % 8]
+    assert legibility(certain) < legibility(spread)
+    assert mutual_information(certain) > mutual_information(spread), "which plain mutual information has the other way"
+    assert 0 <= legibility(certain) <= legibility(20 * torch.eye(8)) <= 2 * log(8) + 1e-9
 
 
 def test_too_few_sketches() -> None:

@@ -481,6 +481,25 @@ def test_a_resumed_run_keeps_the_warnings_and_says_again_what_is_still_wrong(tmp
     assert monitor.findings[1]["step"] > 20
 
 
+def test_findings_of_one_module_are_not_those_of_the_next(tmp_path: Path) -> None:
+    monitor = HealthMonitor(detectors())
+    quiet = trainer(tmp_path, 20, [monitor])
+    images = data(batch_size=16, batches_per_epoch=10)
+    with pytest.warns(UserWarning, match="entropy of the classes"):
+        quiet.fit(ill_one := joint(partial(Album, likes=3)), datamodule=images)
+    assert names(monitor) == {"class_imbalance"}
+    quiet.validate(ill_one, datamodule=images)
+    assert names(monitor) == {"class_imbalance"}, "of the module that is measured"
+    quiet.fit_loop.epoch_loop.max_steps = 40
+    quiet.fit(joint(), datamodule=images)
+    assert monitor.findings == []
+    assert monitor.section(None) == {"health": []}
+    quiet.fit_loop.epoch_loop.max_steps = 60
+    with pytest.warns(UserWarning, match="entropy of the classes"):  # said again: it is another run
+        quiet.fit(ill_one, datamodule=images)
+    assert [found["name"] for found in monitor.findings] == ["class_imbalance"]
+
+
 def results(folder: Path) -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads((folder / "run/version_0/results.json").read_text())
     return loaded

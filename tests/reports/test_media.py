@@ -15,6 +15,9 @@ from support.runs import CLASSES, SIZE, Teachers, data, joint, reconstruction, t
 from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
 from crossx.data.shapes.dataset import ShapesDataset
+from crossx.reports.pictures.filmstrip import Filmstrip
+from crossx.reports.pictures.hardest import HardestPairs
+from crossx.reports.pictures.histograms import ClassHistograms
 from crossx.reports.pictures.pairs import PairSheets, pair_sheet
 from crossx.reports.pictures.retrieval import RetrievalSheets
 from crossx.reports.pictures.sheets import NEUTRAL, RIGHT, WRONG, Sheet, to_picture
@@ -135,6 +138,7 @@ def test_ranked_lists_are_those_of_the_last_weights(joint_run: Path) -> None:
         assert float(row["score"]) == pytest.approx(float(scores[query, photo]), abs=1e-5)
         assert float(row["score"]) == pytest.approx(float(best[query, rank - 1]), abs=1e-5)
         assert row["right"] == str(int(photos.labels[photo] == sketches.labels[query]))
+        assert (row["query_name"], row["photo_name"]) == (sketches.names[query], photos.names[photo])
 
 
 def test_retrieval_sheet_shows_the_ranked_lists(joint_run: Path) -> None:
@@ -162,6 +166,24 @@ def test_retrieval_sheet_shows_the_ranked_lists(joint_run: Path) -> None:
     assert frames == {RIGHT, WRONG}
 
 
+def test_pictures_of_one_module_are_not_those_of_the_next(teachers: Teachers, tmp_path: Path) -> None:
+    strip, pairs, hardest, counts = Filmstrip(latents=2), PairSheets(), HardestPairs(), ClassHistograms()
+    shown = trainer(tmp_path, 5, [strip, pairs, hardest, counts])
+    shown.fit(first := joint(teachers), datamodule=data())
+    assert len(strip.state_dict()["frames"]) == 1
+    assert len(hardest._batches) > 0
+    assert pairs._last is not None
+    for callback in (strip, pairs, hardest, counts):
+        callback.setup(shown, first, "validate")
+    assert len(strip.state_dict()["frames"]) == 1, "the validation after a fit belongs to it"
+    second = joint(teachers)
+    for callback in (strip, pairs, hardest, counts):
+        callback.setup(shown, second, "fit")
+    assert (strip.state_dict()["frames"], strip.state_dict()["times"]) == ([], 0)
+    kept: list[object] = [list(hardest._batches), pairs._last, counts._counts]
+    assert kept == [[], None, None]
+
+
 def test_test_split_has_a_sheet_of_its_own(teachers: Teachers, tmp_path: Path) -> None:
     callbacks: list[Callback] = [RetrievalSheets(queries=3, worst=0)]
     trainer(tmp_path, callbacks=callbacks).test(
@@ -170,6 +192,16 @@ def test_test_split_has_a_sheet_of_its_own(teachers: Teachers, tmp_path: Path) -
     assert sorted(path.name for path in (tmp_path / "retrieval").iterdir()) == ["test.csv", "test.png"]
     assert pixels(tmp_path / "retrieval/test.png").shape == size(3, 11, 72)
     assert len(rows_of(tmp_path / "retrieval/test.csv")) == 20 * 10
+
+
+def test_ranked_lists_of_a_part_have_the_names_of_its_images(teachers: Teachers, tmp_path: Path) -> None:
+    part = trainer(tmp_path, callbacks=[RetrievalSheets(queries=3, worst=0)], limit_test_batches=1)
+    images = data(teachers, evaluated=True, eval_batch_size=7)
+    part.test(joint(teachers), datamodule=images, verbose=False)
+    photos, sketches = images.images("test")
+    rows = rows_of(tmp_path / "retrieval/test.csv")
+    assert {row["query_name"] for row in rows} == set(sketches.names[:7])
+    assert {row["photo_name"] for row in rows} == set(photos.names[:7])
 
 
 def test_numbers_out_of_range_are_refused() -> None:

@@ -20,6 +20,7 @@ from crossx.reports.health.finite import refuse_non_finite_step, refuse_non_fini
 from crossx.reports.health.measures import gradient_size
 from crossx.reports.health.phase import Phase
 from crossx.reports.health.recording import Step, fetch, measure_pairs
+from crossx.reports.present_module import PresentModule
 from crossx.training.guided import TeacherGuided
 from crossx.training.lightning_state import batches_done
 from crossx.training.objective import WeightedObjective
@@ -63,6 +64,7 @@ class HealthMonitor(Callback):
         self._objectives: list[WeightedObjective[Any]] = []
         self._parameters: list[nn.Parameter] = []
         self._bounded_cosine = False
+        self._module = PresentModule()
 
     def section(self, split: Split | None) -> dict[str, Any]:
         """Return the findings, for `results.json`."""
@@ -75,6 +77,11 @@ class HealthMonitor(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep the findings of the run that is resumed; a fault that is still there is reported again."""
         self.findings = state_dict["findings"]
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Forget the findings of another module; those of a checkpoint are loaded after this."""
+        if self._module.is_another(pl_module):
+            self.findings = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin with empty windows."""

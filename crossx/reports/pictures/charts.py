@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
+from crossx.reports.pictures.captions import shorten
+
 PHOTO = (31, 119, 180)
 SKETCH = (40, 40, 40)
 _LINE = (200, 30, 30)
@@ -24,15 +26,16 @@ def bar_chart(
     """
     font = ImageFont.load_default(size=11)
     longest = max([expected, *(share for both in shares.values() for share in both)]) or 1.0
-    picture = Image.new("RGB", (_NAME + _BAR + _NUMBER, _TOP + _ROW * len(shares) + 8), "white")
+    width = _NAME + _BAR + _NUMBER
+    picture = Image.new("RGB", (width, _TOP + _ROW * len(shares) + 8), "white")
     draw = ImageDraw.Draw(picture)
-    draw.text((6, 6), title, fill="black", font=font)
+    draw.text((6, 6), shorten(title, font, width - 12), fill="black", font=font)
     for i, (name, colour) in enumerate(zip(legend, (PHOTO, SKETCH), strict=True)):
         draw.rectangle((_NAME + 80 * i, 29, _NAME + 80 * i + 10, 39), fill=colour)
         draw.text((_NAME + 80 * i + 14, 27), name, fill="black", font=font)
     for row, (name, both) in enumerate(shares.items()):
         y = _TOP + row * _ROW
-        draw.text((6, y + 3), name[:24], fill="black", font=font)
+        draw.text((6, y + 3), shorten(name, font, _NAME - 12), fill="black", font=font)
         for i, (share, colour) in enumerate(zip(both, (PHOTO, SKETCH), strict=True)):
             top, end = y + 9 * i, _NAME + round(_BAR * share / longest)
             if share > 0:
@@ -55,15 +58,16 @@ def curve_chart(points: Sequence[tuple[int, float]], width: int, height: int, ti
     font = ImageFont.load_default(size=11)
     picture = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(picture)
-    draw.text((6, 6), title, fill="black", font=font)
+    draw.text((6, 6), shorten(title, font, width - 12), fill="black", font=font)
     left, right, top, bottom = 40, width - 16, 30, height - 26
     most = max([value for _, value in points], default=0.0) or 1.0
     last = max([step for step, _ in points], default=0) or 1
-    for share in (0.0, 0.5, 1.0):
+    for share, anchor in ((0.0, "la"), (0.5, "ma"), (1.0, "ra")):
         y = bottom - share * (bottom - top)
         draw.line((left, y, right, y), fill=_GREY)
         draw.text((6, y - 7), f"{share * most:.2f}", fill="black", font=font)
-        draw.text((left + share * (right - left) - 10, bottom + 6), f"{share * last:.0f}", fill="black", font=font)
+        x = left + share * (right - left) + (20 * share - 10)
+        draw.text((x, bottom + 6), f"{share * last:.0f}", fill="black", font=font, anchor=anchor)
     places = [(left + s / last * (right - left), bottom - v / most * (bottom - top)) for s, v in points]
     if len(places) > 1:
         draw.line(places, fill=PHOTO, width=2)

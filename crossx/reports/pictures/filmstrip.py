@@ -21,6 +21,7 @@ from crossx.training.guided import TeacherGuided
 from crossx.types import PairBatch
 
 _SIDE = 56
+_LINES = 2
 _CURVE = 360
 _METRIC = "val/map_all"
 
@@ -47,6 +48,10 @@ class Filmstrip(AfterValidation):
         must_be_in("filmstrip.columns", columns, "[2, inf)")
         self.latents = latents
         self.columns = columns
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin with an empty strip."""
         self._times = 0
         self._every = 1
         self._frames: list[dict[str, Any]] = []
@@ -116,7 +121,7 @@ class Filmstrip(AfterValidation):
                 self._frames.append(newest)
 
     def _draw(self) -> Image.Image:
-        sheet = Sheet(2 * self.latents, len(self._frames), _SIDE, lines=1, title="")
+        sheet = Sheet(2 * self.latents, len(self._frames), _SIDE, lines=_LINES, title="")
         for column, frame in enumerate(self._frames):
             sheet.draw.text((6 + column * sheet.cell[0], 8), str(frame["step"]), fill="black", font=sheet.font)
             for latent in range(self.latents):
@@ -125,7 +130,8 @@ class Filmstrip(AfterValidation):
                 colour, sign = (RIGHT, AGREE) if agree else (WRONG, DISAGREE)
                 for row, side in enumerate(("photo", "sketch")):
                     image = frame[side][latent].float() / 255
-                    sheet.place(2 * latent + row, column, image, colour, [f"{sign} {names[row]}"])
+                    text = sheet.caption(f"{sign} {names[row]}", lines=_LINES)
+                    sheet.place(2 * latent + row, column, image, colour, text)
         strip = sheet.picture
         value = f" {self._curve[-1][1]:.3f}" if self._curve else ", not measured"
         title = f"{_METRIC}{value}, step {self._frames[-1]['step']} (left: photo over sketch)"

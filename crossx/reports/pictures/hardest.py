@@ -19,8 +19,6 @@ from crossx.reports.validations import AfterValidation, step_name
 from crossx.training.guided import GuidedRetrievalModule
 from crossx.types import MODALITIES, PairBatch
 
-_LONGEST = 12
-"""Letters of a class name, so that two of them fit below an image."""
 _COLUMNS = ["rank", "hardness", "image", "predicted_by", "first", "first_percent", "second", "second_percent"]
 
 
@@ -52,6 +50,10 @@ class HardestPairs(AfterValidation):
         self.recent = recent
         self.temperature = temperature
         self._batches: deque[PairBatch] = deque()
+
+    def forget(self) -> None:
+        """Keep no pairs of another module."""
+        self._batches.clear()
 
     def on_train_batch_end(
         self,
@@ -139,17 +141,17 @@ def rank(judged: JudgedPairs, count: int) -> JudgedPairs:
 def draw(judged: JudgedPairs, names: tuple[str, ...], title: str) -> Sheet:
     """Draw a column a pair, photo over sketch."""
     count = len(judged.hardness)
-    title = f"{title} ({AGREE} green: both teachers predict the same class)"
-    sheet = Sheet(2, count, side=192, lines=3, title=title)
+    title = f"{title} ({AGREE} green: teachers agree)"
+    sheet = Sheet(2, count, side=192, lines=5, title=title)
     for column in range(count):
         agree = judged.photo_teacher[column].argmax() == judged.sketch_teacher[column].argmax()
         frame, sign = (RIGHT, AGREE) if agree else (WRONG, DISAGREE)
         for row, (images, posteriors) in enumerate(judged.sides()):
-            text = [
-                f"{who}: " + ", ".join(f"{_short(name)} {100 * p:.0f} %" for name, p in top_two(x[column], names))
-                for who, x in reversed(posteriors.items())
-            ]
-            text[0] = f"{sign} {text[0]}"
+            text = []
+            for before, who in ((f"{sign} teacher:", "teacher"), ("encoder:", "encoder")):
+                best = top_two(posteriors[who][column], names)
+                for word, (name, p) in zip((before, "then"), best, strict=False):  # there may be no second one
+                    text += sheet.caption(f"{word} {name}", f"{100 * p:.0f} %")
             if row == 1:
                 text.append(f"hardness {float(judged.hardness[column]):.2f}")
             sheet.place(row, column, images[column], frame, text)
@@ -172,7 +174,3 @@ def top_two(posterior: Tensor, names: tuple[str, ...]) -> list[tuple[str, float]
     best = posterior.topk(2)
     pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
     return [(names[place], value) for place, value in pairs if value > 0]
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"

@@ -38,6 +38,10 @@ class ClassHistograms(AfterValidation):
         self.classes = classes
         self._counts: Tensor | None = None
 
+    def forget(self) -> None:
+        """Count from 0."""
+        self._counts = None
+
     def on_train_batch_end(
         self,
         trainer: pl.Trainer,

@@ -34,6 +34,10 @@ class PairSheets(AfterValidation):
         self.pairs = pairs
         self._last: PairBatch | None = None
 
+    def forget(self) -> None:
+        """Keep no pairs of another module."""
+        self._last = None
+
     def on_train_batch_end(
         self,
         trainer: pl.Trainer,
@@ -63,7 +67,7 @@ def pair_sheet(pairs: PairBatch, teachers: TeacherPair, count: int, title: str) 
     pairs = take(pairs, slice(count))
     photo = vocabulary.union_posterior(pairs.photo_teacher.logits, "photo").max(1)
     sketch = vocabulary.union_posterior(pairs.sketch_teacher.logits, "sketch").max(1)
-    title = f"{title} ({AGREE} green: both teachers predict the same class)"
+    title = f"{title} ({AGREE} green: teachers agree)"
     sheet = Sheet(2, len(pairs.photo), side=96, lines=1, title=title)
     for column in range(len(pairs.photo)):
         agree = photo.indices[column] == sketch.indices[column]
@@ -71,5 +75,5 @@ def pair_sheet(pairs: PairBatch, teachers: TeacherPair, count: int, title: str) 
         for row, images, best in ((0, pairs.photo, photo), (1, pairs.sketch, sketch)):
             name = vocabulary.union[int(best.indices[column])]
             confidence = 100 * float(best.values[column])
-            sheet.place(row, column, images[column], frame, [f"{sign} {name} {confidence:.0f} %"])
+            sheet.place(row, column, images[column], frame, sheet.caption(f"{sign} {name}", f"{confidence:.0f} %"))
     return sheet

@@ -20,7 +20,8 @@ class RetrievalSheets(Callback):
     """Writes `retrieval/<split>_step_<n>.png`: queries with their first ten photos.
 
     Photos of the query's class have `=` and a green frame, others `x` and a red one. The queries are spread over all
-    classes; below them stand the worst queries of the run. `retrieval/<split>.csv` has the ranked lists of all queries.
+    classes; below them stand the worst queries of the run. `retrieval/<split>.csv` has the ranked lists of all queries,
+    with the names of the images; `RetrievalResults.to_csv` lists its columns.
 
     Args:
         queries: Queries on a sheet, at least 1.
@@ -69,7 +70,9 @@ class RetrievalSheets(Callback):
         sheet = self._draw(results, data, split, gallery_index, query_index, title)
         name = f"{split}_step_{trainer.global_step:07d}.png" if split == "validation" else f"{split}.png"
         sheet.save(folder / "retrieval" / name)
-        results.to_csv(folder / "retrieval" / f"{split}.csv")
+        shown = zip(data.images(split), (gallery_index, query_index), strict=True)
+        gallery, queries = ([images.names[i] for i in index.tolist()] for images, index in shown)
+        results.to_csv(folder / "retrieval" / f"{split}.csv", queries, gallery)
 
     def _draw(
         self,

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from crossx.core.tensor_files import atomic_path
+from crossx.reports.pictures.captions import caption, shorten, wrap
 
 RIGHT = (34, 139, 34)
 WRONG = (200, 30, 30)
@@ -17,6 +18,8 @@ AGREE, DISAGREE = "=", "x"
 _GAP = 6
 _FRAME = 3
 _LINE = 13
+_TITLE = 16
+"""Height of a line of the title."""
 
 
 def to_picture(image: Tensor, side: int) -> Image.Image:
@@ -36,17 +39,30 @@ class Sheet:
         columns: Number of cells across.
         side: Side of an image in pixels.
         lines: Lines of text below each image.
-        title: One line at the top.
+        title: Text at the top; broken into lines where the sheet is narrow.
     """
 
     def __init__(self, rows: int, columns: int, side: int, lines: int, title: str) -> None:
         self.side = side
         self.cell = (side + 2 * _FRAME + _GAP, side + 2 * _FRAME + _GAP + lines * _LINE)
         self.font = ImageFont.load_default(size=11)
-        self.top = 24
-        self.picture = Image.new("RGB", (columns * self.cell[0] + _GAP, rows * self.cell[1] + _GAP + self.top), "white")
+        width, large = columns * self.cell[0] + _GAP, ImageFont.load_default(size=13)
+        titles = wrap(title, large, width - 2 * _GAP)
+        self.top = 24 + _TITLE * max(len(titles) - 1, 0)
+        self.picture = Image.new("RGB", (width, rows * self.cell[1] + _GAP + self.top), "white")
         self.draw = ImageDraw.Draw(self.picture)
-        self.draw.text((_GAP, 6), title, fill="black", font=ImageFont.load_default(size=13))
+        for i, line in enumerate(titles):
+            self.draw.text((_GAP, 6 + i * _TITLE), line, fill="black", font=large)
+
+    def caption(self, text: str, end: str = "", lines: int = 1) -> list[str]:
+        """Lines that fit into a cell: the text, shortened with an ellipsis where it must be, and its whole end.
+
+        Args:
+            text: What may be shortened, such as the name of a class.
+            end: Behind the text, such as a percentage.
+            lines: Largest number of lines.
+        """
+        return caption(text, self.font, self.cell[0] - _GAP, lines, end)
 
     def place(
         self, row: int, column: int, image: Tensor, frame: tuple[int, int, int], text: Sequence[str] = ()
@@ -56,19 +72,17 @@ class Sheet:
         edge = self.side + 2 * _FRAME
         self.draw.rectangle((x, y, x + edge - 1, y + edge - 1), fill=frame)
         self.picture.paste(to_picture(image, self.side), (x + _FRAME, y + _FRAME))
-        for i, line in enumerate(text):
-            self.draw.text((x, y + edge + i * _LINE), self._fit(line), fill=frame, font=self.font)
+        self._draw_lines(x, y + edge, text, frame)
 
     def write(self, row: int, column: int, text: Sequence[str]) -> None:
         """Put lines of text into a cell that has no image."""
         x, y = _GAP + column * self.cell[0], self.top + _GAP + row * self.cell[1]
-        for i, line in enumerate(text):
-            self.draw.text((x, y + i * _LINE), self._fit(line), fill="black", font=self.font)
+        self._draw_lines(x, y, text, (0, 0, 0))
 
-    def _fit(self, line: str) -> str:
-        while line and self.draw.textlength(line, font=self.font) > self.cell[0] - 2:
-            line = line[:-1]
-        return line
+    def _draw_lines(self, x: int, y: int, text: Sequence[str], colour: tuple[int, int, int]) -> None:
+        for i, line in enumerate(text):
+            shown = shorten(line, self.font, self.cell[0] - _GAP)
+            self.draw.text((x, y + i * _LINE), shown, fill=colour, font=self.font)
 
     def save(self, path: Path) -> None:
         """Write the sheet as PNG, atomically."""

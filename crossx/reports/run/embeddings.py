@@ -8,6 +8,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from crossx.core.tensor_files import write_safetensors
+from crossx.data.pen import Pen
 from crossx.evaluation.metric import RetrievalMetric
 from crossx.reports.lookup import data_module
 from crossx.training.lightning_state import run_folder
@@ -47,8 +48,7 @@ class EmbeddingWriter(Callback):
             return
         lists = dict(zip(MODALITIES, data.images("test"), strict=True))
         tensors: dict[str, Tensor] = {}
-        pen = None if data.pen is None else data.pen.to_mapping()
-        metadata = {"classes": json.dumps(lists["photo"].classes), "pen": json.dumps(pen or None)}
+        metadata = {"classes": json.dumps(lists["photo"].classes), "pen": json.dumps(Pen.plain(data.pen))}
         for modality, found in images.items():
             tensors[modality], tensors[f"{modality}_label"] = found.embeddings, found.labels
             names = lists[modality].names

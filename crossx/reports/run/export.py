@@ -9,6 +9,7 @@ from torch import nn
 
 from crossx.core.tensor_files import write_safetensors
 from crossx.core.version import __version__
+from crossx.data.pen import Pen
 from crossx.networks.batch_norm import average_running_statistics
 from crossx.training.guided import TeacherGuided
 from crossx.training.hashes import teacher_hashes
@@ -43,13 +44,13 @@ class EncoderExport(Callback):
             for modality, encoder in encoders.items()
             for name, tensor in encoder.state_dict().items()
         }
-        classes = pl_module.teachers.vocabulary.union if isinstance(pl_module, TeacherGuided) else ()
+        teachers = pl_module.teachers if isinstance(pl_module, TeacherGuided) else None
         metadata = {
             "version": __version__,
             "step": str(trainer.global_step),
             "teachers": json.dumps(teacher_hashes(pl_module)),
-            "classes": json.dumps(classes),
-            "pen": json.dumps(_pen(pl_module)),
+            "classes": json.dumps(() if teachers is None else teachers.vocabulary.union),
+            "pen": json.dumps(None if teachers is None else Pen.plain(teachers.sketch.card.pen)),
             "config": json.dumps(_encoder_config(pl_module)),
         }
         write_safetensors(folder / ENCODERS, tensors, metadata)
@@ -58,11 +59,6 @@ class EncoderExport(Callback):
 def encoders_of(module: pl.LightningModule) -> dict[Modality, nn.Module]:
     """The encoders of a root module by modality; empty where it has none."""
     return module.encoders if isinstance(module, RetrievalModule) else {}
-
-
-def _pen(module: pl.LightningModule) -> dict[str, Any] | None:
-    pen = module.teachers.sketch.card.pen if isinstance(module, TeacherGuided) else None
-    return None if pen is None else pen.to_mapping()
 
 
 def _encoder_config(module: pl.LightningModule) -> dict[str, Any]:

@@ -66,8 +66,7 @@ def measured(trainer: pl.Trainer, module: pl.LightningModule, split: Split | Non
 
 def _drawn(dataset: RetrievalData | None, pen: Pen | None) -> dict[str, Any]:
     """How images look that one split hash names: `size` and `pen`."""
-    pen = pen if pen is not None and pen.redraws else None
-    return {"size": None if dataset is None else dataset.size, "pen": None if pen is None else pen.to_mapping()}
+    return {"size": None if dataset is None else dataset.size, "pen": Pen.plain(pen)}
 
 
 def _too_deep(scores: RetrievalScores, gallery: int) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ class ProgressBar(RichProgressBar):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the bar and the clock."""
         super().on_train_start(trainer, pl_module)
+        self._seen = {}
         self._first, self._started, self._printed = trainer.global_step, time.monotonic(), time.monotonic()
 
     def _print_line(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -2,7 +2,6 @@
 
 import time
 from typing import Any
-from weakref import ref
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
@@ -13,6 +12,7 @@ from crossx.core.tensor_files import write_text
 from crossx.core.version import __version__
 from crossx.evaluation.functional import RetrievalScores
 from crossx.reports.lookup import real_images
+from crossx.reports.present_module import PresentModule
 from crossx.reports.run.measured import images_of, measured, measured_hash
 from crossx.reports.run.results import RunResults, mean_over_queries
 from crossx.reports.run.summary import print_results
@@ -36,7 +36,7 @@ class RunReport(Callback):
         self.config: dict[str, Any] = {}
         self.at_start: dict[str, float] = {}
         self._start: dict[str, Any] = {}  # each query's average precision, and on which images
-        self._module: ref[pl.LightningModule] | None = None
+        self._module = PresentModule()
         self._checkpoint_step = 0
         self._measured_at = -1
         self._measured: dict[str, float] = {}
@@ -65,8 +65,7 @@ class RunReport(Callback):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Start the clock of a fit; a validation right after it belongs to it. Another module has another record."""
-        if self._module is None or self._module() is not pl_module:
-            self._module = ref(pl_module)
+        if self._module.is_another(pl_module):
             self.at_start, self._start = {}, {}
             self._checkpoint_step, self._seconds_before = 0, 0.0
         if stage == "fit":
