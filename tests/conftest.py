@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.commands import joint_config, run
+from support.commands import Config, Refuse, joint_config, run, write
 from support.runs import Teachers, save_teachers
+
+from crossx.cli import main
 
 SEEDS = ("PL_GLOBAL_SEED", "CROSSX_DERIVED_SEED")
 """Where a run leaves its seed in the environment."""
@@ -79,3 +81,23 @@ def offline_wandb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         wandb.teardown()  # so that it reads the environment anew
         yield
         wandb.teardown()
+
+
+@pytest.fixture
+def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Refuse:
+    """Fit a config with further words; must be refused; returns the message."""
+    monkeypatch.chdir(tmp_path)
+
+    def refuse(content: Config, *words: str) -> str:
+        path = write(tmp_path / "config.yaml", content)
+        assert main(["fit", "--config", path, *words]) == 2
+        err = capsys.readouterr().err
+        assert err.count("crossx: error: ") == 1
+        message: str = err.partition("crossx: error: ")[2].strip()
+        assert "\n" not in message
+        assert "Traceback" not in err
+        left = [file.name for file in tmp_path.rglob("*") if file.is_file()]
+        assert not [name for name in left if name.startswith(".") or name in ("results.json", "last.ckpt")]
+        return message
+
+    return refuse

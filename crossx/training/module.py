@@ -41,6 +41,7 @@ from crossx.training.launch import check_processes
 from crossx.training.lightning_state import batches_done, is_fast_dev_run, make_length_known, run_steps
 from crossx.training.limits import check_fit, check_precision
 from crossx.training.rates import RateFactory, make_schedule
+from crossx.training.resumption import overruled
 from crossx.training.torch_errors import check_first_step, named_errors
 from crossx.types import Split, StepOutput
 
@@ -264,13 +265,16 @@ class CrossxModule(pl.LightningModule):
         about = checkpoint.get("crossx", {})
         check_version(about, "ckpt_path: this file")
         seed = about.get("seed", run_seed())
-        if self._trainer is not None and self.trainer.state.fn == "fit" and seed != run_seed():
+        resumes = self._trainer is not None and self.trainer.state.fn == "fit"
+        if resumes and seed != run_seed():
             rank_zero_warn(
                 f"the checkpoint was trained with seed {seed} and goes on with --seed_everything {run_seed()}"
             )
+        if resumes:
+            for message in overruled(about.get("config", {}).get("model"), self.run_config.get("model")):
+                rank_zero_warn(message)
         stored, present = about.get("teachers", {}), frozen_hashes(self)
-        wrong = [place for place in stored if place in present and stored[place] != present[place]]
-        if wrong:
+        if wrong := [place for place in stored if place in present and stored[place] != present[place]]:
             place = wrong[0]
             field = f"teachers.{place}" if place in ("photo", "sketch") else place
             raise InputError(
@@ -278,8 +282,7 @@ class CrossxModule(pl.LightningModule):
                 f"the run names {present[place][:12]}; name the same teacher file"
             )
         saved, own = checkpoint.get("state_dict", {}), self.state_dict()
-        different = [n for n in {*saved, *own} if n not in saved or n not in own or saved[n].shape != own[n].shape]
-        if different:
+        if different := [n for n in {*saved, *own} if n not in saved or n not in own or saved[n].shape != own[n].shape]:
             raise InputError(
                 f"--ckpt_path: the checkpoint holds another model than the config names: {len(different)} tensors are "
                 f"missing, too many or of another shape, such as {min(different)!r}"

@@ -59,7 +59,9 @@ def test_numbers_of_optimisers_come_from_the_checkpoint(
     rates = ["--model.encoding.optimizer.lr=0.5", "--model.encoding.terms.sup_con.weight=7"]
     words = ["--config", str(project / "run/version_0/config.yaml"), "--ckpt_path", str(project / LAST), *rates]
     where = [f"--trainer.logger.init_args.save_dir={tmp_path}", "--trainer.max_steps=6"]
-    cli = train(["fit", *words, *where])
+    told = r"^model\.encoding\.optimizer\.lr: the fit goes on with 0\.004 of its checkpoint, .* the 0\.5 of"
+    with pytest.warns(UserWarning, match=told):
+        cli = train(["fit", *words, *where])
     assert "resumed at step 4" in capsys.readouterr().out
     assert [group["lr"] for optimizer in cli.trainer.optimizers[1:] for group in optimizer.param_groups] == [0.004]
     assert cli.model.encoding.objective.terms["sup_con"].weight == 7

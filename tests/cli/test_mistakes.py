@@ -1,39 +1,16 @@
 """A user's mistake: exit code 2, one message that names what is wrong, no traceback, nothing half-written."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.commands import Config, config, edit, folder_dataset, joint_config, part, write
+from support.commands import Refuse, config, edit, folder_dataset, joint_config, part, write
 from support.runs import CLASSES, Teachers, save_teachers
 
 from crossx.cli import main
 from crossx.cli.mistakes import explain
 from crossx.cli.training import train
 from crossx.core.errors import InputError
-
-Refuse = Callable[..., str]
-
-
-@pytest.fixture
-def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Refuse:
-    """Fit a config with further words; must be refused; returns the message."""
-    monkeypatch.chdir(tmp_path)
-
-    def refuse(content: Config, *words: str) -> str:
-        path = write(tmp_path / "config.yaml", content)
-        assert main(["fit", "--config", path, *words]) == 2
-        err = capsys.readouterr().err
-        assert err.count("crossx: error: ") == 1
-        message: str = err.partition("crossx: error: ")[2].strip()
-        assert "\n" not in message
-        assert "Traceback" not in err
-        left = [file.name for file in tmp_path.rglob("*") if file.is_file()]
-        assert not [name for name in left if name.startswith(".") or name in ("results.json", "last.ckpt")]
-        return message
-
-    return refuse
 
 
 @pytest.mark.parametrize(
@@ -248,33 +225,6 @@ def test_a_run_that_fails_before_its_first_step_leaves_no_folder(
 
 def test_explanation_of_a_plain_error() -> None:
     assert explain(ValueError("x: <class 'float'>")) == "x: float"
-
-
-@pytest.mark.parametrize(
-    ("place", "value", "message"),
-    [
-        ("model.encoding.terms.sup_con.weight", -1, "model.encoding.terms.sup_con.weight: must be at least 0, got -1"),
-        ("model.reconstruction.terms.entropy.ramp", [5, 3], "model.reconstruction.terms.entropy.ramp: must end"),
-        ("model.reconstruction.terms", {"a": {"loss": "OneHotLoss", "weight": 0}}, "model.reconstruction.terms: must"),
-        ("model.encoding.terms.sup_con.loss.temperature", -1, "model.encoding.terms.sup_con.loss.temperature: must"),
-        ("model.encoding.encoder.dim", 0, "model.encoding.encoder.dim: must be at least 1, got 0"),
-        ("model.encoding.temperature", 0, "model.encoding.temperature: must be above 0, got 0"),
-        ("data.dataset.size", 0, "data.dataset.size: must be in [16, 2^64), got 0"),
-    ],
-)
-def test_a_refused_argument_has_its_place_in_the_config(
-    refuse: Refuse, teachers: Teachers, tmp_path: Path, place: str, value: object, message: str
-) -> None:
-    content = joint_config(teachers, tmp_path / "runs")
-    edit(content, place, value)
-    assert (found := refuse(content)).startswith(message), found
-
-
-def test_of_two_parts_of_one_class_the_refused_one_is_named(refuse: Refuse, teachers: Teachers, tmp_path: Path) -> None:
-    content = joint_config(teachers, tmp_path / "runs")
-    terms = {name: {"loss": part("SupConLoss", temperature=t)} for name, t in (("a", 0.1), ("b", -1.0), ("c", 0.3))}
-    edit(content, "model.encoding.terms", terms)
-    assert refuse(content) == "model.encoding.terms.b.loss.temperature: must be above 0, got -1.0"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from crossx.cli.training import CrossxCLI, train
 from support.runs import CLASSES, SIZE, Teachers
 
 Config = dict[str, Any]
+Refuse = Callable[..., str]
+"""Fits a config with further words, which must be refused, and returns the message."""
 
 
 def part(class_path: str, **init_args: Any) -> Config:  # noqa: ANN401 - any argument of the class
