@@ -26,7 +26,7 @@ _REQUIRED = re.compile(r"the following arguments are required: (\w+)")
 _LACKS = "without "
 _UNKNOWN_OPTION = re.compile(r"(?:Group '(?P<group>\S+)' does not accept option|Option) '(?P<option>[^']+)'")
 _UNRECOGNIZED = "unrecognized arguments: "
-_LITERAL = re.compile(r"Expected a typing\.Literal\[(.*)\]\. Got value: (.*)")
+_LITERAL = re.compile(r"Expected a typing\.Literal\[(.*)\](?:\. Got value: (.*))?")
 _EXPECTED = re.compile(r"Expected an? (?:<class ')?([\w.]+)(?:'>)?(?:\. Got value: (.*))?")
 _AROUND = ("Does not validate against", "Subtypes:", "Errors:", "Given value type:", "Given value:")
 _POOR = ("Expected a <class 'NoneType'>", "Expected a path but")
@@ -81,9 +81,9 @@ def explain(
         given, near = missing[1], did_you_mean(name.rpartition(".")[2], legal)
         where = "must be installed, or in the working directory and named under imports"
         text = f"the package of the class cannot be imported: {text}; {where}{near}"
-    elif literal := _LITERAL.fullmatch(text):
-        given = literal[2]
-        choices = [name.strip(" '") for name in literal[1].split(",")]
+    elif choices := _choices(findings, finding):
+        literal = _LITERAL.fullmatch(text)
+        given = (literal[2] if literal else None) or finding.given
         text = f"must be one of {', '.join(choices)}; got {given!r}{did_you_mean(given, choices)}"
     elif lacking := _REQUIRED.fullmatch(text):
         given = f"{_LACKS}{lacking[1]}"
@@ -108,6 +108,14 @@ def _class_wanted(finding: _Finding, given: str) -> tuple[str, list[str]]:
         path = finding.owner
         return given if path.endswith(f".{given}") else path, legal_classes(finding.way[:-1])
     return given, legal_classes(finding.way)
+
+
+def _choices(findings: list[_Finding], finding: _Finding) -> list[str]:
+    """Values that are legal at the place of a finding, where it takes some values alone."""
+    literals = [
+        literal[1] for f in findings if f.way == finding.way and (literal := _LITERAL.fullmatch(f.text.strip()))
+    ]
+    return list(dict.fromkeys(name.strip(" '") for names in literals for name in names.split(",")))
 
 
 def _about_class(given: str, legal: list[str]) -> str:

@@ -243,6 +243,7 @@ def test_explanation_of_a_plain_error() -> None:
         ("trainer.profiler", {"class_path": "SimplProfiler"}, "SimpleProfiler"),
         ("trainer.strategy", {"class_path": "DDPStrateg"}, "DDPStrategy"),
         ("model.encoding.terms.sup_con.loss", part("TripletLoss", mining="hrd"), "hard"),
+        ("trainer.precision", "16-tru", "16-true"),
     ],
 )
 def test_class_typos_have_the_nearest_name(
