@@ -159,7 +159,7 @@ def test_a_checkpoint_builds_the_network_without_data(tmp_path: Path) -> None:
     torch.testing.assert_close(again.eval()(x), module.eval()(x))
     (tested,) = make_trainer(tmp_path).test(again, make_data(), verbose=False)
     assert tested["test/accuracy"] == pytest.approx(accuracy(tmp_path / "t.safetensors", "test"))
-    with pytest.raises(InputError, match="this checkpoint has the classes"):
+    with pytest.raises(InputError, match="this checkpoint has 2 classes"):
         make_trainer(tmp_path).test(
             make_module(tmp_path / "t.safetensors"),
             make_data(classes=["standing", "lying"]),

@@ -117,14 +117,23 @@ def test_a_signal_from_the_terminal(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "crossx", *words]
     with subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's job in the background ignores it
     ) as run:
         written = tmp_path / "runs/quickstart/version_0/checkpoints/last.ckpt"
         end = time.monotonic() + 240
         while not written.exists() and run.poll() is None and time.monotonic() < end:
             time.sleep(0.1)
         run.send_signal(signal.SIGINT)
-        _, error = run.communicate(timeout=120)
+        try:
+            _, error = run.communicate(timeout=120)
+        finally:
+            run.kill()
     assert run.returncode == 130, error
     line = error.strip().splitlines()[-1]
     checkpoint = written.relative_to(tmp_path)

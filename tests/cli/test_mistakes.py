@@ -66,7 +66,7 @@ from crossx.core.errors import InputError
             "model.encoding.terms.sup_con.loss",
             {"class_path": "my_lab.losses.GapLoss"},
             r"^model\.encoding\.terms\.sup_con\.loss: the package of the class cannot be imported: No module named "
-            r"'my_lab'; must be installed, or in the working directory and named under imports$",
+            r"'my_lab'; must be installed, or in the working directory and named under imports",
         ),
         (
             "model.encoding.terms.mine",

@@ -154,6 +154,14 @@ def test_quickdraw_as_released() -> None:
     assert 0.02 < (image[0] < 128).float().mean() < 0.4
 
 
+def test_images_that_a_shipped_split_leaves_out_are_no_news(recwarn: pytest.WarningsRecorder) -> None:
+    layouts.real_data()
+    photos, files = ImageFolder("tinyimagenet32", "photo"), "crossx:data/splits/tinyimagenet_quickdraw"
+    data = JoinedData("q", photos, QuickDrawStrokes(), f"{files}.json", f"{files}.tsv", size=32)
+    assert len(data.images("sketch", "validation")) < len(data.images("sketch", "test")) == 800
+    assert not [w for w in recwarn if "in no part" in str(w.message)]
+
+
 def test_groups_of_partial_overlap() -> None:
     """32 classes a teacher, s of them shared: a window of the sketch teacher's moves over one shuffled list."""
     classes = read_class_map(package_file("data/splits/tinyimagenet_tuberlin_overlap.json"))

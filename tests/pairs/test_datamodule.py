@@ -119,7 +119,7 @@ def test_aliases_join_spellings() -> None:
     with pytest.raises(InputError, match=r"photo teacher does not know 'auto'; its classes are car, dog "):
         check_classes(("auto", "dog"), Vocabulary(["car", "dog"], ["dog", "auto"]))
     many = tuple(f"c{i}" for i in range(7))
-    with pytest.raises(InputError, match=r"'c4' and more; its classes are a, b \("):
+    with pytest.raises(InputError, match=r"'c4' and 2 more; its classes are a, b \("):
         check_classes(many, Vocabulary(["a", "b"], ["a", "b"]))
 
 
