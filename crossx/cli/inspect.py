@@ -92,7 +92,7 @@ def _fit(teacher: FrozenTeacher, spec: str, images: FolderImages, size: int) -> 
     if before := pen_in_words(teacher.card.pen):
         _say(field("pen before", f"{before}; replaced"))
     _say(field("pen fitted", pen_in_words(fit.pen) or "none: no pen is worth it on these sketches"))
-    gain = f"legibility {fit.as_drawn:.2f} as drawn, {fit.fitted:.2f} with the pen"
+    gain = f"mutual information {fit.as_drawn:.3f} nats as drawn, {fit.fitted:.3f} with the pen"
     _say(field("", f"{gain}; {fit.tried} pens on {len(some.paths)} sketches of {size} pixels; written to {path}"))
     return load_teacher(spec, FIELD)
 

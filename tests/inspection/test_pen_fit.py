@@ -67,6 +67,15 @@ def test_a_teacher_of_these_very_sketches_keeps_them_as_they_are() -> None:
     assert fit.fitted == fit.as_drawn > 1
 
 
+@pytest.mark.parametrize("first", [0, 2, 4])
+def test_sketches_of_some_classes_alone_are_no_reason_for_a_pen(first: int) -> None:
+    some = torch.isin(LABELS, torch.arange(first, first + 6)).nonzero().flatten().tolist()
+    sketches = fine()
+    fit = fit_pen(shipped(), [sketches[i] for i in some], as_drawn()[some])
+    assert fit.pen == Pen()
+    assert fit.fitted == fit.as_drawn > 1
+
+
 def test_a_teacher_of_light_lines_on_black() -> None:
     teacher = shipped()
     inverting = FrozenTeacher(Inverting(teacher.network), replace(teacher.card, network="tests.Inverting"))
