@@ -64,18 +64,14 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.pens.bitmaps", description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=8, help="(default: %(default)s)")
-    parser.add_argument(
-        "--teacher",
-        type=Path,
-        default=Path("bitmaps.safetensors"),
-        help="file of the teacher; trained and written unless it exists (default: %(default)s)",
-    )
+    parser.add_argument("--teacher", type=Path, help="measure this teacher; without it, one is trained and written")
     parser.add_argument("--output", type=Path, default=Path("pens_bitmaps.json"), help="(default: %(default)s)")
     arguments = parser.parse_args()
-    if not arguments.teacher.exists():
+    if (file := arguments.teacher) is None:
+        file = Path(f"bitmaps-{arguments.seed}.safetensors")
         torch.manual_seed(arguments.seed)
-        save_teacher(arguments.teacher, train(arguments.epochs), CARD)
-    teacher = load_teacher(arguments.teacher)
+        save_teacher(file, train(arguments.epochs), CARD)
+    teacher = load_teacher(file, "--teacher")
     validation, test = (tuberlin(indices) for indices in (VALIDATION, TEST))
 
     def accuracy(logits: Tensor, sketches: Drawings) -> float:

@@ -13,7 +13,6 @@ _BLANK = 2 / 255
 """Standard deviation of an image in [0, 1] below which it counts as blank."""
 _ONE_CLASS = 0.8
 """Share of predictions of one class from which it is named."""
-
 _GAIN = 0.05
 """Mutual information in nats that inversion must bring for a warning; smaller gains are within the error."""
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 
 _KEPT = ("optimizer", "scheduler")
 """Parts whose numbers are in the training's state, which a checkpoint restores."""
+_TAKEN = ("pct_start",)
+"""Numbers that a resumed schedule takes from the config: `OneCycle` lays out its cycle anew."""
 
 
 def overruled(stored: object, given: object, place: str = "model") -> Iterator[str]:
@@ -22,7 +24,7 @@ def overruled(stored: object, given: object, place: str = "model") -> Iterator[s
             yield from overruled(stored[name], given[name], here)
         elif isinstance(old := stored[name], Mapping) and isinstance(new := given[name], Mapping):
             before, now = (part.get("init_args") or {} for part in (old, new))
-            for argument in sorted(before.keys() & now.keys()):
+            for argument in sorted((before.keys() & now.keys()) - set(_TAKEN)):
                 if before[argument] != now[argument]:
                     yield (
                         f"{here}.{argument}: the fit goes on with {before[argument]} of its checkpoint, whose training "
