@@ -103,6 +103,7 @@ class Stream(IntEnum):
     BACKGROUNDS = 4
     OTHER_PAIRS = 5
     IMAGE_ORDER = 6
+    PROCEDURAL_SKETCHES = 7
 
 
 def philox(seed: int, index: int, stream: Stream) -> np.random.Generator:

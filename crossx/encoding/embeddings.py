@@ -16,7 +16,7 @@ class EmbeddingSpace:
 
     Attributes:
         teachers: Both teachers and the vocabulary that joins their classes.
-        dim: D, length of the embeddings.
+        dim: D, length of the embeddings that objectives and critics get.
     """
 
     teachers: TeacherPair
@@ -29,24 +29,16 @@ class Embedding:
 
     Attributes:
         vector: Embeddings of any length, (B, D).
-        trainable: Unit vectors of the part of the embedding that has trainable parameters, (B, T); None where the
-            whole embedding has.
         features: Predicted features of the teacher, (B, F); None for an encoder that predicts none.
     """
 
     vector: Tensor
-    trainable: Tensor | None = None
     features: Tensor | None = None
 
     @property
     def unit(self) -> Tensor:
         """Unit vectors, (B, D) float32."""
         return F.normalize(full_precision(self.vector), dim=1)
-
-    @property
-    def trainable_part(self) -> Tensor:
-        """Unit vectors of the trainable part, (B, T)."""
-        return self.unit if self.trainable is None else self.trainable
 
 
 @dataclass

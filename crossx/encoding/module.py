@@ -44,8 +44,7 @@ class EncoderModule(GuidedRetrievalModule):
             run, whose generators make the pairs.
         replay: Pool of earlier pairs that are mixed into the new ones, such as `Replay`; None mixes in none.
         critic: How a joint run measures the hardness of a pair; None for `DistanceCritic()`.
-        temperature: Divides the teachers' logits before they become soft labels, besides an encoder's own temperature,
-            > 0; above 1 softens the labels.
+        temperature: Divides the teachers' logits before they become soft labels, > 0; above 1 softens the labels.
         photo_augmentation: Random views of the photos that encoders learn from; None for the photos themselves.
         sketch_augmentation: Random views of the sketches, likewise.
         judge_views: Whether the soft labels of a view are the teachers' posteriors of the view itself, as in
@@ -89,7 +88,7 @@ class EncoderModule(GuidedRetrievalModule):
         self.sketch_encoder = complete("sketch_encoder", for_sketches, kind, teachers=teachers, modality="sketch")
         self.photo_encoder.check_partner(self.sketch_encoder)
         self.sketch_encoder.check_partner(self.photo_encoder)
-        space = EmbeddingSpace(teachers, self.photo_encoder.dim)
+        space = EmbeddingSpace(teachers, self.photo_encoder.trainable_dim)
         self.objective = WeightedObjective(complete_terms(terms, EncodingLoss, space=space))  # type: ignore[type-abstract]  # as above
         self.critic = DistanceCritic() if critic is None else complete("critic", critic, PairCritic, space=space)  # type: ignore[type-abstract]  # as above
         self.temperature = temperature
@@ -114,11 +113,6 @@ class EncoderModule(GuidedRetrievalModule):
                         f"terms.{name}: {type(self.objective.loss(name)).__name__} needs an encoder that predicts "
                         f"teacher features (StudentEncoder), got {type(encoder).__name__} for {encoder.modality}"
                     )
-        if self.critic.raw and not self.photo_encoder.trains_wholly:
-            raise InputError(
-                f"critic: {type(self.critic).__name__} needs an encoder whose embedding trains as a whole, got "
-                f"{type(self.photo_encoder).__name__}; use DistanceCritic"
-            )
         augmentations = {"photo": self.photo_augmentation, "sketch": self.sketch_augmentation}
         for side, augmentation in augmentations.items():
             if augmentation is not None and augmentation.new_content and not self.judge_views:
@@ -169,15 +163,15 @@ class EncoderModule(GuidedRetrievalModule):
         return embedding
 
     def embed(self, pairs: PairBatch, augmented: bool = False) -> PairEmbeddings:
-        """Embed both images of each pair, beside the teachers' posteriors.
+        """Embed both images of each pair by what trains of the encoders, beside the teachers' posteriors.
 
         Args:
             pairs: B pairs.
             augmented: Embed random views of the images, where the module augments.
         """
         photo, sketch = self._view(pairs, "photo", augmented), self._view(pairs, "sketch", augmented)
-        photo_embedding = self.photo_encoder.embed(photo.images, photo.known)
-        sketch_embedding = self.sketch_encoder.embed(sketch.images, sketch.known)
+        photo_embedding = self.photo_encoder.embed_trainable(photo.images, photo.known)
+        sketch_embedding = self.sketch_encoder.embed_trainable(sketch.images, sketch.known)
         features = tuple(
             FeaturePair(embedding.features, view.labels.features)
             for embedding, view in ((photo_embedding, photo), (sketch_embedding, sketch))
@@ -203,16 +197,15 @@ class EncoderModule(GuidedRetrievalModule):
         return PairEmbeddings(
             photo=photo,
             sketch=sketch,
-            photo_posterior=self._soft_labels(photo_labels, self.photo_encoder),
-            sketch_posterior=self._soft_labels(sketch_labels, self.sketch_encoder),
+            photo_posterior=self._soft_labels(photo_labels, "photo"),
+            sketch_posterior=self._soft_labels(sketch_labels, "sketch"),
             target=target,
             least_cosine=min(self.photo_encoder.least_cosine, self.sketch_encoder.least_cosine),
             features=features,
         )
 
-    def _soft_labels(self, output: TeacherOutput, encoder: Encoder) -> Tensor:
-        temperature = self.temperature * encoder.temperature
-        return self.teachers.vocabulary.union_posterior(output.logits, encoder.modality, temperature)
+    def _soft_labels(self, output: TeacherOutput, modality: Modality) -> Tensor:
+        return self.teachers.vocabulary.union_posterior(output.logits, modality, self.temperature)
 
     def _view(self, pairs: PairBatch, modality: Modality, augmented: bool) -> "_View":
         photo = modality == "photo"
@@ -239,6 +232,8 @@ class EncoderModule(GuidedRetrievalModule):
             pairs: B pairs.
             progress: Where the run stands before this batch; ramps depend on it.
         """
+        self.photo_encoder.observe(pairs.photo, pairs.photo_teacher)
+        self.sketch_encoder.observe(pairs.sketch, pairs.sketch_teacher)
         embeddings = self.embed(pairs, augmented=True)
         loss, values = self.objective_of(embeddings, progress)
         distance = 1 - (embeddings.photo * embeddings.sketch).sum(1).mean()
@@ -248,14 +243,14 @@ class EncoderModule(GuidedRetrievalModule):
 
     def criticise(self, pairs: PairBatch) -> CriticOutput:
         """Return the critic's measure of how hard each pair is for the encoders."""
-        photo = self._for_critic(self.photo_encoder.embed_for_critic(pairs.photo, pairs.photo_teacher))
-        sketch = self._for_critic(self.sketch_encoder.embed_for_critic(pairs.sketch, pairs.sketch_teacher))
+        photo = self._for_critic(self.photo_encoder.embed_trainable(pairs.photo, pairs.photo_teacher))
+        sketch = self._for_critic(self.sketch_encoder.embed_trainable(pairs.sketch, pairs.sketch_teacher))
         embeddings = self._beside_posteriors(photo, sketch, pairs.photo_teacher, pairs.sketch_teacher, pairs.target)
         output: CriticOutput = self.critic(embeddings)
         return output
 
     def _for_critic(self, embedding: Embedding) -> Tensor:
-        return embedding.vector if self.critic.raw else embedding.trainable_part
+        return embedding.vector if self.critic.raw else embedding.unit
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
         """Take a step, when this module is the root."""

@@ -48,24 +48,21 @@ class Encoder(nn.Module, ABC):
     Args:
         modality: Modality of the images.
         dim: D, length of the embedding.
+        trainable_dim: T, length of the part that trains, in [0, D]; None for D.
 
     Attributes:
-        predicts_features: Whether `embed` returns predicted features of the teacher.
-        trains_wholly: Whether every coordinate of the embedding has trainable parameters.
-        least_cosine: The smallest cosine that two embeddings can have; 0 where no coordinate is negative.
-        temperature: Divides the teacher's logits where its posterior is a part of the embedding, and in the soft labels
-            that the encoder learns from: with other labels the rest of the embedding would learn to undo that part.
+        predicts_features: Whether `embed_trainable` returns predicted features of the teacher.
+        least_cosine: The smallest cosine of two embeddings' trainable parts; 0 where no coordinate is negative.
     """
 
     predicts_features = False
-    trains_wholly = True
     least_cosine = -1.0
-    temperature: float = 1.0
 
-    def __init__(self, modality: Modality, dim: int) -> None:
+    def __init__(self, modality: Modality, dim: int, trainable_dim: int | None = None) -> None:
         super().__init__()
         self.modality: Modality = modality
         self.dim = dim
+        self.trainable_dim = dim if trainable_dim is None else trainable_dim
 
     def check_partner(self, other: "Encoder") -> None:
         """Refuse an encoder of the other modality that does not embed into this one's space; called on both encoders.
@@ -96,9 +93,22 @@ class Encoder(nn.Module, ABC):
             teacher: The teacher's output on these very images, where it is known already.
         """
 
-    def embed_for_critic(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
-        """Embed images for a critic, which may need less than the whole embedding; the same as `embed` by default."""
+    def embed_trainable(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
+        """Embed images by the part that trains, for objectives and critics; the whole embedding by default.
+
+        Args:
+            images: As in `embed`.
+            teacher: As in `embed`.
+        """
         return self.embed(images, teacher)
+
+    def observe(self, images: Tensor, teacher: TeacherOutput | None) -> None:
+        """Take statistics of a training batch, before it is embedded; does nothing by default.
+
+        Args:
+            images: As in `embed`.
+            teacher: As in `embed`.
+        """
 
     def forward(self, images: Tensor, teacher: TeacherOutput | None = None) -> Tensor:
         """Map images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32."""

@@ -5,21 +5,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from crossx.core.checks import must_be_in
-from crossx.core.distributed import moments_over_processes
 from crossx.core.errors import InputError
 from crossx.core.precision import full_precision
 from crossx.encoding.encoders.base import Encoder
 from crossx.encoding.encoders.posterior import PosteriorEncoder
 from crossx.networks.base import last_layer
-from crossx.networks.running_statistics import RunningStatistics
 from crossx.teachers.pair import TeacherPair
-from crossx.teachers.teacher import FrozenTeacher
+from crossx.teachers.sketch_reader import SketchReader
 from crossx.types import Modality, TeacherOutput
-
-_MOMENTUM = 0.95
-"""Momentum of the mean and variance of the other teacher's logits: generators change slowly."""
-_EPSILON = 1e-5
-"""Added to a variance before the variance divides: a class with the same logit in all images carries no information."""
 
 
 class CompletedPosteriorEncoder(PosteriorEncoder):
@@ -28,7 +21,7 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
     Without an estimate, a photo of a class that the photo teacher does not have gets probability 0 of that class, and a
     sketch of the class cannot find the photo. Here an unknown class c has the logit
 
-        prior_logit + log softmax_c(similarity_weight * cos(z, W_c) + other_weight * r_c)
+        prior_logit + log softmax_c(similarity_weight * cos(z, W_c) + reading_weight * r_c)
 
     beside the known classes' logits less their mean, where the softmax is over the unknown classes. All classes share
     one softmax, so the less certain the known classes are, the more probable the unknown classes become. The estimate
@@ -36,24 +29,16 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
 
     - the teacher's own logits: z are its logits of the shared classes, and W_c (`class_similarity`) are the cosines,
       in the last layer of the other teacher, between c and the shared classes; both less their mean.
-    - the other teacher's logits of this image of the wrong modality, r, each standardised by its mean and variance
-      over the synthetic images of this modality (`other_statistics`). A photo classifier puts nearly every sketch into
-      a few classes; which classes get more than their mean depends on the drawing. (The statistics replace those of
-      adaptive batch normalisation, arXiv 1603.04779, and need no real image.)
-
-    The statistics are updated while the encoder trains and are in its checkpoint; before the first training batch r is
-    0. So a checkpoint trained with `other_weight` 0 cannot be evaluated with a positive one, nor the reverse.
+    - the photo teacher's logits of a sketch, r, as a `SketchReader` reads them. Photos are not read by the sketch
+      teacher, which cannot classify them.
 
     Args:
         teachers: Both teachers.
         modality: Modality of the images.
         prior_logit: Logit of all unknown classes together: higher for a teacher that is sure of its known classes.
         similarity_weight: Weight of the similarity to the shared classes, >= 0.
-        other_weight: Weight of the other teacher's logits, >= 0; with 0 the other teacher is not run.
-        share: See `PosteriorEncoder`.
+        reading_weight: Weight of the reading of a sketch, >= 0; with 0, and for photos, nothing is read.
         temperature: See `PosteriorEncoder`; divides the estimated logits, too.
-        dim: See `PosteriorEncoder`.
-        hidden: See `PosteriorEncoder`.
 
     Raises:
         InputError: When a number is out of range, or the other teacher's classifier is more than one linear layer.
@@ -69,17 +54,14 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
         modality: Modality,
         prior_logit: float = 4.0,
         similarity_weight: float = 2.0,
-        other_weight: float = 0.0,
-        share: float = 0.97,
+        reading_weight: float = 0.0,
         temperature: float = 1.0,
-        dim: int = 64,
-        hidden: int = 512,
     ) -> None:
-        super().__init__(teachers, modality, share, temperature, dim, hidden)
+        super().__init__(teachers, modality, temperature)
         must_be_in("encoder.prior_logit", prior_logit, "(-inf, inf)")
         must_be_in("encoder.similarity_weight", similarity_weight, "[0, inf)")
-        must_be_in("encoder.other_weight", other_weight, "[0, inf)")
-        self.prior_logit, self.similarity_weight, self.other_weight = prior_logit, similarity_weight, other_weight
+        must_be_in("encoder.reading_weight", reading_weight, "[0, inf)")
+        self.prior_logit, self.similarity_weight, self.reading_weight = prior_logit, similarity_weight, reading_weight
         other: Modality = "sketch" if modality == "photo" else "photo"
         weight = last_layer(teachers.of(other).network)
         if weight is None:
@@ -97,15 +79,14 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
         self.register_buffer("unknown_classes", unknown, persistent=False)
         self.register_buffer("class_similarity", _direction(of_unknown @ of_shared.T), persistent=False)
         self.register_buffer("other_index", vocabulary.teacher_target(unknown, other), persistent=False)
-        runs_other = other_weight > 0 and len(unknown) > 0
-        self.other_teacher = teachers.of(other) if runs_other else None
-        self.other_statistics = RunningStatistics(len(unknown), _MOMENTUM) if runs_other else None
+        reads = reading_weight > 0 and modality == "sketch" and len(unknown) > 0
+        self.reader = SketchReader(teachers) if reads else None
 
     def check_partner(self, other: Encoder) -> None:
         """Refuse a partner whose vectors are put together in another way.
 
         Raises:
-            InputError: When the partner is no `CompletedPosteriorEncoder` with this one's share and head.
+            InputError: When the partner is no `CompletedPosteriorEncoder`.
         """
         if not isinstance(other, CompletedPosteriorEncoder):
             raise InputError(
@@ -122,21 +103,13 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
         with torch.autocast(logits.device.type, enabled=False):  # classes lie nearer each other than bfloat16 resolves
             own = _direction(vocabulary.shared_logits(logits, modality))
             scores = self.similarity_weight * own @ self.class_similarity.T
-        if self.other_teacher is not None and self.other_statistics is not None:
-            scores = scores + self.other_weight * self._other_scores(images, self.other_teacher, self.other_statistics)
+        if self.reader is not None:
+            reading: TeacherOutput = self.reader(images)
+            scores = scores + self.reading_weight * reading.logits[:, self.other_index]
         estimates = self.prior_logit + scores.log_softmax(dim=1)
         place = vocabulary.teacher_target(torch.arange(len(vocabulary)), modality).clamp_min(0).to(logits.device)
         completed = logits[:, place].index_copy(1, self.unknown_classes, estimates)
         return (completed / self.temperature).softmax(dim=1)
-
-    @torch.no_grad()
-    def _other_scores(self, images: Tensor, teacher: FrozenTeacher, statistics: RunningStatistics) -> Tensor:
-        """Return the other teacher's standardised logits of the N unknown classes, (B, N); 0 without statistics."""
-        logits = full_precision(teacher(images).logits)[:, self.other_index]
-        if self.training:
-            statistics(*moments_over_processes(logits.mean(0), logits.var(0, correction=0)))
-        mean, var = full_precision(statistics.mean), full_precision(statistics.var)
-        return (statistics.batches > 0) * (logits - mean) / (var + _EPSILON).sqrt()
 
 
 def _direction(values: Tensor) -> Tensor:

@@ -2,9 +2,12 @@
 
 from typing import Self
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crossx.core.checks import must_be_in
+from crossx.core.precision import full_precision
 from crossx.encoding.embeddings import Embedding
 from crossx.encoding.encoders.base import EmbeddingHead, Encoder
 from crossx.networks.batch_norm import batch_norms
@@ -75,10 +78,11 @@ class FrozenTeacherEncoder(Encoder):
         teachers: Both teachers.
         modality: Modality of the images.
         dim: D.
+        trainable_dim: T, length of the part that trains; None for D.
     """
 
-    def __init__(self, teachers: TeacherPair, modality: Modality, dim: int) -> None:
-        super().__init__(modality, dim)
+    def __init__(self, teachers: TeacherPair, modality: Modality, dim: int, trainable_dim: int | None = None) -> None:
+        super().__init__(modality, dim, trainable_dim)
         self.teacher = teachers.of(modality)
 
     def output(self, images: Tensor, teacher: TeacherOutput | None) -> TeacherOutput:
@@ -88,22 +92,36 @@ class FrozenTeacherEncoder(Encoder):
 
 
 class TeacherHeadEncoder(FrozenTeacherEncoder):
-    """A trained head on the frozen teacher's features: few parameters, trained in seconds.
+    """A trained head on the frozen teacher's features and posterior: few parameters, trained in minutes.
+
+    The posterior follows from the features by the teacher's last layer, but a head that has to learn this map from
+    synthetic images learns it badly: with the posterior as an input it loses far less of its mAP by having no data
+    (docs/experiments.md, "Learned heads on many classes").
 
     Args:
         teachers: Both teachers.
         modality: Modality of the images.
         dim: D.
         hidden: Width of the head's hidden layer; 0 for a linear head.
+        posterior: Whether the head sees the posterior beside the features.
 
     Raises:
         InputError: When a number is out of range.
     """
 
-    def __init__(self, teachers: TeacherPair, modality: Modality, dim: int = 64, hidden: int = 512) -> None:
+    def __init__(
+        self, teachers: TeacherPair, modality: Modality, dim: int = 64, hidden: int = 512, posterior: bool = True
+    ) -> None:
         super().__init__(teachers, modality, dim)
-        self.head = EmbeddingHead(self.teacher.network.num_features, dim, hidden)
+        self.posterior = posterior
+        width = self.teacher.network.num_features + posterior * self.teacher.network.num_classes
+        self.head = EmbeddingHead(width, dim, hidden)
 
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
-        """Embed images by the head on the teacher's features, which are known already for training pairs."""
-        return Embedding(self.head(self.output(images, teacher).features))
+        """Embed images by the head on the teacher's output, which is known already for training pairs."""
+        output = self.output(images, teacher)
+        if not self.posterior:
+            return Embedding(self.head(output.features))
+        # Each of the two on a scale of its own, whatever their widths are.
+        parts = (full_precision(output.features), full_precision(output.logits).softmax(dim=1))
+        return Embedding(self.head(torch.cat([F.layer_norm(part, part.shape[1:]) for part in parts], dim=1)))
