@@ -84,9 +84,9 @@ def map_all(scores: Array, sketch: Side, photo: Side) -> float:
 def by_form(sketch: Side, photo: Side) -> dict[tuple[str, float, float], float]:
     """mAP of every form and both temperatures, in the order in which the first of equals wins."""
     found = {
-        (form.__name__, *pair): map_all(form(sketch, photo, *pair), sketch, photo)
+        (form.__name__, p, s): map_all(form(sketch, photo, p, s), sketch, photo)
         for form in (dot, bhattacharyya)
-        for pair in product((0.5, 1.0, 2.0, 4.0), repeat=2)
+        for p, s in product((0.5, 1.0, 2.0, 4.0), repeat=2)
     }
     return {**found, ("logit_cosine", 1.0, 1.0): map_all(logit_cosine(sketch, photo, 1.0, 1.0), sketch, photo)}
 
