@@ -47,7 +47,7 @@ def _choices(row: Row, results: Sequence[Result]) -> str:
     if row.baseline == "posterior":
         pairs = [_of_pair(result) for result in results if result.posterior]
         found.append(f"{_POSTERIOR}: {'; '.join(pairs) or 'not measured'}")
-    return "; ".join(found) or "nothing"
+    return "; ".join(found) or "nothing of its own"
 
 
 def _of_pair(result: Result) -> str:

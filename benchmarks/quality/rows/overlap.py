@@ -53,8 +53,9 @@ _COMPLETED = replace(
     ),
     chosen={
         "share": POSTERIOR_HEAD.chosen["share"],
-        "photos": "prior_logit 0.5, similarity_weight 2",
-        "sketches": "prior_logit 4, of 3, 4 and 5, similarity_weight 2, other_weight 1, of 0, 1 and 1.5",
+        "sketches' prior_logit": "4, of 3, 4 and 5",
+        "sketches' other_weight": "1, of 0, 1 and 1.5",
+        "photos' prior_logit, both similarity_weight": "0.5 and 2, of values that are not recorded",
     },
 )
 _NOT_COMPLETED = replace(

@@ -41,7 +41,7 @@ def test_every_row_says_what_was_chosen_and_what_not() -> None:
     grid = "form and temperatures (dot or bhattacharyya, each side at one of 0.5, 1, 2, 4; or logit_cosine)"
     pairs = "pair 0 dot at 1 for photos and 0.5 for sketches; pair 1 dot at 1 for photos and 1 for sketches"
     assert found == {
-        "`head`, `again`": "nothing",  # rows with equal choices share a line
+        "`head`, `again`": "nothing of its own",  # rows with equal choices share a line
         "`sharp`": "share: 0.99, of 0.97 and 0.99; rate: 0.01, of three",
         "`matching`": f"{grid}: {pairs}",
     }
