@@ -120,10 +120,17 @@ def average_precision(right: Tensor, depth: int | None = None) -> Tensor:
 
 
 def exact_sum(precision: Tensor, counted: Tensor) -> Tensor:
-    """Sum of the counted precisions of each row, (B,) float64.
+    """Sum of the precisions of each row, as far as they count.
 
     Fixed point, because sums of integers are exact: neither chunks nor threads nor the device change a bit. It costs
     7e-12 and overflows beyond 10**8 relevant photos.
+
+    Args:
+        precision: (B, N) float64 in [0, 1].
+        counted: Whether each counts, (B, N) bool.
+
+    Returns:
+        (B,) float64.
     """
     return (precision * _FIXED_POINT).round().long().mul(counted).sum(dim=1).double() / _FIXED_POINT
 
