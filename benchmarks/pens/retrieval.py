@@ -73,7 +73,7 @@ def measure(photo: FrozenTeacher, sketch: FrozenTeacher, data: RetrievalData) ->
 
     def measured(pen: Pen) -> float:
         logits = {split: predict(sketch, sketches.with_pen(pen)) for split, sketches in drawings.items()}
-        # As `crossx test` does: form and temperature by the labels of the validation images.
+        # As `crossx test` does: form and temperatures by the labels of the validation images.
         chosen = best_posterior(
             logits["validation"], galleries["validation"][0], drawings["validation"].labels, galleries["validation"][1]
         )

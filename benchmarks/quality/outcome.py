@@ -89,7 +89,7 @@ def _read(m: Measurement) -> Result:
         labels=found["labels"],
         classes=found["classes"],
         precision_at_recall=at_recall,
-        posterior=found["posterior"] if baseline == "posterior" else {},
+        posterior={**found["posterior"], **found["posterior_origin"]} if baseline == "posterior" else {},
         measured_with=done["made_with"],
         **trained,
     )

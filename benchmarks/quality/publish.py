@@ -15,6 +15,7 @@ from benchmarks.quality.rows.overlap import ABOUT_CURVE
 from benchmarks.quality.store import Result, stored
 from benchmarks.quality.tables import markdown
 from benchmarks.quality.types import Benchmark
+from benchmarks.quality.validation_choices import chosen_on_validation
 from crossx.core.errors import InputError
 from crossx.core.tensor_files import write_text
 from crossx.types import Split
@@ -44,8 +45,12 @@ Teacher pairs are numbered by their seed, from 0. Columns:
   twenty classes it is too narrow. Behind *pairs* are the smallest and the largest difference of a teacher pair. No
   interval covers the randomness of training; `head_other_seed` among the ablations shows it.
 - *X over this row* is the ratio of the means over the same queries.
-- *posterior matching (dot at 0.5, dot at 1)* is the dot product of the teachers' class probabilities, at the
-  temperature that was chosen on validation, pair by pair.
+- Rows are named for what they are: a *learned head* is a small trained network on each frozen teacher's features,
+  *posterior + head* the teachers' posteriors with such a head beside them, and *published* is CrossX-DFL, or its
+  objective for the encoders that the row names.
+- *posterior matching (dot at 1 for photos and 0.5 for sketches)* is the dot product of the teachers' class
+  probabilities, at the temperatures that labelled validation images chose, pair by pair; once where all pairs have the
+  same. What every row owes to such images stands under *Chosen on validation*, behind each benchmark's tables.
 - *commit* has the commits of the fits, and behind a semicolon those of the measurements.
 
 Pictures of retrieved photos leave posterior matching out: a run keeps the ranked lists of its encoders only.
@@ -246,6 +251,7 @@ def page(results: Mapping[str, Mapping[str, Sequence[Result]]]) -> str:
         if overlap and (PICTURES / f"{name}-overlap.png").is_file():
             picture = f"![mAP over overlap](images/results-current/{name}-overlap.png)"
             parts.append(f"### Partial overlap: all points\n\n{ABOUT_CURVE}\n\n{picture}\n")
+        parts.append(f"#{chosen_on_validation(benchmark, found)}")
     return "\n".join(parts)
 
 

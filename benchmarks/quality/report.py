@@ -14,6 +14,7 @@ from benchmarks.quality.sheets import retrieval_sheet, stacked
 from benchmarks.quality.store import Result
 from benchmarks.quality.tables import Results, average_precisions, cells, markdown
 from benchmarks.quality.types import Benchmark, Row, Table
+from benchmarks.quality.validation_choices import chosen_on_validation
 from crossx.core.errors import InputError
 from crossx.core.tensor_files import write_text
 from crossx.evaluation.results import Interval, paired_bootstrap
@@ -92,6 +93,7 @@ class Report:
         results = self.results()
         name, folder = self.stem, self.folder / "results"
         tables = [markdown(self.benchmark, table, results) for table in self.benchmark.tables]
+        tables.append(chosen_on_validation(self.benchmark, results))
         text = "\n".join([f"# {self.benchmark.name}, {self.split} split\n", *filter(None, tables)])
         write_text(folder / f"{name}.md", text)
         draw(self.benchmark, self.split, results, folder, name)

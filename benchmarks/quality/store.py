@@ -32,7 +32,8 @@ class Result:
         pairs: Measures of the last pairs, such as `recon/agreement`; empty where none are made.
         curve: Training steps and mAP@all on validation, in the order of time, from step 0 where that was measured;
             empty where nothing is trained.
-        posterior: Form and temperature of posterior matching that validation picked, of a row that measures it.
+        posterior: Form and temperatures of posterior matching, and what chose them, of a row that measures it: the
+            entries `posterior` and `posterior_origin` of its `results.json`.
         seconds: Duration of the fit.
         fitted_with: Versions, commit and machine of the fit; shown and not compared. Empty where nothing is trained.
         measured_with: The same of the measurement, which may be a later one.
@@ -52,7 +53,7 @@ class Result:
     precision_at_recall: list[float] = field(default_factory=list)
     pairs: dict[str, float] = field(default_factory=dict)
     curve: list[tuple[int, float]] = field(default_factory=list)
-    posterior: dict[str, str | float] = field(default_factory=dict)
+    posterior: dict[str, str | float | None] = field(default_factory=dict)
     seconds: float = 0.0
     fitted_with: dict[str, str] = field(default_factory=dict)
     measured_with: dict[str, str] = field(default_factory=dict)

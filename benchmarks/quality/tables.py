@@ -9,6 +9,7 @@ import torch
 from benchmarks.quality.store import Result
 from benchmarks.quality.types import Benchmark, Row, Table
 from crossx.evaluation.results import Interval, paired_bootstrap, paired_ratio
+from crossx.reports.run.remarks import matching
 
 Results = Mapping[str, Sequence[Result]]
 """Row name to its results, a seed each."""
@@ -18,6 +19,12 @@ _PAIRS = {
     "recon/photo_diversity": "photo diversity",
     "recon/sketch_diversity": "sketch diversity",
 }
+_START = "\N{DAGGER}"
+"""Mark of rows that owe most of their mAP@all to their teachers' common start."""
+_ABOUT_START = (
+    "both teachers start from the same weights, and that is where most of its mAP@all comes from: with starts of their "
+    "own little is left of it (docs/experiments.md, 'What teachers' common start is worth')."
+)
 
 
 @dataclass(frozen=True)
@@ -117,15 +124,17 @@ def markdown(benchmark: Benchmark, table: Table, results: Results) -> str:
     grid += [[line.get(name, "") for name in headings] for line in lines]
     text = "\n".join(f"| {' | '.join(line)} |" for line in grid)
     notes = [f"{mark} not data-free: {why}." for why, mark in marks.items()]
+    if alike := [f"`{c.row.name}`" for c in shown if c.row.owes_to_start]:
+        notes.append(f"{_START} {', '.join(alike)}: {_ABOUT_START}")
     notes += [f"`{c.row.name}`, seed {r.seed}, failed: {' '.join(r.failed.split())}" for c in shown for r in c.failed]
     return "\n\n".join([f"## {table.title}", table.about, text, *notes]) + "\n"
 
 
 def _line(c: Cells, benchmark: Benchmark, table: Table, results: Results, mark: str) -> dict[str, str]:
     """Heading -> text of one row; figures only where the row was measured."""
-    maps = _map_all(c.measured)
+    maps, title = _map_all(c.measured), f"{c.row.title}{_posterior(c.measured)}"
     line = {
-        "": " ".join(filter(None, [f"{c.row.title}{_posterior(c.measured)}", mark])),
+        "": " ".join(filter(None, [title, mark, _START if c.row.owes_to_start else ""])),
         "row": f"`{c.row.name}`",
         "map_all": f"{mean(maps):.3f}" if maps else "failed" if c.failed else "not measured",
     }
@@ -177,9 +186,9 @@ def _group(c: Cells, group: str, reference: str, others: Sequence[Result]) -> di
 
 
 def _posterior(results: Sequence[Result]) -> str:
-    """Form and temperature of posterior matching, teacher pair by teacher pair."""
-    found = [f"{r.posterior['form']} at {r.posterior['temperature']:g}" for r in results if r.posterior]
-    return f" ({', '.join(found)})" if found else ""
+    """Form and temperatures of posterior matching, teacher pair by teacher pair; once where they are the same."""
+    found = [matching(r.posterior) for r in results if r.posterior]
+    return f" ({'; '.join(found if len(set(found)) > 1 else found[:1])})" if found else ""
 
 
 def seed_differences(results: Sequence[Result], others: Sequence[Result]) -> list[float]:

@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
+
+_FEATURES = "classifier_only.yaml"
+"""Recipe whose encoders are the teachers' features as they are."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Row:
         against: Name of the row that differs in one thing only, where tables show the difference to that row too.
         overlap: Share of a teacher's classes that the other teacher knows, in %, of a point of the overlap curve.
         paper: Data set -> mAP@all that the paper prints for the row, on other images and with other teachers.
+        chosen: Hyper-parameter that labels of validation images chose -> its value, and out of which, such as
+            `{"share": "0.99, of 0.97 and 0.99"}`. What posterior matching chooses comes from the results.
     """
 
     name: str
@@ -60,6 +66,13 @@ class Row:
     against: str = ""
     overlap: float | None = None
     paper: Mapping[str, float] = field(default_factory=dict)
+    chosen: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def owes_to_start(self) -> bool:
+        """Whether the row compares the features of two teachers that start from the same weights."""
+        encoders = any(PurePath(config).name == _FEATURES for config in self.configs)
+        return self.shared_start and (self.baseline == "features" or (self.baseline is None and encoders))
 
 
 @dataclass(frozen=True)

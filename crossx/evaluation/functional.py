@@ -116,10 +116,23 @@ def average_precision(right: Tensor, depth: int | None = None) -> Tensor:
     first = right[:, :depth]
     places = torch.arange(1, first.shape[1] + 1, device=right.device)
     precision = first.cumsum(dim=1).double() / places
-    # Fixed point, because sums of integers are exact: neither chunks nor threads nor the device change a bit. It costs
-    # 7e-12 and overflows beyond 10**8 relevant photos.
-    total = (precision * _FIXED_POINT).round().long().mul(first).sum(dim=1)
-    return total.double() / _FIXED_POINT / right.sum(dim=1).clamp(max=depth)
+    return exact_sum(precision, first) / right.sum(dim=1).clamp(max=depth)
+
+
+def exact_sum(precision: Tensor, counted: Tensor) -> Tensor:
+    """Sum of the precisions of each row, as far as they count.
+
+    Fixed point, because sums of integers are exact: neither chunks nor threads nor the device change a bit. It costs
+    7e-12 and overflows beyond 10**8 relevant photos.
+
+    Args:
+        precision: (B, N) float64 in [0, 1].
+        counted: Whether each counts, (B, N) bool.
+
+    Returns:
+        (B,) float64.
+    """
+    return (precision * _FIXED_POINT).round().long().mul(counted).sum(dim=1).double() / _FIXED_POINT
 
 
 def precision_at(right: Tensor, k: int) -> Tensor:

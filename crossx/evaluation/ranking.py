@@ -11,6 +11,7 @@ Scores of any sign are valid (torchmetrics >= 1.8 takes a photo with a score <= 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -126,3 +127,45 @@ def rank(
         ordered, places = chunk.gather(1, wrong_first).sort(dim=1, descending=True, stable=True)
         gallery = wrong_first.gather(1, places)
         yield RankedChunk(gallery, ordered, right.gather(1, gallery))
+
+
+def right_places(
+    scores: ScoreFunction, query_labels: Tensor, gallery_labels: Tensor, chunk_size: int = CHUNK_SIZE
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Places of the relevant photos alone, in the order of `rank` and in a third of its time.
+
+    No position is carried through a sort: a photo's place is its number among the relevant ones plus the number of
+    wrong photos with at least its score.
+
+    Args:
+        scores: Scores of a chunk of queries.
+        query_labels: (Q,) int64.
+        gallery_labels: (G,) int64.
+        chunk_size: Queries at a time.
+
+    Yields:
+        For the next queries the number of relevant photos, (B,) int64, and the places of these, (B, R) int64 from 1,
+        best first; R is the largest number, and a query with fewer relevant photos has places without meaning at the
+        end.
+
+    Raises:
+        InputError: When a side is empty, the chunk size is below 1, or scores are NaN or have a wrong shape.
+    """
+    for rows, chunk in _chunks(scores, len(query_labels), len(gallery_labels), chunk_size):
+        wanted = query_labels[rows.to(query_labels.device)].to(chunk.device)
+        right = wanted[:, None] == gallery_labels.to(chunk.device)
+        relevant = right.sum(dim=1)
+        numbers = torch.arange(1, int(relevant.max()) + 1, device=chunk.device)
+        wrong = _sorted(chunk.masked_fill(right, -torch.inf))
+        # Best first, from the end: slicing by a negative number would take all where there is none.
+        own = _sorted(chunk.masked_fill(~right, -torch.inf))[:, chunk.shape[1] - len(numbers) :].flip(1)
+        above = chunk.shape[1] - torch.searchsorted(wrong, own)
+        # No more than there are wrong ones: a score of -inf is not told from a place that was filled with it.
+        yield relevant, numbers + above.minimum((chunk.shape[1] - relevant)[:, None])
+
+
+def _sorted(scores: Tensor) -> Tensor:
+    """Rows in ascending order; on the CPU by numpy, which takes a tenth of torch's time where no position is wanted."""
+    if scores.device.type != "cpu":
+        return scores.sort(dim=1).values
+    return torch.from_numpy(np.sort(scores.detach().double().numpy(), axis=1))

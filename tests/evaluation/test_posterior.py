@@ -1,3 +1,5 @@
+from itertools import product
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -6,6 +8,7 @@ from torch import Tensor
 from crossx.core.errors import InputError
 from crossx.evaluation.functional import retrieval_scores
 from crossx.evaluation.posterior import (
+    TEMPERATURES,
     PosteriorChoice,
     PosteriorForm,
     best_posterior,
@@ -40,9 +43,24 @@ def test_bhattacharyya_is_one_for_equal_posteriors_only() -> None:
 
 def test_temperature_divides_the_logits() -> None:
     for form in ("dot", "bhattacharyya"):
-        softened = posterior_scores(QUERY, GALLERY, form, temperature=2.0)(ROWS)
+        softened = posterior_scores(QUERY, GALLERY, form, photo_temperature=2.0, sketch_temperature=2.0)(ROWS)
         assert torch.allclose(softened, posterior_scores(QUERY / 2, GALLERY / 2, form)(ROWS))
         assert not torch.allclose(softened, posterior_scores(QUERY, GALLERY, form)(ROWS))
+
+
+@pytest.mark.parametrize("form", ["dot", "bhattacharyya"])
+def test_each_side_has_its_own_temperature(form: PosteriorForm) -> None:
+    of_photos = PosteriorChoice(form, photo_temperature=2.0).score(QUERY, GALLERY)(ROWS)
+    assert torch.allclose(of_photos, posterior_scores(QUERY, GALLERY / 2, form)(ROWS))
+    of_sketches = PosteriorChoice(form, sketch_temperature=0.5).score(QUERY, GALLERY)(ROWS)
+    assert torch.allclose(of_sketches, posterior_scores(QUERY * 2, GALLERY, form)(ROWS))
+    assert not torch.allclose(of_photos, of_sketches)
+
+
+def test_a_sharper_sketch_by_hand() -> None:
+    # A sketch of 0.9 : 0.1 at temperature 0.5 is 0.81 : 0.01, 81/82 : 1/82; the photo stays 0.8 : 0.2.
+    scores = posterior_scores(QUERY, GALLERY, "dot", sketch_temperature=0.5)(ROWS)
+    assert float(scores[0, 0]) == pytest.approx((81 * 0.8 + 0.2) / 82)
 
 
 def test_logit_cosine_is_the_cosine_at_any_temperature() -> None:
@@ -51,7 +69,7 @@ def test_logit_cosine_is_the_cosine_at_any_temperature() -> None:
     scores = posterior_scores(query, gallery, "logit_cosine")(ROWS)
     expected = F.cosine_similarity(query.double()[:, None], gallery.double()[None], dim=2)
     assert torch.allclose(scores, expected, rtol=0, atol=1e-7)
-    assert torch.equal(scores, posterior_scores(query, gallery, "logit_cosine", 4.0)(ROWS))
+    assert torch.equal(scores, posterior_scores(query, gallery, "logit_cosine", 4.0, 0.5)(ROWS))
 
 
 def test_sharp_posteriors_are_told_apart() -> None:
@@ -76,17 +94,26 @@ def labelled_logits(noise: float, seed: int, sharp: float = 3.0) -> tuple[Tensor
 
 
 @pytest.mark.parametrize(
-    ("form", "temperature"),
-    [(form, t) for form in ("dot", "bhattacharyya") for t in (0.5, 1.0, 2.0, 4.0)] + [("logit_cosine", 1.0)],
+    ("form", "photo", "sketch"),
+    [*product(("dot", "bhattacharyya"), TEMPERATURES, TEMPERATURES), ("logit_cosine", 1.0, 1.0)],
 )
-def test_best_posterior_is_at_least_as_good_as_any_choice(form: PosteriorForm, temperature: float) -> None:
+def test_best_posterior_is_at_least_as_good_as_any_choice(form: PosteriorForm, photo: float, sketch: float) -> None:
     (query, query_labels), (gallery, gallery_labels) = labelled_logits(1.5, 0), labelled_logits(2.0, 1)
     best = best_posterior(query, gallery, query_labels, gallery_labels)
 
     def map_all(choice: PosteriorChoice) -> float:
         return retrieval_scores(choice.score(query, gallery), query_labels, gallery_labels).over_queries()["map_all"]
 
-    assert map_all(best) >= map_all(PosteriorChoice(form, temperature))
+    assert map_all(best) >= map_all(PosteriorChoice(form, photo, sketch))
+
+
+def test_teachers_of_unlike_confidence_get_unlike_temperatures() -> None:
+    """One temperature for both is no longer the best: the sketch teacher is unsure, the photo teacher too sure."""
+    (query, labels), (gallery, _) = labelled_logits(1.5, 0, 2.0), labelled_logits(1.5, 1, 2.0)
+    alike = best_posterior(query, gallery, labels, labels)
+    best = best_posterior(query / 2, gallery * 2, labels, labels)
+    assert best.photo_temperature / best.sketch_temperature > alike.photo_temperature / alike.sketch_temperature
+    assert best.photo_temperature > best.sketch_temperature
 
 
 def test_best_posterior_depends_on_the_data() -> None:
@@ -102,20 +129,24 @@ def test_best_posterior_depends_on_the_data() -> None:
 def test_the_first_of_equals_is_taken() -> None:
     perfect = 50.0 * torch.eye(3)
     choice = best_posterior(perfect, perfect, torch.arange(3), torch.arange(3))
-    assert choice == PosteriorChoice("dot", 0.5)
+    assert choice == PosteriorChoice("dot", 0.5, 0.5)
 
 
 def test_mistakes_are_named() -> None:
     labels = torch.tensor([0, 1])
     with pytest.raises(InputError, match=r"form: must be one of .*; got 'sum'"):
         posterior_scores(QUERY, GALLERY, "sum")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="temperature"):
+    with pytest.raises(InputError, match=r"photo_temperature: must be above 0, got 0\.0"):
         posterior_scores(QUERY, GALLERY, "dot", 0.0)
+    with pytest.raises(InputError, match=r"sketch_temperature: must be above 0, got -1\.0"):
+        PosteriorChoice(sketch_temperature=-1.0).score(QUERY, GALLERY)
     with pytest.raises(InputError, match="2 and 3 classes"):
         posterior_scores(QUERY, torch.eye(3))
     with pytest.raises(InputError, match="gallery_logits"):
         posterior_scores(QUERY, GALLERY * torch.nan)
     with pytest.raises(InputError, match="gallery_labels"):
         best_posterior(QUERY, GALLERY, labels, labels)
+    with pytest.raises(InputError, match="query_logits"):
+        best_posterior(QUERY * torch.nan, GALLERY, labels, torch.tensor([0, 1, 1]))
     with pytest.raises(InputError, match="no validation query"):
         best_posterior(QUERY, GALLERY, labels, labels.new_tensor([5, 6, 7]))

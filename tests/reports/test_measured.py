@@ -186,11 +186,12 @@ def test_the_test_split_needs_no_validation_part(tmp_path: Path, capsys: pytest.
     run("test", tmp_path / "c.yaml", content)
     found = read(tmp_path / "run/version_1")
     assert found["posterior_origin"]["chosen_on"] is None
-    assert (found["posterior"]["form"], found["posterior"]["temperature"]) == ("dot", 1.0)
+    assert found["posterior"] == {"form": "dot", "photo_temperature": 1.0, "sketch_temperature": 1.0}
     assert "the validation part has no photo" in found["posterior_origin"]["fixed_because"]
     assert set(found["baselines"]) == {"features", "posterior"}
     assert not found["measured"]["partial"]
-    assert "posterior matching: dot at temperature 1, fixed and not chosen" in capsys.readouterr().out
+    told = " ".join(capsys.readouterr().out.split())  # the line is folded
+    assert "posterior matching: dot at 1 for photos and 1 for sketches, fixed and not chosen" in told
 
 
 def test_embeddings_of_a_part_are_called_partial(

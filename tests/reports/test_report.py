@@ -19,7 +19,8 @@ import crossx
 from crossx.classification.module import ClassifierModule
 from crossx.core.errors import InputError
 from crossx.data.shapes.dataset import ShapesDataset
-from crossx.evaluation.posterior import PosteriorForm
+from crossx.evaluation.posterior import TEMPERATURES, PosteriorForm
+from crossx.reports.run.remarks import matching
 from crossx.reports.run.report import RunReport
 from crossx.reports.run.summary import print_table, read_results
 from crossx.teachers.teacher import load_teacher, read_card
@@ -172,7 +173,8 @@ def test_table_names_the_rows_and_the_run_folder(
     assert len(found["ap_all"]) == 20
     assert sum(found["ap_all"]) / 20 == pytest.approx(found["metrics"]["map_all"], abs=1e-5)
     assert found["posterior"]["form"] in get_args(PosteriorForm)
-    assert found["posterior"]["temperature"] > 0
+    assert found["posterior"].keys() == {"form", "photo_temperature", "sketch_temperature"}
+    assert {found["posterior"][f"{modality}_temperature"] for modality in ("photo", "sketch")} <= set(TEMPERATURES)
     rows = {"at_start": found["at_start"], **found["baselines"]}
     for name in ("features", "posterior", "at_start"):
         interval = found["differences"][name]
@@ -180,6 +182,8 @@ def test_table_names_the_rows_and_the_run_folder(
         expected = found["metrics"]["map_all"] - rows[name]["map_all"]
         assert interval["difference"] == pytest.approx(expected, abs=1e-6)
     out = capsys.readouterr().out
+    told = f"posterior matching: {matching(found['posterior'])}, chosen on validation, by its labels"
+    assert told in " ".join(out.split())
     assert f"run folder: {(tmp_path / 'run/version_0').resolve()}\n" in out
     shown = {"this run": found["metrics"], "at step 0": found["at_start"], **found["baselines"]}
     shown = {name: metrics for name, metrics in shown.items() if metrics}
@@ -188,6 +192,12 @@ def test_table_names_the_rows_and_the_run_folder(
         numbers = r"\s+│\s+".join(f"{metrics[metric]:.3f}" for metrics in shown.values())
         assert re.search(rf"{metric}\s+│\s+{numbers}", out), metric
     assert max(map(len, out.split("run folder:")[0].splitlines())) <= 80
+
+
+def test_posterior_matching_in_words() -> None:
+    choice = {"form": "dot", "photo_temperature": 1.0, "sketch_temperature": 0.5}
+    assert matching(choice) == "dot at 1 for photos and 0.5 for sketches"
+    assert matching({**choice, "form": "logit_cosine"}) == "logit_cosine"
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,14 @@ _SOFTENED = replace(
     measured_argv=tuple(
         f"{encoder}.init_args.{argument}" for encoder in ENCODERS for argument in ("temperature=4", "share=0.999")
     ),
+    chosen={"temperature": "4, of 1, 4 and 8", "share": "0.999, of 0.97 and 0.999"},
 )
 
 UNSEEN = Table(
     "unseen",
     "Classes that no teacher knows",
     "Gallery and queries are of the split's 16 unseen classes (test: 320 sketches, 800 photos, chance 0.06); nothing "
-    "is trained again. Form and temperature of posterior matching are chosen on labelled validation images of these "
+    "is trained again. Form and temperatures of posterior matching are chosen on labelled validation images of these "
     "classes, and so are temperature and share of `unseen_posterior_head_softened`.",
     _measured("unseen", ("--dataset.init_args.classes=unseen", "--data.unknown_classes=true"), (*_ROWS, _SOFTENED)),
     reference="unseen_posterior_matching",
@@ -46,7 +47,7 @@ def _as_drawn(name: str, config: str) -> Row:
 
 _STYLE = (
     "Sketches are redrawn with a pen that the sketch teacher's predictions chose without labels; one row shows them as "
-    "they were drawn. Posterior matching picks its form and temperature on labelled validation images. Nothing is "
+    "they were drawn. Posterior matching picks its form and temperatures on labelled validation images. Nothing is "
     "trained again."
 )
 _SUBSET, _QUERIES = "data/sketchy_subset.yaml", "data/quickdraw_queries.yaml"

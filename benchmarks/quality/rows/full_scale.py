@@ -22,7 +22,7 @@ _ROWS = (
     POSTERIOR,
     Row(
         "head_with_data",
-        "head on each frozen teacher, with data",
+        "learned head, with data",
         ("model/head_with_data.yaml",),
         _LONGER,
         training_images=TRAINING_DATA,

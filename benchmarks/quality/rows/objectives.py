@@ -23,13 +23,13 @@ _PAPER = {
 def data_free(name: str, title: str) -> Row:
     """A head on each frozen teacher with an objective of its own."""
     argv = (f"--model.encoding.init_args.terms={_terms(name, title)}",)
-    return Row(f"head_{name}", f"{title} loss, data-free", ("model/head.yaml",), argv)
+    return Row(f"head_{name}", f"learned head, {title} loss, data-free", ("model/head.yaml",), argv)
 
 
 def _with_data(name: str, title: str) -> Row:
     return Row(
         f"head_{name}_with_data",
-        f"{title} loss, with data",
+        f"learned head, {title} loss, with data",
         ("model/head_with_data.yaml",),
         (f"--model.init_args.terms={_terms(name, title)}",),
         training_images=TRAINING_DATA,
@@ -43,11 +43,11 @@ def _terms(name: str, title: str) -> str:
 
 _ROWS = (
     *(row(name, title) for name, title in _TITLES.items() for row in (data_free, _with_data)),
-    Row("head_sup_con", "supervised contrastive loss, data-free", ("model/head_sup_con.yaml",)),
+    Row("head_sup_con", "learned head, supervised contrastive loss, data-free", ("model/head_sup_con.yaml",)),
     HEAD,
     Row(
         "head_with_data",
-        "head on each frozen teacher, with data",
+        "learned head, with data",
         ("model/head_with_data.yaml",),
         training_images=TRAINING_DATA,
         against="head",

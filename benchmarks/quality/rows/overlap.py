@@ -51,6 +51,12 @@ _COMPLETED = replace(
         f"{TERMS}.alignment.weight=0",
         f"{TERMS}.one_hot.loss.init_args.labels=predicted",
     ),
+    chosen={
+        "share": POSTERIOR_HEAD.chosen["share"],
+        "sketches' prior_logit": "4, of 3, 4 and 5",
+        "sketches' other_weight": "1, of 0, 1 and 1.5",
+        "photos' prior_logit, both similarity_weight": "0.5 and 2, of values that are not recorded",
+    },
 )
 _NOT_COMPLETED = replace(
     _COMPLETED,
@@ -105,7 +111,7 @@ def _table(shared: int) -> Table:
         f"Partial overlap: {shared} of {KNOWN} classes shared ({100 * shared / KNOWN:.0f}%)",
         f"Each teacher knows {KNOWN} classes, of which the other knows {shared} too. Gallery and queries are of the "
         f"{len(_GROUPS[union])} classes of the union; {completed if half_known else 'both teachers know all of them.'} "
-        "Form and temperature of posterior matching are the best over all validation queries.",
+        "Form and temperatures of posterior matching are the best over all validation queries.",
         tuple(rows),
         reference=f"overlap{shared}_posterior_head",
         seeds=1,

@@ -37,9 +37,12 @@ AVERAGING = Row(
     paper=_printed(0.625, 0.450, 0.300),
 )
 GAUSSIAN = Row("gaussian_prior", "Gaussian Prior", ("model/gaussian_prior.yaml",), paper=_printed(0.365, 0.110, 0.080))
-HEAD = Row("head", "head on each frozen teacher", ("model/head.yaml",))
+HEAD = Row("head", "learned head", ("model/head.yaml",))
 POSTERIOR_HEAD = Row(
-    "posterior_head", "teachers' posteriors with a small head beside them", ("model/posterior_head_sharp.yaml",)
+    "posterior_head",
+    "posterior + head",
+    ("model/posterior_head_sharp.yaml",),
+    chosen={"sketches' temperature": "0.5, of 0.25 to 1", "share": "0.99, of 0.97 and 0.99"},
 )
 PAPER_METHOD = _printed(0.827, 0.680, 0.400)
 
@@ -47,7 +50,7 @@ PAPER_METHOD = _printed(0.827, 0.680, 0.400)
 _HEAD = json.dumps({"class_path": "TeacherHeadEncoder", "init_args": {"dim": 256, "hidden": 512}})
 PUBLISHED_HEAD = Row(
     "published_head",
-    "CrossX-DFL's objective, head on each frozen teacher",
+    "published objective (CrossX-DFL), learned head",
     ("model/published.yaml",),
     (f"{ENCODERS[0]}={_HEAD}",),
     modality=True,
@@ -66,7 +69,7 @@ PUBLISHED = Table(
     "cosine; its learning rate is higher. `published` has the published objective and small networks that start at "
     "random, for which 400 steps are too few: it shows what a start from the teachers is worth, and nothing about the "
     "method at its own scale. `published_head` compares the objectives from one start. Posterior matching picks its "
-    "form and temperature on labelled validation images, one temperature for both modalities. The paper's teachers "
+    "form on labelled validation images, and a temperature for each modality. The paper's teachers "
     "started from ImageNet's weights and knew the classes of other data: its column shows an order, and its figures do "
     "not compare with ours.",
     (
@@ -103,7 +106,7 @@ PUBLISHED = Table(
         ),
         Row(
             "published",
-            "CrossX-DFL as published, small networks",
+            "published (CrossX-DFL), small networks",
             ("model/published.yaml",),
             modality=True,
             training_images=DISCRIMINATED_IMAGES,

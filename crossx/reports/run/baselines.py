@@ -31,7 +31,7 @@ _USUAL_REASONS: dict[Modality, str] = {
 class TeacherBaselines(Callback):
     """Computes the baselines `features` (where widths agree) and `posterior`, once a split, in float32.
 
-    Form and temperature of posterior matching are chosen on the validation images, also when the test split is
+    Form and temperatures of posterior matching are chosen on the validation images, also when the test split is
     measured. Where there are none, they are those of `PosteriorChoice()`. The accuracies of the teachers come from the
     same forward; a teacher at chance is warned about.
 
@@ -39,7 +39,7 @@ class TeacherBaselines(Callback):
         results: Split to baseline to metric name to value.
         scores: Split to baseline to the measures of each query.
         accuracy: Split to modality to the accuracy of the modality's teacher on the images.
-        choice: Form and temperature of posterior matching; None before the first validation.
+        choice: Form and temperatures of posterior matching; None before the first validation.
         chosen_on: What they were chosen on; None where they are fixed.
         fixed_because: Why they are fixed; None where they were chosen.
         distances: Modality to the mean distance of two real validation images of one class, with the classes and the

@@ -1,5 +1,6 @@
 """What is said of a result beside its table; imports nothing heavy."""
 
+from collections.abc import Mapping
 from typing import Any
 
 _PLURALS = {"photo": "photos", "sketch": "sketches", "batches": "batches"}
@@ -43,7 +44,18 @@ def remarks(results: dict[str, Any]) -> list[str]:
     if accuracies:
         lines.append(f"accuracy of the teachers: {', '.join(accuracies)}")
     posterior, origin = results["posterior"], results["posterior_origin"]
-    if origin is not None and origin["chosen_on"] is None:
-        form = f"{posterior['form']} at temperature {posterior['temperature']:g}"
-        lines.append(f"posterior matching: {form}, fixed and not chosen: {origin['fixed_because']}")
+    if origin is not None:
+        chosen, fixed = origin["chosen_on"], origin["fixed_because"]
+        because = f"fixed and not chosen: {fixed}" if chosen is None else f"chosen on {chosen}, by its labels"
+        lines.append(f"posterior matching: {matching(posterior)}, {because}")
     return lines
+
+
+def matching(posterior: Mapping[str, Any]) -> str:
+    """Form and temperatures of posterior matching in words, such as `dot at 1 for photos and 0.5 for sketches`.
+
+    Args:
+        posterior: The entry `posterior` of `results.json`.
+    """
+    form, photo, sketch = (posterior[name] for name in ("form", "photo_temperature", "sketch_temperature"))
+    return str(form) if form == "logit_cosine" else f"{form} at {photo:g} for photos and {sketch:g} for sketches"

@@ -106,7 +106,8 @@ def test_rows_are_measured_where_the_data_are(
         assert result.split == "test"
         assert 0 < result.metrics["map_all"] < 1
     (page,) = (tmp_path / "out" / "results").glob(f"{name}-test-*.md")  # with overrides: a page of its own
-    assert re.search(r"\| posterior matching \(\w+ at [\d.]+\) \| `posterior_matching` \| 0\.", page.read_text())
+    choice = r"(logit_cosine|\w+ at [\d.]+ for photos and [\d.]+ for sketches)"
+    assert re.search(rf"\| posterior matching \({choice}\) \| `posterior_matching` \| 0\.", page.read_text())
 
 
 def _in_this_process(self: Runner, words: Sequence[str], log: Path) -> int:  # noqa: ARG001 - a method

@@ -1,5 +1,6 @@
 """The rows of the shipped benchmarks: what is named exists, and what stands behind a benchmark resolves."""
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,8 @@ from benchmarks.quality.configs import resolved_config
 from benchmarks.quality.plan import Measurement
 from benchmarks.quality.registry import BENCHMARKS, chosen
 from benchmarks.quality.rows.elsewhere import QUICKDRAW, SKETCHY
+from benchmarks.quality.store import Result
+from benchmarks.quality.tables import markdown
 from benchmarks.quality.types import Benchmark, Row, Table
 from crossx.cli.configs import shipped_configs
 from crossx.core.errors import InputError
@@ -26,6 +29,21 @@ def test_tables_are_whole(benchmark: Benchmark) -> None:
             bare = replace(row, paper={})
             assert names.setdefault(row.name, bare) == bare  # one name, one row, in all tables
     assert len({table.name for table in benchmark.tables}) == len(benchmark.tables)
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS.values(), ids=lambda b: b.name)
+def test_classifier_only_warns_of_the_common_start_in_every_table(benchmark: Benchmark) -> None:
+    """Whatever a table says of itself: the warning is made from the rows."""
+    warned: list[str] = []
+    for table in benchmark.tables:
+        results = {row.name: [Result(benchmark.name, row.name, 0, "test", "", failed="not run")] for row in table.rows}
+        notes = [line for line in markdown(benchmark, table, results).splitlines() if line.startswith("† ")]
+        alike = [row.name for row in table.rows if row.name.endswith("classifier_only")]
+        named = [name for note in notes for name in re.findall(r"`(\w+)`", note)]
+        assert named == alike, table.name
+        warned += alike
+    assert warned
+    assert not any("own_starts" in name for name in warned)
 
 
 def named_configs() -> set[str]:

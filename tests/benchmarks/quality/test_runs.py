@@ -9,6 +9,7 @@ from support.runs import CLASSES
 
 from benchmarks.quality.identity import run_digest
 from benchmarks.quality.runner import Runner
+from crossx.reports.run.remarks import matching
 
 pytest_plugins = ["benchmark_fixtures"]
 pytestmark = pytest.mark.usefixtures("few_pictures")
@@ -35,7 +36,9 @@ def test_measures_what_is_missing_and_shows_it_in_pictures(
     assert 0 <= found.pairs["recon/agreement"] <= 1
     assert found.precision_at_recall[0] >= found.precision_at_recall[-1] > 0
     features, posterior = (result(tmp_path, row) for row in ("classifier_only", "posterior_matching"))
-    assert set(posterior.posterior) == {"form", "temperature"}
+    temperatures = {"photo_temperature", "sketch_temperature"}
+    assert posterior.posterior.keys() == {"form", *temperatures, "chosen_on", "fixed_because"}
+    assert posterior.posterior["chosen_on"] == "validation"
     assert not features.posterior
     assert features.ap_all != posterior.ap_all
     assert features.precision_at_recall != posterior.precision_at_recall
@@ -43,6 +46,12 @@ def test_measures_what_is_missing_and_shows_it_in_pictures(
     assert not features.fitted_with
     shown = capsys.readouterr().out
     assert f"| crossx | `crossx` | {found.metrics['map_all']:.3f} |" in shown
+    choice = matching(posterior.posterior)
+    assert f"| posterior matching ({choice}) | `posterior_matching` |" in shown
+    assert "| `posterior_matching` | form and temperatures (" in shown
+    assert f"logit_cosine): pair 0 {choice} |" in shown
+    assert "| Classifier Only † | `classifier_only` |" in shown
+    assert "† `classifier_only`: both teachers start from the same weights" in shown
     assert "[3/3] crossx, seed 0: mAP@all" in shown
     written = tmp_path / "out/results"
     assert (written / "shapes-validation.md").read_text() in shown
