@@ -8,6 +8,7 @@ from benchmarks.quality.rows.elsewhere import QUICKDRAW, SKETCHY, UNSEEN
 from benchmarks.quality.rows.full_scale import FULL_SCALE
 from benchmarks.quality.rows.objectives import FROM_SCRATCH, OBJECTIVES
 from benchmarks.quality.rows.overlap import OVERLAP
+from benchmarks.quality.rows.parts import PARTS
 from benchmarks.quality.rows.published import PUBLISHED
 from benchmarks.quality.types import Benchmark, Row, Teacher
 from crossx.core.checks import must_be_one_of
@@ -19,9 +20,8 @@ _CIFAR = Benchmark(
     Teacher("sketch", "teachers/tuberlin_sketch.yaml"),
     Teacher("modality", "teachers/cifar_tuberlin_modality.yaml"),
     ("prec_at_200",),
-    (PUBLISHED, OBJECTIVES, ABLATIONS, FROM_SCRATCH),
+    (PUBLISHED, PARTS, OBJECTIVES, ABLATIONS, FROM_SCRATCH),
 )
-# One pair: from 45 classes' synthetic pairs heads learn next to nothing with any objective (docs/experiments.md).
 _OBJECTIVES_OF_45 = replace(OBJECTIVES, seeds=1)
 _TINYIMAGENET = Benchmark(
     "tinyimagenet-tuberlin",
@@ -30,7 +30,7 @@ _TINYIMAGENET = Benchmark(
     Teacher("sketch", "teachers/tinyimagenet_sketch.yaml"),
     Teacher("modality", "teachers/tinyimagenet_tuberlin_modality.yaml"),
     ("prec_at_50",),
-    (PUBLISHED, _OBJECTIVES_OF_45, UNSEEN, SKETCHY, QUICKDRAW, *OVERLAP),
+    (PUBLISHED, PARTS, _OBJECTIVES_OF_45, UNSEEN, SKETCHY, QUICKDRAW, *OVERLAP),
 )
 
 BENCHMARKS = {benchmark.name: benchmark for benchmark in (_CIFAR, _TINYIMAGENET, *FULL_SCALE)}

@@ -15,16 +15,17 @@ _CORNERS = 64
 def contour(draw: np.random.Generator) -> Points:
     """Draw a closed contour of a random family around the origin, of a radius of about 1, stretched at random."""
     family = FAMILIES[draw.integers(len(FAMILIES))]
-    return family(draw) * [1, np.exp(draw.normal() * 0.4)]
+    stretched: Points = family(draw) * [1, np.exp(draw.normal() * 0.4)]
+    return stretched
 
 
 def fourier_blob(draw: np.random.Generator) -> Points:
     """Draw a circle whose radius has random harmonics, the fewer the higher."""
     angle = _angles()
-    radius = 1 + sum(
+    harmonics = (
         draw.normal() * 0.35 / order * np.cos(order * angle + draw.uniform(0, 2 * np.pi)) for order in range(1, 6)
     )
-    return _polar(radius, angle)
+    return _polar(1 + sum(harmonics, np.zeros(len(angle))), angle)
 
 
 def superformula(draw: np.random.Generator) -> Points:

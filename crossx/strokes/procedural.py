@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from crossx.core.checks import must_be_in
-from crossx.core.seeding import Stream, philox
+from crossx.core.errors import InputError
+from crossx.core.seeding import Stream, check_seed, philox
 from crossx.strokes.contours import Points, contour
 from crossx.strokes.raster import rasterise
 from crossx.strokes.sequence import Strokes, fit_unit_square
@@ -40,13 +41,19 @@ def procedural_sketches(
         (N, size, size), 255 where nothing is drawn.
 
     Raises:
-        InputError: When a number is out of range.
+        InputError: When a number is out of range, a range has its larger end first, or there is no index.
     """
+    check_seed(seed, "seed")
     for name, value, interval in (
         *(("widths", width, "(0, 0.5]") for width in widths),
         *(("darknesses", darkness, "(0, 1]") for darkness in darknesses),
     ):
         must_be_in(name, value, interval)
+    for name, (least, most) in (("widths", widths), ("darknesses", darknesses)):
+        if least > most:
+            raise InputError(f"{name}: must have the smaller number first, got {least}, {most}")
+    if not indices:
+        raise InputError("indices: must have at least one number, got none")
     images = []
     for index in indices:
         draw = philox(seed, index, Stream.PROCEDURAL_SKETCHES)
@@ -84,26 +91,31 @@ def _part(draw: np.random.Generator, body: Points) -> Points:
     """Draw a part of the body: a contour inside it, a contour at its outline, a curve inside it, or a limb."""
     kind = draw.random()
     extent = np.abs(body).max(axis=0)
-    at = body[draw.integers(len(body))]
+    at: Points = body[draw.integers(len(body))]
+    part: Points
     if kind < 0.35:
-        return contour(draw) * draw.uniform(0.08, 0.4) + draw.uniform(-0.5, 0.5, 2) * extent
-    if kind < 0.7:
+        part = contour(draw) * draw.uniform(0.08, 0.4) + draw.uniform(-0.5, 0.5, 2) * extent
+    elif kind < 0.7:
         outer = contour(draw) * draw.uniform(0.12, 0.5) * [1, draw.uniform(0.3, 1)]
         outer = _rotated(outer, draw.uniform(0, 2 * np.pi))
-        return outer - outer[draw.integers(len(outer))] + at
-    if kind < 0.85:
-        return _bezier(draw.normal(size=(4, 2)) * 0.42) * draw.uniform(0.3, 1.2) + draw.uniform(-0.4, 0.4, 2) * extent
-    limb = _rotated(np.array([[0, draw.uniform(0.3, 1)]]), draw.normal() * 0.6)
-    return np.concatenate([at[None], at + limb])
+        part = outer - outer[draw.integers(len(outer))] + at
+    elif kind < 0.85:
+        part = _bezier(draw.normal(size=(4, 2)) * 0.42) * draw.uniform(0.3, 1.2) + draw.uniform(-0.4, 0.4, 2) * extent
+    else:
+        limb = _rotated(np.array([[0, draw.uniform(0.3, 1)]]), draw.normal() * 0.6)
+        part = np.concatenate([at[None], at + limb])
+    return part
 
 
 def _bezier(control: Points) -> Points:
     """Sample a cubic Bézier curve of four control points at 16 places."""
     t = np.linspace(0, 1, 16)[:, None]
     a, b, c, d = control
-    return (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t**2 * c + t**3 * d
+    curve: Points = (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t**2 * c + t**3 * d
+    return curve
 
 
 def _rotated(points: Points, angle: float) -> Points:
     cosine, sine = np.cos(angle), np.sin(angle)
-    return points @ np.array([[cosine, -sine], [sine, cosine]])
+    rotated: Points = points @ np.array([[cosine, -sine], [sine, cosine]])
+    return rotated

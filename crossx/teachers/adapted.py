@@ -65,7 +65,7 @@ class AdaptedTeacher(nn.Module):
         self.statistics.copy_(total / count)
 
     def _buffers_of_layers(self) -> dict[str, Tensor]:
-        return dict(zip(self._lengths, self.statistics.split(list(self._lengths.values())), strict=True))
+        return dict(zip(self._lengths, torch.split(self.statistics, list(self._lengths.values())), strict=True))
 
     @contextmanager
     def _normalising_by_batch(self) -> Iterator[None]:
@@ -74,8 +74,8 @@ class AdaptedTeacher(nn.Module):
         def renew(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             # The buffers are views of `statistics` for as long as the call lasts.
             mean, var = channel_statistics(inputs[0])
-            layer.running_mean.copy_(mean)  # type: ignore[operator, union-attr]  # a buffer
-            layer.running_var.copy_(var)  # type: ignore[operator, union-attr]  # a buffer
+            layer.running_mean.copy_(mean)  # type: ignore[operator]  # a buffer
+            layer.running_var.copy_(var)  # type: ignore[operator]  # a buffer
 
         handles = [
             layer.register_forward_pre_hook(renew) for layer in self.teacher.modules() if _keeps_statistics(layer)

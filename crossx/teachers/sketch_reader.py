@@ -53,12 +53,13 @@ class SketchReader(nn.Module):
         self._side = card.input_format.size if isinstance(card.input_format.size, int) else max(card.input_format.size)
         self._pen = card.pen or Pen()
         # One for sketches as they are, one for negatives.
-        self.readers = nn.ModuleList([AdaptedTeacher(teachers.photo), AdaptedTeacher(teachers.photo)])
+        readers = [AdaptedTeacher(teachers.photo), AdaptedTeacher(teachers.photo)]
+        self.readers = nn.ModuleList(readers)
         self._widths = [network.num_features, network.num_classes]
         for name in ("means", "variances"):
             self.register_buffer(name, torch.zeros(len(self.readers), sum(self._widths)))
         self.register_buffer("adapted", torch.tensor(False))
-        if not any(len(statistics) for statistics in self.readers.buffers()):
+        if not readers[0].applies:
             rank_zero_warn(
                 f"encoder: the photo teacher {teachers.photo.title!r} has no BatchNorm layers, which could adapt to "
                 "sketches; its outputs on sketches are standardised by those on procedural sketches, and no more"
@@ -74,16 +75,18 @@ class SketchReader(nn.Module):
         Returns:
             Standardised logits (B, K) and features (B, F) of the photo teacher, float32.
         """
-        if not self.adapted:
-            self._adapt(images.device)
-        views = zip(self.readers, (images, 1 - images), self.means, self.variances, strict=True)
-        readings = [(_outputs(reader, view) - mean) / (var + _EPSILON).sqrt() for reader, view, mean, var in views]
-        features, logits = torch.stack(readings).mean(0).split(self._widths, dim=1)
+        with torch.autocast(images.device.type, enabled=False):
+            if not self.adapted:
+                self._adapt(images.device)
+            views = zip(self.readers, (images, 1 - images), self.means, self.variances, strict=True)
+            readings = [(_outputs(reader, view) - mean) / (var + _EPSILON).sqrt() for reader, view, mean, var in views]
+        features, logits = torch.split(torch.stack(readings).mean(0), self._widths, dim=1)
         return TeacherOutput(logits, features)
 
     def _adapt(self, device: torch.device) -> None:
         """Take all statistics on procedural sketches."""
-        for place, reader in enumerate(self.readers):
+        readers = [reader for reader in self.readers if isinstance(reader, AdaptedTeacher)]
+        for place, reader in enumerate(readers):
             negative = place == 1
             reader.adapt(self._drawn(device, negative))
             read = torch.cat([_outputs(reader, images) for images in self._drawn(device, negative)])
@@ -102,6 +105,5 @@ class SketchReader(nn.Module):
 
 def _outputs(reader: nn.Module, images: Tensor) -> Tensor:
     """Features and logits side by side, (B, F + K) float32."""
-    with torch.autocast(images.device.type, enabled=False):
-        output: TeacherOutput = reader(images)
+    output: TeacherOutput = reader(images)
     return torch.cat([full_precision(output.features), full_precision(output.logits)], dim=1)

@@ -1,21 +1,21 @@
 """Posteriors over the union of two class lists, where each teacher knows classes that the other does not."""
 
-import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
-from support.processes import run_processes
 from support.runs import CLASSES, SIZE, save_teachers
 from torch import Tensor, nn
 
 from crossx.core.errors import InputError
 from crossx.encoding.encoders import CompletedPosteriorEncoder, PosteriorEncoder
 from crossx.networks.base import last_layer
+from crossx.networks.build import build_network
 from crossx.teachers.pair import TeacherPair
-from crossx.types import MODALITIES
+from crossx.teachers.teacher import save_teacher
+from crossx.types import MODALITIES, Modality
 
 PHOTO, SKETCH = CLASSES[:7], CLASSES[3:]
 COMMON = CLASSES[3:7]
@@ -33,149 +33,124 @@ def images(count: int = 6) -> Tensor:
 
 
 def built(
-    pair: TeacherPair, prior_logit: float = 1.0, similarity_weight: float = 2.0, other_weight: float = 0.0
+    pair: TeacherPair,
+    prior_logit: float = 1.0,
+    similarity_weight: float = 2.0,
+    reading_weight: float = 0.0,
+    modality: Modality = "photo",
 ) -> CompletedPosteriorEncoder:
-    return CompletedPosteriorEncoder(
-        pair, "photo", prior_logit, similarity_weight, other_weight, 0.7, 1.5, dim=4, hidden=0
-    )
+    made = CompletedPosteriorEncoder(pair, modality, prior_logit, similarity_weight, reading_weight, 1.5)
+    if made.reader is not None:
+        made.reader.sketches = 40  # fewer than by default: fast
+    return made
 
 
-@pytest.mark.parametrize("other_weight", [0.0, 0.8])
-def test_an_unknown_class_has_the_logit_that_is_promised(pair: TeacherPair, other_weight: float) -> None:
-    """Computed again from the teachers' files, class by class."""
-    output, other = pair.photo(images()), pair.sketch(images()).logits
-    made = built(pair, other_weight=other_weight)
-    if other_weight:
-        with torch.no_grad():
-            mean, variance = (torch.rand(3, generator=torch.Generator().manual_seed(i)) for i in (1, 2))
-            made.get_buffer("other_statistics.mean").copy_(mean)
-            made.get_buffer("other_statistics.var").copy_(variance)
-            made.get_buffer("other_statistics.batches").fill_(1)
-        other = (other[:, 4:] - mean) / (variance + 1e-5).sqrt()
+@pytest.mark.parametrize("modality", MODALITIES)
+@pytest.mark.parametrize("reading_weight", [0.0, 0.8])
+def test_an_unknown_class_has_the_logit_that_is_promised(
+    pair: TeacherPair, modality: Modality, reading_weight: float
+) -> None:
+    """Computed again from the teachers' files, class by class; photos are not read."""
+    known, others = (PHOTO, SKETCH) if modality == "photo" else (SKETCH, PHOTO)
+    unknown = [name for name in others if name not in COMMON]
+    output = pair.of(modality)(images())
+    made = built(pair, reading_weight=reading_weight, modality=modality)
+    assert (made.reader is not None) == (reading_weight > 0 and modality == "sketch")
+    reading = torch.zeros(6, len(others)) if made.reader is None else made.reader(images()).logits
     found = made.eval().posterior(images(), output)
-    union = pair.vocabulary.union
-    weight = last_layer(pair.sketch.network)
+    weight = last_layer(pair.of("sketch" if modality == "photo" else "photo").network)
     assert weight is not None
     weight = weight - weight.mean(0)
     centred = output.logits - output.logits.mean(1, keepdim=True)
-    logits = {name: centred[:, PHOTO.index(name)] for name in PHOTO}
+    logits = {name: centred[:, known.index(name)] for name in known}
     seen = torch.stack([logits[name] for name in COMMON], dim=1)
     scores = []
-    for name in SKETCH[4:]:
-        cosines = [F.cosine_similarity(weight[SKETCH.index(name)], weight[SKETCH.index(c)], dim=0) for c in COMMON]
+    for name in unknown:
+        cosines = [F.cosine_similarity(weight[others.index(name)], weight[others.index(c)], dim=0) for c in COMMON]
         w = torch.stack(cosines)
         cosine = F.cosine_similarity(seen - seen.mean(1, keepdim=True), (w - w.mean())[None], dim=1)
-        scores.append(2 * cosine + other_weight * (other[:, SKETCH.index(name) - 4] if other_weight else 0))
+        scores.append(2 * cosine + reading_weight * reading[:, others.index(name)])
     shares = torch.stack(scores, dim=1).softmax(1)
-    logits |= {name: 1 + shares[:, i].log() for i, name in enumerate(SKETCH[4:])}
-    expected = torch.stack([logits[name] for name in union], dim=1).div(1.5).softmax(1)
+    logits |= {name: 1 + shares[:, i].log() for i, name in enumerate(unknown)}
+    expected = torch.stack([logits[name] for name in pair.vocabulary.union], dim=1).div(1.5).softmax(1)
     torch.testing.assert_close(found, expected)
 
 
-def test_the_other_teachers_logits_are_standardised_by_those_of_training(pair: TeacherPair) -> None:
-    """The mean and variance are those of the images seen; the next encoder gets them from the checkpoint."""
-    made = built(pair, other_weight=1.0)
-    seen = images(64)
-    for _ in range(3):
-        in_training = made(seen)
-    logits = pair.sketch(seen).logits[:, 4:]
-    torch.testing.assert_close(made.get_buffer("other_statistics.mean"), logits.mean(0))
-    torch.testing.assert_close(made.get_buffer("other_statistics.var"), logits.var(0, correction=0))
-    before = made.eval()(seen)
-    torch.testing.assert_close(in_training, before)
-    torch.testing.assert_close(made(seen), before)  # nothing moves outside of training
-    other = built(pair, other_weight=1.0).eval()
-    other.head = copy.deepcopy(made.head)
-    assert not torch.allclose(other(seen), before, atol=1e-4)
+def test_statistics_are_those_of_the_checkpoint(pair: TeacherPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next encoder gets them from there, and draws no sketch; training batches do not change them."""
+    made = built(pair, reading_weight=1.0, modality="sketch")
+    before = made(images())
+    made.train()
+    made.observe(images(), None)
+    torch.testing.assert_close(made(images()), before)
+    other = built(pair, reading_weight=1.0, modality="sketch")
+    monkeypatch.setattr("crossx.teachers.sketch_reader.procedural_sketches", None)
     other.load_state_dict(made.state_dict())
-    torch.testing.assert_close(other(seen), before)
+    torch.testing.assert_close(other(images()), before)
+    assert all(name.startswith("reader.") for name in made.state_dict())
 
 
-def test_before_the_first_batch_the_other_teacher_does_not_count(pair: TeacherPair) -> None:
-    untrained, without = built(pair, other_weight=1.0).eval(), built(pair).eval()
-    output = pair.photo(images())
-    torch.testing.assert_close(untrained.posterior(images(), output), without.posterior(images(), output))
-
-
-def test_a_single_image_can_be_trained_on(pair: TeacherPair) -> None:
+def test_a_single_image_can_be_embedded(pair: TeacherPair) -> None:
     """It has no variance."""
-    made = built(pair, other_weight=1.0)
+    made = built(pair, reading_weight=1.0, modality="sketch").train()
     assert made(images(1)).isfinite().all()
-    assert made.eval()(images()).isfinite().all()
+    torch.testing.assert_close(made(images(1)), made(images(6))[:1])
 
 
-def test_the_posterior_is_computed_in_full_precision(pair: TeacherPair, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = built(pair, other_weight=1.0)
-    made(images())
-    output = pair.photo(images())
-    expected = made.eval().posterior(images(), output)
-    teacher = made.other_teacher
-    assert teacher is not None
-    known = teacher(images())
-    monkeypatch.setattr(teacher, "forward", lambda seen: known)  # noqa: ARG005 - its own forward is in half precision
+def test_the_posterior_is_computed_in_full_precision(pair: TeacherPair) -> None:
+    made = built(pair, reading_weight=1.0, modality="sketch")
+    output = pair.sketch(images())
+    expected = made.posterior(images(), output)
+    other = built(pair, reading_weight=1.0, modality="sketch")
     with torch.autocast("cpu", torch.bfloat16):
-        torch.testing.assert_close(made.posterior(images(), output), expected)
+        torch.testing.assert_close(other.posterior(images(), output), expected)
 
 
-def statistics(folder: Path, seen: Tensor) -> list[Tensor]:
-    """Statistics of the other teacher's logits after this process's part of a batch."""
-    world, rank = (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
-    files = (str(folder / f"{modality}.safetensors") for modality in MODALITIES)
-    made = built(TeacherPair(next(files), next(files)), other_weight=1.0)
-    made(seen.chunk(world)[rank])
-    return [made.get_buffer("other_statistics.mean"), made.get_buffer("other_statistics.var")]
-
-
-def test_two_processes_have_the_statistics_of_one(tmp_path: Path) -> None:
-    """Of batches that have other means."""
-    save_teachers(tmp_path, classes={"photo": PHOTO, "sketch": SKETCH})
-    seen = images(8)
-    seen[4:] /= 4
-    expected = statistics(tmp_path, seen)
-    for found in run_processes(2, statistics, tmp_path, seen):
-        torch.testing.assert_close(found, expected)
-
-
-def test_a_critic_does_not_run_the_other_teacher(pair: TeacherPair) -> None:
-    """It gets the vector of the head alone, the same that a whole embedding holds."""
-    made = built(pair, other_weight=1.0)
-    expected = made.embed(images(), None).trainable_part
-    batches = made.get_buffer("other_statistics.batches").clone()
-    forwards: list[int] = []
-    teacher = made.other_teacher
-    assert teacher is not None
-    hook = teacher.register_forward_pre_hook(lambda *_: forwards.append(1))
-    torch.testing.assert_close(made.embed_for_critic(images(), None).trainable_part, expected)
-    hook.remove()
-    assert not forwards
-    assert torch.equal(made.get_buffer("other_statistics.batches"), batches)
-
-
-def test_the_other_teacher_is_not_run_where_both_teachers_know_all(tmp_path: Path, pair: TeacherPair) -> None:
+def test_the_photo_teacher_is_not_run_where_both_teachers_know_all(tmp_path: Path, pair: TeacherPair) -> None:
     both = TeacherPair(*save_teachers(tmp_path, classes=dict.fromkeys(MODALITIES, CLASSES)))
-    made = CompletedPosteriorEncoder(pair, "sketch", other_weight=1.0, dim=4, hidden=0)
-    assert "other_statistics.mean" in made.state_dict()
-    made = CompletedPosteriorEncoder(both, "sketch", other_weight=1.0, dim=4, hidden=0)
+    assert built(pair, reading_weight=1.0, modality="sketch").reader is not None
+    made = CompletedPosteriorEncoder(both, "sketch", reading_weight=1.0)
     output = both.sketch(images())
     torch.testing.assert_close(made.posterior(images(), output), output.logits.softmax(1))
-    assert made.other_teacher is None
-    assert not any(name.startswith("other_statistics") for name in made.state_dict())
+    assert made.reader is None
+    assert not made.state_dict()
 
 
 def test_without_an_estimate_it_is_posterior_matching(pair: TeacherPair) -> None:
-    plain = PosteriorEncoder(pair, "photo", 0.7, 1.5, dim=4, hidden=0)
-    made = built(pair, prior_logit=-1e3, similarity_weight=0.0)
-    made.head = copy.deepcopy(plain.head)
-    torch.testing.assert_close(made(images()), plain(images()))
-    assert set(made.state_dict()) == set(plain.state_dict())
-    with_other = built(pair, prior_logit=-1e3, similarity_weight=0.0, other_weight=1.0)
-    with_other.head = copy.deepcopy(plain.head)
-    torch.testing.assert_close(with_other(images()), plain(images()))
+    for modality in MODALITIES:
+        plain = PosteriorEncoder(pair, modality, 1.5)
+        made = built(pair, prior_logit=-1e3, similarity_weight=0.0, modality=modality)
+        torch.testing.assert_close(made(images()), plain(images()))
+        assert not made.state_dict()
+    reading = built(pair, prior_logit=-1e3, similarity_weight=0.0, reading_weight=1.0, modality="sketch")
+    torch.testing.assert_close(reading(images()), plain(images()))
+
+
+def test_order_of_classes_does_not_matter(pair: TeacherPair, tmp_path: Path) -> None:
+    """Each unknown class has the reading and the similarities of its own row in the photo teacher."""
+    paths = {}
+    for modality in MODALITIES:
+        teacher = pair.of(modality)
+        card, order = teacher.card, torch.randperm(7, generator=torch.Generator().manual_seed(1)).tolist()
+        network = build_network(card.network, card.arguments, 7)
+        own = teacher.network.state_dict()
+        network.load_state_dict({name: t[order] if name.startswith("head.") else t for name, t in own.items()})
+        paths[modality] = str(tmp_path / f"{modality}.safetensors")
+        save_teacher(paths[modality], network, replace(card, classes=tuple(card.classes[i] for i in order)))
+    other = TeacherPair(paths["photo"], paths["sketch"])
+    assert other.vocabulary.union != pair.vocabulary.union
+    place = [other.vocabulary.index(name) for name in pair.vocabulary.union]
+    for modality in MODALITIES:
+        expected, found = (
+            built(p, reading_weight=1.0, modality=modality).posterior(images(), p.of(modality)(images()))
+            for p in (pair, other)
+        )
+        torch.testing.assert_close(found[:, place], expected)
 
 
 def test_half_known_classes_find_each_other(pair: TeacherPair) -> None:
     """A sketch of a class that the photo teacher does not know has something in common with every photo."""
-    made = {m: CompletedPosteriorEncoder(pair, m, share=0.999, dim=4, hidden=0) for m in MODALITIES}
+    made = {m: CompletedPosteriorEncoder(pair, m) for m in MODALITIES}
     for modality, encoder in made.items():
         posterior = encoder.posterior(images(), pair.of(modality)(images()))
         torch.testing.assert_close(posterior.sum(1), torch.ones(6))
@@ -186,11 +161,11 @@ def test_half_known_classes_find_each_other(pair: TeacherPair) -> None:
 def test_mistakes_are_named(pair: TeacherPair, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"^encoder\.similarity_weight: must be at least 0, got -1$"):
         built(pair, similarity_weight=-1)
-    with pytest.raises(InputError, match=r"^encoder\.other_weight: must be at least 0 and finite, got inf$"):
-        built(pair, other_weight=float("inf"))
+    with pytest.raises(InputError, match=r"^encoder\.reading_weight: must be at least 0 and finite, got inf$"):
+        built(pair, reading_weight=float("inf"))
     with pytest.raises(InputError, match=r"^encoder\.prior_logit: must be finite, got nan$"):
         built(pair, prior_logit=float("nan"))
-    plain = PosteriorEncoder(pair, "sketch", 0.7, dim=4, hidden=0)
+    plain = PosteriorEncoder(pair, "sketch")
     with pytest.raises(InputError, match=r"must be two CompletedPosteriorEncoders, got a PosteriorEncoder$"):
         built(pair).check_partner(plain)
     monkeypatch.setattr("crossx.encoding.encoders.completed.last_layer", lambda network: None)  # noqa: ARG005

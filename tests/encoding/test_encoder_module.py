@@ -12,7 +12,8 @@ from crossx.core.batches import stack
 from crossx.core.errors import InputError
 from crossx.encoding.critics import DistanceCritic
 from crossx.encoding.embeddings import Embedding
-from crossx.encoding.encoders import Encoder, EncoderFactory, PosteriorEncoder, TeacherEncoder
+from crossx.encoding.encoders import CompositeEncoder, Encoder, PosteriorEncoder, TeacherEncoder, TeacherHeadEncoder
+from crossx.encoding.encoders.composite import Part
 from crossx.encoding.losses import EncodingLoss, EncodingTerm, PairEmbeddings, SupConLoss
 from crossx.encoding.module import EncoderModule
 from crossx.networks.batch_norm import eval_mode
@@ -45,7 +46,7 @@ class Wide(Encoder):
     """As long as the other one's embedding by chance."""
 
     def __init__(self, teachers: TeacherPair, modality: Modality) -> None:
-        super().__init__(modality, dim=4 + len(CLASSES) + 2)
+        super().__init__(modality, dim=len(CLASSES) + 2)
 
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
         return Embedding(images.flatten(1)[:, : self.dim])
@@ -96,17 +97,21 @@ def test_losses_see_softened_labels_over_the_union(teachers: Teachers, temperatu
     assert torch.equal(seen.embeddings.target, pairs.target)
 
 
-def test_soft_labels_are_of_the_posterior_in_the_embedding(teachers: Teachers) -> None:
-    """So the cosine of the posteriors' part is the match that the heads are taught."""
+def test_soft_labels_have_the_temperature_of_the_objective_alone(teachers: Teachers) -> None:
+    """The parts of an embedding have temperatures of their own, which the head beside them does not learn."""
     seen = Seen()
-    photo_encoder, sketch_encoder = (partial(PosteriorEncoder, temperature=t, dim=4) for t in (1.0, 0.5))
+    head = Part(partial(TeacherHeadEncoder, dim=4))
+    photo_encoder, sketch_encoder = (
+        partial(CompositeEncoder, parts={"posterior": Part(partial(PosteriorEncoder, temperature=t)), "head": head})
+        for t in (1.0, 0.5)
+    )
     terms = {"seen": EncodingTerm(seen)}
     module = EncoderModule(*teachers, photo_encoder, terms, sketch_encoder, optimizer=SGD, temperature=2.0)
     pairs = pairs_of(module, [([1, 0], [1, 0]), ([0, 1], [1, 0])])
     module.step(pairs, Progress(0))
     photo, sketch = seen.embeddings.photo_posterior, seen.embeddings.sketch_posterior
     torch.testing.assert_close(photo, torch.softmax(pairs.photo_teacher.logits / 2, dim=1))
-    torch.testing.assert_close(sketch, torch.softmax(pairs.sketch_teacher.logits / (2 * 0.5), dim=1))
+    torch.testing.assert_close(sketch, torch.softmax(pairs.sketch_teacher.logits / 2, dim=1))
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
@@ -124,14 +129,11 @@ def test_both_encoders_embed_into_one_space(teachers: Teachers) -> None:
         EncoderModule(*teachers, encoder("network"), terms, Fixed)
 
 
-@pytest.mark.parametrize("other", [partial(PosteriorEncoder, share=0.6, dim=4, hidden=0), Wide])
 @pytest.mark.parametrize("side", ["photo", "sketch"])
-def test_posteriors_and_heads_are_put_together_alike(teachers: Teachers, other: EncoderFactory, side: str) -> None:
+def test_posteriors_stand_beside_posteriors(teachers: Teachers, side: str) -> None:
     terms = {"sup_con": EncodingTerm(SupConLoss())}
-    both = (encoder("posterior"), other) if side == "sketch" else (other, encoder("posterior"))
-    with pytest.raises(
-        InputError, match=r"^encoder, sketch_encoder: must be two PosteriorEncoders with share 0\.\d and dim 4"
-    ):
+    both = (PosteriorEncoder, Wide) if side == "sketch" else (Wide, PosteriorEncoder)
+    with pytest.raises(InputError, match=r"^encoder, sketch_encoder: must be two PosteriorEncoders, got a Wide"):
         EncoderModule(*teachers, both[0], terms, both[1])
 
 
@@ -153,6 +155,31 @@ def test_alone_it_needs_pairs(teachers: Teachers) -> None:
         encoding(teachers).latent_dim  # noqa: B018 - the look-up is the point
 
 
+def test_encoders_observe_the_pairs_of_each_step_before_they_are_embedded(teachers: Teachers) -> None:
+    """With the outputs of the teachers, which are known; a critic lets nobody observe anything."""
+    events: list[object] = []
+
+    class Watching(Fixed):
+        def observe(self, images: Tensor, teacher: TeacherOutput | None) -> None:
+            events.append((self.modality, images, teacher))
+
+        def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
+            events.append("embed")
+            return super().embed(images, teacher)
+
+    module = EncoderModule(
+        *teachers, Watching, {"seen": EncodingTerm(Seen())}, optimizer=SGD, photo_augmentation=Augment(flip=1.0)
+    )
+    pairs = pairs_of(module, [([1, 0], [1, 0]), ([0, 1], [1, 0])])
+    module.step(pairs, Progress(0))
+    of_photo, of_sketch = ("photo", pairs.photo, pairs.photo_teacher), ("sketch", pairs.sketch, pairs.sketch_teacher)
+    assert events == [of_photo, of_sketch, "embed", "embed"]
+    events.clear()
+    module.criticise(pairs)
+    module.encode(pairs.photo, "photo")
+    assert events == ["embed"] * 3
+
+
 def test_learns_from_fixed_pairs(teachers: Teachers) -> None:
     """Sketches come to lie nearer to photos of their class: the objective goes down, and the step is what lowers it."""
     whole = joint(teachers)
@@ -170,12 +197,16 @@ def test_learns_from_fixed_pairs(teachers: Teachers) -> None:
     assert losses[-1] < losses[0] - 0.1
 
 
-def test_critics_take_the_part_that_training_can_move(teachers: Teachers) -> None:
-    module = encoding(teachers, kind="posterior", critic=DistanceCritic())
+def test_objectives_and_critics_take_the_part_that_training_can_move(teachers: Teachers) -> None:
+    module = encoding(teachers, kind="composite", critic=DistanceCritic())
     pairs = module.teachers(torch.rand(6, 3, SIZE, SIZE), torch.rand(6, 3, SIZE, SIZE))
     x = module.embed(pairs)
-    heads = [F.normalize(e[:, -4:], dim=1) for e in (x.photo, x.sketch)]
-    torch.testing.assert_close(module.criticise(pairs).hardness, (1 - (heads[0] * heads[1]).sum(1)) / 2)
+    for found, whole in (
+        (x.photo, module.encode(pairs.photo, "photo")),
+        (x.sketch, module.encode(pairs.sketch, "sketch")),
+    ):
+        torch.testing.assert_close(found, F.normalize(whole[:, -4:], dim=1))
+    torch.testing.assert_close(module.criticise(pairs).hardness, (1 - (x.photo * x.sketch).sum(1)) / 2)
 
 
 def test_critics_know_that_posteriors_have_no_negative_cosine(teachers: Teachers) -> None:

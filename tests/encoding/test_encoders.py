@@ -10,6 +10,7 @@ from torch import Tensor
 
 from crossx.core.errors import InputError
 from crossx.encoding.encoders import (
+    CompositeEncoder,
     EmbeddingHead,
     Encoder,
     NetworkEncoder,
@@ -17,12 +18,13 @@ from crossx.encoding.encoders import (
     TeacherEncoder,
     TeacherHeadEncoder,
 )
+from crossx.encoding.encoders.composite import Part
 from crossx.encoding.encoders.posterior import posterior_vector
 from crossx.networks.preprocessing import Preprocessing
 from crossx.networks.small_resnet import SmallResNet
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.teacher import FrozenTeacher, load_teacher, save_teacher
-from crossx.types import TeacherOutput
+from crossx.types import Modality, TeacherOutput
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -41,9 +43,9 @@ def images(count: int = 6, size: int = SIZE) -> Tensor:
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0))
 
 
-def built(kind: Kind, pair: TeacherPair) -> Encoder:
+def built(kind: Kind, pair: TeacherPair, modality: Modality = "photo") -> Encoder:
     torch.manual_seed(0)
-    return encoder(kind)(pair, "photo")
+    return encoder(kind)(pair, modality)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -52,7 +54,7 @@ def test_unit_vectors_in_float32(pair: TeacherPair, kind: Kind, bfloat16: bool) 
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         embedding = built(kind, pair)(images())
     classes = len(pair.vocabulary) + 2
-    assert embedding.shape == (6, {"posterior": 4 + classes, "student": classes}.get(kind, 4))
+    assert embedding.shape == (6, {"composite": 4 + classes, "student": classes}.get(kind, 4))
     assert embedding.dtype == torch.float32
     torch.testing.assert_close(embedding.norm(dim=1), torch.ones(6))
     assert embedding.std(0).max() > 1e-3  # images are told apart
@@ -71,7 +73,7 @@ def test_every_parameter_gets_a_gradient_and_the_teacher_none(
 ) -> None:
     made = built(kind, pair)
     x = images().requires_grad_()
-    made(x)[:, 0].sum().backward()
+    made.embed_trainable(x, None).unit[:, 0].sum().backward()  # type: ignore[no-untyped-call]
     trained = {name: p for name, p in made.named_parameters() if p.requires_grad}
     assert trained
     assert not [name for name, p in trained.items() if p.grad is None or p.grad.abs().sum() == 0]
@@ -80,18 +82,35 @@ def test_every_parameter_gets_a_gradient_and_the_teacher_none(
     assert x.grad.abs().sum() > 0
 
 
-def test_head_takes_the_known_output_of_its_teacher(pair: TeacherPair, teacher: FrozenTeacher) -> None:
-    made = built("head", pair)
-    known = TeacherOutput(torch.zeros(6, 10), torch.rand(6, teacher.network.num_features))
+@pytest.mark.parametrize("posterior", [False, True])
+def test_head_takes_the_known_output_of_its_teacher(pair: TeacherPair, teacher: FrozenTeacher, posterior: bool) -> None:
+    made = TeacherHeadEncoder(pair, "photo", dim=4, hidden=0, posterior=posterior)
+    known = TeacherOutput(torch.rand(6, 10), torch.rand(6, teacher.network.num_features))
+    inputs = known.features
+    if posterior:  # each of the two with a mean of 0 and a variance of 1
+        parts = [known.features, known.logits.softmax(1)]
+        inputs = torch.cat(
+            [(p - p.mean(1, True)) / (p.var(1, correction=0, keepdim=True) + 1e-5).sqrt() for p in parts], 1
+        )
     calls: list[object] = []
     with teacher.register_forward_pre_hook(lambda *_: calls.append(1)):
         found = made(images(), known)
         assert not calls
-        torch.testing.assert_close(found, torch.nn.functional.normalize(made.get_submodule("head")(known.features)))
+        torch.testing.assert_close(found, torch.nn.functional.normalize(made.head(inputs)))
         unknown = made(images())
         assert len(calls) == 1
     assert not torch.allclose(found, unknown)
     torch.testing.assert_close(made(images(), teacher(images())), unknown)
+
+
+@pytest.mark.parametrize("posterior", [False, True])
+def test_head_sees_the_posterior_where_that_is_asked(
+    pair: TeacherPair, teacher: FrozenTeacher, posterior: bool
+) -> None:
+    made = TeacherHeadEncoder(pair, "photo", dim=4, hidden=0, posterior=posterior)
+    features, logits = torch.rand(6, teacher.network.num_features), torch.rand(2, 6, 10).mul(3)
+    one, other = (made(images(), TeacherOutput(each, features)) for each in logits)
+    assert torch.allclose(one, other, atol=1e-4) is not posterior
 
 
 @pytest.mark.parametrize("kind", ["network", "teacher", "student"])
@@ -183,7 +202,7 @@ def test_a_network_of_its_own_takes_images_as_its_teacher_does(teachers: Teacher
     ],
 )
 def test_numbers_out_of_range(pair: TeacherPair, dim: int, hidden: int, message: str) -> None:
-    for kind in (TeacherHeadEncoder, TeacherEncoder, PosteriorEncoder):
+    for kind in (TeacherHeadEncoder, TeacherEncoder):
         with pytest.raises(InputError, match=message):
             kind(pair, "photo", dim=dim, hidden=hidden)
 
@@ -227,44 +246,65 @@ def test_posterior_vectors_of_both_modalities() -> None:
     assert certain.grad.isfinite().all()
 
 
-def test_posterior_encoder_is_posterior_matching_and_a_head(pair: TeacherPair) -> None:
+def test_posterior_encoder_is_posterior_matching(pair: TeacherPair) -> None:
+    made = {m: PosteriorEncoder(pair, m, t) for m, t in zip(MODALITIES, (2.0, 0.5), strict=True)}
+    outputs = {m: pair.of(m)(images()) for m in MODALITIES}
+    photo, sketch = (
+        pair.vocabulary.union_posterior(outputs[m].logits, m, t) for m, t in zip(MODALITIES, (2.0, 0.5), strict=True)
+    )
+    torch.testing.assert_close(made["sketch"](images()) @ made["photo"](images(), outputs["photo"]).T, sketch @ photo.T)
+    for one in made.values():
+        assert one.dim == one(images()).shape[1] == len(pair.vocabulary) + 2
+        assert one.trainable_dim == 0
+        assert not one.state_dict()
+        assert not [p for p in one.parameters() if p.requires_grad]
+
+
+def test_posterior_has_no_gradient(pair: TeacherPair) -> None:
+    x = images().requires_grad_()
+    assert not PosteriorEncoder(pair, "photo")(x).requires_grad
+
+
+def test_posterior_beside_a_head(pair: TeacherPair) -> None:
+    """The cosine is the weighted mean of posterior matching and the heads' cosine; the head alone is saved."""
     made = {}
+    parts = {
+        "posterior": Part(partial(PosteriorEncoder, temperature=2.0), 0.7),
+        "head": Part(partial(TeacherHeadEncoder, dim=4, hidden=0, posterior=False), 0.3),
+    }
     for modality in MODALITIES:
         torch.manual_seed(0)
-        made[modality] = PosteriorEncoder(pair, modality, 0.7, 2.0, dim=4, hidden=0)
+        made[modality] = CompositeEncoder(pair, modality, parts)
         assert made[modality].dim == made[modality](images()).shape[1] == 4 + len(pair.vocabulary) + 2
     outputs = {m: pair.of(m)(images()) for m in MODALITIES}
     posteriors = {m: pair.vocabulary.union_posterior(outputs[m].logits, m, 2) for m in MODALITIES}
-    heads = {m: torch.nn.functional.normalize(made[m].head(outputs[m].features), dim=1) for m in MODALITIES}
+    heads = {}
+    for modality in MODALITIES:
+        head = made[modality].encoders()["head"].get_submodule("head")
+        heads[modality] = torch.nn.functional.normalize(head(outputs[modality].features), dim=1)
     expected = 0.7 * posteriors["sketch"] @ posteriors["photo"].T + 0.3 * heads["sketch"] @ heads["photo"].T
     found = made["sketch"](images()) @ made["photo"](images(), outputs["photo"]).T
     torch.testing.assert_close(found, expected)
-    assert set(made["photo"].state_dict()) == {f"head.{i}.{n}" for i in (0, 1) for n in ("weight", "bias")}
+    assert set(made["photo"].state_dict()) == {f"parts.head.head.{i}.{n}" for i in (0, 1) for n in ("weight", "bias")}
 
 
-def test_a_critic_gets_the_head_alone(pair: TeacherPair) -> None:
+def test_objectives_and_critics_get_the_head_alone(pair: TeacherPair) -> None:
     for modality in MODALITIES:
-        made = PosteriorEncoder(pair, modality, 0.7, dim=4, hidden=0)
-        head = torch.nn.functional.normalize(made.head(pair.of(modality)(images()).features), dim=1)
-        for embedding in (made.embed(images(), None), made.embed_for_critic(images(), None)):
-            torch.testing.assert_close(embedding.trainable_part, head)
-            assert embedding.trainable_part.shape[1] == made.head_dim == 4
+        made = built("composite", pair, modality)
+        assert isinstance(made, CompositeEncoder)
+        head = made.encoders()["head"](images())
+        torch.testing.assert_close(made.embed_trainable(images(), None).unit, head)
+        assert head.shape[1] == made.trainable_dim == 4
 
 
 def test_gradient_reaches_the_head_and_not_the_posterior(pair: TeacherPair) -> None:
-    made = PosteriorEncoder(pair, "photo", 0.7, dim=4, hidden=0)
+    made = built("composite", pair)
     x = images().requires_grad_()
     embedding = made(x)
     of_posterior, of_head = (
         torch.autograd.grad(embedding[:, part].sum(), x, retain_graph=True)[0].abs().max() for part in (0, -1)
     )
     assert of_posterior < 1e-5 * of_head  # what is left of it is the rounding of the last normalisation
-
-
-@pytest.mark.parametrize("share", [0.0, 1.0, -0.5])
-def test_share_of_the_posterior(pair: TeacherPair, share: float) -> None:
-    with pytest.raises(InputError, match=rf"^encoder\.share: must be in \(0, 1\), got {share}$"):
-        PosteriorEncoder(pair, "photo", share)
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0])

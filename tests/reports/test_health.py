@@ -31,6 +31,7 @@ from crossx.encoding.critics import LastLayerCritic
 from crossx.encoding.critics.base import CriticFactory
 from crossx.encoding.embeddings import Embedding
 from crossx.encoding.encoders import (
+    CompositeEncoder,
     Encoder,
     EncoderFactory,
     NetworkEncoder,
@@ -38,6 +39,7 @@ from crossx.encoding.encoders import (
     StudentEncoder,
     TeacherHeadEncoder,
 )
+from crossx.encoding.encoders.composite import Part
 from crossx.encoding.losses import SupConLoss
 from crossx.encoding.losses.base import EncodingTerm
 from crossx.encoding.module import EncoderModule
@@ -130,7 +132,7 @@ class Constant(Encoder):
         return Embedding(F.normalize((self.place * self.scale.abs()).expand(len(images), 4), dim=1))
 
 
-class SureHead(PosteriorEncoder):
+class SureHead(TeacherHeadEncoder):
     """A head whose vector is the same for every photo, and the opposite for every sketch."""
 
     def __init__(self, teachers: TeacherPair, modality: Modality) -> None:
@@ -138,6 +140,10 @@ class SureHead(PosteriorEncoder):
         with torch.no_grad():
             for name, parameter in self.head[-1].named_parameters():
                 parameter.fill_((1.0 if modality == "photo" else -1.0) if name == "bias" else 0)
+
+
+SURE_PART = partial(CompositeEncoder, parts={"posterior": Part(PosteriorEncoder), "head": Part(SureHead)})
+"""Photos and sketches that cannot lie opposite: the posteriors' part has no negative cosine."""
 
 
 class SureStudent(StudentEncoder):
@@ -318,7 +324,7 @@ def test_constant_encoders_saturate_the_adversary(tmp_path: Path, places: tuple[
     assert any(says in found["message"] for found in monitor.findings)
 
 
-@pytest.mark.parametrize("encoder", [SureHead, SureStudent])
+@pytest.mark.parametrize("encoder", [SURE_PART, SureStudent])
 def test_encoders_that_cannot_lie_opposite_saturate_too(tmp_path: Path, encoder: EncoderFactory) -> None:
     monitor = fit(joint(encoder=encoder), tmp_path)
     assert "saturated_adversary" in names(monitor)

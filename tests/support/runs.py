@@ -14,6 +14,7 @@ from crossx.cotraining.module import CoTrainingModule
 from crossx.cotraining.schedule import Schedule
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.encoding.encoders import (
+    CompositeEncoder,
     EncoderFactory,
     NetworkEncoder,
     PosteriorEncoder,
@@ -21,6 +22,7 @@ from crossx.encoding.encoders import (
     TeacherEncoder,
     TeacherHeadEncoder,
 )
+from crossx.encoding.encoders.composite import Part
 from crossx.encoding.losses import InfoNCELoss, SupConLoss
 from crossx.encoding.losses.base import EncodingTerm
 from crossx.encoding.module import EncoderModule
@@ -46,7 +48,7 @@ CLASSES = ShapesDataset.classes
 MODALITIES: tuple[Modality, Modality] = ("photo", "sketch")
 
 Norm = Literal["batch", "group", "none"]
-Kind = Literal["network", "teacher", "head", "posterior", "student"]
+Kind = Literal["network", "teacher", "head", "composite", "student"]
 
 SGD = partial(torch.optim.SGD, lr=0.01, momentum=0.5)
 
@@ -112,12 +114,13 @@ def reconstruction(
 def encoder(kind: Kind, norm: Norm = "group") -> EncoderFactory:
     """A factory of encoders whose embedding head, where there is one, gives 4 numbers."""
     network = partial(SmallResNet, widths=(8, 8), norm=norm)
+    head = partial(TeacherHeadEncoder, dim=4, hidden=0)
     factories: dict[Kind, EncoderFactory] = {
-        "posterior": partial(PosteriorEncoder, share=0.5, dim=4, hidden=0),
+        "composite": partial(CompositeEncoder, parts={"posterior": Part(PosteriorEncoder), "head": Part(head)}),
         "network": partial(NetworkEncoder, network=network, dim=4),
         "student": partial(StudentEncoder, network=network),
         "teacher": partial(TeacherEncoder, dim=4, hidden=0),
-        "head": partial(TeacherHeadEncoder, dim=4, hidden=0),
+        "head": head,
     }
     return factories[kind]
 

@@ -45,7 +45,8 @@ class CompositeEncoder(Encoder):
         mirrored: Embed an image as the mean of the image and its mirror image; not where pairs train.
 
     Raises:
-        InputError: When a weight is out of range, all are 0, or more than one part trains.
+        InputError: When a weight is out of range, all are 0, more than one part trains, or a name cannot name a
+            submodule.
     """
 
     def __init__(
@@ -62,7 +63,10 @@ class CompositeEncoder(Encoder):
             raise InputError(f"encoder.parts: must have at most one part that trains, got {', '.join(training)}")
         trained = built[training[0]] if training else None
         super().__init__(modality, sum(e.dim for e in built.values()), trained.trainable_dim if trained else 0)
-        self.parts = nn.ModuleDict(built)
+        try:
+            self.parts = nn.ModuleDict(built)
+        except KeyError as error:
+            raise InputError(f"encoder.parts: a name of {list(parts)} cannot be used: {error.args[0]}") from error
         self.weights, self.mirrored = weights, mirrored
         self._training = training[0] if training else None
         self._teacher = teachers.of(modality)

@@ -70,8 +70,8 @@ def test_named_configs_exist(name: str) -> None:
 
 
 KINDS = {
-    "cifar-tuberlin": "head meta_data head_siamese_with_data without_guidance student",
-    "tinyimagenet-tuberlin": "overlap6_posterior_head overlap6_not_completed sketchy_posterior_head_as_drawn",
+    "cifar-tuberlin": "head meta_data head_siamese_with_data with_guidance with_adversary student",
+    "tinyimagenet-tuberlin": "overlap6_completed overlap6_not_completed sketchy_composite_as_drawn unseen_composite",
     "sketchy": "head_with_data fine_tuned",
     "tuberlin-extended": "gaussian_prior fine_tuned",
 }
@@ -101,7 +101,7 @@ def test_a_row_has_as_many_pairs_as_a_table_wants() -> None:
 def test_what_measures_one_fit_is_one_job(tmp_path: Path) -> None:
     """Also before the fit is there: two jobs would remove each other's folder."""
     benchmark = BENCHMARKS["tinyimagenet-tuberlin"]
-    names = ["posterior_head", "unseen_posterior_head", "unseen_posterior_head_softened", "head"]
+    names = ["composite", "unseen_composite", "unseen_composite_for_unseen", "head"]
     rows = [benchmark.rows[name] for name in names]
     measurements = [Measurement(benchmark, row, 0, "test", tmp_path) for row in rows]
     assert [[m.row.name for m in group] for group in grouped(measurements, [])] == [names[:3], names[3:]]
@@ -120,16 +120,16 @@ def test_a_teacher_s_recipe_counts(tmp_path: Path) -> None:
 
 def test_rows_are_chosen_by_name_and_table() -> None:
     benchmark = BENCHMARKS["cifar-tuberlin"]
-    assert [row.name for row in chosen(["posterior_head", "meta_data"], [], benchmark)] == [
+    assert [row.name for row in chosen(["composite", "meta_data"], [], benchmark)] == [
         "meta_data",
-        "posterior_head",
+        "composite",
     ]
     assert chosen([], [], benchmark) == list(benchmark.rows.values())
     ablations = chosen([], ["ablations"], benchmark)
     assert {row.name for row in ablations} >= {"head", "without_replay"}
-    assert len(chosen(["posterior_head"], ["ablations"], benchmark)) == len(ablations) + 1
+    assert len(chosen(["composite"], ["ablations"], benchmark)) == len(ablations) + 1
     with pytest.raises(InputError, match=r"--rows: must be one of classifier_only, .*; got 'nothing'"):
-        chosen(["posterior_head", "nothing"], [], benchmark)
+        chosen(["composite", "nothing"], [], benchmark)
     with pytest.raises(InputError, match=r"--tables: must be one of published, objectives, .*; got 'nothing'"):
         chosen([], ["nothing"], benchmark)
 
