@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -76,7 +75,6 @@ class PairEmbeddings:
             where random views with other content are embedded.
         features: One entry for each encoder that predicts its teacher's features.
         least_cosine: The smallest cosine that a photo and a sketch can have, in [-1, 1).
-        shared: Mask of the classes that images of both modalities can have, (U,) bool; None for all classes.
     """
 
     photo: Tensor
@@ -86,23 +84,6 @@ class PairEmbeddings:
     target: Tensor
     features: tuple[FeaturePair, ...] = ()
     least_cosine: float = -1.0
-    shared: Tensor | None = None
-
-    @property
-    def photo_shared(self) -> Tensor:
-        """Probability that each photo is of a class that a sketch can have, (B,); 1 where all classes are shared."""
-        return self._of_shared_class(self.photo_posterior)
-
-    @property
-    def sketch_shared(self) -> Tensor:
-        """Probability that each sketch is of a class that a photo can have, (B,); 1 where all classes are shared."""
-        return self._of_shared_class(self.sketch_posterior)
-
-    def _of_shared_class(self, posterior: Tensor) -> Tensor:
-        if self.shared is None:
-            return torch.ones_like(posterior[:, 0])
-        # What is left after the others: exactly 1 where there are none, whatever the rounding of the posterior.
-        return 1 - (posterior * ~self.shared).sum(dim=1).clamp(max=1)
 
     @property
     def photo_class(self) -> Tensor:
@@ -126,5 +107,4 @@ class PairEmbeddings:
             sketch_posterior=gather(self.sketch_posterior.detach()),
             target=gather(self.target),
             least_cosine=self.least_cosine,
-            shared=self.shared,
         )

@@ -189,8 +189,7 @@ class EncoderModule(GuidedRetrievalModule):
         if self.pairs is None or not self.pairs.true_labels:
             return embeddings
         truth = F.one_hot(pairs.target, len(self.teachers.vocabulary)).to(embeddings.photo_posterior.dtype)
-        # A data set has photos and sketches of all its classes, whatever the teachers know.
-        return replace(embeddings, photo_posterior=truth, sketch_posterior=truth, shared=None)
+        return replace(embeddings, photo_posterior=truth, sketch_posterior=truth)
 
     def _beside_posteriors(
         self,
@@ -209,7 +208,6 @@ class EncoderModule(GuidedRetrievalModule):
             target=target,
             least_cosine=min(self.photo_encoder.least_cosine, self.sketch_encoder.least_cosine),
             features=features,
-            shared=self.teachers.vocabulary.known_to_both.to(photo.device),
         )
 
     def _soft_labels(self, output: TeacherOutput, encoder: Encoder) -> Tensor:

@@ -4,13 +4,14 @@ import torch
 from torch import Tensor
 
 from crossx.core.checks import must_be_in
+from crossx.core.distributed import gather
 from crossx.core.precision import full_precision
 from crossx.encoding.embeddings import PairEmbeddings
 from crossx.encoding.losses.base import EncodingLoss
 from crossx.encoding.losses.matrices import similarity
 
 
-def sup_con(query: Tensor, keys: Tensor, weight: Tensor, temperature: float, counts: Tensor | float = 1.0) -> Tensor:
+def sup_con(query: Tensor, keys: Tensor, weight: Tensor, temperature: float) -> Tensor:
     """Supervised contrastive loss with weighted positives.
 
     Args:
@@ -18,15 +19,14 @@ def sup_con(query: Tensor, keys: Tensor, weight: Tensor, temperature: float, cou
         keys: Unit vectors, (N, D).
         weight: Weight of key j as a positive of query i, (B, N) >= 0.
         temperature: Divides the cosines.
-        counts: Factor of each query, (B,) in [0, 1].
 
     Returns:
-        Scalar >= 0 in nats, the mean over queries of - c_i sum_j w_ij log softmax_j(q_i . k_j / T) / sum_j w_ij; a
-        query without any positive contributes 0.
+        Scalar >= 0 in nats, the mean over queries of - sum_j w_ij log softmax_j(q_i . k_j / T) / sum_j w_ij; a query
+        without any positive contributes 0.
     """
     log_posterior = torch.log_softmax(similarity(query, keys) / temperature, dim=1)
     weight = weight / weight.sum(dim=1, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny)
-    return -((weight * log_posterior).sum(dim=1) * counts).mean()
+    return -(weight * log_posterior).sum(dim=1).mean()
 
 
 class SupConLoss(EncodingLoss):
@@ -34,9 +34,6 @@ class SupConLoss(EncodingLoss):
 
     The labels are the teachers' posteriors. With soft positives, a sketch and a photo are positives with the weight
     w = <sketch posterior, photo posterior>, the probability that both show the same class, so no pairs need agree.
-
-    An image counts by the probability that it is of a class that the other modality can have. No positive of any other
-    image is right, however small its weights are, and of classes that one teacher alone knows there may be many.
 
     Args:
         temperature: Divides the cosines, > 0.
@@ -59,10 +56,14 @@ class SupConLoss(EncodingLoss):
 
     def forward(self, embeddings: PairEmbeddings) -> Tensor:
         """Return the mean of both directions' `sup_con`, >= 0 in nats."""
-        x = embeddings.gathered()
-        weight = self._weight(x.sketch_posterior, x.photo_posterior)
-        to_photo = sup_con(x.sketch, x.photo, weight, self.temperature, x.sketch_shared)
-        to_sketch = sup_con(x.photo, x.sketch, weight.T, self.temperature, x.photo_shared)
+        photo = gather(embeddings.photo)
+        sketch = gather(embeddings.sketch)
+        weight = self._weight(
+            gather(embeddings.sketch_posterior.detach()),
+            gather(embeddings.photo_posterior.detach()),
+        )
+        to_photo = sup_con(sketch, photo, weight, self.temperature)
+        to_sketch = sup_con(photo, sketch, weight.T, self.temperature)
         return (to_photo + to_sketch) / 2
 
     def _weight(self, sketch_posterior: Tensor, photo_posterior: Tensor) -> Tensor:
