@@ -199,10 +199,9 @@ def long_lists(seed: int = 0) -> Reconstruction:
     """Three classes a side of which two are shared, and 20 of which two are."""
     photo, sketch = ["cat", "dog", "car"], ["car", "dog", *(f"other {i}" for i in range(18))]
     torch.manual_seed(seed)
-    outputs = [TeacherOutput(torch.randn(6, len(names)) * 3, torch.randn(6, 5)) for names in (photo, sketch)]
-    return Reconstruction(
-        PairBatch(torch.zeros(0), torch.zeros(0), *outputs, torch.zeros(6)), Vocabulary(photo, sketch)
-    )
+    first, second = (TeacherOutput(torch.randn(6, len(names)) * 3, torch.randn(6, 5)) for names in (photo, sketch))
+    pairs = PairBatch(torch.zeros(0), torch.zeros(0), first, second, torch.zeros(6))
+    return Reconstruction(pairs, Vocabulary(photo, sketch))
 
 
 def test_entropy_leaves_the_shared_classes_their_share() -> None:
