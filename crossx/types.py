@@ -170,11 +170,13 @@ class PairSource(ABC):
         real: Whether the pairs are real images, so that the run is not data-free.
         true_labels: Whether encoders learn the classes of the pairs in place of the teachers' posteriors.
         num_classes: U, the number of classes that a pair's `target` counts.
+        shared: Mask of the classes that both teachers know, (U,) bool; None for all classes.
     """
 
     real: bool = False
     true_labels: bool = False
     num_classes: int
+    shared: Tensor | None = None
 
     @property
     @abstractmethod

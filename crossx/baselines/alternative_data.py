@@ -35,6 +35,7 @@ class AlternativePairs(PairSource):
                 f"pairs.data: must hold only classes that no teacher has, got {some(known)}; leave them out"
             )
         self.num_classes = len(teachers.vocabulary)
+        self.shared = teachers.vocabulary.known_to_both
         self._data = data
         self._teachers = teachers
 

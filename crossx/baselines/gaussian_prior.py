@@ -28,6 +28,7 @@ class GaussianPairs(PairSource):
     def __init__(self, teachers: TeacherPair, size: int) -> None:
         must_be_in("pairs.size", size, "[1, inf)")
         self.num_classes = len(teachers.vocabulary)
+        self.shared = teachers.vocabulary.known_to_both
         self._size = size
         self._teachers = teachers
 

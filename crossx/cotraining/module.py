@@ -45,7 +45,8 @@ class CoTrainingModule(AlternatingModule, GuidedRetrievalModule):
         self.encoding = encoding
         self.schedule = schedule
         self._check_fit()
-        live = LivePairs(reconstruction, len(reconstruction.teachers.vocabulary))
+        vocabulary = reconstruction.teachers.vocabulary
+        live = LivePairs(reconstruction, len(vocabulary), vocabulary.known_to_both)
         self._pairs = with_replay(live, replay)
 
     def _check_fit(self) -> None:

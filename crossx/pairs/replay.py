@@ -16,9 +16,11 @@ class Replay(PairSource):
     """Fill a share of every batch with pairs of earlier batches.
 
     Generators drift while they learn; encoders trained on the newest images alone forget the older ones (forgetting is
-    what replay cures in data-free distillation, arXiv 2108.05698). The pool is class-balanced: its places are divided
-    equally among the classes of the union, each class (a pair's `target`) has a ring of its own, and a replayed pair
-    is drawn by class first. Images are kept as uint8 beside the teachers' outputs on them.
+    what replay cures in data-free distillation, arXiv 2108.05698). The pool is class-balanced: each class of the union
+    (a pair's `target`) has a ring of its own, places are divided equally among the rings, and a replayed pair is drawn
+    by ring first. Classes that one teacher alone knows have at most as many rings as the shared classes, and share
+    them where they are more, so that the shared classes have at least half of the pool. Images are kept as uint8 beside
+    the teachers' outputs on them.
 
     The pool is no `nn.Module` buffer, because DDP broadcasts buffers; every process has its own. It is not part of
     the checkpoint: a resumed run starts with an empty pool, and until it holds a batch's share, batches are all new.
@@ -36,15 +38,17 @@ class Replay(PairSource):
     def __init__(self, source: PairSource, share: float = 0.5, size: int = 4096) -> None:
         must_be_in("replay.share", share, "(0, 1)")
         must_be_in("replay.size", size, "[1, inf)")
-        if size < source.num_classes:
-            raise InputError(f"replay.size: must be at least {source.num_classes}, one pair a class, got {size}")
         self.source = source
-        self.num_classes = source.num_classes
+        self.num_classes, self.shared = source.num_classes, source.shared
+        self._ring = rings(source.num_classes, source.shared)  # of each class
+        count = int(self._ring.max()) + 1
+        if size < count:
+            raise InputError(f"replay.size: must be at least {count}, one pair a class, got {size}")
         self.real, self.true_labels = source.real, source.true_labels
         self.share = share
         self.size = size
         self._pool: PairBatch | None = None
-        self._written = torch.zeros(self.num_classes, dtype=torch.int64)  # pairs ever written, by class
+        self._written = torch.zeros(count, dtype=torch.int64)  # pairs ever written, by ring
 
     @property
     def latent_dim(self) -> int:
@@ -84,7 +88,7 @@ class Replay(PairSource):
         if self._replayed(size) > held:
             raise InputError(
                 f"replay.size: must hold the {self._replayed(size)} pairs that a batch of {size} replays, got "
-                f"{self.size}, which is {held} in equal parts for {self.num_classes} classes"
+                f"{self.size}, which is {held} in equal parts for {len(self._written)} classes"
             )
 
     def _replayed(self, count: int) -> int:
@@ -93,12 +97,12 @@ class Replay(PairSource):
 
     @property
     def _places(self) -> int:
-        """Places a class has in the pool."""
-        return self.size // max(len(self._written), 1)
+        """Places a ring has in the pool."""
+        return self.size // len(self._written)
 
     @property
     def _filled(self) -> Tensor:
-        """Pairs in the pool now, by class."""
+        """Pairs in the pool now, by ring."""
         return self._written.clamp(max=self._places)
 
     def _recall(self, count: int, place: int) -> PairBatch:
@@ -106,9 +110,9 @@ class Replay(PairSource):
             raise RuntimeError("nothing has been remembered yet")
         draw = philox(run_seed(), place, Stream.REPLAY)
         present = self._filled.nonzero().flatten().numpy()
-        classes = torch.from_numpy(present[draw.integers(len(present), size=count)])
-        offsets = torch.from_numpy(draw.integers(self._filled[classes].numpy()))
-        rows = (classes * self._places + offsets).to(self._pool.photo.device)
+        chosen = torch.from_numpy(present[draw.integers(len(present), size=count)])
+        offsets = torch.from_numpy(draw.integers(self._filled[chosen].numpy()))
+        rows = (chosen * self._places + offsets).to(self._pool.photo.device)
         old = take(self._pool, rows)
         old.photo, old.sketch = old.photo.float().div_(255.0), old.sketch.float().div_(255.0)
         return old
@@ -116,15 +120,33 @@ class Replay(PairSource):
     def _remember(self, pairs: PairBatch) -> None:
         pool = self._pool = self._pool or _empty_like(pairs, self._places * len(self._written))
         rows = []
-        for label in pairs.target.tolist():
-            rows.append(label * self._places + int(self._written[label]) % self._places)
-            self._written[label] += 1
+        for ring in self._ring[pairs.target.cpu()].tolist():
+            rows.append(ring * self._places + int(self._written[ring]) % self._places)
+            self._written[ring] += 1
         # Later rows of one batch win over earlier ones in the same place, in a fixed order.
         last = {row: i for i, row in enumerate(rows)}
         into, chosen = torch.tensor(list(last)), torch.tensor(list(last.values()))
         kept = take(_quantised(pairs), chosen.to(pairs.photo.device))
         for place, value in zip(_tensors(pool), _tensors(kept), strict=True):
             place[into.to(place.device)] = value
+
+
+def rings(num_classes: int, shared: Tensor | None = None) -> Tensor:
+    """Ring of each class in a pool in which the shared classes have at least half of the rings.
+
+    Args:
+        num_classes: U.
+        shared: Mask of the classes that both teachers know, (U,) bool; None for all classes.
+
+    Returns:
+        (U,) int64, numbers from 0 on: a ring of its own for each class, or, where the other classes are more than the
+        shared ones, for each shared class and as many rings for all others.
+    """
+    if shared is None or 2 * int(shared.sum()) >= num_classes:
+        return torch.arange(num_classes)
+    own, other = shared.cumsum(0) - 1, (~shared).cumsum(0) - 1
+    count = int(shared.sum())
+    return torch.where(shared, own, count + other % count)
 
 
 def _quantised(pairs: PairBatch) -> PairBatch:

@@ -4,6 +4,7 @@ Pairs of saved generators stand beside the generators (`crossx.reconstruction.sa
 """
 
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from crossx.augmentation import Augmentation
@@ -21,11 +22,13 @@ class LivePairs(PairSource):
     Args:
         sampler: The module with the generators.
         num_classes: U, classes of the union of both teachers.
+        shared: Mask of the classes that both teachers know, (U,) bool; None for all classes.
     """
 
-    def __init__(self, sampler: Sampler, num_classes: int) -> None:
+    def __init__(self, sampler: Sampler, num_classes: int, shared: Tensor | None = None) -> None:
         self._sampler = sampler
         self.num_classes = num_classes
+        self.shared = shared
 
     @property
     def latent_dim(self) -> int:

@@ -19,6 +19,7 @@ class SavedPairs(PairSource):
     def __init__(self, teachers: TeacherPair, generators: str) -> None:
         self.generators = load_generators(generators, "pairs.generators")
         self.num_classes = len(teachers.vocabulary)
+        self.shared = teachers.vocabulary.known_to_both
         self._teachers = teachers
 
     @property

@@ -48,10 +48,13 @@ class Health:
     Attributes:
         detectors: What is looked for, with thresholds; None for all detectors with their usual thresholds.
         diversity: Measure the variety of generated images after each validation.
+        stop_on_collapse: End a run before its encoders learn from generators whose images of a class are copies
+            (`mode_collapse`), or that hardly make some classes (`class_imbalance`).
     """
 
     detectors: list[Detector] | None = None
     diversity: bool = True
+    stop_on_collapse: bool = True
 
 
 @dataclass
@@ -109,7 +112,7 @@ def callbacks(reports: Reports) -> list[Callback]:
         found.append(baselines)  # before the diversity, which is a share of what the baselines measure
     if health is not None:
         # Before the checkpoint, which the monitor refuses when a weight is not finite.
-        found.append(HealthMonitor(health.detectors))
+        found.append(HealthMonitor(health.detectors, health.stop_on_collapse))
     if pictures is not None:
         found += _pictures(pictures)
     if health is not None and health.diversity:

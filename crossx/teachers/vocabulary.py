@@ -123,6 +123,15 @@ class Vocabulary:
         """Mask of the classes of the union that the teacher of a modality has, (U,) bool."""
         return self._from_union[modality].ge(0)  # type: ignore[return-value]  # torch types every result as Tensor
 
+    def is_shared(self, modality: Modality) -> BoolTensor:
+        """Mask of a teacher's classes, in the order of its logits, that the other teacher has as well, (K,) bool."""
+        return self.known_to_both[self._to_union[modality]]  # type: ignore[return-value]  # as above
+
+    @property
+    def known_to_both(self) -> BoolTensor:
+        """Mask of the classes of the union that both teachers have, (U,) bool."""
+        return self.known("photo") & self.known("sketch")  # type: ignore[return-value]  # as above
+
     def teacher_target(self, target: Tensor, modality: Modality) -> Tensor:
         """Map classes of the union, (B,), to classes of one teacher, (B,) int64; -1 where there is none."""
         return self._from_union[modality].to(target.device)[target]

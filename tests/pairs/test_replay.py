@@ -13,7 +13,7 @@ from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
 from crossx.cotraining.schedule import Schedule
 from crossx.pairs.latents import LatentDataset
-from crossx.pairs.replay import Replay
+from crossx.pairs.replay import Replay, rings
 from crossx.pairs.sources import LivePairs
 from crossx.types import LatentBatch, PairBatch, PairSource, TeacherOutput
 
@@ -149,6 +149,31 @@ def test_recall_is_balanced_over_the_classes_there_are() -> None:
             counts.update(found.target[10:].tolist())
     assert set(counts) == {0, 3}
     assert counts[3] / counts.total() == pytest.approx(0.5, abs=0.07)  # 4 standard deviations
+
+
+def test_shared_classes_have_half_of_the_pool_where_they_are_few() -> None:
+    """Two of ten classes are shared; pairs come from all classes alike."""
+    source = Numbered()
+    source.shared = torch.arange(U) % 5 == 4
+    replay = Replay(source, size=40)
+    counts: Counter[int] = Counter()
+    for step in range(100):
+        counts.update(replay.sample(batch(step * 20, 20)).target[10:].tolist() if step else [])
+    assert set(counts) == set(range(U)), "the others are replayed, too"
+    assert (counts[4] + counts[9]) / counts.total() == pytest.approx(0.5, abs=0.06)
+    assert Replay(source, size=4).sample(batch(0, 3)).target.tolist() == [0, 1, 2]
+    with pytest.raises(InputError, match=r"^replay\.size: must be at least 4, one pair a class, got 3$"):
+        Replay(source, size=3)
+
+
+@pytest.mark.parametrize("shared", [[1, 1, 1, 1, 1], [0, 1, 1, 0, 1]])
+def test_each_class_has_a_ring_of_its_own_where_half_of_them_are_shared(shared: list[int]) -> None:
+    assert rings(5, torch.tensor(shared).bool()).tolist() == rings(5).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_other_classes_have_as_many_rings_as_shared_ones() -> None:
+    shared = torch.tensor([0, 1, 0, 0, 1, 0, 0]).bool()
+    assert rings(7, shared).tolist() == [2, 0, 3, 2, 1, 3, 2]
 
 
 def test_rows_stay_together() -> None:

@@ -30,7 +30,7 @@ from crossx.reconstruction.losses.activation import activation
 from crossx.reconstruction.losses.adversarial import adversarial
 from crossx.reconstruction.losses.batch_norm_statistics import statistics_distance
 from crossx.reconstruction.losses.class_alignment import jensen_shannon
-from crossx.reconstruction.losses.information_entropy import negative_entropy
+from crossx.reconstruction.losses.information_entropy import class_prior, negative_entropy
 from crossx.reconstruction.losses.one_hot import label_cross_entropy
 from crossx.reconstruction.losses.one_sided_alignment import one_sided_divergence
 from crossx.teachers.vocabulary import Vocabulary, agreed_class
@@ -193,6 +193,65 @@ def test_entropy_is_bounded_and_safe_where_a_probability_is_zero() -> None:
     assert loss.item() == 0
     assert torch.autograd.grad(loss, logits)[0].isfinite().all()
     assert negative_entropy(torch.eye(3) * 500).item() == pytest.approx(-math.log(3))
+
+
+def long_lists(seed: int = 0) -> Reconstruction:
+    """Three classes a side of which two are shared, and 20 of which two are."""
+    photo, sketch = ["cat", "dog", "car"], ["car", "dog", *(f"other {i}" for i in range(18))]
+    torch.manual_seed(seed)
+    first, second = (TeacherOutput(torch.randn(6, len(names)) * 3, torch.randn(6, 5)) for names in (photo, sketch))
+    pairs = PairBatch(torch.zeros(0), torch.zeros(0), first, second, torch.zeros(6))
+    return Reconstruction(pairs, Vocabulary(photo, sketch))
+
+
+def test_entropy_leaves_the_shared_classes_their_share() -> None:
+    """The divergence from a prior by numpy, where few classes are shared; the plain entropy where many are."""
+    x = long_lists()
+    photo, sketch = (softmax(teacher.logits).mean(axis=0) for teacher in both(x))
+    prior = np.array([0.25] * 2 + [0.5 / 18] * 18)
+    divergence = (sketch * np.log(sketch / prior)).sum() - math.log(20)
+    plain = (photo * np.log(photo)).sum()
+    assert InformationEntropyLoss()(x).item() == pytest.approx((plain + divergence) / 2, rel=1e-5)
+    uniform = (sketch * np.log(sketch)).sum()
+    assert InformationEntropyLoss(shared=0.1)(x).item() == pytest.approx((plain + uniform) / 2, rel=1e-5)
+    assert InformationEntropyLoss(shared=0)(x).item() == pytest.approx((plain + uniform) / 2, rel=1e-5)
+
+
+def test_entropy_is_lowest_at_its_prior() -> None:
+    logits = torch.zeros(4, 20, requires_grad=True)
+    prior = class_prior(torch.arange(20) < 2, 0.5)
+    assert prior is not None
+    assert prior[:2].sum().item() == pytest.approx(0.5)
+    assert prior.sum().item() == pytest.approx(1)
+    optimizer = torch.optim.Adam([logits], lr=0.1)
+    for _ in range(300):
+        loss = negative_entropy(logits, prior)
+        optimizer.zero_grad()
+        logits.grad = torch.autograd.grad(loss, logits)[0]
+        optimizer.step()
+    torch.testing.assert_close(logits.softmax(1).mean(0), prior, rtol=0.02, atol=1e-3)
+    assert loss.item() == pytest.approx(-math.log(20), abs=1e-3)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_entropy_of_equal_lists_is_the_plain_one_to_the_bit(share: float) -> None:
+    names = ["cat", "dog", "car", "owl"]
+    torch.manual_seed(0)
+    logits = [torch.randn(6, 4, requires_grad=True) for _ in range(2)]
+    first, second = (TeacherOutput(x, torch.zeros(6, 2)) for x in logits)
+    pairs = PairBatch(torch.zeros(0), torch.zeros(0), first, second, torch.zeros(6))
+    means = [x.softmax(1).mean(0) for x in logits]
+    plain = torch.stack([(m * m.clamp_min(torch.finfo(m.dtype).tiny).log()).sum() for m in means]).mean()
+    loss = InformationEntropyLoss(share)(Reconstruction(pairs, Vocabulary(names, names[::-1])))
+    assert torch.equal(loss, plain)
+    for a, b in zip(torch.autograd.grad(loss, logits), torch.autograd.grad(plain, logits), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, math.nan])
+def test_share_of_the_shared_classes_is_checked(share: float) -> None:
+    with pytest.raises(InputError, match=rf"^shared: must be in \[0, 1\), got {share}$"):
+        InformationEntropyLoss(share)
 
 
 def test_jensen_shannon_is_bounded_symmetric_and_safe() -> None:

@@ -515,7 +515,8 @@ def test_results_and_logs_of_a_fit_have_it(teachers: Teachers, tmp_path: Path) -
     content = joint_config(teachers, tmp_path)
     edit(content, "trainer.max_steps", 20)
     collapse = part("CollapseDetector", settle=0, window=2, least_spread=1e6)
-    content["reports"] = {"health": {"detectors": [collapse, part("GradientDetector")]}}
+    watched = {"detectors": [collapse, part("GradientDetector")], "stop_on_collapse": False}
+    content["reports"] = {"health": watched}
     with pytest.warns(UserWarning, match=r"health, step 2: over the last 2 steps of the generators two photo images"):
         run("fit", tmp_path / "c.yaml", content)
     found = results(tmp_path)["health"]

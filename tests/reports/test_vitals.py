@@ -111,6 +111,14 @@ def test_class_use() -> None:
     assert class_use(np.array([4.0, 4, 4, 0]), 3) == pytest.approx(1)
     assert class_use(np.array([9.0, 0]), 2) == 0
     assert class_use(np.array([1.0, 1, 0, 0]), 4) == pytest.approx(1), "two images cannot be of four classes"
+    shared = np.array([True, True, *[False] * 18])
+    half = np.array([9.0, 9, *[1] * 18])
+    assert class_use(half, 20, shared) == pytest.approx(1)
+    assert class_use(half, 20) < 0.85
+    assert class_use(np.array([90.0, 90, *[0] * 18]), 20, shared) == pytest.approx(1 - np.log(2) / np.log(20))
+    assert class_use(np.array([90.0, 0, *[0] * 18]), 20, shared) == pytest.approx(1 - np.log(4) / np.log(20))
+    assert class_use(np.array([0.0, 0, 90, *[0] * 17]), 20, shared) == 0, "rarer than it should be"
+    assert class_use(counts, 5, np.ones(len(counts), dtype=bool)) == class_use(counts, 5)
     assert class_use(np.array([9.0]), 1) == class_use(np.zeros(2), 2) == 1, "no choice"
 
 

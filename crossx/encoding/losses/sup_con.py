@@ -34,6 +34,8 @@ class SupConLoss(EncodingLoss):
 
     The labels are the teachers' posteriors. With soft positives, a sketch and a photo are positives with the weight
     w = <sketch posterior, photo posterior>, the probability that both show the same class, so no pairs need agree.
+    Weights are relative to the sum of an image's weights. So a sketch of a class that no photo has counts like any
+    other: it teaches which photos it resembles, and to count it less made retrieval no better (docs/experiments.md).
 
     Args:
         temperature: Divides the cosines, > 0.

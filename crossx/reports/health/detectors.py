@@ -99,8 +99,9 @@ class ImbalanceDetector(Detector):
     """`class_imbalance`: some classes are hardly generated.
 
     Args:
-        least_class_use: Entropy of the predicted classes as a share of its maximum, in [0, 1]. The shipped generators
-            have 0.99; 0.7 is what 5 of 10 classes give, or one class with six tenths of all images.
+        least_class_use: Entropy of the predicted classes as a share of its maximum, in [0, 1]; where less than half of
+            a teacher's classes are shared, relative to a prior that gives these half. The shipped generators have 0.99;
+            0.7 is what 5 of 10 classes give, or one class with six tenths of all images.
         window: See `Detector`.
         settle: See `Detector`.
 
@@ -119,8 +120,8 @@ class ImbalanceDetector(Detector):
             counts, known = phase.last(f"counts_{modality}", self.window), phase.last(f"known_{modality}", self.window)
             if counts is None or known is None:
                 continue
-            total = counts.sum(0)
-            use = class_use(total, int(known[-1]))
+            total, shared = counts.sum(0), phase.last("shared", 1)
+            use = class_use(total, int(known[-1]), None if shared is None else shared[-1].astype(bool))
             if use < self.least_class_use:
                 yield Finding(
                     "class_imbalance",

@@ -115,22 +115,31 @@ def gradient_size(parameters: Iterable[torch.nn.Parameter]) -> Tensor:
     return size
 
 
-def class_use(counts: FloatArray, known: int) -> float:
+def class_use(counts: FloatArray, known: int, shared: npt.NDArray[np.bool_] | None = None) -> float:
     """Evenness of the predicted classes: the entropy of their counts as a share of its maximum.
+
+    Where the shared classes are less than half of the teacher's, they are to have half of the images, as
+    `InformationEntropyLoss` has it, and the entropy is relative to that prior.
 
     Args:
         counts: Images of each class, (U,); 0 for classes that the teacher does not know.
         known: Number of classes that the teacher knows.
+        shared: Mask of the classes that both teachers know, (U,); None for all classes.
 
     Returns:
-        In [0, 1]: 0 when all images are of one class, 1 when all classes are equally frequent, or only one is possible.
+        In [0, 1]: 0 when all images are of one class, 1 when all classes are as frequent as they should be, or only one
+        is possible.
     """
     total = counts.sum()
     most = np.log(min(known, total)) if total > 0 else 0.0
     if most <= 0:
         return 1.0
+    wanted = np.ones(len(counts))  # in units of 1 / known
+    if shared is not None and 0 < 2 * shared.sum() < known:
+        wanted = known / 2 / np.where(shared, shared.sum(), known - shared.sum())
     share = counts[counts > 0] / total
-    return max(0.0, float(-(share * np.log(share)).sum() / most))
+    relative = (share * (np.log(wanted[counts > 0]) - np.log(share))).sum()
+    return min(1.0, max(0.0, float(relative / most)))
 
 
 def chance_agreement(photo_counts: FloatArray, sketch_counts: FloatArray) -> float:

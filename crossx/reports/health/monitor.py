@@ -12,9 +12,11 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
+from crossx.cotraining.module import CoTrainingModule
 from crossx.encoding.critics import PairCritic
 from crossx.encoding.encoders import Encoder
 from crossx.networks.batch_norm import trainable_modules
+from crossx.reports.health.collapse import first_collapse, kept_checkpoint, refuse_collapse
 from crossx.reports.health.detectors import Detector, Finding, default_detectors
 from crossx.reports.health.finite import refuse_non_finite_step, refuse_non_finite_weights
 from crossx.reports.health.measures import gradient_size
@@ -22,10 +24,10 @@ from crossx.reports.health.phase import Phase
 from crossx.reports.health.recording import Step, fetch, measure_pairs
 from crossx.reports.present_module import PresentModule
 from crossx.training.guided import TeacherGuided
-from crossx.training.lightning_state import batches_done
+from crossx.training.lightning_state import batches_done, run_steps
 from crossx.training.objective import WeightedObjective
 from crossx.training.retrieval import RetrievalModule
-from crossx.types import LatentBatch, PairBatch, Split
+from crossx.types import LatentBatch, PairBatch, Progress, Split
 
 _CHECK_EVERY = 10
 """Steps between two judgements: until then the measures stay on the device, and the run does not wait for it."""
@@ -47,19 +49,28 @@ class HealthMonitor(Callback):
     Images of real pairs are not judged, only generated ones. A loss, a gradient or a weight that is not finite ends the
     run before a checkpoint is written.
 
+    Encoders do not learn from generators that have collapsed (`mode_collapse`, `class_imbalance`): a joint run ends
+    where its encoders would take their first step, and a run with saved generators at the first judgement of their
+    pairs. The checkpoint of that step is kept. Generators with too few steps for a judgement are not stopped.
+
     Args:
         detectors: What is looked for; None for `default_detectors()`.
+        stop_on_collapse: Whether generators that have collapsed end the run.
 
     Attributes:
         findings: Findings as `{name, step, message}`, those of a resumed or tested checkpoint first; None before a fit.
     """
 
-    def __init__(self, detectors: Sequence[Detector] | None = None) -> None:
+    def __init__(self, detectors: Sequence[Detector] | None = None, stop_on_collapse: bool = True) -> None:
         self.detectors = default_detectors() if detectors is None else list(detectors)
+        self.stop_on_collapse = stop_on_collapse
         self.findings: list[dict[str, Any]] | None = None
+        self._collapse: str | None = None
         self._step = Step()
         self._waiting: list[Step] = []
         self._phases: dict[str, Phase] = {}
+        self._present: dict[str, list[Finding]] = {}
+        self._seen: set[str] = set()
         self._reported: set[str] = set()
         self._objectives: list[WeightedObjective[Any]] = []
         self._parameters: list[nn.Parameter] = []
@@ -71,21 +82,29 @@ class HealthMonitor(Callback):
         return {"health": self.findings}
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the findings so far."""
-        return {"findings": self.findings}
+        """Return the findings so far, and the collapse that ended the run."""
+        return {"findings": self.findings, "collapse": self._collapse}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep the findings of the run that is resumed; a fault that is still there is reported again."""
         self.findings = state_dict["findings"]
+        self._collapse = state_dict.get("collapse")
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Forget the findings of another module; those of a checkpoint are loaded after this."""
         if self._module.is_another(pl_module):
-            self.findings = None
+            self.findings = self._collapse = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Begin with empty windows."""
-        self._waiting, self._phases, self._reported = [], {}, set()
+        """Begin with empty windows.
+
+        Raises:
+            TrainingError: When a run is resumed that its collapse has ended, and still may not go on.
+        """
+        if self._collapse is not None and self.stop_on_collapse:
+            refuse_collapse(self._collapse)
+        self._collapse = None
+        self._waiting, self._phases, self._present, self._seen, self._reported = [], {}, {}, set(), set()
         self.findings = self.findings or []
         # Looked up once: a walk through all modules costs as much as the measures do.
         own = list(trainable_modules(pl_module))
@@ -133,16 +152,38 @@ class HealthMonitor(Callback):
         batch: Any,  # noqa: ANN401 - Lightning's signature
         batch_idx: int,
     ) -> None:
-        """Measure the batch, and judge every tenth step."""
+        """Measure the batch, judge every tenth step, and end a run whose encoders would learn from a collapse.
+
+        Raises:
+            TrainingError: Naming the collapse and how to go on all the same.
+        """
         self._step.remove_hooks()
         generated = not isinstance(pl_module, RetrievalModule) or pl_module.data_free
         if isinstance(pl_module, TeacherGuided) and self._step.pairs is not None and generated:
             self._step.values.update(measure_pairs(self._step.pairs, pl_module.teachers))
         self._step.pairs = None
         self._waiting.append(self._step)
+        self._seen.add(self._step.phase)
         if self._step.number % _CHECK_EVERY == 0:
             for name, value in self._judge().items():
                 pl_module.log(name, value, batch_size=1)
+        if self.stop_on_collapse and (phase := self._decisive_phase(trainer, pl_module)) is not None:
+            self._judge()
+            finding = first_collapse(self._present.get(phase, []))
+            # Processes measure their own batches; the first one decides for all.
+            self._collapse = trainer.strategy.broadcast(None if finding is None else self._message(finding))
+            if self._collapse is not None:
+                refuse_collapse(self._collapse, kept_checkpoint(trainer))
+
+    def _decisive_phase(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> str | None:
+        """Name of the phase that tells, after this step, whether encoders may learn; None where nothing is decided."""
+        done, total = self._step.number, run_steps(trainer)
+        if self._step.phase == "encode":
+            # Pairs of generators that do not train in this run: all of them are alike.
+            return "encode" if "recon" not in self._seen and done % _CHECK_EVERY == 0 else None
+        if not isinstance(pl_module, CoTrainingModule) or done == total or "encode" in self._seen:
+            return None
+        return "recon" if pl_module.wants_pairs(Progress(done, total)) else None
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Judge the remaining steps of the epoch."""
@@ -184,10 +225,10 @@ class HealthMonitor(Callback):
             self._phases.setdefault(step.phase, Phase(trains, max(length, _CHECK_EVERY))).add(reading)
         if not steps:
             return {}
-        for phase in self._phases.values():
-            for detector in self.detectors:
-                for finding in detector.findings(phase):
-                    self._report(finding, steps[-1].number)
+        for name, phase in self._phases.items():
+            self._present[name] = [finding for detector in self.detectors for finding in detector.findings(phase)]
+            for finding in self._present[name]:
+                self._report(finding)
         return {
             f"health/{name}_{measure}": float(np.nanmean(values))
             for name in dict.fromkeys(step.phase for step in steps)
@@ -195,13 +236,16 @@ class HealthMonitor(Callback):
             if (values := self._phases[name].last(measure, 1, _CHECK_EVERY)) is not None and not np.isnan(values).all()
         }
 
-    def _report(self, finding: Finding, step: int) -> None:
+    def _report(self, finding: Finding) -> None:
         if finding.name in self._reported or self.findings is None:
             return
         self._reported.add(finding.name)
-        message = f"health, step {step}: {finding.message}"
-        self.findings.append({"name": finding.name, "step": step, "message": message})
+        message = self._message(finding)
+        self.findings.append({"name": finding.name, "step": self._step.number, "message": message})
         rank_zero_warn(message)
+
+    def _message(self, finding: Finding) -> str:
+        return f"health, step {self._step.number}: {finding.message}"
 
 
 def _has_bounded_cosine(modules: list[nn.Module]) -> bool:

@@ -75,8 +75,8 @@ def measure_pairs(pairs: PairBatch, teachers: TeacherPair) -> dict[str, Tensor]:
     """Measure a batch of pairs by the teachers' outputs.
 
     Returns:
-        `spread_*`, `counts_*` over the union and `known_*` (number of classes) of each modality, `agreement`, and with
-        at least two shared classes `correlation`.
+        `spread_*`, `counts_*` over the union and `known_*` (number of classes) of each modality, `shared` (mask over
+        the union), `agreement`, and with at least two shared classes `correlation`.
     """
     vocabulary = teachers.vocabulary
     outputs = dict(zip(MODALITIES, (pairs.photo_teacher, pairs.sketch_teacher), strict=True))
@@ -86,6 +86,7 @@ def measure_pairs(pairs: PairBatch, teachers: TeacherPair) -> dict[str, Tensor]:
         values[f"spread_{modality}"] = class_spread(output.features, predicted[modality], len(vocabulary))
         values[f"counts_{modality}"] = class_counts(predicted[modality], len(vocabulary))
         values[f"known_{modality}"] = torch.tensor(float(output.logits.shape[1]))
+    values["shared"] = vocabulary.known_to_both
     values["agreement"] = (predicted["photo"] == predicted["sketch"]).float().mean()
     if len(vocabulary.shared) > 1:
         photo, sketch = (vocabulary.shared_logits(output.logits, m) for m, output in outputs.items())

@@ -38,22 +38,23 @@ class LastCheckpoint(ModelCheckpoint):
     ) -> None:
         """Write the checkpoint, where `every_n_steps` asks for it."""
         if self.every_n_steps and trainer.global_step % self.every_n_steps == 0:
-            self._save(trainer)
+            self.save(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the checkpoint."""
-        self._save(trainer)
+        self.save(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Do nothing: a validation changes no weights."""
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the checkpoint, when the run ends within an epoch."""
-        self._save(trainer)
+        self.save(trainer)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Do nothing: a resumed run has a folder of its own, and no best weights."""
 
-    def _save(self, trainer: pl.Trainer) -> None:
+    def save(self, trainer: pl.Trainer) -> None:
+        """Write the checkpoint now, unless that of this step is written."""
         if not self._should_skip_saving_checkpoint(trainer):  # nothing new, or a fast_dev_run
             self._save_last_checkpoint(trainer, {})
