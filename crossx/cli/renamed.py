@@ -11,7 +11,7 @@ from typing import NamedTuple
 from crossx.core.errors import InputError
 
 CONFIGS = {
-    "baselines/crossx.yaml": "model/posterior_head_sharp.yaml",
+    "baselines/crossx.yaml": "model/composite.yaml",
     "baselines/heads.yaml": "model/head.yaml",
     "baselines/heads_with_data.yaml": "model/head_with_data.yaml",
     "baselines/crossx_dfl.yaml": "model/published.yaml",
@@ -30,7 +30,7 @@ ARGUMENTS = {
     "EncoderModule.photo_encoder": "encoder",
     "CompletedPosteriorEncoder.offset": "prior_logit",
     "CompletedPosteriorEncoder.slope": "similarity_weight",
-    "CompletedPosteriorEncoder.reading": "other_weight",
+    "CompletedPosteriorEncoder.reading": "reading_weight",
     "PasteOnto.canvas": "backgrounds",
     "PasteOnto.stock": "num_backgrounds",
 }
@@ -58,6 +58,9 @@ CLASSES = {"Collage": "PasteOnto"}
 """Classes that a config may name, old -> new."""
 
 REMOVED_ARGUMENTS = {
+    "*PosteriorEncoder.share": "use `CompositeEncoder`, whose parts have weights",
+    "*PosteriorEncoder.dim": "use `CompositeEncoder` with a `TeacherHeadEncoder` as a part",
+    "*PosteriorEncoder.hidden": "use `CompositeEncoder` with a `TeacherHeadEncoder` as a part",
     "*Loss.reduce": "leave it out; batches of all processes count together",
     "Replay.source": "leave it out; `replay` mixes into the pairs of its module",
     "*Generator.channels": "leave it out; the sketch generator has one channel",

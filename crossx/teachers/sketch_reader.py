@@ -1,7 +1,5 @@
 """The photo teacher as a reader of sketches."""
 
-from collections.abc import Iterator
-
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
@@ -45,7 +43,7 @@ class SketchReader(nn.Module):
     variances: Tensor
     adapted: Tensor
 
-    def __init__(self, teachers: TeacherPair, sketches: int = 3000) -> None:
+    def __init__(self, teachers: TeacherPair, sketches: int = 500) -> None:
         super().__init__()
         must_be_in("encoder.sketches", sketches, "[2, inf)")
         card, network = teachers.sketch.card, teachers.photo.network
@@ -85,22 +83,20 @@ class SketchReader(nn.Module):
 
     def _adapt(self, device: torch.device) -> None:
         """Take all statistics on procedural sketches."""
+        drawn = [self._draw(first).to(device) for first in range(0, self.sketches, _CHUNK)]
         readers = [reader for reader in self.readers if isinstance(reader, AdaptedTeacher)]
-        for place, reader in enumerate(readers):
-            negative = place == 1
-            reader.adapt(self._drawn(device, negative))
-            read = torch.cat([_outputs(reader, images) for images in self._drawn(device, negative)])
+        for place, (reader, negative) in enumerate(zip(readers, (False, True), strict=True)):
+            reader.adapt(1 - images if negative else images for images in drawn)
+            read = torch.cat([_outputs(reader, 1 - images if negative else images) for images in drawn])
             self.means[place], self.variances[place] = read.mean(0), read.var(0, correction=0)
         self.adapted.fill_(True)
 
-    def _drawn(self, device: torch.device, negative: bool) -> Iterator[Tensor]:
-        """Draw procedural sketches with the pen of the sketch teacher, in chunks, (N, 3, S, S) in [0, 1]."""
+    def _draw(self, first: int) -> Tensor:
+        """Draw a chunk of procedural sketches with the pen of the sketch teacher, (N, 3, S, S) in [0, 1]."""
+        indices = range(first, min(first + _CHUNK, self.sketches))
         fineness = FINER if self._pen.redraws else 1
-        for first in range(0, self.sketches, _CHUNK):
-            indices = range(first, min(first + _CHUNK, self.sketches))
-            ink = 1 - torch.from_numpy(procedural_sketches(indices, self._side * fineness)).to(device)[:, None] / 255
-            images = self._pen.draw(ink) if self._pen.redraws else (1 - ink).expand(-1, 3, -1, -1)
-            yield 1 - images if negative else images
+        ink = 1 - torch.from_numpy(procedural_sketches(indices, self._side * fineness))[:, None] / 255
+        return self._pen.draw(ink) if self._pen.redraws else (1 - ink).expand(-1, 3, -1, -1)
 
 
 def _outputs(reader: nn.Module, images: Tensor) -> Tensor:

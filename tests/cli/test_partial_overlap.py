@@ -19,8 +19,10 @@ def completed(folder: Path, name: str) -> Config:
     teachers = save_teachers(folder, classes={"photo": CLASSES[:7], "sketch": CLASSES[3:]})
     content = joint_config(teachers, folder / name)
     for name_of, weight in (("encoder", 0.0), ("sketch_encoder", 1.0)):
-        encoder = part("CompletedPosteriorEncoder", other_weight=weight, dim=4, hidden=0)
-        edit(content, f"model.encoding.{name_of}", encoder)
+        encoder = part("CompletedPosteriorEncoder", reading_weight=weight)
+        head = part("TeacherHeadEncoder", dim=4, hidden=0)
+        parts = {"completed": {"encoder": encoder, "weight": 0.9}, "head": {"encoder": head, "weight": 0.1}}
+        edit(content, f"model.encoding.{name_of}", part("CompositeEncoder", parts=parts))
     edit(content, "model.reconstruction.terms.adversarial", {"loss": part("AdversarialLoss")})
     edit(content, "model.schedule.encoder_steps", 2)
     edit(content, "model.replay", None)  # it is not saved
@@ -43,9 +45,8 @@ def weights(folder: Path) -> dict[str, Any]:
 
 def test_is_trained_and_measured_with_its_statistics(straight: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it measures at the end of training it measures again from the checkpoint."""
-    counts = {n: int(value) for n, value in weights(straight).items() if n.endswith("other_statistics.batches")}
-    # Two of four batches: the generators' steps do not count.
-    assert counts == {"encoding.sketch_encoder.other_statistics.batches": 2}
+    adapted = {name: bool(value) for name, value in weights(straight).items() if name.endswith("reader.adapted")}
+    assert adapted == {"encoding.sketch_encoder.parts.completed.reader.adapted": True}
     monkeypatch.chdir(straight)
     assert main(["validate", "--ckpt_path", str(straight / CHECKPOINT), "--trainer.accelerator", "cpu"]) == 0
     again = json.loads((straight / "run/version_0/validate/version_0/results.json").read_text())
@@ -66,9 +67,9 @@ def test_resumes_with_its_statistics(straight: Path) -> None:
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
-def test_says_that_statistics_are_missing(straight: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A fit without reading has no statistics to measure with."""
-    override = "--model.encoding.init_args.encoder.init_args.other_weight=1"
+def test_says_that_statistics_do_not_fit(straight: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A fit with reading has statistics that a measurement without reading would drop in silence."""
+    override = "--model.encoding.init_args.sketch_encoder.init_args.parts.completed.encoder.init_args.reading_weight=0"
     words = ["validate", "--config", write(straight / "c.yaml", completed(straight.parent, "other")), override]
     assert main([*words, "--ckpt_path", str(straight / CHECKPOINT)]) == 2
-    assert "other_statistics" in capsys.readouterr().err
+    assert "reader" in capsys.readouterr().err

@@ -227,10 +227,10 @@ def test_another_length_is_one_number(name: str, tmp_path: Path) -> None:
     content = load(name)
     small = [word for word in replacements(content, tmp_path) if word not in ("--trainer.fast_dev_run", "true")]
     cli = build(["fit", "--config", name, *small, "--trainer.max_steps", "5000"])
-    warmup = content["model"]["init_args"]["schedule"]["warmup"]
+    schedule = content["model"]["init_args"]["schedule"]
     turns = cli.model.rotation(5000)
     first = next(done for done in range(5000) if turns.player(done) == 1)
-    assert first == round(warmup * 5000) + 1, "after one step of the generators' own"
+    assert first == round(schedule["warmup"] * 5000) + schedule["generator_steps"], "the cycle starts with generators"
 
 
 def test_own_file_wins_over_a_shipped_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from support.commands import Config, Refuse, edit, joint_config, part, run
 from support.runs import Teachers
 
 from crossx.cli import main
+from crossx.core.tensor_files import read_safetensors
 
 CHECKPOINT = "run/version_0/checkpoints/last.ckpt"
 
@@ -68,6 +69,9 @@ def test_validates_from_its_checkpoint_what_it_measured_at_the_end(fitted: Path)
         *(f"reading.reader.readers.{i}.statistics" for i in (0, 1)),
     }
     assert state["encoding.sketch_encoder.parts.reading.reader.adapted"]
+    exported, _ = read_safetensors(fitted / "run/version_0/encoders.safetensors", "encoders")
+    assert all(torch.equal(tensor, state[f"encoding.{name}"]) for name, tensor in exported.items())
+    assert {f"encoding.{name}" for name in exported} == {name for name in state if ".parts." in name}
     metrics = results(fitted / "run/version_0")["metrics"]
     assert validate(fitted, "again")["metrics"] == metrics
 

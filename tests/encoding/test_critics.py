@@ -22,8 +22,7 @@ from crossx.encoding.critics import DistanceCritic, LastLayerCritic, PairCritic
 from crossx.encoding.critics.distance import relative_distance
 from crossx.encoding.critics.last_layer import posterior_divergence
 from crossx.encoding.embeddings import EmbeddingSpace
-from crossx.encoding.encoders import CompositeEncoder, NetworkEncoder, PosteriorEncoder, TeacherHeadEncoder
-from crossx.encoding.encoders.composite import Part
+from crossx.encoding.encoders import NetworkEncoder
 from crossx.encoding.losses import EncodingTerm, PairEmbeddings, SupConLoss
 from crossx.encoding.module import EncoderModule
 from crossx.networks.base import last_layer
@@ -211,22 +210,6 @@ def test_last_layers_need_a_part_that_trains_as_wide(tmp_path: Path) -> None:
         InputError, match=r"^critic: LastLayerCritic needs embeddings as long as the 8 features .* got 4"
     ):
         encoding(wide, kind="composite", critic=LastLayerCritic)
-
-
-def test_last_layers_read_the_part_that_trains(teachers: Teachers) -> None:
-    parts = {"posterior": Part(PosteriorEncoder), "head": Part(partial(TeacherHeadEncoder, dim=DIM, hidden=0))}
-    terms = {"sup_con": EncodingTerm(SupConLoss())}
-    module = EncoderModule(
-        *teachers, partial(CompositeEncoder, parts=parts), terms, critic=LastLayerCritic, optimizer=SGD
-    )
-    pairs = module.teachers(torch.rand(6, 3, SIZE, SIZE), torch.rand(6, 3, SIZE, SIZE))
-    heads = []
-    for encoder, images in ((module.photo_encoder, pairs.photo), (module.sketch_encoder, pairs.sketch)):
-        assert isinstance(encoder, CompositeEncoder)
-        heads.append(encoder.encoders()["head"].embed(images, None).vector)
-    found = module.criticise(pairs)
-    expected = module.critic(replace(module.embed(pairs), photo=heads[0], sketch=heads[1]))
-    torch.testing.assert_close(found.hardness, expected.hardness)
 
 
 def test_the_form_is_checked() -> None:

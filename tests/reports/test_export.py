@@ -35,5 +35,5 @@ def test_header_says_what_it_is(joint_run: Path, teachers: Teachers) -> None:
     assert json.loads(header["classes"]) == list(CLASSES)
     built = json.loads(header["config"])
     assert built["photo_encoder"]["class_path"].endswith("TeacherHeadEncoder")
-    assert built["sketch_encoder"]["init_args"] == {"dim": 4, "hidden": 0}
+    assert built["sketch_encoder"]["init_args"] == {"dim": 4, "hidden": 0, "posterior": True}
     assert {name.split(".")[1] for name in tensors} == {"head"}, "the frozen teachers stay in their own files"

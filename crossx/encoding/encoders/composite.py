@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crossx.core.checks import must_be_in
@@ -42,7 +43,7 @@ class CompositeEncoder(Encoder):
         teachers: Both teachers.
         modality: Modality of the images.
         parts: Name -> encoder and weight, in the order of the embedding.
-        mirrored: Embed an image as the mean of the image and its mirror image; not where pairs train.
+        mirrored: Embed an image, by each part, as the mean of the image and its mirror image; not where pairs train.
 
     Raises:
         InputError: When a weight is out of range, all are 0, more than one part trains, or a name cannot name a
@@ -103,15 +104,16 @@ class CompositeEncoder(Encoder):
 
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
         """Put the parts side by side."""
-        vector = self._side_by_side(images, teacher)
+        units = self._units(images, teacher)
         if self.mirrored:
-            vector = vector + self._side_by_side(images.flip(-1), None)
-        return Embedding(vector)
+            mirrored = self._units(images.flip(-1), None)
+            units = {name: F.normalize(unit + mirrored[name], dim=1) for name, unit in units.items()}
+        return Embedding(torch.cat([self.weights[name] ** 0.5 * unit for name, unit in units.items()], dim=1))
 
-    def _side_by_side(self, images: Tensor, teacher: TeacherOutput | None) -> Tensor:
+    def _units(self, images: Tensor, teacher: TeacherOutput | None) -> dict[str, Tensor]:
+        """Return the unit vectors of the parts by name; the teacher runs once for all of them."""
         output: TeacherOutput = self._teacher(images) if teacher is None else teacher
-        units = {name: encoder.embed(images, output).unit for name, encoder in self.encoders().items()}
-        return torch.cat([self.weights[name] ** 0.5 * unit for name, unit in units.items()], dim=1)
+        return {name: encoder.embed(images, output).unit for name, encoder in self.encoders().items()}
 
     def embed_trainable(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
         """Embed by the part that trains.

@@ -36,7 +36,7 @@ class ReadingEncoder(Encoder):
         InputError: When the number is out of range.
     """
 
-    def __init__(self, teachers: TeacherPair, modality: Modality, sketches: int = 3000) -> None:
+    def __init__(self, teachers: TeacherPair, modality: Modality, sketches: int = 500) -> None:
         super().__init__(modality, dim=teachers.photo.network.num_features, trainable_dim=0)
         self.teacher = teachers.photo
         self.reader = SketchReader(teachers, sketches) if modality == "sketch" else None
