@@ -19,5 +19,5 @@ def test_sweep_runs_what_its_agent_would_start(tmp_path: Path, monkeypatch: pyte
     small = ["--data.batch_size", "4", "--trainer.enable_progress_bar", "false", "--data.dataset.validation", "2"]
     cli = train([*words, *arguments, *small, "--trainer.fast_dev_run", "true"])
     assert cli.trainer.global_step == 2
-    assert cli.model.reconstruction.objective.terms["alignment"].weight == 2.0
+    assert cli.model.reconstruction.objective.terms["entropy"].weight == 30.0
     assert sweep["metric"]["name"] in cli.trainer.callback_metrics

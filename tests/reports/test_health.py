@@ -314,6 +314,11 @@ def test_photos_with_other_sketches_have_lost_their_agreement(tmp_path: Path) ->
     assert "Usually helps: raise the weight of the alignment term" in message(monitor)
 
 
+def test_pairs_may_disagree_where_no_loss_wants_agreement(tmp_path: Path) -> None:
+    objective = {**terms(), "one_hot": ReconstructionTerm(OneHotLoss("predicted"))}
+    assert fit(joint(pairs=Mixed, objective=objective), tmp_path, steps=50).findings == []
+
+
 @pytest.mark.parametrize(
     ("places", "says"), [((1, -1), "a hardness of 1.000"), ((1, 1), "adversarial term has 0.000 of its gradient left")]
 )

@@ -21,9 +21,11 @@ class EncodingLoss(nn.Module, ABC):
 
     Attributes:
         needs_features: Whether the loss reads `PairEmbeddings.features`, which not every encoder predicts.
+        wants_agreement: Whether a pair's photo and sketch are positives because they are a pair.
     """
 
     needs_features = False
+    wants_agreement = False
 
     @abstractmethod
     def forward(self, embeddings: PairEmbeddings) -> Tensor:

@@ -49,6 +49,8 @@ class InfoNCELoss(EncodingLoss):
         InputError: When the temperature is not positive or queue_size is negative.
     """
 
+    wants_agreement = True
+
     def __init__(self, temperature: float = 0.07, queue_size: int = 4096) -> None:
         super().__init__()
         must_be_in("temperature", temperature, "(0, inf)")

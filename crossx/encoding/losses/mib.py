@@ -92,6 +92,8 @@ class MIBLoss(EncodingLoss):
         InputError: When a number is out of range, or the estimate is unknown.
     """
 
+    wants_agreement = True
+
     def __init__(
         self,
         space: EmbeddingSpace,

@@ -49,12 +49,14 @@ class ReconstructionLoss(nn.Module, ABC):
     fills it in.
 
     Attributes:
+        wants_agreement: Whether the loss makes both images of a pair show one class.
         needs_critic: Whether the loss reads `Reconstruction.critic`, which costs a pass through both encoders.
         needs_class_nll: Whether the loss reads the critic's `class_nll`, which not every critic returns.
         needs_statistics: Whether the loss reads the teachers' `statistics`, which cost a pass over all their layers.
         needs_swapped: Whether the loss reads `Reconstruction.swapped`, which costs a further pass of each teacher.
     """
 
+    wants_agreement = False
     needs_critic = False
     needs_class_nll = False
     needs_statistics = False

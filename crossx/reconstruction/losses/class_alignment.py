@@ -34,6 +34,8 @@ class ClassAlignmentLoss(ReconstructionLoss):
     class of one teacher alone cannot count against the other.
     """
 
+    wants_agreement = True
+
     def forward(self, reconstruction: Reconstruction) -> Tensor:
         """Return the mean over pairs of `jensen_shannon`, in [0, log 2] nats."""
         photo, sketch = (

@@ -44,6 +44,7 @@ class OneHotLoss(ReconstructionLoss):
         super().__init__()
         must_be_one_of("labels", labels, get_args(Labels))
         self.labels = labels
+        self.wants_agreement = labels == "agreed"
 
     def forward(self, reconstruction: Reconstruction) -> Tensor:
         """Return the mean of both modalities' `label_cross_entropy`, >= 0 in nats."""

@@ -29,6 +29,8 @@ class OneSidedAlignmentLoss(ReconstructionLoss):
     hardest, where `ClassAlignmentLoss` hardly pulls. Posteriors are renormalised over the shared classes.
     """
 
+    wants_agreement = True
+
     def forward(self, reconstruction: Reconstruction) -> Tensor:
         """Return the mean over pairs of `one_sided_divergence`, in nats."""
         photo, sketch = (

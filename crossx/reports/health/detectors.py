@@ -134,6 +134,8 @@ class ImbalanceDetector(Detector):
 class AgreementDetector(Detector):
     """`lost_agreement`: photo and sketch of a pair agree no more than photos and sketches of different pairs.
 
+    Judged only where a loss wants agreement (`wants_agreement`): soft labels need no pairs that agree.
+
     Args:
         least_agreement: Correlation between the two teachers' log-posteriors, in its standard errors over the steps.
             At random it is above 1 in a sixth of all windows; the quickstart's generators reach 7 after 120 steps.
@@ -155,6 +157,9 @@ class AgreementDetector(Detector):
         names = ("correlation", "agreement", "counts_photo", "counts_sketch")
         correlation, agreement, photo, sketch = (phase.last(name, self.window) for name in names)
         if correlation is None or agreement is None or photo is None or sketch is None:
+            return
+        wanted = phase.last("wants_agreement", self.window)
+        if wanted is None or not wanted.all():  # photos and sketches are independent of each other on purpose
             return
         mean, error = mean_and_error(correlation)
         # Without any variation there is nothing to agree on, and the collapse is a finding of its own.

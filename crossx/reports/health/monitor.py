@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from crossx.cotraining.module import CoTrainingModule
 from crossx.encoding.critics import PairCritic
 from crossx.encoding.encoders import Encoder
+from crossx.encoding.losses.base import EncodingLoss
 from crossx.networks.batch_norm import trainable_modules
+from crossx.reconstruction.losses.base import ReconstructionLoss
 from crossx.reports.health.collapse import first_collapse, kept_checkpoint, refuse_collapse
 from crossx.reports.health.detectors import Detector, Finding, default_detectors
 from crossx.reports.health.finite import refuse_non_finite_step, refuse_non_finite_weights
@@ -75,6 +77,7 @@ class HealthMonitor(Callback):
         self._objectives: list[WeightedObjective[Any]] = []
         self._parameters: list[nn.Parameter] = []
         self._bounded_cosine = False
+        self._wants_agreement = False
         self._module = PresentModule()
 
     def section(self, split: Split | None) -> dict[str, Any]:
@@ -111,6 +114,8 @@ class HealthMonitor(Callback):
         self._objectives = [m for m in own if isinstance(m, WeightedObjective)]
         self._parameters = [p for m in own for p in m.parameters(recurse=False)]
         self._bounded_cosine = _has_bounded_cosine(own)
+        losses = [m for m in own if isinstance(m, ReconstructionLoss | EncodingLoss)]
+        self._wants_agreement = any(loss.wants_agreement for loss in losses)
 
     def on_train_batch_start(
         self,
@@ -160,7 +165,9 @@ class HealthMonitor(Callback):
         self._step.remove_hooks()
         generated = not isinstance(pl_module, RetrievalModule) or pl_module.data_free
         if isinstance(pl_module, TeacherGuided) and self._step.pairs is not None and generated:
-            self._step.values.update(measure_pairs(self._step.pairs, pl_module.teachers))
+            measures = measure_pairs(self._step.pairs, pl_module.teachers)
+            measures["wants_agreement"] = torch.tensor(float(self._wants_agreement))
+            self._step.values.update(measures)
         self._step.pairs = None
         self._waiting.append(self._step)
         self._seen.add(self._step.phase)

@@ -130,7 +130,7 @@ def test_rows_are_chosen_by_name_and_table() -> None:
     assert len(chosen(["composite"], ["ablations"], benchmark)) == len(ablations) + 1
     with pytest.raises(InputError, match=r"--rows: must be one of classifier_only, .*; got 'nothing'"):
         chosen(["composite", "nothing"], [], benchmark)
-    with pytest.raises(InputError, match=r"--tables: must be one of published, objectives, .*; got 'nothing'"):
+    with pytest.raises(InputError, match=r"--tables: must be one of published, parts, .*; got 'nothing'"):
         chosen([], ["nothing"], benchmark)
 
 
