@@ -45,8 +45,8 @@ Teacher pairs are numbered by their seed, from 0. Columns:
   twenty classes it is too narrow. Behind *pairs* are the smallest and the largest difference of a teacher pair. No
   interval covers the randomness of training; `head_other_seed` among the ablations shows it.
 - *X over this row* is the ratio of the means over the same queries.
-- Rows are named for what they are: a *learned head* is a small trained network on each frozen teacher's features,
-  *posterior + head* the teachers' posteriors with such a head beside them, and *published* is CrossX-DFL, or its
+- Rows are named for what they are: a *learned head* is a small trained network on each frozen teacher's features and
+  posterior, *posterior + head + reading* the encoder of `model/composite.yaml`, and *published* is CrossX-DFL, or its
   objective for the encoders that the row names.
 - *posterior matching (dot at 1 for photos and 0.5 for sketches)* is the dot product of the teachers' class
   probabilities, at the temperatures that labelled validation images chose, pair by pair; once where all pairs have the

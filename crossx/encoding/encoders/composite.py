@@ -36,8 +36,7 @@ class CompositeEncoder(Encoder):
     sum_i sqrt(w_i v_i) cos_i. So the weights of sketches can be changed without embedding the photos again: a search
     that looks for classes that no teacher knows takes the weight of the posteriors away.
 
-    At most one part trains, by the objective of its own embedding: the others have nothing to learn, and beside them it
-    would learn what they lack on synthetic images.
+    At most one part trains, by the objective of its own embedding, so that it can be used and measured alone.
 
     Args:
         teachers: Both teachers.

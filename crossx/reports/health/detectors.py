@@ -138,7 +138,7 @@ class AgreementDetector(Detector):
 
     Args:
         least_agreement: Correlation between the two teachers' log-posteriors, in its standard errors over the steps.
-            At random it is above 1 in a sixth of all windows; the quickstart's generators reach 7 after 120 steps.
+            At random it is above 1 in a sixth of all windows; generators of pairs that agree reach 7 after 120 steps.
         window: See `Detector`.
         settle: See `Detector`. Unconditional generators learn to agree late and little: after 200 steps the shipped
             ones give one class to 0.12 of the pairs where chance gives 0.10.
