@@ -5,7 +5,11 @@ from typing import Protocol, cast, runtime_checkable
 import lightning.pytorch as pl
 
 from crossx.data.base import RetrievalData
+from crossx.encoding.losses.base import EncodingLoss
+from crossx.networks.batch_norm import trainable_modules
 from crossx.pairs.datamodule import SyntheticPairsDataModule
+from crossx.reconstruction.losses.base import ReconstructionLoss
+from crossx.training.guided import GuidedRetrievalModule
 from crossx.types import LatentBatch, PairBatch, Sampler
 
 _BATCH_SIZE = 64
@@ -40,3 +44,14 @@ def sampler(module: pl.LightningModule) -> Sampler | None:
     # Only the method is looked for: before Python 3.12 a check of the whole protocol evaluates the property
     # `latent_dim`, which raises in encoders without a pair source.
     return cast(Sampler, module) if isinstance(module, _Samples) else None
+
+
+def wants_agreement(module: pl.LightningModule) -> bool:
+    """Whether a loss of the module makes both images of a pair show one class, or relies on it."""
+    losses = (m for m in trainable_modules(module) if isinstance(m, ReconstructionLoss | EncodingLoss))
+    return any(loss.wants_agreement for loss in losses)
+
+
+def seeks_agreement(module: pl.LightningModule) -> bool:
+    """Whether both images of a pair are meant to show one class: a loss wants it, or the pairs are real."""
+    return wants_agreement(module) or (isinstance(module, GuidedRetrievalModule) and not module.data_free)

@@ -1,6 +1,8 @@
 """The hardest pairs, against numpy on the same embeddings."""
 
 import csv
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,10 +14,14 @@ import torch
 from PIL import Image
 from support.runs import CLASSES, SIZE, Teachers, encoding
 
+from crossx.baselines.gaussian_prior import GaussianPairs
 from crossx.core.batches import concatenate, take
 from crossx.core.errors import InputError
+from crossx.encoding.losses.base import EncodingTerm
+from crossx.encoding.losses.sup_con import SupConLoss
 from crossx.encoding.module import EncoderModule
 from crossx.reports.pictures.hardest import HardestPairs, top_two
+from crossx.training.objective import WeightedObjective
 from crossx.types import MODALITIES, Modality, PairBatch
 
 Array = npt.NDArray[np.float64]
@@ -106,6 +112,24 @@ def test_only_recent_pairs_count(teachers: Teachers, tmp_path: Path) -> None:
     feed(both, module, old, "a batch of another kind", new)
     feed(late, module, new)
     assert shown(both, module, tmp_path / "both") == shown(late, module, tmp_path / "late") != []
+
+
+def test_independent_pairs_count_where_they_agree(teachers: Teachers, tmp_path: Path) -> None:
+    """An objective that weighs all pairs of a batch wants those of two classes apart."""
+    module = encoding(teachers, pairs=partial(GaussianPairs, size=SIZE))
+    module.objective = WeightedObjective({"sup_con": EncodingTerm(SupConLoss())})
+    pairs = pairs_of(module, 4, seed=4)
+    for place, name in enumerate(("photo_teacher", "sketch_teacher")):
+        logits = torch.zeros(4, len(CLASSES))
+        logits[range(4), [1, 2, 3, 4 + place]] = 9 + torch.arange(4.0)
+        setattr(pairs, name, replace(getattr(pairs, name), logits=logits))
+    callback = HardestPairs(pairs=4, recent=4)
+    feed(callback, module, pairs)
+    teachers_say = [row["first"] for row in shown(callback, module, tmp_path) if row["predicted_by"] == "teacher"]
+    assert sorted(teachers_say) == sorted(2 * [CLASSES[c] for c in (1, 2, 3)])
+    pairs.photo_teacher.logits = pairs.photo_teacher.logits.roll(1, dims=1)
+    feed(callback, module, pairs)
+    assert shown(callback, module, tmp_path / "none") == []
 
 
 def test_nothing_before_there_are_pairs(teachers: Teachers, tmp_path: Path) -> None:

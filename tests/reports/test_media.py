@@ -15,14 +15,17 @@ from support.runs import CLASSES, SIZE, Teachers, data, joint, reconstruction, t
 from crossx.core.errors import InputError
 from crossx.cotraining.module import CoTrainingModule
 from crossx.data.shapes.dataset import ShapesDataset
+from crossx.reconstruction.losses.base import ReconstructionTerm
+from crossx.reconstruction.losses.one_hot import OneHotLoss
 from crossx.reports.pictures.filmstrip import Filmstrip
 from crossx.reports.pictures.hardest import HardestPairs
 from crossx.reports.pictures.histograms import ClassHistograms
-from crossx.reports.pictures.pairs import PairSheets, pair_sheet
+from crossx.reports.pictures.pairs import PairSheets, class_sheet, pair_sheet
 from crossx.reports.pictures.retrieval import RetrievalSheets
 from crossx.reports.pictures.sheets import NEUTRAL, RIGHT, WRONG, Sheet, to_picture
 from crossx.reports.settings import Pictures, Reports, callbacks
 from crossx.teachers.pair import TeacherPair
+from crossx.training.objective import WeightedObjective
 from crossx.types import PairBatch, TeacherOutput
 
 Pixels = npt.NDArray[np.uint8]
@@ -74,6 +77,23 @@ def test_frames_are_green_where_both_teachers_see_the_same_class(teachers: Teach
     assert [path.name for path in tmp_path.rglob("*.*")] == ["sheet.png"], "no temporary file is left"
 
 
+def test_classes_are_shown_by_their_likeliest_images(teachers: Teachers, tmp_path: Path) -> None:
+    """Photos and sketches that were generated independently of each other are no pairs."""
+    grey = torch.tensor([0.2, 0.4, 0.6]).view(3, 1, 1, 1).expand(3, 3, SIZE, SIZE)
+    logits = torch.zeros(3, 10)
+    logits[[0, 1, 2], [1, 0, 1]] = torch.tensor([2.0, 3.0, 4.0])
+    output = TeacherOutput(logits, torch.ones(3, 2))
+    pairs = PairBatch(grey, grey, output, TeacherOutput(logits.flip(0), torch.ones(3, 2)), torch.zeros(3))
+    class_sheet(pairs, TeacherPair(*teachers), 3, "title").save(tmp_path / "sheet.png")
+    sheet = pixels(tmp_path / "sheet.png")
+    assert sheet.shape == size(2, 3, 96), "no more classes than asked for"
+    # Of class 1, photo 2 is likelier than photo 0; no image is of class 2, and the least sure one comes nearest.
+    for row, shown in ((0, (1, 2, 0)), (1, (1, 0, 2))):
+        cells = [cell(sheet, row, column, 96) for column in range(3)]
+        assert [colour for colour, _ in cells] == [RIGHT, RIGHT, NEUTRAL]
+        assert [int(image[0, 0, 0]) for _, image in cells] == [round(255 * float(grey[i, 0, 0, 0])) for i in shown]
+
+
 def test_small_images_keep_their_pixels() -> None:
     corners = torch.tensor([[0.0, 1.0], [1.0, 0.0]]).expand(3, 2, 2)
     blocks = np.kron(np.array([[0, 255], [255, 0]]), np.ones((4, 4)))
@@ -102,6 +122,22 @@ def test_joint_run_leaves_a_sheet_of_pairs_every_epoch(joint_run: Path) -> None:
         assert [colour for colour, _ in cells[:8]] == [colour for colour, _ in cells[8:]]
         for _, sketch in cells[8:]:
             assert (sketch == sketch[..., :1]).all(), "sketches have one channel"
+
+
+def test_pairs_are_marked_only_where_they_are_to_agree(teachers: Teachers, tmp_path: Path) -> None:
+    """Independent photos and sketches are shown by class, and the filmstrip has no marks."""
+    losses = {"predicted": OneHotLoss(labels="predicted"), "agreed": OneHotLoss(labels="agreed")}
+    for (labels, loss), columns in zip(losses.items(), (10, 4), strict=True):
+        module = reconstruction(teachers)
+        module.objective = WeightedObjective({"one_hot": ReconstructionTerm(loss)})
+        folder, host = tmp_path / labels, trainer(tmp_path, 1)
+        host.datamodule = data()  # type: ignore[attr-defined]  # as in a fit
+        for picture in (PairSheets(), Filmstrip(latents=1)):
+            picture.show(host, module, folder)
+        assert pixels(folder / "pairs/step_0000000.png").shape == size(2, columns, 96)
+        strip = pixels(folder / "filmstrip.png")
+        marked = {colour for colour in (RIGHT, WRONG) if (strip == colour).all(-1).any()}
+        assert bool(marked) == (labels == "agreed")
 
 
 def test_same_latents_on_every_sheet(teachers: Teachers, tmp_path: Path) -> None:

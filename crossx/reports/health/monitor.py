@@ -15,15 +15,14 @@ from torch import Tensor, nn
 from crossx.cotraining.module import CoTrainingModule
 from crossx.encoding.critics import PairCritic
 from crossx.encoding.encoders import Encoder
-from crossx.encoding.losses.base import EncodingLoss
 from crossx.networks.batch_norm import trainable_modules
-from crossx.reconstruction.losses.base import ReconstructionLoss
 from crossx.reports.health.collapse import first_collapse, kept_checkpoint, refuse_collapse
 from crossx.reports.health.detectors import Detector, Finding, default_detectors
 from crossx.reports.health.finite import refuse_non_finite_step, refuse_non_finite_weights
 from crossx.reports.health.measures import gradient_size
 from crossx.reports.health.phase import Phase
 from crossx.reports.health.recording import Step, fetch, measure_pairs
+from crossx.reports.lookup import wants_agreement
 from crossx.reports.present_module import PresentModule
 from crossx.training.guided import TeacherGuided
 from crossx.training.lightning_state import batches_done, run_steps
@@ -114,8 +113,7 @@ class HealthMonitor(Callback):
         self._objectives = [m for m in own if isinstance(m, WeightedObjective)]
         self._parameters = [p for m in own for p in m.parameters(recurse=False)]
         self._bounded_cosine = _has_bounded_cosine(own)
-        losses = [m for m in own if isinstance(m, ReconstructionLoss | EncodingLoss)]
-        self._wants_agreement = any(loss.wants_agreement for loss in losses)
+        self._wants_agreement = wants_agreement(pl_module)
 
     def on_train_batch_start(
         self,

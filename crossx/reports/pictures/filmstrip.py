@@ -11,9 +11,9 @@ from torch import Tensor
 from crossx.core.batches import take
 from crossx.core.checks import must_be_in
 from crossx.core.tensor_files import atomic_path
-from crossx.reports.lookup import batch_size, sampler
+from crossx.reports.lookup import batch_size, sampler, seeks_agreement
 from crossx.reports.pictures.charts import curve_chart
-from crossx.reports.pictures.sheets import AGREE, DISAGREE, RIGHT, WRONG, Sheet, to_picture
+from crossx.reports.pictures.sheets import AGREE, DISAGREE, NEUTRAL, RIGHT, WRONG, Sheet, to_picture
 from crossx.reports.run.measured import images_of
 from crossx.reports.validations import AfterValidation
 from crossx.teachers.vocabulary import Vocabulary
@@ -29,9 +29,9 @@ _METRIC = "val/map_all"
 class Filmstrip(AfterValidation):
     """Writes `filmstrip.png`: photo over sketch of fixed latents, a column a time, beside the curve of `val/map_all`.
 
-    Below each image stands the class that its teacher predicts, with `=` and a green frame where both teachers predict
-    the same class of a pair, and with `x` and a red frame where they do not. The strip is kept in checkpoints, so that
-    a resumed run goes on with it. Only modules with generators have one.
+    Below each image stands the class that its teacher predicts. Where the objective wants pairs that agree, `=` and a
+    green frame mark pairs for which both teachers predict one class, and `x` and a red frame the others. The strip is
+    kept in checkpoints, so that a resumed run goes on with it. Only modules with generators have one.
 
     Args:
         latents: Number of latents shown, at least 1.
@@ -91,7 +91,7 @@ class Filmstrip(AfterValidation):
         pairs = self.fixed.at(step, generators, max(batch_size(trainer), self.latents))
         self._add(self._frame(take(pairs, slice(self.latents)), module.teachers.vocabulary, step))
         with atomic_path(folder / "filmstrip.png") as temporary:
-            self._draw().save(temporary, format="PNG")
+            self._draw(seeks_agreement(module)).save(temporary, format="PNG")
 
     def _frame(self, pairs: PairBatch, vocabulary: Vocabulary, step: int) -> dict[str, Any]:
         photo = vocabulary.union_posterior(pairs.photo_teacher.logits, "photo").argmax(1).tolist()
@@ -120,17 +120,19 @@ class Filmstrip(AfterValidation):
             if self._frames[-1] is not newest:
                 self._frames.append(newest)
 
-    def _draw(self) -> Image.Image:
+    def _draw(self, marked: bool) -> Image.Image:
+        """Draw strip and curve, with marks for pairs that agree and pairs that do not, or without any."""
         sheet = Sheet(2 * self.latents, len(self._frames), _SIDE, lines=_LINES, title="")
         for column, frame in enumerate(self._frames):
             sheet.draw.text((6 + column * sheet.cell[0], 8), str(frame["step"]), fill="black", font=sheet.font)
             for latent in range(self.latents):
                 names = [frame[f"{side}_classes"][latent] for side in ("photo", "sketch")]
-                agree = names[0] == names[1]
-                colour, sign = (RIGHT, AGREE) if agree else (WRONG, DISAGREE)
+                colour, sign = (RIGHT, f"{AGREE} ") if names[0] == names[1] else (WRONG, f"{DISAGREE} ")
+                if not marked:
+                    colour, sign = NEUTRAL, ""
                 for row, side in enumerate(("photo", "sketch")):
                     image = frame[side][latent].float() / 255
-                    text = sheet.caption(f"{sign} {names[row]}", lines=_LINES)
+                    text = sheet.caption(f"{sign}{names[row]}", lines=_LINES)
                     sheet.place(2 * latent + row, column, image, colour, text)
         strip = sheet.picture
         value = f" {self._curve[-1][1]:.3f}" if self._curve else ", not measured"

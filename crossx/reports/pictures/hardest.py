@@ -13,6 +13,7 @@ from crossx.core.batches import concatenate, take
 from crossx.core.checks import must_be_in
 from crossx.encoding.prototypes import class_means, prototype_log_posterior
 from crossx.networks.batch_norm import eval_mode
+from crossx.reports.lookup import seeks_agreement
 from crossx.reports.pictures.sheets import AGREE, DISAGREE, RIGHT, WRONG, Sheet
 from crossx.reports.run.tables import write_csv
 from crossx.reports.validations import AfterValidation, step_name
@@ -24,6 +25,9 @@ _COLUMNS = ["rank", "hardness", "image", "predicted_by", "first", "first_percent
 
 class HardestPairs(AfterValidation):
     """Writes `hardest/step_<n>.png` and `.csv`: the recent pairs whose two embeddings lie farthest apart.
+
+    Where photos and sketches are generated independently of each other, pairs of two classes are meant to lie apart,
+    and only those that both teachers assign to one class are shown.
 
     Below each image stand the two most likely classes of its teacher and of its encoder, in per cent. An encoder has no
     classes of its own: its scores are a softmax of cosines to class prototypes, the mean embeddings of the recent pairs
@@ -75,9 +79,13 @@ class HardestPairs(AfterValidation):
         if not self._batches or not isinstance(module, GuidedRetrievalModule):
             return
         recent = different(take(concatenate(list(self._batches)), slice(-self.recent, None)))
-        hardest = rank(judge(recent, module, self.temperature), self.pairs)
-        names = module.teachers.vocabulary.union
-        title = f"step {trainer.global_step}: hardest of {len(recent.photo)} recent pairs, photo over sketch"
+        judged, which = judge(recent, module, self.temperature), "recent pairs"
+        if not seeks_agreement(module):
+            judged, which = take(judged, judged.agree.nonzero().flatten()), "recent pairs that agree"
+        if not len(judged.hardness):
+            return
+        hardest, names = rank(judged, self.pairs), module.teachers.vocabulary.union
+        title = f"step {trainer.global_step}: hardest of {len(judged.hardness)} {which}, photo over sketch"
         path = folder / "hardest" / step_name(trainer)
         draw(hardest, names, title).save(path.with_suffix(".png"))
         write_csv(path.with_suffix(".csv"), _COLUMNS, tabulate(hardest, names))
@@ -102,6 +110,11 @@ class JudgedPairs:
     sketch_teacher: Tensor
     photo_encoder: Tensor
     sketch_encoder: Tensor
+
+    @property
+    def agree(self) -> Tensor:
+        """Whether both teachers predict one class for a pair, (B,) bool."""
+        return self.photo_teacher.argmax(1) == self.sketch_teacher.argmax(1)
 
     def sides(self) -> tuple[tuple[Tensor, dict[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]:
         """Images and posteriors by judge, of the photos and of the sketches."""
@@ -144,8 +157,7 @@ def draw(judged: JudgedPairs, names: tuple[str, ...], title: str) -> Sheet:
     title = f"{title} ({AGREE} green: teachers agree)"
     sheet = Sheet(2, count, side=192, lines=5, title=title)
     for column in range(count):
-        agree = judged.photo_teacher[column].argmax() == judged.sketch_teacher[column].argmax()
-        frame, sign = (RIGHT, AGREE) if agree else (WRONG, DISAGREE)
+        frame, sign = (RIGHT, AGREE) if judged.agree[column] else (WRONG, DISAGREE)
         for row, (images, posteriors) in enumerate(judged.sides()):
             text = []
             for before, who in ((f"{sign} teacher:", "teacher"), ("encoder:", "encoder")):
