@@ -100,7 +100,7 @@ def test_filmstrip_names_classes_on_two_lines_and_the_last_step(drawn: Drawn) ->
     names = {"photo_classes": list(NAMES), "sketch_classes": list(NAMES)}
     frame = {"step": 1234567, "photo": images, "sketch": images, **names}
     strip.load_state_dict({"times": 1, "every": 1, "frames": [frame], "curve": [(1234567, 0.25)], "images": {}})
-    strip._draw()
+    strip._draw(marked=True)
     texts = [text for _, _, text in drawn]
     assert texts[:6] == ["1234567", "= computer", "keyboard…", "= computer", "keyboard…", "="]
     assert texts.count("= cup") == 2
