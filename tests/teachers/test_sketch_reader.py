@@ -11,6 +11,7 @@ import torch
 from support.runs import CLASSES, SIZE, SKETCHES, Teachers
 from torch import Tensor
 
+from crossx.core.errors import InputError
 from crossx.data.pen import FINER, Pen
 from crossx.networks.build import build_network
 from crossx.strokes.procedural import procedural_sketches
@@ -206,3 +207,71 @@ def test_a_photo_teacher_without_batch_norm_is_told(teachers: Teachers, plain_te
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         SketchReader(TeacherPair(teachers.photo, plain_teachers.sketch))
+
+
+def test_reads_queries_with_their_own_statistics(pair: TeacherPair) -> None:
+    """From when they are shown until another set is, or none."""
+    reader, plain = SketchReader(pair, own_queries=True), SketchReader(pair)
+    one, two = images(range(500, 540)), images(range(600, 650)) ** 2
+    seen = one[:10]
+    before = joined(reader(seen))
+    torch.testing.assert_close(before, joined(plain(seen)))
+    state = {name: value.clone() for name, value in reader.state_dict().items()}
+    for queries in (one, two):
+        assert reader.adapt(queries) == len(queries)
+        torch.testing.assert_close(joined(reader(seen)), expected(pair, queries, seen), rtol=1e-4, atol=1e-4)
+        assert plain.adapt(queries) == 0
+    assert all(torch.equal(state[name], value) for name, value in reader.state_dict().items())
+    assert reader.adapt(None) == 0
+    torch.testing.assert_close(joined(reader(seen)), before)
+    torch.testing.assert_close(joined(plain(seen)), before)
+
+
+def test_the_order_of_queries_hardly_matters(pair: TeacherPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks are of about equal size and mix what stands together: one set gives one result."""
+    queries = torch.cat([images(range(500, 530)), 0.2 * images(range(530, 560))])  # as two classes that differ much
+    whole = expected(pair, queries, queries)
+    monkeypatch.setattr(sketch_reader, "_CHUNK", 25)
+    sizes: list[int] = []
+    readers = [SketchReader(pair, own_queries=True) for _ in range(3)]
+    with pair.photo.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0]))):
+        readers[0].adapt(queries)
+    assert set(sizes) == {20}
+    readers[1].adapt(list(queries))
+    readers[2].adapt(queries.flip(0))
+    first, again, reversed_ = (joined(reader(queries)) for reader in readers)
+    assert torch.equal(again, first)
+    for found in (first, reversed_):
+        assert torch.nn.functional.cosine_similarity(found, whole, dim=1).min() > 0.9
+
+
+def test_few_queries_are_refused(pair: TeacherPair) -> None:
+    reader = SketchReader(pair, own_queries=True)
+    with pytest.raises(
+        InputError, match=r"^encoder\.own_queries: must be false with fewer than 30 queries, .* got 29 "
+    ):
+        reader.adapt(images(range(29)))
+    assert reader.adapt(images(range(30))) == 30
+    assert SketchReader(pair).adapt(images(range(2))) == 0
+
+
+def test_queries_standardise_without_batch_norm_too(teachers: Teachers, plain_teachers: Teachers) -> None:
+    mixed = TeacherPair(plain_teachers.photo, teachers.sketch)
+    with pytest.warns(UserWarning, match=r"are standardised by those on the unlabelled queries, and no more$"):
+        reader = SketchReader(mixed, own_queries=True)
+    queries = images(range(500, 540))
+    reader.adapt(queries)
+    torch.testing.assert_close(joined(reader(queries)), expected(mixed, queries, queries), rtol=1e-4, atol=1e-4)
+
+
+def test_images_are_not_read_for_nothing(pair: TeacherPair) -> None:
+    """A data set is opened only by an encoder that wants it."""
+
+    class Unreadable:
+        def __len__(self) -> int:
+            return 100
+
+        def __getitem__(self, i: int) -> Tensor:
+            raise AssertionError(i)
+
+    assert SketchReader(pair).adapt(Unreadable()) == 0
