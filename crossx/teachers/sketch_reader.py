@@ -17,7 +17,7 @@ from crossx.types import Images, TeacherOutput
 SKETCHES = 500
 """Procedural sketches that the statistics are taken on."""
 LEAST_QUERIES = 30
-"""Queries that the statistics are taken on at least: those of fewer images are noise."""
+"""Queries that the statistics are taken on at least: those of a few images are worse than procedural ones."""
 _CHUNK = 250
 """Sketches that are run together, at most."""
 
@@ -78,8 +78,8 @@ class SketchReader(StandardisedTeacher):
             return 0
         if len(queries) < LEAST_QUERIES:
             raise InputError(
-                f"encoder.own_queries: must be false with fewer than {LEAST_QUERIES} queries, whose statistics would "
-                f"be noise, got {len(queries)} queries"
+                f"encoder.own_queries: must be false with fewer than {LEAST_QUERIES} queries, too few to take "
+                f"statistics of, got {len(queries)} queries"
             )
         device = self.means.device
         reader = StandardisedTeacher(self.teacher).to(device)
