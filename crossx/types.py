@@ -132,6 +132,14 @@ class ImageBatch:
     modality: Modality
 
 
+class Images(Protocol):
+    """Images without labels, (3, H, W) float32 in [0, 1] each, such as a list of tensors or a tensor (N, 3, H, W)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int, /) -> Tensor: ...
+
+
 @dataclass
 class StepOutput:
     """Result of a child module's training step; only the root module logs.

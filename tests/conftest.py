@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 from support.commands import Config, Refuse, edit, joint_config, part, run, write
-from support.runs import Teachers, save_teachers
+from support.runs import SKETCHES, Teachers, save_teachers
 
 from crossx.cli import main
+from crossx.teachers import sketch_reader
 
 SEEDS = ("PL_GLOBAL_SEED", "CROSSX_DERIVED_SEED")
 """Where a run leaves its seed in the environment."""
@@ -21,6 +22,14 @@ def one_thread() -> None:
     """
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_procedural_sketches() -> Iterator[None]:
+    """Statistics of fewer sketches are taken in less time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sketch_reader, "SKETCHES", SKETCHES)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -15,7 +15,7 @@ from crossx.training.alternating import AlternatingModule
 from crossx.training.guided import GuidedRetrievalModule
 from crossx.training.module import CrossxModule
 from crossx.training.rotation import Rotation
-from crossx.types import CriticOutput, LatentBatch, Modality, PairBatch, PairSource, Progress, StepOutput
+from crossx.types import CriticOutput, Images, LatentBatch, Modality, PairBatch, PairSource, Progress, StepOutput
 
 
 class CoTrainingModule(AlternatingModule, GuidedRetrievalModule):
@@ -126,3 +126,7 @@ class CoTrainingModule(AlternatingModule, GuidedRetrievalModule):
     def encode(self, images: Tensor, modality: Modality) -> Tensor:
         """Images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32."""
         return self.encoding.encode(images, modality)
+
+    def adapt(self, queries: Images | None) -> int:
+        """Show the queries to the encoder of sketches."""
+        return self.encoding.adapt(queries)

@@ -21,7 +21,7 @@ from crossx.training.guided import GuidedRetrievalModule
 from crossx.training.lightning_state import progress
 from crossx.training.objective import WeightedObjective, complete_terms
 from crossx.training.rates import RateFactory
-from crossx.types import CriticOutput, Modality, PairBatch, PairSource, Progress, StepOutput, TeacherOutput
+from crossx.types import CriticOutput, Images, Modality, PairBatch, PairSource, Progress, StepOutput, TeacherOutput
 
 PairSourceFactory = Callable[[TeacherPair], PairSource]
 """Builds a pair source that the teachers classify, such as `RealPairs` or a partial of it."""
@@ -161,6 +161,10 @@ class EncoderModule(GuidedRetrievalModule):
         """Map images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32."""
         embedding: Tensor = (self.photo_encoder if modality == "photo" else self.sketch_encoder)(images)
         return embedding
+
+    def adapt(self, queries: Images | None) -> int:
+        """Show the queries to the encoder of sketches."""
+        return self.sketch_encoder.adapt(queries)
 
     def embed(self, pairs: PairBatch, augmented: bool = False) -> PairEmbeddings:
         """Embed both images of each pair by what trains of the encoders, beside the teachers' posteriors.

@@ -73,7 +73,7 @@ def progress(trainer: pl.Trainer) -> Progress:
 
 
 def measured_loaders(trainer: pl.Trainer, split: Split) -> list[Any]:
-    """Loaders of the validation or test that runs, or was the last.
+    """Loaders of the validation or test that runs, or was the last; those of a prediction while it runs.
 
     `trainer.val_dataloaders` would be those of an earlier fit also while `trainer.validate` reads others.
 
@@ -84,7 +84,8 @@ def measured_loaders(trainer: pl.Trainer, split: Split) -> list[Any]:
     loop = trainer.test_loop if split == "test" else trainer.validate_loop
     if split == "validation" and trainer.state.fn != "validate":
         loop = trainer.fit_loop.epoch_loop.val_loop
-    loaders: Any = None if loop._combined_loader is None else loop._combined_loader.iterables
+    combined = trainer.predict_loop._combined_loader if trainer.state.fn == "predict" else loop._combined_loader
+    loaders: Any = None if combined is None else combined.iterables
     return loaders if isinstance(loaders, list) else [] if loaders is None else [loaders]
 
 

@@ -39,10 +39,7 @@ def built(
     reading_weight: float = 0.0,
     modality: Modality = "photo",
 ) -> CompletedPosteriorEncoder:
-    made = CompletedPosteriorEncoder(pair, modality, prior_logit, similarity_weight, reading_weight, 1.5)
-    if made.reader is not None:
-        made.reader.sketches = 40  # fewer than by default: fast
-    return made
+    return CompletedPosteriorEncoder(pair, modality, prior_logit, similarity_weight, reading_weight, 1.5)
 
 
 @pytest.mark.parametrize("modality", MODALITIES)

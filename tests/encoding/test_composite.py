@@ -31,7 +31,6 @@ from crossx.teachers.pair import TeacherPair
 from crossx.types import MODALITIES, Modality
 
 HEAD = partial(TeacherHeadEncoder, dim=4, hidden=0)
-READING = partial(ReadingEncoder, sketches=40)
 WEIGHTS = {"posterior": 1.0, "head": 0.5, "soft": 2.0, "reading": 0.5}
 
 
@@ -50,7 +49,7 @@ def parts(changes: Mapping[str, float]) -> dict[str, Part]:
         "posterior": PosteriorEncoder,
         "head": HEAD,
         "soft": partial(PosteriorEncoder, temperature=4.0),
-        "reading": READING,
+        "reading": ReadingEncoder,
     }
     return {name: Part(factories[name], weight) for name, weight in {**WEIGHTS, **changes}.items()}
 
@@ -229,14 +228,14 @@ def test_partners_have_the_same_parts(teachers: Teachers) -> None:
     both = r"^encoder, sketch_encoder: must be two CompositeEncoders with the parts head, posterior, got {}$"
     longer = partial(TeacherHeadEncoder, dim=5)
     cases: list[tuple[EncoderFactory, str]] = [
-        (partner(head=HEAD, reading=READING), both.format("head, reading")),
+        (partner(head=HEAD, reading=ReadingEncoder), both.format("head, reading")),
         (partner(posterior=PosteriorEncoder, head=HEAD), both.format("posterior, head")),
         (HEAD, both.format("a TeacherHeadEncoder")),
         (
             partner(head=longer, posterior=PosteriorEncoder),
             r"one space, got TeacherHeadEncoder and TeacherHeadEncoder with embeddings of length 4 and 5",
         ),
-        (partner(head=HEAD, posterior=READING), r"must be two PosteriorEncoders, got a ReadingEncoder$"),
+        (partner(head=HEAD, posterior=ReadingEncoder), r"must be two PosteriorEncoders, got a ReadingEncoder$"),
     ]
     for sketch, message in cases:
         with pytest.raises(InputError, match=message):
@@ -249,7 +248,7 @@ def test_partners_have_the_same_parts(teachers: Teachers) -> None:
 
 def test_without_a_part_that_trains_nothing_can_be_fitted(teachers: Teachers) -> None:
     """But everything can be measured."""
-    fixed = partial(CompositeEncoder, parts={"posterior": Part(PosteriorEncoder), "reading": Part(READING)})
+    fixed = partial(CompositeEncoder, parts={"posterior": Part(PosteriorEncoder), "reading": Part(ReadingEncoder)})
     made = EncoderModule(*teachers, fixed, {"sup_con": EncodingTerm(SupConLoss())}, optimizer=SGD)
     assert made.photo_encoder.trainable_dim == 0
     assert made.encode(images(), "sketch").shape == (6, made.sketch_encoder.dim)
@@ -263,10 +262,8 @@ def test_composites_can_be_nested(pair: TeacherPair) -> None:
     def inner(modality: Modality) -> Encoder:
         return CompositeEncoder(pair, modality, {"posterior": Part(PosteriorEncoder, 0.5), "head": Part(HEAD, 0.5)})
 
-    nested = {
-        m: CompositeEncoder(pair, m, {"known": Part(lambda teachers, modality: inner(modality)), "r": Part(READING)})  # noqa: ARG005
-        for m in MODALITIES
-    }
+    known = Part(lambda teachers, modality: inner(modality))  # noqa: ARG005
+    nested = {m: CompositeEncoder(pair, m, {"known": known, "r": Part(ReadingEncoder)}) for m in MODALITIES}
     assert nested["photo"].trainable_dim == 4
     nested["photo"].check_partner(nested["sketch"])
     torch.testing.assert_close(nested["photo"](images()).norm(dim=1), torch.ones(6))

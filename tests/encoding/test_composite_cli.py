@@ -20,7 +20,7 @@ def composite(**temperatures: float) -> Config:
         "posterior": {"encoder": part("PosteriorEncoder", **temperatures), "weight": 1.0},
         "head": {"encoder": part("TeacherHeadEncoder", dim=4, hidden=8), "weight": 0.1},
         "soft": {"encoder": part("PosteriorEncoder", temperature=4.0), "weight": 10.0},
-        "reading": {"encoder": part("ReadingEncoder", sketches=30)},
+        "reading": {"encoder": part("ReadingEncoder")},
     }
     return part("CompositeEncoder", mirrored=True, parts=parts)
 

@@ -44,6 +44,8 @@ from crossx.teachers.teacher import save_teacher
 from crossx.types import Modality
 
 SIZE = 16
+SKETCHES = 40
+"""Procedural sketches that readers of sketches take their statistics on, in place of the 500 that users have."""
 CLASSES = ShapesDataset.classes
 MODALITIES: tuple[Modality, Modality] = ("photo", "sketch")
 

@@ -21,6 +21,15 @@ _FOR_UNSEEN = replace(
     measured_argv=without(["posterior", "head"], ENCODERS[1:]),
     chosen={**COMPOSITE.chosen, "parts for unseen classes": "soft and reading, of all"},
 )
+_OWN_QUERIES = replace(
+    _FOR_UNSEEN,
+    name=f"{_FOR_UNSEEN.name}_own_queries",
+    title=f"{_FOR_UNSEEN.title}, read with statistics of the unlabelled queries (test-time adaptation)",
+    measured_argv=(
+        *_FOR_UNSEEN.measured_argv,
+        f"{ENCODERS[1]}.init_args.parts.reading.encoder.init_args.own_queries=true",
+    ),
+)
 _WITHOUT_READING = replace(
     _FOR_UNSEEN,
     name="composite_soft_alone",
@@ -38,7 +47,7 @@ UNSEEN = Table(
     _measured(
         "unseen",
         ("--dataset.init_args.classes=unseen", "--data.unknown_classes=true"),
-        (*_ROWS, _FOR_UNSEEN, _WITHOUT_READING),
+        (*_ROWS, _FOR_UNSEEN, _OWN_QUERIES, _WITHOUT_READING),
     ),
     reference="unseen_posterior_matching",
     seeds=3,

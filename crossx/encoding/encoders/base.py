@@ -11,7 +11,7 @@ from crossx.encoding.embeddings import Embedding
 from crossx.networks.base import Network
 from crossx.networks.preprocessing import InputFormat, Preprocessing
 from crossx.teachers.pair import TeacherPair
-from crossx.types import Modality, TeacherOutput
+from crossx.types import Images, Modality, TeacherOutput
 
 NetworkFactory = Callable[[], Network]
 """Builds a network; a factory, because both modalities need a network of their own."""
@@ -109,6 +109,19 @@ class Encoder(nn.Module, ABC):
             images: As in `embed`.
             teacher: As in `embed`.
         """
+
+    def adapt(self, queries: Images | None) -> int:
+        """Take statistics of the images that are about to be embedded (test-time adaptation); by default take none.
+
+        They hold until the next call, and are in no state dict.
+
+        Args:
+            queries: All images of a set; None to go back to the encoder as it was trained.
+
+        Returns:
+            Number of images that statistics were taken of.
+        """
+        return 0
 
     def forward(self, images: Tensor, teacher: TeacherOutput | None = None) -> Tensor:
         """Map images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32."""

@@ -12,7 +12,7 @@ from crossx.encoding.encoders.posterior import PosteriorEncoder
 from crossx.networks.base import last_layer
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.sketch_reader import SketchReader
-from crossx.types import Modality, TeacherOutput
+from crossx.types import Images, Modality, TeacherOutput
 
 
 class CompletedPosteriorEncoder(PosteriorEncoder):
@@ -39,9 +39,11 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
         similarity_weight: Weight of the similarity to the shared classes, >= 0.
         reading_weight: Weight of the reading of a sketch, >= 0; with 0, and for photos, nothing is read.
         temperature: See `PosteriorEncoder`; divides the estimated logits, too.
+        own_queries: See `ReadingEncoder`; needs a `reading_weight`.
 
     Raises:
-        InputError: When a number is out of range, or the other teacher's classifier is more than one linear layer.
+        InputError: When a number is out of range, the other teacher's classifier is more than one linear layer, or
+            `own_queries` is set and nothing is read.
     """
 
     unknown_classes: Tensor
@@ -56,11 +58,16 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
         similarity_weight: float = 2.0,
         reading_weight: float = 0.0,
         temperature: float = 1.0,
+        own_queries: bool = False,
     ) -> None:
         super().__init__(teachers, modality, temperature)
         must_be_in("encoder.prior_logit", prior_logit, "(-inf, inf)")
         must_be_in("encoder.similarity_weight", similarity_weight, "[0, inf)")
         must_be_in("encoder.reading_weight", reading_weight, "[0, inf)")
+        if own_queries and not reading_weight:
+            raise InputError(
+                "encoder.own_queries: must be false where reading_weight is 0, got true; no sketch is read"
+            )
         self.prior_logit, self.similarity_weight, self.reading_weight = prior_logit, similarity_weight, reading_weight
         other: Modality = "sketch" if modality == "photo" else "photo"
         weight = last_layer(teachers.of(other).network)
@@ -80,7 +87,7 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
         self.register_buffer("class_similarity", _direction(of_unknown @ of_shared.T), persistent=False)
         self.register_buffer("other_index", vocabulary.teacher_target(unknown, other), persistent=False)
         reads = reading_weight > 0 and modality == "sketch" and len(unknown) > 0
-        self.reader = SketchReader(teachers) if reads else None
+        self.reader = SketchReader(teachers, own_queries) if reads else None
 
     def check_partner(self, other: Encoder) -> None:
         """Refuse a partner whose vectors are put together in another way.
@@ -93,6 +100,10 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
                 f"encoder, sketch_encoder: must be two CompletedPosteriorEncoders, got a {type(other).__name__}"
             )
         super().check_partner(other)
+
+    def adapt(self, queries: Images | None) -> int:
+        """Let the reader take the statistics of the queries."""
+        return 0 if self.reader is None else self.reader.adapt(queries)
 
     def posterior(self, images: Tensor, output: TeacherOutput) -> Tensor:
         """Return the teacher's posterior over the union, with estimates for unknown classes, (B, U)."""

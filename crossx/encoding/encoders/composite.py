@@ -13,7 +13,7 @@ from crossx.core.factories import complete
 from crossx.encoding.embeddings import Embedding
 from crossx.encoding.encoders.base import Encoder, EncoderFactory
 from crossx.teachers.pair import TeacherPair
-from crossx.types import Modality, TeacherOutput
+from crossx.types import Images, Modality, TeacherOutput
 
 
 @dataclass
@@ -100,6 +100,10 @@ class CompositeEncoder(Encoder):
         """Let each part take its statistics."""
         for encoder in self.encoders().values():
             encoder.observe(images, teacher)
+
+    def adapt(self, queries: Images | None) -> int:
+        """Show the queries to each part."""
+        return max(encoder.adapt(queries) for encoder in self.encoders().values())
 
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
         """Put the parts side by side."""

@@ -11,7 +11,7 @@ from crossx.encoding.encoders.base import Encoder
 from crossx.networks.running_statistics import RunningStatistics
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.sketch_reader import SketchReader
-from crossx.types import Modality, TeacherOutput
+from crossx.types import Images, Modality, TeacherOutput
 
 _MOMENTUM = 0.99
 """Momentum of the mean and variance of the photo teacher's features: a hundred batches of synthetic photos."""
@@ -30,16 +30,14 @@ class ReadingEncoder(Encoder):
     Args:
         teachers: Both teachers.
         modality: Modality of the images.
-        sketches: Number of procedural sketches that the statistics of sketches are taken on, at least 2.
-
-    Raises:
-        InputError: When the number is out of range.
+        own_queries: Whether a set of queries is read with the statistics of its own unlabelled images, in place of
+            those of procedural sketches (test-time adaptation); results say so.
     """
 
-    def __init__(self, teachers: TeacherPair, modality: Modality, sketches: int = 500) -> None:
+    def __init__(self, teachers: TeacherPair, modality: Modality, own_queries: bool = False) -> None:
         super().__init__(modality, dim=teachers.photo.network.num_features, trainable_dim=0)
         self.teacher = teachers.photo
-        self.reader = SketchReader(teachers, sketches) if modality == "sketch" else None
+        self.reader = SketchReader(teachers, own_queries) if modality == "sketch" else None
         self.statistics = RunningStatistics(self.dim, _MOMENTUM) if modality == "photo" else None
 
     def check_partner(self, other: Encoder) -> None:
@@ -56,6 +54,10 @@ class ReadingEncoder(Encoder):
         if self.statistics is not None:
             features = self._features_of_photos(images, teacher)
             self.statistics(*moments_over_processes(features.mean(0), features.var(0, correction=0)))
+
+    def adapt(self, queries: Images | None) -> int:
+        """Let the reader take the statistics of the queries."""
+        return 0 if self.reader is None else self.reader.adapt(queries)
 
     @torch.no_grad()
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:

@@ -11,7 +11,9 @@ from crossx.core.tensor_files import write_safetensors
 from crossx.data.pen import Pen
 from crossx.evaluation.metric import RetrievalMetric
 from crossx.reports.lookup import data_module
+from crossx.reports.run.remarks import adapted
 from crossx.training.lightning_state import run_folder
+from crossx.training.retrieval import RetrievalModule
 from crossx.types import MODALITIES, ImageBatch
 
 
@@ -19,7 +21,8 @@ class EmbeddingWriter(Callback):
     """Writes `embeddings.safetensors` into the run folder when `predict` ends.
 
     It holds `photo` and `sketch`, (N, D) unit vectors in the data set's order, and `photo_label` and `sketch_label`,
-    (N,) indices into the class names. The header has `classes` and the images' names, `photo` and `sketch`, as JSON.
+    (N,) indices into the class names. The header has, as JSON, `classes`, the images' names (`photo`, `sketch`), the
+    `pen`, and `adapted_to`, the number of unlabelled queries whose statistics the encoders had.
     """
 
     def __init__(self) -> None:
@@ -49,6 +52,8 @@ class EmbeddingWriter(Callback):
         lists = dict(zip(MODALITIES, data.images("test"), strict=True))
         tensors: dict[str, Tensor] = {}
         metadata = {"classes": json.dumps(lists["photo"].classes), "pen": json.dumps(Pen.plain(data.pen))}
+        adapted_to = pl_module.adapted_to if isinstance(pl_module, RetrievalModule) else 0
+        metadata["adapted_to"] = json.dumps(adapted_to)
         for modality, found in images.items():
             tensors[modality], tensors[f"{modality}_label"] = found.embeddings, found.labels
             names = lists[modality].names
@@ -57,6 +62,8 @@ class EmbeddingWriter(Callback):
         write_safetensors(path, tensors, metadata)
         cut = [f"{len(images[m].indices)} of {len(lists[m])} {m} images" for m in MODALITIES]
         whole = all(len(images[m].indices) == len(lists[m]) for m in MODALITIES)
+        if adapted_to:
+            print(adapted(adapted_to))  # noqa: T201 - belongs to the line below
         if not whole:
             print(f"partial: {' and '.join(cut)}")  # noqa: T201 - belongs to the line below
         print(f"embeddings: {path.resolve()}", flush=True)  # noqa: T201 - what the user looks for

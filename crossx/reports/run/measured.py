@@ -26,6 +26,7 @@ class Measured:
         gallery_too_small_for: Metrics that look at more places than the gallery has photos.
         size: Side of the images in pixels; None where images are not known.
         pen: Pen with which the sketches were redrawn, as on a card; None for sketches as crossx reads them.
+        adapted_to: Number of unlabelled queries whose statistics the encoders had (test-time adaptation); 0 for none.
     """
 
     partial: bool
@@ -34,6 +35,7 @@ class Measured:
     gallery_too_small_for: tuple[str, ...]
     size: int | None = None
     pen: dict[str, Any] | None = None
+    adapted_to: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for `results.json`."""
@@ -61,7 +63,8 @@ def measured(trainer: pl.Trainer, module: pl.LightningModule, split: Split | Non
     partial = any(done < there for done, there in images.values())
     scores = module.retrieval.by_query
     too_deep = _too_deep(scores, images["photo"][0])
-    return Measured(partial, images, scores.without_relevant, too_deep, **_drawn(data.dataset, data.pen))
+    drawn = _drawn(data.dataset, data.pen)
+    return Measured(partial, images, scores.without_relevant, too_deep, **drawn, adapted_to=module.adapted_to)
 
 
 def _drawn(dataset: RetrievalData | None, pen: Pen | None) -> dict[str, Any]:
@@ -95,7 +98,8 @@ def measured_hash(trainer: pl.Trainer, module: pl.LightningModule, split: Split 
 def images_of(trainer: pl.Trainer, module: pl.LightningModule, split: Split | None) -> dict[str, Any]:
     """What the images of two measurements must share to be compared, as plain values for a checkpoint.
 
-    A pen and another size give other images, though the split stays the same.
+    A pen and another size give other images, though the split stays the same, and so do encoders that see all queries
+    before they embed one.
 
     Args:
         trainer: The run's trainer.
@@ -104,4 +108,6 @@ def images_of(trainer: pl.Trainer, module: pl.LightningModule, split: Split | No
     """
     data = data_module(trainer)
     drawn = {} if data is None else _drawn(data.dataset, data.pen)
+    if isinstance(module, RetrievalModule) and module.adapted_to:
+        drawn["adapted_to"] = module.adapted_to
     return {"split": split, "split_hash": measured_hash(trainer, module, split), **drawn}

@@ -29,6 +29,8 @@ def remarks(results: dict[str, Any]) -> list[str]:
     if about["partial"]:
         counts = [f"{i['measured']} of {i['there']} {_PLURALS[name]}" for name, i in about["images"].items()]
         lines.append(f"partial: {' and '.join(counts)}; not comparable with whole splits")
+    if queries := about.get("adapted_to"):
+        lines.append(adapted(queries))
     if about["queries_without_relevant"]:
         queries = f"{about['queries_without_relevant']} of {about['images']['sketch']['measured']} queries"
         lines.append(f"{queries} have no relevant photo and are left out of the means")
@@ -49,6 +51,15 @@ def remarks(results: dict[str, Any]) -> list[str]:
         because = f"fixed and not chosen: {fixed}" if chosen is None else f"chosen on {chosen}, by its labels"
         lines.append(f"posterior matching: {matching(posterior)}, {because}")
     return lines
+
+
+def adapted(queries: int) -> str:
+    """Say that encoders had the statistics of the queries.
+
+    Args:
+        queries: Number of queries, the entry `adapted_to` of `results.json`.
+    """
+    return f"adapted to the {queries} unlabelled queries; not comparable with encoders that see each query by itself"
 
 
 def matching(posterior: Mapping[str, Any]) -> str:

@@ -91,8 +91,9 @@ class RunReport(Callback):
             self._write(trainer, pl_module, "validation", metrics)
         elif self.at_start and not self._is_start(trainer, pl_module, "validation"):
             rank_zero_warn(
-                "the validation images are not those of step 0 (other images, another size, or another pen): "
-                "`at step 0` is left out, and earlier values in metrics.csv are not comparable with later ones"
+                "the validation images are not those of step 0 (other images, another size, another pen, or encoders "
+                "that adapt to them): `at step 0` is left out, and earlier values in metrics.csv are not comparable "
+                "with later ones"
             )
             self.at_start, self._start = {}, {}
 
