@@ -137,6 +137,18 @@ def test_table_says_what_there_is_and_what_not() -> None:
     assert not markdown(BENCHMARK, TABLE, {})
 
 
+def test_table_says_when_its_teachers_were_trained() -> None:
+    """Once, and for those alone that the table shows."""
+    made = [
+        replace(RESULT, teachers_made_with={"photo": "1111111", "sketch": commit}) for commit in ("1111111", "2222222")
+    ]
+    elsewhere = [replace(RESULT, row="elsewhere", teachers_made_with={"photo": "3333333"})]
+    text = markdown(BENCHMARK, TABLE, {"crossx": made[:1], "elsewhere": elsewhere})
+    assert text.endswith("\n\nTeachers were trained at commit 1111111.\n")
+    text = markdown(BENCHMARK, TABLE, {"crossx": [made[0], replace(made[1], seed=1)]})
+    assert text.endswith("\n\nTeachers were trained at commits 1111111, 2222222.\n")
+
+
 def test_validation_is_of_fits_that_have_both_ends() -> None:
     late = replace(RESULT, seed=1, curve=[(10, 0.9)])
     (crossx, *_) = shown(markdown(BENCHMARK, TABLE, {"crossx": [RESULT, late]}))
@@ -166,7 +178,7 @@ def test_posterior_matching_says_what_it_was_given() -> None:
     assert "| crossx (dot at 1 for photos and 0.5 for sketches) |" in text
 
 
-FEATURES = Row("features_only", "Features", ("model/classifier_only.yaml",), trains=False)
+FEATURES = Row("features_only", "Features", ("model/classifier_only.yaml",), trains=False, shared_start=True)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +186,7 @@ FEATURES = Row("features_only", "Features", ("model/classifier_only.yaml",), tra
     [
         (FEATURES, True),
         (replace(FEATURES, training_images="real images"), True),
-        (Row("features_only", "Features", baseline="features"), True),
+        (Row("features_only", "Features", baseline="features", shared_start=True), True),
         (replace(FEATURES, shared_start=False), False),
         (replace(FEATURES, baseline="posterior"), False),
         (ROWS[0], False),
