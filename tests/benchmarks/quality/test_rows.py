@@ -13,6 +13,7 @@ from benchmarks.quality.plan import OTHER_START, Measurement
 from benchmarks.quality.registry import BENCHMARKS, chosen
 from benchmarks.quality.rows.elsewhere import QUICKDRAW, SKETCHY
 from benchmarks.quality.rows.full_scale import FULL_SCALE
+from benchmarks.quality.rows.method import METHOD
 from benchmarks.quality.shared_generators import ENCODER_STEPS
 from benchmarks.quality.store import Result
 from benchmarks.quality.tables import markdown
@@ -82,6 +83,18 @@ def test_rows_that_change_no_generator_share_them(name: str, tmp_path: Path) -> 
         expected |= {f"without_{term}" for term in ("one_hot", "entropy", "activation", "statistics")}
         expected |= {"head_other_seed", "with_alignment", "with_guidance"}
     assert {row for row in own - data if not row.startswith("overlap")} == expected
+
+
+def test_the_published_method_differs_in_the_start_of_its_networks_alone() -> None:
+    rows = {row.name: row for row in METHOD.rows}
+    free, started = (
+        resolved_config(["fit", *_configs(rows[name]), *rows[name].argv])
+        for name in ("published", "published_from_teachers")
+    )
+    assert free["trainer"]["max_steps"] == 2860
+    encoders = [c["model"]["init_args"]["encoding"]["init_args"].pop("encoder") for c in (free, started)]
+    assert [encoder["class_path"].rpartition(".")[2] for encoder in encoders] == ["NetworkEncoder", "TeacherEncoder"]
+    assert free == started
 
 
 def test_shared_generators_are_those_of_the_joint_recipe() -> None:

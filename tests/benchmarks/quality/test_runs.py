@@ -205,6 +205,9 @@ def test_generators_are_trained_once_for_the_rows_that_share_them(
     assert logged
     assert logged.items() <= given.pairs.items()
     assert {"recon/photo_diversity", "recon/sketch_diversity"} <= given.pairs.keys()
+    fits = list((tmp_path / "out/runs/shapes").glob("fit-0-*/pairs"))
+    assert len(fits) == 2
+    assert len({max(pairs.glob("*.png")).read_bytes() for pairs in fits}) == 1, "their sheet is shown once"
     calls.clear()
     assert measure(*rows) == 0
     assert not calls

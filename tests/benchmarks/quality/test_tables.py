@@ -11,6 +11,7 @@ from benchmarks.quality.curve import last_mean, validation_curve
 from benchmarks.quality.plots import bars, curves, differences, overlap_curve, precision_recall
 from benchmarks.quality.registry import BENCHMARKS
 from benchmarks.quality.report import overlap_points
+from benchmarks.quality.sheets import distinct
 from benchmarks.quality.store import Result, stored
 from benchmarks.quality.tables import cells, compared, markdown
 from benchmarks.quality.types import Benchmark, Row, Table, Teacher
@@ -250,6 +251,13 @@ def test_differences_stand_beside_zero(tmp_path: Path) -> None:
     (width, none), (same, one) = sizes
     assert width == same == 1200
     assert one > none
+
+
+def test_pairs_of_shared_generators_are_shown_once(tmp_path: Path) -> None:
+    pictures = [(name, tmp_path / f"{name}.png") for name in ("head", "composite", "student")]
+    for (_, path), content in zip(pictures, (b"shared", b"shared", b"own"), strict=True):
+        path.write_bytes(content)
+    assert [name for name, _ in distinct(pictures)] == ["head", "student"]
 
 
 OURS = BENCHMARKS["tinyimagenet-tuberlin"].rows["overlap6_completed"].title
