@@ -93,7 +93,7 @@ def measure(wanted: Sequence[Measurement], jobs: int, runner: Runner) -> int:
     def make(job: Job) -> tuple[Job, str]:
         return job, runner.make(job)
 
-    for made in ([m.teacher_jobs for m in planned], [m.record_jobs for m in planned]):
+    for made in zip(*(m.rounds for m in planned), strict=True):
         missing = dict.fromkeys(job for found in made for job in found.values() if not job.is_done())
         for job, reason in each(make, list(missing), jobs):
             print(f"{job.name}: {reason or 'made'}", flush=True)
@@ -116,8 +116,7 @@ def measured(m: Measurement, runner: Runner, failures: Mapping[Job | Measurement
     """Fit and measure a row, as far as that has not been done; its result, or its failure."""
     reason = failures.get(m, "")
     if not reason:
-        jobs = [*m.teacher_jobs.values(), *m.record_jobs.values()]
-        reason = next((failures[job] for job in jobs if job in failures), "")
+        reason = next((failures[job] for job in m.shared_jobs.values() if job in failures), "")
         for job in (m.fit_job, m.job):
             if job is not None and not reason:
                 reason = runner.make(job)

@@ -18,8 +18,6 @@ from crossx.core.paths import resolve
 PACKAGE = Path(crossx.__file__).parent
 DRAWINGS = ("reports/pictures", "reports/wandb.py")
 """Parts of the package that no figure depends on: they draw and send what a run has computed."""
-NOT_OF_TEACHERS = ("baselines", "cotraining", "encoding", "reconstruction")
-"""Parts that the fit of a classifier does not import; import-linter's contract keeps it so."""
 _PLACES = ("trainer.logger", "trainer.default_root_dir", "ckpt_path", "model.init_args.output")
 """Fields that state where something is put."""
 _SPEED = ("data.init_args.workers", "trainer.enable_progress_bar", "trainer.enable_model_summary")
@@ -44,17 +42,16 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def code_digest(without: tuple[str, ...] = (), package: Path = PACKAGE) -> str:
+def code_digest(package: Path = PACKAGE) -> str:
     """SHA-256 (hex) of the package's code; comments, docstrings and blank lines do not count.
 
     All modules count, and not only those that one row uses: the command line imports them all, and a list of the
     modules that a row's classes reach would be wrong in silence when one is forgotten.
 
     Args:
-        without: Folders and files of the package that do not count, besides `DRAWINGS`.
         package: Folder of the package.
     """
-    left_out = [package / name for name in (*DRAWINGS, *without)]
+    left_out = [package / name for name in DRAWINGS]
     files = [p for p in sorted(package.rglob("*.py")) if not any(p.is_relative_to(part) for part in left_out)]
     return digest([[str(path.relative_to(package)), code_of(path.read_text(encoding="utf-8"))] for path in files])
 
@@ -77,17 +74,17 @@ known_code_digest = cache(code_digest)
 
 
 @cache
-def run_digest(argv: tuple[str, ...], without: tuple[str, ...]) -> str:
+def run_digest(argv: tuple[str, ...], *, with_code: bool) -> str:
     """Digest of the config that a command line resolves to, of the gallery and of the code; kept, as it takes a second.
 
     Args:
         argv: Command line, starting with the subcommand.
-        without: Parts of the package that the run does not use.
+        with_code: Whether the code counts.
 
     Raises:
         InputError: For a user's mistake.
     """
-    return digest([config_digest(resolved_config(argv)), known_code_digest(without)])
+    return digest([config_digest(resolved_config(argv)), known_code_digest() if with_code else None])
 
 
 def config_digest(config: Mapping[str, Any]) -> str:
@@ -103,13 +100,18 @@ def config_digest(config: Mapping[str, Any]) -> str:
     return digest({"config": _contents(config), "gallery": None if data is None else data.split_hash})
 
 
-def check_unchanged(argv: tuple[str, ...], without: tuple[str, ...]) -> None:
-    """Make sure that the config and the code are those from before a run.
+def check_unchanged(argv: tuple[str, ...], *, with_code: bool) -> None:
+    """Make sure that the config, and the code where it counts, are those from before a run.
+
+    Args:
+        argv: As in `run_digest`.
+        with_code: As in `run_digest`.
 
     Raises:
         InputError: When a file of either has been changed meanwhile.
     """
-    if digest([config_digest(resolved_config(argv)), code_digest(without)]) != run_digest(argv, without):
+    now = digest([config_digest(resolved_config(argv)), code_digest() if with_code else None])
+    if now != run_digest(argv, with_code=with_code):
         raise InputError("a config or the code has been changed during a run that uses it; run the command again")
 
 

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from benchmarks.quality.curve import last_mean, validation_curve
-from benchmarks.quality.plan import Measurement
+from benchmarks.quality.plan import Job, Measurement
 from benchmarks.quality.store import Result
 from crossx.core.errors import InputError
 from crossx.core.tensor_files import write_text
@@ -23,7 +23,7 @@ def outcome(m: Measurement) -> Result | None:
     if not m.was_tried():
         return None
     try:
-        jobs = [*m.teacher_jobs.values(), *m.record_jobs.values(), *([m.fit_job] if m.fit_job else []), m.job]
+        jobs = [*m.shared_jobs.values(), *([m.fit_job] if m.fit_job else []), m.job]
     except InputError as error:  # a config that cannot be read
         return failed(m, str(error))
     if all(job.is_done() for job in jobs):
@@ -70,10 +70,11 @@ def _read(m: Measurement) -> Result:
     trained: dict[str, Any] = {}
     if (fit := m.fit_job) is not None:
         about, log = json.loads((fit.folder / "results.json").read_text()), fit.folder / "metrics.csv"
+        earlier = [job.folder / "metrics.csv" for job in m.generator_jobs.values()]
         trained = {
             "seconds": about["seconds"],
             "curve": validation_curve(log, about["step"], about["at_start"].get("map_all")),
-            "pairs": last_mean(log, _PAIRS),
+            "pairs": {name: value for file in (*earlier, log) for name, value in last_mean(file, _PAIRS).items()},
             "fitted_with": json.loads(fit.done.read_text())["made_with"],
         }
     done = json.loads(m.job.done.read_text())
@@ -90,6 +91,12 @@ def _read(m: Measurement) -> Result:
         classes=found["classes"],
         precision_at_recall=at_recall,
         posterior={**found["posterior"], **found["posterior_origin"]} if baseline == "posterior" else {},
+        teachers_made_with={role: _commit(job) for role, job in m.teacher_jobs.items()},
         measured_with=done["made_with"],
         **trained,
     )
+
+
+def _commit(teacher: Job) -> str:
+    """Commit that a classifier was trained at, as far as its folder tells: a teacher may come from elsewhere."""
+    return str(json.loads(teacher.done.read_text()).get("made_with", {}).get("commit", "unknown"))

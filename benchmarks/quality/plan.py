@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks.quality.identity import NOT_OF_TEACHERS, digest, file_digest, run_digest
+from benchmarks.quality import shared_generators
+from benchmarks.quality.identity import digest, file_digest, run_digest
 from benchmarks.quality.types import Benchmark, Row, Teacher
 from crossx.core.errors import InputError
 from crossx.types import MODALITIES, Split
 
 OTHER_START = 10
-"""Added to the sketch teacher's seed where the two teachers start from different weights."""
+"""Added to the sketch teacher's seed: the two teachers start from different weights, as those of strangers do."""
+
+TEACHER, RECORD = "teacher.safetensors", "record.safetensors"
+"""What the jobs of classifiers and of records make."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +28,18 @@ class Job:
         name: Its name in messages.
         argv: Arguments of `benchmarks.quality.child`.
         identity: Command line whose config and code must not change during the run.
-        without: Parts of the package that it does not use.
+        with_code: Whether it depends on the code, as all but the classifiers do.
         inputs: Role of a file, such as `photo` -> the file, of all that earlier jobs make for it.
+        makes: Name of the file that later jobs take from the folder; empty where they take none.
     """
 
     folder: Path
     name: str = field(compare=False)
     argv: tuple[str, ...] = field(compare=False)
     identity: tuple[str, ...] = field(compare=False)
-    without: tuple[str, ...] = field(default=(), compare=False)
+    with_code: bool = field(default=True, compare=False)
     inputs: Mapping[str, Path] = field(default_factory=dict, compare=False)
+    makes: str = field(default="", compare=False)
 
     def beside(self, ending: str) -> Path:
         """A file beside the folder, such as its log (`.log`) or why it failed (`.failed`)."""
@@ -43,6 +49,11 @@ class Job:
     def done(self) -> Path:
         """File that is written last, when the command has ended well."""
         return self.folder / "done.json"
+
+    @property
+    def output(self) -> Path:
+        """The file that later jobs take."""
+        return self.folder / self.makes
 
     @property
     def files(self) -> dict[str, str]:
@@ -109,9 +120,30 @@ class Measurement:
         return {f"{m} activations": self._record_job(m, self.teacher_jobs[m]) for m in MODALITIES}
 
     @cached_property
+    def generator_jobs(self) -> dict[str, Job]:
+        """Role -> job that trains the shared generators; empty for a row that trains its own.
+
+        With overrides, which may be of the generators, every row trains its own.
+        """
+        if not self.row.shared_generators or self.overrides:
+            return {}
+        return {"generators": self._generator_job()}
+
+    @property
+    def rounds(self) -> tuple[dict[str, Job], dict[str, Job]]:
+        """Role -> job, of what rows share: the classifiers, then what is made with them."""
+        return self.teacher_jobs, {**self.record_jobs, **self.generator_jobs}
+
+    @property
+    def shared_jobs(self) -> dict[str, Job]:
+        """Role -> job, of all that rows share."""
+        first, second = self.rounds
+        return {**first, **second}
+
+    @cached_property
     def inputs(self) -> dict[str, Path]:
         """Role -> file, of all that the benchmark makes for the row."""
-        return {role: output(job) for role, job in {**self.teacher_jobs, **self.record_jobs}.items()}
+        return {role: job.output for role, job in self.shared_jobs.items()}
 
     @cached_property
     def fit_job(self) -> Job | None:
@@ -166,42 +198,55 @@ class Measurement:
         return f"{self.row.name}-{self.seed}-{self.split}-"
 
     def _digest(self, identity: tuple[str, ...], *more: object) -> str:
-        jobs = [*self.teacher_jobs.values(), *self.record_jobs.values()]
-        return digest([run_digest(identity, ()), self.seed, [job.folder.name for job in jobs], *more])[:12]
+        jobs = self.shared_jobs.values()
+        return digest([run_digest(identity, with_code=True), self.seed, [job.folder.name for job in jobs], *more])[:12]
 
     def _identity(self) -> list[str]:
         """Arguments of the fit with roles in place of files, and one seed: equal for all seeds."""
         return self._argv(0, {role: Path(role) for role in self.inputs})
 
     def _argv(self, seed: int, files: Mapping[str, Path]) -> list[str]:
-        argv = [*_configs((*self.benchmark.configs, *self.row.configs)), "--seed_everything", str(seed)]
-        argv += [f"--teachers.{modality}={files[modality]}" for modality in MODALITIES]
+        argv = self._start(self.row.configs, seed, files)
         terms = "--model.reconstruction.init_args.terms"
         if self.row.records:
             place = f"{terms}.moments.loss.init_args"
             argv += [f"{place}.{modality}={files[f'{modality} activations']}" for modality in MODALITIES]
         if self.row.modality:
             argv.append(f"{terms}.modality.loss.init_args.discriminator={files['modality']}")
+        if "generators" in files:
+            argv += shared_generators.given(files["generators"])
         return [*argv, *self.row.argv, *self.overrides]
+
+    def _start(self, recipes: Sequence[str], seed: int, files: Mapping[str, Path]) -> list[str]:
+        """Configs, seed and teachers."""
+        argv = [*_configs((*self.benchmark.configs, *recipes)), "--seed_everything", str(seed)]
+        return [*argv, *(f"--teachers.{modality}={files[modality]}" for modality in MODALITIES)]
 
     def _teacher_job(self, teacher: Teacher, seed: int) -> Job:
         first, own = (["fit", "--config", teacher.config, f"--seed_everything={s}", *teacher.argv] for s in (0, seed))
         identity = tuple(first)
-        folder = self._runs / f"{teacher.name}-{seed}-{digest([run_digest(identity, NOT_OF_TEACHERS), seed])[:12]}"
-        argv = (*own, f"--model.output={folder / 'teacher.safetensors'}", *output_overrides(folder))
-        return Job(folder, f"teacher {teacher.name}, seed {seed}", argv, identity, NOT_OF_TEACHERS)
+        folder = self._runs / f"{teacher.name}-{seed}-{digest([run_digest(identity, with_code=False), seed])[:12]}"
+        argv = (*own, f"--model.output={folder / TEACHER}", *output_overrides(folder))
+        return Job(folder, f"teacher {teacher.name}, seed {seed}", argv, identity, with_code=False, makes=TEACHER)
+
+    def _generator_job(self) -> Job:
+        teachers = [self.teacher_jobs[modality] for modality in MODALITIES]
+        recipe = [shared_generators.RECIPE]
+        files: dict[str, Path] = dict(zip(MODALITIES, (job.output for job in teachers), strict=True))
+        identity = ("fit", *self._start(recipe, 0, {role: Path(role) for role in files}))
+        found = digest([run_digest(identity, with_code=True), self.seed, [job.folder.name for job in teachers]])[:12]
+        folder = self._runs / f"generators-{self.seed}-{found}"
+        argv = ("fit", *self._start(recipe, self.seed, files), *output_overrides(folder))
+        name = f"generators, seed {self.seed}"
+        return Job(folder, name, argv, identity, inputs=files, makes=shared_generators.FILE)
 
     def _record_job(self, modality: str, teacher: Job) -> Job:
         config = self.teachers[modality][0]
         identity = ("fit", "--config", config.config, *config.argv)
-        folder = self._runs / f"record-{digest([run_digest(identity, ()), teacher.folder.name])[:12]}"
-        argv = ("record", str(output(teacher)), str(folder / "record.safetensors"), *identity)
-        return Job(folder, f"record of {teacher.name}", argv, identity, inputs={"teacher": output(teacher)})
-
-
-def output(job: Job) -> Path:
-    """The file that a teacher's or a record's job makes."""
-    return job.folder / ("record.safetensors" if job.argv[0] == "record" else "teacher.safetensors")
+        folder = self._runs / f"record-{digest([run_digest(identity, with_code=True), teacher.folder.name])[:12]}"
+        argv = ("record", str(teacher.output), str(folder / RECORD), *identity)
+        name = f"record of {teacher.name}"
+        return Job(folder, name, argv, identity, inputs={"teacher": teacher.output}, makes=RECORD)
 
 
 def output_overrides(folder: Path) -> list[str]:

@@ -6,7 +6,9 @@ from dataclasses import replace
 from benchmarks.quality.rows.ablations import ABLATIONS
 from benchmarks.quality.rows.elsewhere import QUICKDRAW, SKETCHY, UNSEEN
 from benchmarks.quality.rows.full_scale import FULL_SCALE
-from benchmarks.quality.rows.objectives import FROM_SCRATCH, OBJECTIVES
+from benchmarks.quality.rows.method import METHOD
+from benchmarks.quality.rows.networks import NETWORKS
+from benchmarks.quality.rows.objectives import OBJECTIVES
 from benchmarks.quality.rows.overlap import OVERLAP
 from benchmarks.quality.rows.parts import PARTS
 from benchmarks.quality.rows.published import PUBLISHED
@@ -20,7 +22,7 @@ _CIFAR = Benchmark(
     Teacher("sketch", "teachers/tuberlin_sketch.yaml"),
     Teacher("modality", "teachers/cifar_tuberlin_modality.yaml"),
     ("prec_at_200",),
-    (PUBLISHED, PARTS, OBJECTIVES, ABLATIONS, FROM_SCRATCH),
+    (PUBLISHED, PARTS, METHOD, OBJECTIVES, ABLATIONS, NETWORKS),
 )
 _OBJECTIVES_OF_45 = replace(OBJECTIVES, seeds=1)
 _TINYIMAGENET = Benchmark(
@@ -30,7 +32,7 @@ _TINYIMAGENET = Benchmark(
     Teacher("sketch", "teachers/tinyimagenet_sketch.yaml"),
     Teacher("modality", "teachers/tinyimagenet_tuberlin_modality.yaml"),
     ("prec_at_50",),
-    (PUBLISHED, PARTS, _OBJECTIVES_OF_45, UNSEEN, SKETCHY, QUICKDRAW, *OVERLAP),
+    (PUBLISHED, PARTS, METHOD, _OBJECTIVES_OF_45, NETWORKS, UNSEEN, SKETCHY, QUICKDRAW, *OVERLAP),
 )
 
 BENCHMARKS = {benchmark.name: benchmark for benchmark in (_CIFAR, _TINYIMAGENET, *FULL_SCALE)}

@@ -10,7 +10,7 @@ from benchmarks.quality.outcome import outcome
 from benchmarks.quality.plan import Measurement
 from benchmarks.quality.plots import bars, curves, differences, overlap_curve, precision_recall
 from benchmarks.quality.rows.overlap import GROUPS, PAPER
-from benchmarks.quality.sheets import retrieval_sheet, stacked
+from benchmarks.quality.sheets import distinct, retrieval_sheet, stacked
 from benchmarks.quality.store import Result
 from benchmarks.quality.tables import Results, average_precisions, cells, markdown
 from benchmarks.quality.types import Benchmark, Row, Table
@@ -136,7 +136,7 @@ class Report:
         name = self.benchmark.name
         if pairs:
             title = f"{name}, seed {seed}: pairs at the end of training"
-            stacked(pairs, title, stem.with_name(f"{stem.name}-pairs.png"))
+            stacked(distinct(pairs), title, stem.with_name(f"{stem.name}-pairs.png"))
         if images is not None:
             with suppress(InputError):  # the images are no longer here; figures can be shown without them
                 if (data := data_of(resolved_config(["validate", *images.measured_argv]))) is not None:

@@ -63,7 +63,7 @@ class Runner:
         files, made_with = job.files, environment()
         if status := self.crossx(job.argv, job.beside(".log")):
             raise _failure(job, status)
-        check_unchanged(job.identity, job.without)
+        check_unchanged(job.identity, with_code=job.with_code)
         write_text(job.done, json.dumps({"files": files, "made_with": made_with}) + "\n")
 
     def crossx(self, argv: Sequence[str], log: Path) -> int:

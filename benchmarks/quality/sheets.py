@@ -70,6 +70,16 @@ def _wrapped(title: str, width: int = 11) -> list[str]:
     return lines[:_TITLE_LINES]
 
 
+def distinct(pictures: Sequence[tuple[str, Path]]) -> list[tuple[str, Path]]:
+    """Leave out pictures that look like an earlier one, as pairs of shared generators do.
+
+    Args:
+        pictures: Title and file of each.
+    """
+    contents = [file.read_bytes() for _, file in pictures]
+    return [picture for place, picture in enumerate(pictures) if contents[place] not in contents[:place]]
+
+
 def stacked(pictures: Sequence[tuple[str, Path]], origin: str, path: Path) -> None:
     """Pictures below each other, each under its title.
 

@@ -29,12 +29,14 @@ class Result:
         labels: Class of each query.
         classes: Class names that the labels index.
         precision_at_recall: Mean interpolated precision at recalls 0, 0.1, ..., 1.
-        pairs: Measures of the last pairs, such as `recon/agreement`; empty where none are made.
+        pairs: Measures of the last pairs, such as `recon/agreement`, those that the fit itself has not logged from the
+            run of the generators that it was given; empty where none are made.
         curve: Training steps and mAP@all on validation, in the order of time, from step 0 where that was measured;
-            empty where nothing is trained.
+            empty where nothing is trained. Generators that the fit was given are not counted.
         posterior: Form and temperatures of posterior matching, and what chose them, of a row that measures it: the
             entries `posterior` and `posterior_origin` of its `results.json`.
         seconds: Duration of the fit.
+        teachers_made_with: Role of a classifier -> commit that it was trained at; shown and not compared.
         fitted_with: Versions, commit and machine of the fit; shown and not compared. Empty where nothing is trained.
         measured_with: The same of the measurement, which may be a later one.
         failed: Why there are no figures; empty for a row that was measured.
@@ -55,6 +57,7 @@ class Result:
     curve: list[tuple[int, float]] = field(default_factory=list)
     posterior: dict[str, str | float | None] = field(default_factory=dict)
     seconds: float = 0.0
+    teachers_made_with: dict[str, str] = field(default_factory=dict)
     fitted_with: dict[str, str] = field(default_factory=dict)
     measured_with: dict[str, str] = field(default_factory=dict)
     failed: str = ""

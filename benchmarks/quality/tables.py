@@ -126,6 +126,8 @@ def markdown(benchmark: Benchmark, table: Table, results: Results) -> str:
     notes = [f"{mark} not data-free: {why}." for why, mark in marks.items()]
     if alike := [f"`{c.row.name}`" for c in shown if c.row.owes_to_start]:
         notes.append(f"{_START} {', '.join(alike)}: {_ABOUT_START}")
+    if commits := sorted({made for c in shown for r in c.measured for made in r.teachers_made_with.values()}):
+        notes.append(f"Teachers were trained at commit{'s' * (len(commits) > 1)} {', '.join(commits)}.")
     notes += [f"`{c.row.name}`, seed {r.seed}, failed: {' '.join(r.failed.split())}" for c in shown for r in c.failed]
     return "\n\n".join([f"## {table.title}", table.about, text, *notes]) + "\n"
 

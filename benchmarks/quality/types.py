@@ -35,7 +35,9 @@ class Row:
         trains: Whether there is anything to fit.
         photo: Photo teacher, where it is not the benchmark's.
         sketch: Sketch teacher, where it is not the benchmark's.
-        shared_start: Whether the two teachers start from the same weights.
+        shared_start: Whether the two teachers start from the same weights, as those of strangers do not.
+        shared_generators: Whether the encoders learn from the generators that such rows share, of
+            `model/generators.yaml`; otherwise a joint recipe trains generators of its own.
         records: Whether the row uses the recorded activations of the teachers over their training images.
         modality: Whether the row uses a classifier that tells photos from sketches.
         training_images: Which images the training opens, where it is not data-free; tables show it.
@@ -56,7 +58,8 @@ class Row:
     trains: bool = True
     photo: Teacher | None = None
     sketch: Teacher | None = None
-    shared_start: bool = True
+    shared_start: bool = False
+    shared_generators: bool = False
     records: bool = False
     modality: bool = False
     training_images: str = ""

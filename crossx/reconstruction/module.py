@@ -10,6 +10,7 @@ from crossx.reconstruction.generators import (
     Generator,
     GeneratorFactory,
     GeneratorPair,
+    load_weights,
     make_pairs,
     sample_pairs,
     save_generators,
@@ -39,9 +40,12 @@ class ReconstructionModule(TeacherGuided, CrossxModule):
         optimizer: Factory of the generators' optimiser.
         scheduler: Factory of its learning-rate schedule.
         clip_norm: Largest norm of the gradient; None does not clip.
+        start: The `generators.safetensors` of an earlier run, whose weights the generators start with; None lets them
+            start at random. The file is also read where a checkpoint of the run is measured.
 
     Raises:
-        InputError: When the generators do not fit each other, or a term does not fit the teachers.
+        InputError: When the generators do not fit each other or the file of their start, or a term does not fit the
+            teachers.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class ReconstructionModule(TeacherGuided, CrossxModule):
         optimizer: OptimizerCallable = torch.optim.Adam,
         scheduler: RateFactory | None = None,
         clip_norm: float | None = None,
+        start: str | None = None,
     ) -> None:
         super().__init__(optimizer, scheduler, clip_norm)
         kind: type[Generator] = Generator  # type: ignore[type-abstract]  # compared with, never built
@@ -63,6 +68,8 @@ class ReconstructionModule(TeacherGuided, CrossxModule):
             complete("generator", generator, kind, modality="photo"),
             complete("sketch_generator", for_sketches, kind, modality="sketch"),
         )
+        if start is not None:
+            load_weights(self.generators, start, "start")
         self.teachers = TeacherPair(photo_teacher, sketch_teacher, aliases)
         built = complete_terms(terms, ReconstructionLoss, teachers=self.teachers)  # type: ignore[type-abstract]  # as above
         self.objective = WeightedObjective(built)

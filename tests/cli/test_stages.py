@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from support.commands import ENCODING, RECONSTRUCTION, config, edit, part, run
+from support.commands import ENCODING, RECONSTRUCTION, config, edit, joint_config, part, run, write
 from support.runs import MODALITIES, SIZE, Teachers
 
+from crossx.cli import main
 from crossx.core.tensor_files import read_safetensors
+from crossx.cotraining.module import CoTrainingModule
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.encoding.module import EncoderModule
 from crossx.reconstruction.module import ReconstructionModule
@@ -80,6 +82,38 @@ def test_second_stage_learns_from_the_saved_generators(
     assert list((folder / "retrieval").glob("*.png"))
     checkpoint = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
     assert not [name for name in checkpoint["state_dict"] if "generator" in name or "teacher" in name]
+
+
+def test_a_joint_run_starts_from_the_saved_generators(first_stage: Path, teachers: Teachers, tmp_path: Path) -> None:
+    """They stay as they are without a warm-up, and its checkpoint is measured like any other."""
+    content = joint_config(teachers, tmp_path)
+    start = f"--model.reconstruction.init_args.start={first_stage / 'generators.safetensors'}"
+    words = [start, "--model.schedule.warmup=0", "--model.schedule.generator_steps=0"]
+    cli = run("fit", tmp_path / "config.yaml", content, *words)
+    assert isinstance(cli.model, CoTrainingModule)
+    stored = read_safetensors(first_stage / "generators.safetensors", "generators")[0]
+    trained = cli.model.reconstruction.generators.state_dict()
+    assert all(torch.equal(tensor, trained[name]) for name, tensor in stored.items())
+    found = results(tmp_path / "run/version_0")
+    assert found["metrics"] != found["at_start"]
+    words = ["--ckpt_path", str(tmp_path / "run/version_0/checkpoints/last.ckpt"), "--trainer.accelerator", "cpu"]
+    run("validate", tmp_path / "empty.yaml", {}, *words)
+    assert results(tmp_path / "run/version_0/validate/version_0")["metrics"] == found["metrics"]
+
+
+def test_generators_of_another_kind_are_no_start(
+    first_stage: Path, teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = joint_config(teachers, tmp_path)
+    edit(content, "model.reconstruction.generator.width", 16)
+    file = first_stage / "generators.safetensors"
+    start = f"--model.reconstruction.init_args.start={file}"
+    assert main(["fit", "--config", write(tmp_path / "config.yaml", content), start]) == 2
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("crossx: error: ")]
+    assert said == (
+        "crossx: error: model.reconstruction.start: must hold generators as the config states them, got a photo "
+        f"generator with width 8 (stated: 16) in {file}"
+    )
 
 
 def test_with_data_reports_as_the_others_do(with_data: Path) -> None:

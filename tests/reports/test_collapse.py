@@ -185,6 +185,26 @@ def test_encoders_of_saved_generators_end_at_the_first_judgement(
     assert checkpoint(tmp_path)["global_step"] == 12
 
 
+def test_encoders_of_given_generators_end_at_the_first_judgement(
+    teachers: Teachers, tmp_path: Path, saved: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A joint run whose generators start as others ended, and do not train."""
+    model = part(
+        "CoTrainingModule",
+        reconstruction=stage(part(f"{__name__}.Copier")),
+        encoding=ENCODING,
+        schedule={"warmup": 0, "generator_steps": 0, "encoder_steps": 1},
+    )
+    content = config(teachers, tmp_path, model)
+    edit(content, "model.reconstruction.start", saved)
+    edit(content, "trainer.max_steps", 12)
+    edit(content, "data.batches_per_epoch", 12)
+    with pytest.warns(UserWarning, match="health, step 10"):
+        assert fit(tmp_path, quick(content)) == 1
+    assert the_error(capsys).startswith("crossx: error: health, step 10: over the last 2 steps of the encoders two")
+    assert checkpoint(tmp_path)["global_step"] == 10
+
+
 def test_real_pairs_are_no_collapse(teachers: Teachers, tmp_path: Path) -> None:
     content = config(teachers, tmp_path, ENCODING)
     edit(content, "model.pairs", part("RealPairs"))

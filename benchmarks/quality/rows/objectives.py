@@ -1,9 +1,9 @@
-"""Objectives of the encoders, without and with data, and encoders whose networks start at random."""
+"""Objectives of the encoders, without and with data."""
 
 import json
 from dataclasses import replace
 
-from benchmarks.quality.rows.published import COMPOSITE, HEAD
+from benchmarks.quality.rows.published import HEAD
 from benchmarks.quality.types import Row, Table
 
 TRAINING_DATA = "the training images and their labels"
@@ -23,7 +23,7 @@ _PAPER = {
 def data_free(name: str, title: str) -> Row:
     """A head on each frozen teacher with an objective of its own."""
     argv = (f"--model.encoding.init_args.terms={_terms(name, title)}",)
-    return Row(f"head_{name}", f"learned head, {title} loss, data-free", HEAD.configs, argv)
+    return replace(HEAD, name=f"head_{name}", title=f"learned head, {title} loss, data-free", argv=argv)
 
 
 def _with_data(name: str, title: str) -> Row:
@@ -58,32 +58,11 @@ OBJECTIVES = Table(
     "Objectives, without and with data",
     "The same heads on the same frozen teachers, with the same number of encoder steps. With data they learn from the "
     "teachers' training images and their labels; data-free they learn from generated pairs and the teachers' "
-    "posteriors for them. Learning rates are those of `head`, margins and temperatures the usual ones of each loss. In "
-    "the curves, steps of a data-free run count generators and encoders together.",
+    "posteriors for them, all from the same generators. Learning rates are those of `head`, margins and temperatures "
+    "the usual ones of each loss. The curves count the encoders' steps, without those of the generators before them.",
     tuple(replace(row, paper={"Sketchy": _PAPER[row.name]} if row.name in _PAPER else {}) for row in _ROWS),
     reference="head",
     seeds=2,
     pictures=("bars", "curves"),
     paper=("Sketchy",),
-)
-
-FROM_SCRATCH = Table(
-    "from_scratch",
-    "Encoders that start at random",
-    "Small networks that learn from generated pairs, and from the training images with the same objective, beside the "
-    "encoders that start from the teachers. The recipe trains for more steps than those of the other tables.",
-    (
-        Row("student", "small networks from scratch", ("model/student.yaml",)),
-        Row(
-            "student_with_data",
-            "small networks from scratch, with data",
-            ("model/student_with_data.yaml",),
-            training_images=TRAINING_DATA,
-            against="student",
-        ),
-        COMPOSITE,
-    ),
-    reference="composite",
-    seeds=1,
-    pictures=("bars", "curves"),
 )

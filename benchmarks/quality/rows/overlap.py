@@ -15,10 +15,8 @@ from crossx.data.class_map import read_class_map
 ABOUT_CURVE = (
     "The paper's lines are read off the bars of its figure (within 0.005). They are of other data, other teachers and "
     "full-size networks, so their shape compares with ours and their height does not. Each point of a row was "
-    "measured. The line of features depends more on the position of a class in the teachers' lists than on overlap: "
-    "both teachers of a seed start from the same weights, those of their last layers too, so features of class number "
-    "i of one teacher and of class number i of the other have that start in common. At 100 % all classes have the same "
-    "position in both lists (docs/experiments.md, 'What teachers' common start is worth')."
+    "measured. The teachers start from different weights, so that the line of features shows what two strangers' "
+    "classifiers have in common (docs/experiments.md, 'What teachers' common start is worth')."
 )
 KNOWN = 32
 GROUPS = ("shared", "half-known")
@@ -48,6 +46,7 @@ def _completed(option: str, **arguments: float) -> str:
 # does not know, and a photo teacher can read sketches, while a sketch teacher cannot read photos.
 _COMPLETED = replace(
     COMPOSITE,
+    shared_generators=False,  # no other fit has these teachers
     name="completed",
     title="completed posterior + head",
     argv=(

@@ -21,11 +21,7 @@ def save_generators(path: Path, generators: GeneratorPair) -> None:
         path: The file.
         generators: Both.
     """
-    specs: dict[str, Any] = {
-        side: to_spec(type(generator), generator.arguments())
-        for side, generator in (("photo", generators.photo), ("sketch", generators.sketch))
-    }
-    write_safetensors(path, generators.state_dict(), {_METADATA: json.dumps(specs)})
+    write_safetensors(path, generators.state_dict(), {_METADATA: json.dumps(_specs(generators))})
 
 
 def load_generators(path: str, field: str) -> GeneratorPair:
@@ -53,6 +49,47 @@ def load_generators(path: str, field: str) -> GeneratorPair:
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise InputError(f"{field}: {file} does not hold two generators saved by crossx ({error})") from error
     return pair.requires_grad_(False).eval()
+
+
+def load_weights(generators: GeneratorPair, path: str, field: str) -> None:
+    """Give generators the weights of those that an earlier run has saved.
+
+    Args:
+        generators: Both; their parameters and running statistics are replaced.
+        path: The file.
+        field: The config field, for the message.
+
+    Raises:
+        InputError: As `load_generators`, and when the file's generators have other classes or arguments.
+    """
+    saved = load_generators(path, field)
+    found, wanted = (json.loads(json.dumps(_specs(pair))) for pair in (saved, generators))  # tuples become lists
+    for side in found:
+        if different := _differences(found[side], wanted[side]):
+            raise InputError(
+                f"{field}: must hold generators as the config states them, got a {side} generator with "
+                f"{', '.join(different)} in {resolve(path, field)}"
+            )
+    generators.load_state_dict(saved.state_dict())
+
+
+def _specs(generators: GeneratorPair) -> dict[str, Any]:
+    return {
+        side: to_spec(type(generator), generator.arguments())
+        for side, generator in (("photo", generators.photo), ("sketch", generators.sketch))
+    }
+
+
+def _differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """What is different about a generator: its class, or else some of its arguments."""
+    if found["class_path"] != wanted["class_path"]:
+        return [f"class {found['class_path']} (stated: {wanted['class_path']})"]
+    stated = wanted["init_args"]
+    return [
+        f"{name} {value} (stated: {stated[name]})"
+        for name, value in found["init_args"].items()
+        if value != stated[name]
+    ]
 
 
 class _OldFileError(Exception):

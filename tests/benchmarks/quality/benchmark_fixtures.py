@@ -7,13 +7,13 @@ from pathlib import Path
 from threading import Lock
 
 import pytest
-from small_benchmark import CLASSIFIER_ONLY_MODEL, CROSSX, MOMENTS, TABLES, Measure, teacher_config, without_pictures
-from support.commands import edit, joint_config, write
+from small_benchmark import CLASSIFIER_ONLY_MODEL, MOMENTS, ROWS, TABLES, Measure, teacher_config, without_pictures
+from support.commands import RECONSTRUCTION, edit, joint_config, write
 from support.runs import Teachers
 
 from benchmarks.quality import __main__ as command
 from benchmarks.quality import child
-from benchmarks.quality.plan import Measurement, output
+from benchmarks.quality.plan import Measurement
 from benchmarks.quality.runner import Runner
 from benchmarks.quality.types import Benchmark, Teacher
 
@@ -53,15 +53,17 @@ def measure(
     edit(content, "data.batches_per_epoch", 4)  # one validation is enough
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "classifier_only.yaml", CLASSIFIER_ONLY_MODEL)
+    write(tmp_path / "model/generators.yaml", {"model": RECONSTRUCTION})
     write(tmp_path / "meta_data.yaml", {"model": {"init_args": {"reconstruction": {"init_args": {"terms": MOMENTS}}}}})
     config = write(tmp_path / "config.yaml", content)
     made = {modality: Teacher(modality, teacher_config(tmp_path, modality)) for modality in ("photo", "sketch")}
     benchmark = Benchmark("shapes", (config,), made["photo"], made["sketch"], made["photo"], ("prec_at_50",), TABLES)
     for folder in ("out", "straight"):
-        for modality, job in Measurement(benchmark, CROSSX, 0, "validation", tmp_path / folder).teacher_jobs.items():
-            job.folder.mkdir(parents=True)
-            output(job).write_bytes(Path(teachers._asdict()[modality]).read_bytes())
-            job.done.write_text('{"files": {}}')
+        for row in (ROWS[0], ROWS[-1]):  # with a common start of their teachers, and without
+            for modality, job in Measurement(benchmark, row, 0, "validation", tmp_path / folder).teacher_jobs.items():
+                job.folder.mkdir(parents=True, exist_ok=True)
+                job.output.write_bytes(Path(teachers._asdict()[modality]).read_bytes())
+                job.done.write_text('{"files": {}, "made_with": {"commit": "1234567"}}')
     monkeypatch.setattr(command, "BENCHMARKS", {"shapes": benchmark})
 
     def measured(*words: str, output: str = "out") -> int:

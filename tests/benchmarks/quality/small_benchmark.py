@@ -18,7 +18,7 @@ from crossx.types import Split
 CLASSIFIER_ONLY = ("classifier_only.yaml",)
 CROSSX = Row("crossx", "crossx")
 ROWS = (
-    Row("classifier_only", "Classifier Only", CLASSIFIER_ONLY, trains=False),
+    Row("classifier_only", "Classifier Only", CLASSIFIER_ONLY, trains=False, shared_start=True),
     Row("posterior_matching", "posterior matching", CLASSIFIER_ONLY, trains=False, baseline="posterior"),
     Row("broken", "Broken", argv=("--model.reconstruction.init_args.generator.init_args.size=7",)),
     Row(
@@ -42,9 +42,18 @@ BAD = Row("bad", "Bad", argv=("--model.nothing=1",))
 MORE = Row(
     "more", "other images", measured_argv=("--data.dataset.init_args.validation=3",), groups={"first": (CLASSES[0],)}
 )
+_ALONE = ("--model.schedule.generator_steps=0", "--trainer.max_steps=4")
+GIVEN = Row("given", "given generators", argv=_ALONE, shared_generators=True)
+LONGER = Row(
+    "longer",
+    "longer embedding",
+    argv=(*_ALONE, "--model.encoding.init_args.encoder.init_args.dim=5"),
+    shared_generators=True,
+)
+ELSEWHERE = (CROSSX, MORE, BAD, RECORDED, GIVEN, LONGER)
 TABLES = (
     Table("published", "Baselines", "About them.", ROWS, "crossx", seeds=2),
-    Table("elsewhere", "Elsewhere", "About it.", (CROSSX, MORE, BAD, RECORDED), "crossx", seeds=1, groups=("first",)),
+    Table("elsewhere", "Elsewhere", "About it.", ELSEWHERE, "crossx", seeds=1, groups=("first",)),
 )
 
 Measure = Callable[..., int]

@@ -56,14 +56,14 @@ def test_teachers_that_cannot_be_made_fail_their_rows(
     run = Runner.crossx
 
     def crossx(self: Runner, words: Sequence[str], log: Path) -> int:
-        return 1 if any("output=" in word and "sketch-1" in word for word in words) else run(self, words, log)
+        return 1 if any("output=" in word and "sketch-11" in word for word in words) else run(self, words, log)
 
     monkeypatch.setattr(Runner, "crossx", crossx)
     assert measure("--rows", "crossx") == 1
     assert calls == ["fit"]  # the second photo teacher
     good, bad = results(tmp_path, "crossx")
     assert good.metrics
-    assert bad.failed.startswith("teacher sketch, seed 1 ended with status 1; see ")
+    assert bad.failed.startswith("teacher sketch, seed 11 ended with status 1; see ")
     assert "| 1, 1 failed |" in (tmp_path / "out/results/shapes-validation.md").read_text()
 
 

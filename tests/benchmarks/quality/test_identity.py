@@ -97,15 +97,7 @@ def test_code_counts_and_prose_and_drawings_do_not(tmp_path: Path, name: str, te
     assert (code_digest(package=tmp_path) != known) is counts
 
 
-def test_a_teacher_does_not_depend_on_the_encoders(tmp_path: Path) -> None:
-    known = code_digest(identity.NOT_OF_TEACHERS, package(tmp_path))
-    (tmp_path / "encoding/loss.py").write_text("def loss(x):\n    return 2 * x\n")
-    assert code_digest(identity.NOT_OF_TEACHERS, tmp_path) == known
-    (tmp_path / "core/version.py").write_text("")
-    assert code_digest(identity.NOT_OF_TEACHERS, tmp_path) != known
-
-
-@pytest.mark.parametrize("name", [*identity.DRAWINGS, *identity.NOT_OF_TEACHERS])
+@pytest.mark.parametrize("name", identity.DRAWINGS)
 def test_parts_that_do_not_count_exist(name: str) -> None:
     assert (identity.PACKAGE / name).exists()
 
@@ -134,17 +126,29 @@ def test_the_gallery_counts(tmp_path: Path) -> None:
 
 def test_a_change_of_the_code_changes_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     argv = ("fit", "--config", "teachers/shapes_photo.yaml")
-    known = run_digest.__wrapped__(argv, ())
-    monkeypatch.setattr(identity, "known_code_digest", lambda _: "other code")
-    assert run_digest.__wrapped__(argv, ()) != known
+    known, without = run_digest.__wrapped__(argv, with_code=True), run_digest.__wrapped__(argv, with_code=False)
+    monkeypatch.setattr(identity, "known_code_digest", lambda: "other code")
+    assert run_digest.__wrapped__(argv, with_code=True) != known
+    assert run_digest.__wrapped__(argv, with_code=False) == without != known
 
 
 def test_code_that_changes_during_a_run_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     argv = ("fit", "--config", "teachers/shapes_photo.yaml")
-    identity.check_unchanged(argv, ())
-    monkeypatch.setattr(identity, "code_digest", lambda _: "other code")
+    identity.check_unchanged(argv, with_code=True)
+    monkeypatch.setattr(identity, "code_digest", lambda: "other code")
     with pytest.raises(InputError, match="a config or the code has been changed during a run"):
-        identity.check_unchanged(argv, ())
+        identity.check_unchanged(argv, with_code=True)
+    identity.check_unchanged(argv, with_code=False)
+
+
+def test_a_config_that_changes_during_a_run_is_refused_also_where_the_code_does_not_count(tmp_path: Path) -> None:
+    own = tmp_path / "teacher.yaml"
+    own.write_text("include: [teachers/shapes_photo.yaml]\n")
+    argv = ("fit", "--config", str(own))
+    identity.check_unchanged(argv, with_code=False)
+    own.write_text("include: [teachers/shapes_photo.yaml]\ntrainer: {max_steps: 3}\n")
+    with pytest.raises(InputError, match="a config or the code has been changed during a run"):
+        identity.check_unchanged(argv, with_code=False)
 
 
 def test_the_machine_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,5 +158,5 @@ def test_the_machine_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     digests = set()
     for fast in (True, False):
         monkeypatch.setattr(precision, "computes_bfloat16", lambda fast=fast: fast)
-        digests.add(run_digest.__wrapped__(argv, ()))
+        digests.add(run_digest.__wrapped__(argv, with_code=True))
     assert len(digests) == 1

@@ -154,14 +154,13 @@ def test_a_result_of_other_code_is_not_current(
 ) -> None:
     """The digest of a real config and of the code as it is; then the code changes."""
     argv = ("fit", "--config", "teachers/shapes_photo.yaml")
-    monkeypatch.setattr(Measurement, "digest", lambda _: identity.run_digest.__wrapped__(argv, ()))
+    monkeypatch.setattr(Measurement, "digest", lambda _: identity.run_digest.__wrapped__(argv, with_code=True))
     files = {"photo": "1", "sketch": "1"}
-    replace(RESULT, split="test", config=identity.run_digest.__wrapped__(argv, ()), files=files).write(
-        results / "other"
-    )
+    known = identity.run_digest.__wrapped__(argv, with_code=True)
+    replace(RESULT, split="test", config=known, files=files).write(results / "other")
     monkeypatch.setattr(publish, "RESULTS", results / "other")
     assert [r.row for found in publish.committed(BENCHMARK).values() for r in found] == ["crossx"]
-    monkeypatch.setattr(identity, "known_code_digest", lambda _: "other code")
+    monkeypatch.setattr(identity, "known_code_digest", lambda: "other code")
     monkeypatch.setattr(sys, "argv", ["publish", "--check"])
     assert publish.main() == 1
     assert "left out: shapes, crossx, seed 0, test: it is of other code" in capsys.readouterr().err

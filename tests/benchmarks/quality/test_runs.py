@@ -7,8 +7,10 @@ import pytest
 from small_benchmark import Measure, measurements, result, results, without_pictures
 from support.runs import CLASSES
 
-from benchmarks.quality.identity import run_digest
+from benchmarks.quality.curve import last_mean
+from benchmarks.quality.identity import file_digest, run_digest
 from benchmarks.quality.runner import Runner
+from crossx.core.tensor_files import read_safetensors, write_safetensors
 from crossx.reports.run.remarks import matching
 
 pytest_plugins = ["benchmark_fixtures"]
@@ -161,3 +163,70 @@ def test_teachers_older_than_their_config_are_trained_again(measure: Measure, tm
     again = result(tmp_path, "crossx")
     assert again.files["sketch"] != first.files["sketch"]
     assert again.files["photo"] == first.files["photo"]
+
+
+def changed(path: Path) -> None:
+    """Write the file again with other weights."""
+    tensors, metadata = read_safetensors(path, "file")
+    write_safetensors(path, {name: tensor * 0.5 for name, tensor in tensors.items()}, metadata)
+
+
+def test_a_row_of_an_earlier_file_of_a_teacher_is_not_done(measure: Measure, tmp_path: Path, calls: list[str]) -> None:
+    """The teacher's config tells nothing of who trained it: its file does."""
+    rows = ("--rows", "classifier_only", "--seeds", "0")
+    assert measure(*rows) == 0
+    first = result(tmp_path, "classifier_only")
+    assert first.teachers_made_with == {"photo": "1234567", "sketch": "1234567"}
+    assert "\nTeachers were trained at commit 1234567.\n" in (tmp_path / "out/results/shapes-validation.md").read_text()
+    (teacher,) = (tmp_path / "out/runs/shapes").glob("photo-0-*/teacher.safetensors")
+    changed(teacher)
+    assert not results(tmp_path, "classifier_only")
+    calls.clear()
+    assert measure(*rows) == 0
+    assert calls == ["validate"]
+    again = result(tmp_path, "classifier_only")
+    assert again.files == {**first.files, "photo": file_digest(teacher)} != first.files
+    assert again.ap_all != first.ap_all
+    assert again.place(tmp_path) == first.place(tmp_path)  # it takes the earlier one's place
+
+
+def test_generators_are_trained_once_for_the_rows_that_share_them(
+    measure: Measure, tmp_path: Path, calls: list[str]
+) -> None:
+    rows = ("--rows", "given", "longer", "--seeds", "0")
+    assert measure(*rows) == 0
+    assert calls == ["fit", *["fit", "validate"] * 2]
+    given, longer = result(tmp_path, "given"), result(tmp_path, "longer")
+    (generators,) = (path.parent for path in (tmp_path / "out/runs/shapes").glob("generators-0-*/done.json"))
+    assert given.files["generators"] == longer.files["generators"] == file_digest(generators / "generators.safetensors")
+    assert given.ap_all != longer.ap_all
+    assert [step for step, _ in given.curve] == [0, 4], "steps of the encoders alone"
+    logged = last_mean(generators / "metrics.csv", ["recon/agreement"])
+    assert logged
+    assert logged.items() <= given.pairs.items()
+    assert {"recon/photo_diversity", "recon/sketch_diversity"} <= given.pairs.keys()
+    fits = list((tmp_path / "out/runs/shapes").glob("fit-0-*/pairs"))
+    assert len(fits) == 2
+    assert len({max(pairs.glob("*.png")).read_bytes() for pairs in fits}) == 1, "their sheet is shown once"
+    calls.clear()
+    assert measure(*rows) == 0
+    assert not calls
+    changed(generators / "generators.safetensors")
+    assert not results(tmp_path, "given")
+    assert measure(*rows) == 0
+    assert calls == ["fit", "validate"] * 2
+    again = result(tmp_path, "given")
+    assert again.files["generators"] != given.files["generators"]
+    assert again.pairs["recon/photo_diversity"] != given.pairs["recon/photo_diversity"]
+
+
+def test_generators_that_cannot_be_trained_fail_the_rows_that_share_them(
+    measure: Measure, tmp_path: Path, calls: list[str]
+) -> None:
+    recipe = tmp_path / "model/generators.yaml"
+    recipe.write_text(recipe.read_text().replace("size: ", "size: 9 # "))
+    assert measure("--rows", "given", "crossx", "--seeds", "0") == 1
+    reason = result(tmp_path, "given").failed
+    assert reason.startswith("generators, seed 0 ended with status 2: model.generator.size: must be")
+    assert result(tmp_path, "crossx").metrics
+    assert calls == ["fit", "fit", "validate"]

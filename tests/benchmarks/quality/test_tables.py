@@ -11,6 +11,7 @@ from benchmarks.quality.curve import last_mean, validation_curve
 from benchmarks.quality.plots import bars, curves, differences, overlap_curve, precision_recall
 from benchmarks.quality.registry import BENCHMARKS
 from benchmarks.quality.report import overlap_points
+from benchmarks.quality.sheets import distinct
 from benchmarks.quality.store import Result, stored
 from benchmarks.quality.tables import cells, compared, markdown
 from benchmarks.quality.types import Benchmark, Row, Table, Teacher
@@ -137,6 +138,18 @@ def test_table_says_what_there_is_and_what_not() -> None:
     assert not markdown(BENCHMARK, TABLE, {})
 
 
+def test_table_says_when_its_teachers_were_trained() -> None:
+    """Once, and for those alone that the table shows."""
+    made = [
+        replace(RESULT, teachers_made_with={"photo": "1111111", "sketch": commit}) for commit in ("1111111", "2222222")
+    ]
+    elsewhere = [replace(RESULT, row="elsewhere", teachers_made_with={"photo": "3333333"})]
+    text = markdown(BENCHMARK, TABLE, {"crossx": made[:1], "elsewhere": elsewhere})
+    assert text.endswith("\n\nTeachers were trained at commit 1111111.\n")
+    text = markdown(BENCHMARK, TABLE, {"crossx": [made[0], replace(made[1], seed=1)]})
+    assert text.endswith("\n\nTeachers were trained at commits 1111111, 2222222.\n")
+
+
 def test_validation_is_of_fits_that_have_both_ends() -> None:
     late = replace(RESULT, seed=1, curve=[(10, 0.9)])
     (crossx, *_) = shown(markdown(BENCHMARK, TABLE, {"crossx": [RESULT, late]}))
@@ -166,7 +179,7 @@ def test_posterior_matching_says_what_it_was_given() -> None:
     assert "| crossx (dot at 1 for photos and 0.5 for sketches) |" in text
 
 
-FEATURES = Row("features_only", "Features", ("model/classifier_only.yaml",), trains=False)
+FEATURES = Row("features_only", "Features", ("model/classifier_only.yaml",), trains=False, shared_start=True)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +187,7 @@ FEATURES = Row("features_only", "Features", ("model/classifier_only.yaml",), tra
     [
         (FEATURES, True),
         (replace(FEATURES, training_images="real images"), True),
-        (Row("features_only", "Features", baseline="features"), True),
+        (Row("features_only", "Features", baseline="features", shared_start=True), True),
         (replace(FEATURES, shared_start=False), False),
         (replace(FEATURES, baseline="posterior"), False),
         (ROWS[0], False),
@@ -238,6 +251,13 @@ def test_differences_stand_beside_zero(tmp_path: Path) -> None:
     (width, none), (same, one) = sizes
     assert width == same == 1200
     assert one > none
+
+
+def test_pairs_of_shared_generators_are_shown_once(tmp_path: Path) -> None:
+    pictures = [(name, tmp_path / f"{name}.png") for name in ("head", "composite", "student")]
+    for (_, path), content in zip(pictures, (b"shared", b"shared", b"own"), strict=True):
+        path.write_bytes(content)
+    assert [name for name, _ in distinct(pictures)] == ["head", "student"]
 
 
 OURS = BENCHMARKS["tinyimagenet-tuberlin"].rows["overlap6_completed"].title
