@@ -33,7 +33,7 @@ def quickstart(argv: Sequence[str]) -> int:
         "crossx quickstart",
         description="Two small frozen classifiers, shipped with crossx, become a sketch-to-photo retrieval model "
         "without any training image; then the same model is trained with images for comparison. "
-        "Takes four to nine minutes on two cores and downloads nothing.",
+        "Takes about five minutes on two cores and downloads nothing.",
     )
     parser.add_argument("--output", default="crossx-quickstart", help="folder for both runs (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of both runs (default: %(default)s)")

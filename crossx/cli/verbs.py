@@ -21,7 +21,7 @@ VERBS = {
     "quickstart": Verb(
         "crossx.cli.quickstart",
         "quickstart",
-        "the whole story in four to nine minutes, with nothing to download: crossx quickstart",
+        "the whole story in about five minutes, with nothing to download: crossx quickstart",
     ),
     "inspect": Verb(
         "crossx.cli.inspect_options",

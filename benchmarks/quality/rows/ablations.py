@@ -89,7 +89,7 @@ ABLATIONS = Table(
         ),
     ),
     reference="head",
-    seeds=2,
+    seeds=1,
     shows_pairs=True,
     pictures=("differences", "pairs"),
 )

@@ -8,6 +8,7 @@ from benchmarks.quality.types import Row, Table
 
 TRAINING_DATA = "the training images and their labels"
 _TITLES = {"siamese": "Siamese", "triplet": "Triplet", "mib": "MIB", "matching": "PosteriorMatching"}
+_OF_CLASSES = ("siamese", "triplet", "mib")
 _PAPER = {
     "head_siamese": 0.679,
     "head_siamese_with_data": 0.715,
@@ -27,11 +28,14 @@ def data_free(name: str, title: str) -> Row:
 
 
 def _with_data(name: str, title: str) -> Row:
+    # These three know positives and negatives alone, and learn more from labels than from the classes that a teacher
+    # predicts.
+    labels = ("--model.init_args.pairs.init_args.true_labels=true",) if name in _OF_CLASSES else ()
     return Row(
         f"head_{name}_with_data",
         f"learned head, {title} loss, with data",
         ("model/head_with_data.yaml",),
-        (f"--model.init_args.terms={_terms(name, title)}",),
+        (f"--model.init_args.terms={_terms(name, title)}", *labels),
         training_images=TRAINING_DATA,
         against=f"head_{name}",
     )
@@ -51,14 +55,23 @@ _ROWS = (
         training_images=TRAINING_DATA,
         against="head",
     ),
+    Row(
+        "head_with_labels",
+        "learned head, with data, from labels",
+        ("model/head_with_data.yaml",),
+        ("--model.init_args.pairs.init_args.true_labels=true",),
+        training_images=TRAINING_DATA,
+        against="head",
+    ),
 )
 
 OBJECTIVES = Table(
     "objectives",
     "Objectives, without and with data",
     "The same heads on the same frozen teachers, with the same number of encoder steps. With data they learn from the "
-    "teachers' training images and their labels; data-free they learn from generated pairs and the teachers' "
-    "posteriors for them, all from the same generators. Learning rates are those of `head`, margins and temperatures "
+    "teachers' training images: Siamese, Triplet and MIB from the labels, SupCon (`head_with_data`) and "
+    "PosteriorMatching from the teachers' posteriors, which serve SupCon better (`head_with_labels`). Data-free they "
+    "learn from generated pairs and the teachers' posteriors for them, all from the same generators. Learning rates are those of `head`, margins and temperatures "
     "the usual ones of each loss. The curves count the encoders' steps, without those of the generators before them.",
     tuple(replace(row, paper={"Sketchy": _PAPER[row.name]} if row.name in _PAPER else {}) for row in _ROWS),
     reference="head",
