@@ -11,7 +11,7 @@ from benchmarks.quality.rows.networks import NETWORKS
 from benchmarks.quality.rows.objectives import OBJECTIVES
 from benchmarks.quality.rows.overlap import OVERLAP
 from benchmarks.quality.rows.parts import PARTS
-from benchmarks.quality.rows.published import PUBLISHED
+from benchmarks.quality.rows.published import COMMON_START, PUBLISHED
 from benchmarks.quality.types import Benchmark, Row, Teacher
 from crossx.core.checks import must_be_one_of
 
@@ -22,9 +22,8 @@ _CIFAR = Benchmark(
     Teacher("sketch", "teachers/tuberlin_sketch.yaml"),
     Teacher("modality", "teachers/cifar_tuberlin_modality.yaml"),
     ("prec_at_200",),
-    (PUBLISHED, PARTS, METHOD, OBJECTIVES, ABLATIONS, NETWORKS),
+    (PUBLISHED, COMMON_START, PARTS, METHOD, OBJECTIVES, ABLATIONS, NETWORKS),
 )
-_OBJECTIVES_OF_45 = replace(OBJECTIVES, seeds=1)
 _NETWORKS_OF_45 = replace(NETWORKS, rows=tuple(row for row in NETWORKS.rows if not row.name.startswith("fine_tuned")))
 _TINYIMAGENET = Benchmark(
     "tinyimagenet-tuberlin",
@@ -33,7 +32,7 @@ _TINYIMAGENET = Benchmark(
     Teacher("sketch", "teachers/tinyimagenet_sketch.yaml"),
     Teacher("modality", "teachers/tinyimagenet_tuberlin_modality.yaml"),
     ("prec_at_50",),
-    (PUBLISHED, PARTS, METHOD, _OBJECTIVES_OF_45, _NETWORKS_OF_45, UNSEEN, SKETCHY, QUICKDRAW, *OVERLAP),
+    (PUBLISHED, COMMON_START, PARTS, METHOD, OBJECTIVES, _NETWORKS_OF_45, UNSEEN, SKETCHY, QUICKDRAW, *OVERLAP),
 )
 
 BENCHMARKS = {benchmark.name: benchmark for benchmark in (_CIFAR, _TINYIMAGENET, *FULL_SCALE)}

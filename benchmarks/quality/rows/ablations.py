@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 
-from benchmarks.quality.rows.method import PUBLISHED_HEAD
 from benchmarks.quality.rows.objectives import data_free
 from benchmarks.quality.rows.published import HEAD, TERMS
 from benchmarks.quality.shared_generators import ENCODER_STEPS
@@ -66,8 +65,12 @@ ABLATIONS = Table(
             "posterior", "the posterior as an input", "--model.encoding.init_args.encoder.init_args.posterior=false"
         ),
         _without("sharpness", "sharpness", "--model.encoding.init_args.terms.sup_con.loss.init_args.sharpness=1"),
-        _with("alternation", "generators that learn on in turn", *_IN_TURN),
-        _with("adversary", "the bounded adversary", *_IN_TURN, _term("adversarial", "AdversarialLoss", 0.5)),
+        _with(
+            "adversary",
+            "generators that learn on in turn, against the encoders (bounded adversary)",
+            *_IN_TURN,
+            _term("adversarial", "AdversarialLoss", 0.5),
+        ),
         _own_generators(
             _with(
                 "alignment",
@@ -78,15 +81,6 @@ ABLATIONS = Table(
         ),
         _own_generators(_with("guidance", "modality guidance", _term("modality", "StatisticsGuidanceLoss", 1.0))),
         data_free("info_nce", "InfoNCE"),
-        PUBLISHED_HEAD,
-        # As in the published script for two teachers; the adversary is in the script for a single teacher of both.
-        replace(
-            PUBLISHED_HEAD,
-            name="published_head_without_adversary",
-            title=f"{PUBLISHED_HEAD.title}, without adversary",
-            argv=(*PUBLISHED_HEAD.argv, *_weightless("adversarial")),
-            against=PUBLISHED_HEAD.name,
-        ),
     ),
     reference="head",
     seeds=1,

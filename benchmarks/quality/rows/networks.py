@@ -7,10 +7,9 @@ from benchmarks.quality.types import Row, Table
 NETWORKS = Table(
     "networks",
     "Networks that are trained as well",
-    "Small networks that start at random (`student`), and copies of the teachers' networks (`fine_tuned`), each beside "
-    "the same encoders and objective on the training images, with rates of their own. `fine_tuned` learns from the "
-    "generators of `head`. `student` has more steps than the other rows, and generators that learn on; its curve "
-    "counts their steps, too.",
+    "Small networks that start at random (`student`), beside the same networks and objective on the training images, "
+    "and copies of the teachers' networks (`fine_tuned`), which learn from the generators of `head`. `student` has "
+    "more steps than the other rows, and generators that learn on; its curve counts their steps, too.",
     (
         Row("student", "small networks from scratch", ("model/student.yaml",)),
         Row(
@@ -21,13 +20,6 @@ NETWORKS = Table(
             against="student",
         ),
         Row("fine_tuned", "fine-tuned networks of the teachers", ("model/fine_tuned.yaml",), shared_generators=True),
-        Row(
-            "fine_tuned_with_data",
-            "fine-tuned networks of the teachers, with data",
-            ("model/fine_tuned_with_data.yaml",),
-            training_images=TRAINING_DATA,
-            against="fine_tuned",
-        ),
         HEAD,
     ),
     reference="head",
