@@ -31,6 +31,7 @@ from crossx.reconstruction.losses import AdversarialLoss, BatchNormStatisticsLos
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.files import save_teacher
 from crossx.teachers.teacher import load_teacher
+from crossx.training.run_length import in_batches
 from crossx.types import MODALITIES
 
 NAMES = sorted(path.relative_to(shipped_configs()).as_posix() for path in shipped_configs().rglob("*.yaml"))
@@ -197,13 +198,17 @@ def test_steps_are_fixed_and_weights_are_the_last_ones(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("_with_data.yaml") and "/" not in name])
 def test_comparison_with_data_is_on_equal_terms(name: str) -> None:
-    """Same encoders, views and objective; the quickstart's own rates and start are said in its log."""
-    free = load(name.replace("_with_data", ""))["model"]["init_args"]
-    own, encoding = load(name)["model"]["init_args"], free["encoding"]["init_args"]
+    """Same encoders, views, objective, optimiser and pool, and as many steps of the encoders."""
+    whole, with_data = load(name.replace("_with_data", "")), load(name)
+    free, own = (content["model"]["init_args"] for content in (whole, with_data))
+    encoding = {**free["encoding"]["init_args"], "replay": free["replay"]}
     same = {"encoder", "sketch_encoder", "terms", "photo_augmentation", "sketch_augmentation", "judge_views"}
-    if name.startswith("quickstart"):
-        same -= {"encoder"}
+    same |= {"optimizer", "scheduler", "replay"}
     assert {key: own.get(key) for key in same} == {key: encoding.get(key) for key in same}
+    schedule, steps = free["schedule"], whole["trainer"]["max_steps"]
+    together = steps - in_batches("schedule.warmup", schedule["warmup"], steps)
+    turn = schedule["generator_steps"] + schedule["encoder_steps"]
+    assert with_data["trainer"]["max_steps"] == together * schedule["encoder_steps"] // turn
 
 
 def test_there_are_configs() -> None:

@@ -212,3 +212,16 @@ def test_real_pairs_are_no_collapse(teachers: Teachers, tmp_path: Path) -> None:
     content = quick(content)
     edit(content, "reports.health.detectors", [part("CollapseDetector", settle=4, window=2, least_spread=1e6)])
     assert fit(tmp_path, content) == 0
+
+
+def test_the_noise_of_a_baseline_ends_no_run(tmp_path: Path) -> None:
+    """To the shipped sketch teacher all white noise is of one class, and the baseline is measured all the same."""
+    configs = ("benchmarks/shapes.yaml", "model/gaussian_prior.yaml")
+    words = [word for name in configs for word in ("--config", name)]
+    words += ["--trainer.max_steps", "60", "--data.batch_size", "4", "--data.batches_per_epoch", "60"]
+    words += ["--trainer.limit_val_batches", "1", "--trainer.num_sanity_val_steps", "0"]
+    words += ["--reports.pictures", "false", "--reports.run.baselines", "false", "--trainer.accelerator", "cpu"]
+    words += ["--trainer.logger.save_dir", str(tmp_path), "--trainer.logger.name", "run"]
+    with pytest.warns(UserWarning, match="100% of the images are of one class"):
+        assert main(["fit", *words]) == 0
+    assert checkpoint(tmp_path)["global_step"] == 60
