@@ -42,8 +42,8 @@ UNSEEN = Table(
     "Classes that no teacher knows",
     "Gallery and queries are of the split's 16 unseen classes (test: 320 sketches, 800 photos, chance 0.06); nothing "
     "is trained again. Form and temperatures of posterior matching are chosen on labelled validation images of these "
-    "classes. How `composite` reads sketches, and its weights, were chosen on labelled images of the same 16 classes that "
-    "stand in neither split (docs/experiments.md, 'A photo teacher that reads sketches'). "
+    "classes. How `composite` reads sketches, and its weights, were chosen on labelled images of the same 16 classes "
+    "that stand in neither split (docs/experiments.md, 'A photo teacher that reads sketches'). "
     "`unseen_composite_for_unseen` is what a search takes that knows its sketches to be of other classes: sketches' "
     "weights alone differ, and the photos' embeddings stay.",
     _measured(
@@ -67,9 +67,9 @@ def _as_drawn(name: str, config: str) -> Row:
 
 
 _STYLE = (
-    "Sketches are redrawn with a pen that the predictions of a sketch teacher of the benchmark chose without labels, the "
-    "same for all pairs; one row shows them as they were drawn. Posterior matching picks its form and temperatures on labelled validation images. Nothing is "
-    "trained again."
+    "Sketches are redrawn with a pen that the predictions of a sketch teacher of the benchmark chose without labels, "
+    "the same for all pairs; one row shows them as they were drawn. Posterior matching picks its form and "
+    "temperatures on labelled validation images. Nothing is trained again."
 )
 _SUBSET, _QUERIES = "data/sketchy_subset.yaml", "data/quickdraw_queries.yaml"
 

@@ -58,13 +58,13 @@ PUBLISHED = Table(
     "are the queries and 9,000 photos of 9 classes the gallery (chance 0.11); on that of tinyimagenet-tuberlin 900 "
     "sketches and 2,258 photos of 45 classes (0.02). The photo teacher and the sketch teacher of a pair start from "
     "different weights, as classifiers of strangers do; a sixth baseline, Averaging Weights, needs a common start and "
-    "stands in the table `common_start`. Unless a row's name says otherwise, encoders, objective, "
-    "learning rates and the number of encoder steps are those of `head`. `composite` is the encoder to use, whose "
-    "parts have a table of their own: it also embeds the mirror image of each image, which posterior matching does not, "
-    "and `composite_posterior_alone` shows what that is worth. The published method stands in the table `method`. "
-    "Posterior matching picks its form on labelled validation images, and a temperature for each modality. The paper's "
-    "teachers all started from ImageNet's weights and knew the classes of other data: its column shows an order, and its "
-    "figures do not compare with ours.",
+    "stands in the table `common_start`. Unless a row's name says otherwise, encoders, objective, learning rates and "
+    "the number of encoder steps are those of `head`. `composite` is the encoder to use, whose parts have a table of "
+    "their own: it also embeds the mirror image of each image, which posterior matching does not, and "
+    "`composite_posterior_alone` shows what that is worth. The published method stands in the table `method`. "
+    "Posterior matching picks its form on labelled validation images, and a temperature for each modality. The "
+    "paper's teachers all started from ImageNet's weights and knew the classes of other data: its column shows an "
+    "order, and its figures do not compare with ours.",
     (
         CLASSIFIER_ONLY,
         Row(
