@@ -16,7 +16,7 @@ from crossx.types import MODALITIES, Modality
 
 
 class UniModalStudent(TeacherHeadEncoder):
-    """A head on the frozen teacher's features that starts, in both modalities, from the same weights.
+    """A head on the frozen teacher's features and posterior that starts, in both modalities, from the same weights.
 
     Students that are distilled separately have comparable features only as far as they started alike; the students of
     the paper started from ImageNet's weights.
@@ -39,8 +39,9 @@ class UniModalDistillationLoss(EncodingLoss):
 
     Each encoder has a linear classifier of its own over its unit vectors, which learns its teacher's posterior by a KL
     divergence ("Distilling the Knowledge in a Neural Network", arXiv 1503.02531). Photos are tied to
-    sketches by the start alone: both heads start from the same weights, and so do both classifiers. Whether both
-    modalities' images come from one latent or from two makes no difference.
+    sketches by the start alone: both heads start from the same weights, and so do both classifiers. Heads see
+    posteriors, so this ties classes that have one place in both teachers' lists. Whether both modalities' images come
+    from one latent or from two makes no difference.
 
     Args:
         space: The encoders' space.

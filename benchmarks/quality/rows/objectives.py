@@ -71,9 +71,10 @@ OBJECTIVES = Table(
     "The same heads on the same frozen teachers, with the same number of encoder steps. With data they learn from the "
     "teachers' training images: Siamese, Triplet and MIB from the labels, SupCon (`head_with_data`) and "
     "PosteriorMatching from the teachers' posteriors, which serve SupCon better (`head_with_labels`). Data-free they "
-    "learn from generated pairs and the teachers' posteriors for them, all from the same generators. Learning rates "
-    "are those of `head`, margins and temperatures the usual ones of each loss. The curves count the encoders' steps, "
-    "without those of the generators before them.",
+    "learn from generated pairs and the teachers' posteriors for them, all from the same generators, whose photos and "
+    "sketches are independent of each other: MIB, which takes the pairs themselves for positives, has few positives "
+    "there, while others find theirs in the whole batch. Learning rates are those of `head`, margins and temperatures "
+    "the usual ones of each loss. The curves count the encoders' steps, without those of the generators before them.",
     tuple(replace(row, paper={"Sketchy": _PAPER[row.name]} if row.name in _PAPER else {}) for row in _ROWS),
     reference="head",
     seeds=1,
