@@ -35,7 +35,7 @@ class Row:
         trains: Whether there is anything to fit.
         photo: Photo teacher, where it is not the benchmark's.
         sketch: Sketch teacher, where it is not the benchmark's.
-        shared_start: Whether the two teachers start from the same weights, as those of strangers do not.
+        shared_start: Whether the two teachers start from the same weights; those of strangers do not.
         shared_generators: Whether the encoders learn from the generators that such rows share, of
             `model/generators.yaml`; otherwise a joint recipe trains generators of its own.
         records: Whether the row uses the recorded activations of the teachers over their training images.

@@ -46,8 +46,8 @@ COMPOSITE = Row(
     shared_generators=True,
     chosen={
         "sketches' temperature": "0.5, of 0.5, 1, 2 and 4",
-        "weights of posterior, soft and reading": "1, 10 and 0.1; soft of 0 to 100, reading of 0 to 0.3; also by labels "
-        "of images of the unseen classes that neither validation nor test has",
+        "weights of posterior, soft and reading": "1, 10 and 0.1; soft of 0 to 100, reading of 0 to 0.3; also by "
+        "labels of images of the unseen classes that neither validation nor test has",
     },
 )
 PAPER_METHOD = _printed(0.827, 0.680, 0.400)
