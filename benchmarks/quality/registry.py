@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks.quality.rows.ablations import ABLATIONS
+from benchmarks.quality.rows.ablations import ABLATIONS, ABLATIONS_OF_45
 from benchmarks.quality.rows.elsewhere import QUICKDRAW, SKETCHY, UNSEEN
 from benchmarks.quality.rows.full_scale import FULL_SCALE
 from benchmarks.quality.rows.method import METHOD
@@ -32,7 +32,19 @@ _TINYIMAGENET = Benchmark(
     Teacher("sketch", "teachers/tinyimagenet_sketch.yaml"),
     Teacher("modality", "teachers/tinyimagenet_tuberlin_modality.yaml"),
     ("prec_at_50",),
-    (PUBLISHED, COMMON_START, PARTS, METHOD, OBJECTIVES, _NETWORKS_OF_45, UNSEEN, SKETCHY, QUICKDRAW, *OVERLAP),
+    (
+        PUBLISHED,
+        COMMON_START,
+        PARTS,
+        METHOD,
+        OBJECTIVES,
+        ABLATIONS_OF_45,
+        _NETWORKS_OF_45,
+        UNSEEN,
+        SKETCHY,
+        QUICKDRAW,
+        *OVERLAP,
+    ),
 )
 
 BENCHMARKS = {benchmark.name: benchmark for benchmark in (_CIFAR, _TINYIMAGENET, *FULL_SCALE)}

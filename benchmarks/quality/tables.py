@@ -164,8 +164,7 @@ def _figures(c: Cells, benchmark: Benchmark, table: Table, results: Results) -> 
         line[heading] = f"{mean(values):.2f}" if values else ""
     for name in (table.reference, *table.also):
         line[f"difference to `{name}`"] = _difference(c.measured, others(name))
-    counterpart = _difference(c.measured, others(c.row.against))
-    line["difference to its counterpart"] = f"to `{c.row.against}`: {counterpart}" if counterpart else ""
+    line["difference to its counterpart"] = _counterpart(c, others(c.row.against))
     line["teacher pairs"] = f"{len(c.measured)}{f', {len(c.failed)} failed' if c.failed else ''}"
     line["validation: step 0, end"] = _training(c)
     line["commit"] = _commits(c.measured)
@@ -185,6 +184,15 @@ def _group(c: Cells, group: str, reference: str, others: Sequence[Result]) -> di
     of_classes = compared(paired_ratio, others, c.measured, classes, of_classes=True)
     ratio = f"{of_queries.estimate:.2f} {_bounds(of_queries, '.2f')}, classes {_bounds(of_classes, '.2f')}"
     return dict(zip(line, (value, ratio), strict=True))
+
+
+def _counterpart(c: Cells, others: Sequence[Result]) -> str:
+    """Difference to the row that differs in one thing, and how many times as high that one is."""
+    ratio = compared(paired_ratio, others, c.measured)
+    if ratio is None:
+        return ""
+    times = f"`{c.row.against}` over this row {ratio.estimate:.3f} {_bounds(ratio, '.3f')}"
+    return f"to `{c.row.against}`: {_difference(c.measured, others)}; {times}"
 
 
 def _posterior(results: Sequence[Result]) -> str:

@@ -16,10 +16,11 @@ from crossx.types import MODALITIES, Modality
 
 
 class UniModalStudent(TeacherHeadEncoder):
-    """A head on the frozen teacher's features and posterior that starts, in both modalities, from the same weights.
+    """A head on the frozen teacher's features that starts, in both modalities, from the same weights.
 
     Students that are distilled separately have comparable features only as far as they started alike; the students of
-    the paper started from ImageNet's weights.
+    the paper started from ImageNet's weights. The head does not see posteriors, which would tie classes that have one
+    place in both teachers' lists.
 
     Args:
         teachers: Both teachers.
@@ -31,7 +32,7 @@ class UniModalStudent(TeacherHeadEncoder):
     def __init__(self, teachers: TeacherPair, modality: Modality, dim: int = 64, hidden: int = 512) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(coming_seed())  # and not a GPU's generator, which fork_rng leaves alone
-            super().__init__(teachers, modality, dim, hidden)
+            super().__init__(teachers, modality, dim, hidden, posterior=False)
 
 
 class UniModalDistillationLoss(EncodingLoss):
@@ -39,9 +40,8 @@ class UniModalDistillationLoss(EncodingLoss):
 
     Each encoder has a linear classifier of its own over its unit vectors, which learns its teacher's posterior by a KL
     divergence ("Distilling the Knowledge in a Neural Network", arXiv 1503.02531). Photos are tied to
-    sketches by the start alone: both heads start from the same weights, and so do both classifiers. Heads see
-    posteriors, so this ties classes that have one place in both teachers' lists. Whether both modalities' images come
-    from one latent or from two makes no difference.
+    sketches by the start alone: both heads start from the same weights, and so do both classifiers. Whether both
+    modalities' images come from one latent or from two makes no difference.
 
     Args:
         space: The encoders' space.

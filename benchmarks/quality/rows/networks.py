@@ -1,7 +1,6 @@
 """Networks that are trained as well, from random starts and from the teachers."""
 
-from benchmarks.quality.rows.objectives import TRAINING_DATA
-from benchmarks.quality.rows.published import HEAD
+from benchmarks.quality.rows.published import HEAD, TRAINING_DATA
 from benchmarks.quality.types import Row, Table
 
 NETWORKS = Table(

@@ -3,10 +3,9 @@
 import json
 from dataclasses import replace
 
-from benchmarks.quality.rows.published import HEAD
+from benchmarks.quality.rows.published import HEAD, HEAD_WITH_DATA, TRAINING_DATA
 from benchmarks.quality.types import Row, Table
 
-TRAINING_DATA = "the training images and their labels"
 _TITLES = {"siamese": "Siamese", "triplet": "Triplet", "mib": "MIB", "matching": "PosteriorMatching"}
 _OF_CLASSES = ("siamese", "triplet", "mib")
 _PAPER = {
@@ -48,13 +47,7 @@ def _terms(name: str, title: str) -> str:
 _ROWS = (
     *(row(name, title) for name, title in _TITLES.items() for row in (data_free, _with_data)),
     HEAD,
-    Row(
-        "head_with_data",
-        "learned head, with data",
-        ("model/head_with_data.yaml",),
-        training_images=TRAINING_DATA,
-        against="head",
-    ),
+    HEAD_WITH_DATA,
     Row(
         "head_with_labels",
         "learned head, with data, from labels",

@@ -9,6 +9,7 @@ from benchmarks.quality.types import Row, Table
 
 ALTERNATIVE_IMAGES = "real images of other classes"
 RECORDED_IMAGES = "statistics of the training images"
+TRAINING_DATA = "the training images and their labels"
 
 PAPER = ("Sketchy", "TU-Berlin", "QuickDraw")
 """The data sets of the paper."""
@@ -39,6 +40,13 @@ AVERAGING = Row(
 )
 GAUSSIAN = Row("gaussian_prior", "Gaussian Prior", ("model/gaussian_prior.yaml",), paper=_printed(0.365, 0.110, 0.080))
 HEAD = Row("head", "learned head", ("model/head.yaml",), shared_generators=True)
+HEAD_WITH_DATA = Row(
+    "head_with_data",
+    "learned head, with data",
+    ("model/head_with_data.yaml",),
+    training_images=TRAINING_DATA,
+    against="head",
+)
 COMPOSITE = Row(
     "composite",
     "posterior + head + reading",
@@ -92,6 +100,7 @@ PUBLISHED = Table(
             paper=_printed(0.656, 0.510, 0.290),
         ),
         POSTERIOR,
+        HEAD_WITH_DATA,
         HEAD,
         COMPOSITE,
     ),

@@ -114,9 +114,14 @@ class CompositeEncoder(Encoder):
         return Embedding(torch.cat([self.weights[name] ** 0.5 * unit for name, unit in units.items()], dim=1))
 
     def _units(self, images: Tensor, teacher: TeacherOutput | None) -> dict[str, Tensor]:
-        """Return the unit vectors of the parts by name; the teacher runs once for all of them."""
+        """Return the unit vectors of the parts by name, zeros for a part without weight; the teacher runs once."""
         output: TeacherOutput = self._teacher(images) if teacher is None else teacher
-        return {name: encoder.embed(images, output).unit for name, encoder in self.encoders().items()}
+        return {
+            name: encoder.embed(images, output).unit
+            if self.weights[name]
+            else images.new_zeros(len(images), encoder.dim)
+            for name, encoder in self.encoders().items()
+        }
 
     def embed_trainable(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
         """Embed by the part that trains.

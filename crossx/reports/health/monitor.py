@@ -67,6 +67,7 @@ class HealthMonitor(Callback):
         self.stop_on_collapse = stop_on_collapse
         self.findings: list[dict[str, Any]] | None = None
         self._collapse: str | None = None
+        self._given_judged = False
         self._step = Step()
         self._waiting: list[Step] = []
         self._phases: dict[str, Phase] = {}
@@ -105,7 +106,7 @@ class HealthMonitor(Callback):
         """
         if self._collapse is not None and self.stop_on_collapse:
             refuse_collapse(self._collapse)
-        self._collapse = None
+        self._collapse, self._given_judged = None, False
         self._waiting, self._phases, self._present, self._seen, self._reported = [], {}, {}, set(), set()
         self.findings = self.findings or []
         # Looked up once: a walk through all modules costs as much as the measures do.
@@ -184,8 +185,10 @@ class HealthMonitor(Callback):
         """Name of the phase that tells, after this step, whether encoders may learn; None where nothing is decided."""
         done, total = self._step.number, run_steps(trainer)
         if self._step.phase == "encode":
-            # Pairs of generators that do not train in this run: all of them are alike.
-            return "encode" if "recon" not in self._seen and done % _CHECK_EVERY == 0 else None
+            # Pairs of generators that do not train in this run are all alike: the first judgement decides.
+            first = "recon" not in self._seen and not self._given_judged and done % _CHECK_EVERY == 0
+            self._given_judged |= first
+            return "encode" if first else None
         if not isinstance(pl_module, CoTrainingModule) or done == total or "encode" in self._seen:
             return None
         return "recon" if pl_module.wants_pairs(Progress(done, total)) else None
