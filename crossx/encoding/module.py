@@ -16,6 +16,7 @@ from crossx.encoding.critics import CriticFactory, DistanceCritic, PairCritic
 from crossx.encoding.embeddings import Embedding, EmbeddingSpace, FeaturePair, PairEmbeddings
 from crossx.encoding.encoders import Encoder, EncoderFactory
 from crossx.encoding.losses.base import EncodingLoss, EncodingTerm
+from crossx.pairs.matching import paired_by_class
 from crossx.teachers.pair import TeacherPair
 from crossx.training.guided import GuidedRetrievalModule
 from crossx.training.lightning_state import progress
@@ -43,6 +44,9 @@ class EncoderModule(GuidedRetrievalModule):
         pairs: Where pairs come from when this module is the root: `SavedPairs`, `RealPairs`, ... Left out of a joint
             run, whose generators make the pairs.
         replay: Pool of earlier pairs that are mixed into the new ones, such as `Replay`; None mixes in none.
+        pair_by_class: Whether the photos and sketches of a batch are paired anew before the encoders learn from them,
+            by the teachers' posteriors and so that most pairs agree. It is for objectives whose positives are the
+            pairs (`InfoNCELoss`, `MIBLoss`), beside generators whose pairs need not agree.
         critic: How a joint run measures the hardness of a pair; None for `DistanceCritic()`.
         temperature: Divides the teachers' logits before they become soft labels, > 0; above 1 softens the labels.
         photo_augmentation: Random views of the photos that encoders learn from; None for the photos themselves.
@@ -69,6 +73,7 @@ class EncoderModule(GuidedRetrievalModule):
         sketch_encoder: EncoderFactory | None = None,
         pairs: PairSourceFactory | None = None,
         replay: ReplayFactory | None = None,
+        pair_by_class: bool = False,
         critic: PairCritic | CriticFactory | None = None,
         temperature: float = 1.0,
         photo_augmentation: Augmentation | None = None,
@@ -92,6 +97,7 @@ class EncoderModule(GuidedRetrievalModule):
         self.objective = WeightedObjective(complete_terms(terms, EncodingLoss, space=space))  # type: ignore[type-abstract]  # as above
         self.critic = DistanceCritic() if critic is None else complete("critic", critic, PairCritic, space=space)  # type: ignore[type-abstract]  # as above
         self.temperature = temperature
+        self.pair_by_class = pair_by_class
         self.photo_augmentation, self.sketch_augmentation = photo_augmentation, sketch_augmentation
         self.judge_views = judge_views
         self.pairs: PairSource | None = None
@@ -236,6 +242,8 @@ class EncoderModule(GuidedRetrievalModule):
             pairs: B pairs.
             progress: Where the run stands before this batch; ramps depend on it.
         """
+        if self.pair_by_class:
+            pairs = paired_by_class(pairs, self.teachers.vocabulary)
         self.photo_encoder.observe(pairs.photo, pairs.photo_teacher)
         self.sketch_encoder.observe(pairs.sketch, pairs.sketch_teacher)
         embeddings = self.embed(pairs, augmented=True)

@@ -6,6 +6,7 @@ import lightning.pytorch as pl
 
 from crossx.data.base import RetrievalData
 from crossx.encoding.losses.base import EncodingLoss
+from crossx.encoding.module import EncoderModule
 from crossx.networks.batch_norm import trainable_modules
 from crossx.pairs.datamodule import SyntheticPairsDataModule
 from crossx.reconstruction.losses.base import ReconstructionLoss
@@ -47,9 +48,11 @@ def sampler(module: pl.LightningModule) -> Sampler | None:
 
 
 def wants_agreement(module: pl.LightningModule) -> bool:
-    """Whether a loss of the module makes both images of a pair show one class, or relies on it."""
-    losses = (m for m in trainable_modules(module) if isinstance(m, ReconstructionLoss | EncodingLoss))
-    return any(loss.wants_agreement for loss in losses)
+    """Whether a loss of the module makes both images of a generated pair show one class, or relies on it."""
+    parts = list(trainable_modules(module))
+    paired_anew = any(part.pair_by_class for part in parts if isinstance(part, EncoderModule))
+    kinds = ReconstructionLoss if paired_anew else ReconstructionLoss | EncodingLoss
+    return any(part.wants_agreement for part in parts if isinstance(part, kinds))
 
 
 def seeks_agreement(module: pl.LightningModule) -> bool:

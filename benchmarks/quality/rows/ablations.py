@@ -48,11 +48,11 @@ ABLATIONS = Table(
     "Ablations",
     "`head` with one part removed: a negative difference says that the part helps. `head_other_seed` is trained again "
     "from the same teachers with another seed, its generators too, which shows the randomness of a fit. Rows with "
-    "something more show what the recipe leaves out: there a positive difference says that it would help. "
-    "`head_info_nce` takes pairs for positives, which need not agree here. Rows whose generators are those of `head` "
-    "are given them; other generators are trained in the row's own fit, with as many steps. The columns on synthetic "
-    "pairs are means over the last logged batches of the generators: the share of pairs that both teachers assign to "
-    "one class, and how diverse the images are compared with real ones.",
+    "something more show what the recipe leaves out: there a positive difference says that it would help. For InfoNCE, "
+    "which takes pairs for positives, the images of a batch are paired anew by the posteriors (`pair_by_class`). Rows "
+    "whose generators are those of `head` are given them; other generators are trained in the row's own fit, with as "
+    "many steps. The columns on synthetic pairs are means over the last logged batches of the generators: the share of "
+    "pairs that both teachers assign to one class, and how diverse the images are compared with real ones.",
     (
         HEAD,
         _own_generators(
@@ -98,5 +98,4 @@ _OF_45 = ("head", "head_other_seed", "without_entropy", "without_statistics", "w
 ABLATIONS_OF_45 = replace(
     ABLATIONS,
     rows=tuple(row for row in ABLATIONS.rows if row.name in _OF_45),
-    about=ABLATIONS.about.replace("`head_info_nce` takes pairs for positives, which need not agree here. ", ""),
 )

@@ -22,7 +22,9 @@ _PAPER = {
 
 def data_free(name: str, title: str) -> Row:
     """A head on each frozen teacher with an objective of its own."""
-    argv = (f"--model.encoding.init_args.terms={_terms(name, title)}",)
+    # Photos and sketches are generated independently of each other, and these two take pairs for positives.
+    pairs = ("--model.encoding.init_args.pair_by_class=true",) if name in ("mib", "info_nce") else ()
+    argv = (f"--model.encoding.init_args.terms={_terms(name, title)}", *pairs)
     return replace(HEAD, name=f"head_{name}", title=f"learned head, {title} loss, data-free", argv=argv)
 
 
@@ -64,10 +66,11 @@ OBJECTIVES = Table(
     "The same heads on the same frozen teachers, with the same number of encoder steps. With data they learn from the "
     "teachers' training images: Siamese, Triplet and MIB from the labels, SupCon (`head_with_data`) and "
     "PosteriorMatching from the teachers' posteriors, which serve SupCon better (`head_with_labels`). Data-free they "
-    "learn from generated pairs and the teachers' posteriors for them, all from the same generators, whose photos and "
-    "sketches are independent of each other: MIB, which takes the pairs themselves for positives, has few positives "
-    "there, while others find theirs in the whole batch. Learning rates are those of `head`, margins and temperatures "
-    "the usual ones of each loss. The curves count the encoders' steps, without those of the generators before them.",
+    "learn from generated images and the teachers' posteriors for them, all from the same generators, whose photos and "
+    "sketches are independent of each other: for MIB, which takes pairs for positives, those of a batch are paired "
+    "anew by the posteriors (`pair_by_class`), while the others find their positives in the whole batch. Learning "
+    "rates are those of `head`, margins and temperatures the usual ones of each loss. The curves count the encoders' "
+    "steps, without those of the generators before them.",
     tuple(replace(row, paper={"Sketchy": _PAPER[row.name]} if row.name in _PAPER else {}) for row in _ROWS),
     reference="head",
     seeds=1,
