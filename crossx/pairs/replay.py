@@ -16,7 +16,8 @@ class Replay(PairSource):
     """Fill a share of every batch with pairs of earlier batches.
 
     Generators drift while they learn; encoders trained on the newest images alone forget the older ones (forgetting is
-    what replay cures in data-free distillation, arXiv 2108.05698). The pool is class-balanced: each class of the union
+    what replay cures in data-free distillation, arXiv 2108.05698). Where generators stand still, and with real images,
+    the pool saves the passes of generators and teachers. The pool is class-balanced: each class of the union
     (a pair's `target`) has a ring of its own, places are divided equally among the rings, and a replayed pair is drawn
     by ring first. Classes that one teacher alone knows have at most as many rings as the shared classes, and share
     them where they are more, so that the shared classes have at least half of the pool. Images are kept as uint8 beside
