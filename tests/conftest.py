@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.commands import Config, Refuse, edit, joint_config, part, run, write
+from support.commands import Config, Refuse, joint_config, run, write
 from support.runs import SKETCHES, Teachers, save_teachers
 
 from crossx.cli import main
@@ -67,11 +67,9 @@ def plain_teachers(tmp_path_factory: pytest.TempPathFactory) -> Teachers:
 
 @pytest.fixture(scope="session")
 def joint_run(teachers: Teachers, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run folder of a joint fit whose pairs are to agree, through the command line; leave it as it is."""
+    """The run folder of a joint fit through the command line; read it, and leave it as it is."""
     folder = tmp_path_factory.mktemp("joint_run")
-    content = joint_config(teachers, folder)
-    edit(content, "model.reconstruction.terms.one_hot.loss", part("OneHotLoss", labels="agreed"))
-    run("fit", folder / "config.yaml", content)
+    run("fit", folder / "config.yaml", joint_config(teachers, folder))
     return folder / "run/version_0"
 
 

@@ -61,6 +61,7 @@ def test_encoders_learn_from_the_new_pairs(teachers: Teachers, tmp_path: Path, m
         content = joint_config(teachers, tmp_path / str(paired))
         edit(content, "model.encoding.terms.sup_con.loss", part("InfoNCELoss"))
         edit(content, "model.encoding.pair_by_class", paired)
+        edit(content, "model.reconstruction.terms.one_hot.loss", part("OneHotLoss", labels="predicted"))
         cli = run("fit", tmp_path / f"{paired}.yaml", content)
         assert wants_agreement(cli.model) != paired, "generated pairs need not agree where they are paired anew"
         assert all(agreed) == paired, "the two images of a batch that match best are a pair"

@@ -65,11 +65,13 @@ def config(teachers: Teachers, folder: Path, model: Mapping[str, Any]) -> Config
 
 
 def joint_config(teachers: Teachers, folder: Path) -> Config:
-    """Joint training with replay."""
+    """Joint training with replay, of pairs that are to agree."""
     replay = part("Replay", size=40)
     schedule = {"warmup": 1, "generator_steps": 1, "encoder_steps": 1}
     model = part("CoTrainingModule", reconstruction=RECONSTRUCTION, encoding=ENCODING, schedule=schedule, replay=replay)
-    return config(teachers, folder, model)
+    content = config(teachers, folder, model)
+    edit(content, "model.reconstruction.terms.one_hot.loss", part("OneHotLoss", labels="agreed"))
+    return content
 
 
 def folder_dataset(folder: Path) -> Config:
