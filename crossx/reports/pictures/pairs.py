@@ -24,8 +24,8 @@ class PairSheets(AfterValidation):
     sheets of a run make a film. A module without generators is shown with its newest training batch.
 
     Args:
-        pairs: Largest number of columns on a sheet, at least 1; there are no more than a batch has pairs, or the
-            teachers common classes.
+        pairs: Largest number of columns on a sheet, at least 1. There are no more columns than pairs in a batch, or
+            than classes that both teachers know.
 
     Raises:
         InputError: When `pairs` is below 1.
