@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks.quality.rows.ablations import ABLATIONS, ABLATIONS_OF_45
+from benchmarks.quality.rows.ablations import ABLATIONS
 from benchmarks.quality.rows.elsewhere import QUICKDRAW, SKETCHY, UNSEEN
 from benchmarks.quality.rows.full_scale import FULL_SCALE
 from benchmarks.quality.rows.method import METHOD
@@ -22,9 +22,9 @@ _CIFAR = Benchmark(
     Teacher("sketch", "teachers/tuberlin_sketch.yaml"),
     Teacher("modality", "teachers/cifar_tuberlin_modality.yaml"),
     ("prec_at_200",),
-    (PUBLISHED, COMMON_START, PARTS, METHOD, OBJECTIVES, ABLATIONS, NETWORKS),
+    (PUBLISHED, COMMON_START, PARTS, NETWORKS),
 )
-_NETWORKS_OF_45 = replace(NETWORKS, rows=tuple(row for row in NETWORKS.rows if not row.name.startswith("fine_tuned")))
+_NETWORKS_OF_45 = replace(NETWORKS, rows=tuple(row for row in NETWORKS.rows if row.name in ("student", "head")))
 _TINYIMAGENET = Benchmark(
     "tinyimagenet-tuberlin",
     ("benchmarks/tinyimagenet_tuberlin.yaml",),
@@ -38,7 +38,7 @@ _TINYIMAGENET = Benchmark(
         PARTS,
         METHOD,
         OBJECTIVES,
-        ABLATIONS_OF_45,
+        ABLATIONS,
         _NETWORKS_OF_45,
         UNSEEN,
         SKETCHY,

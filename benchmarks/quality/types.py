@@ -45,6 +45,7 @@ class Row:
         measured_argv: Overrides of the measurement alone, such as other images; `--config`, `NAME` are two items.
         groups: Name of a group of classes -> the classes, whose queries are also averaged apart.
         against: Name of the row that differs in one thing only, where tables show the difference to that row too.
+        pairs: Number of teacher pairs, where the row has fewer than its tables want.
         overlap: Share of a teacher's classes that the other teacher knows, in %, of a point of the overlap curve.
         paper: Data set -> mAP@all that the paper prints for the row, on other images and with other teachers.
         chosen: Hyper-parameter that labels of validation images chose -> its value, and out of which, such as
@@ -67,6 +68,7 @@ class Row:
     measured_argv: tuple[str, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     against: str = ""
+    pairs: int | None = None
     overlap: float | None = None
     paper: Mapping[str, float] = field(default_factory=dict)
     chosen: Mapping[str, str] = field(default_factory=dict)
@@ -138,6 +140,8 @@ class Benchmark:
 
     def seeds(self, row: Row, tables: Sequence[str] = ()) -> int:
         """Number of runs of a row: the most that a named table wants, or any where no named table has the row."""
+        if row.pairs is not None:
+            return row.pairs
         having = [table for table in self.tables if row.name in {r.name for r in table.rows}]
         named = [table for table in having if table.name in tables]
         return max(table.seeds for table in named or having)

@@ -93,9 +93,3 @@ ABLATIONS = Table(
     shows_pairs=True,
     pictures=("differences", "pairs"),
 )
-
-_OF_45 = ("head", "head_other_seed", "without_entropy", "without_statistics", "without_posterior", "without_sharpness")
-ABLATIONS_OF_45 = replace(
-    ABLATIONS,
-    rows=tuple(row for row in ABLATIONS.rows if row.name in _OF_45),
-)

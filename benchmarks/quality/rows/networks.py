@@ -6,9 +6,10 @@ from benchmarks.quality.types import Row, Table
 NETWORKS = Table(
     "networks",
     "Networks that are trained as well",
-    "Small networks that start at random (`student`), beside the same networks and objective on the training images, "
-    "and on 9 classes copies of the teachers' networks (`fine_tuned`), which learn from the generators of `head`. "
-    "`student` has more steps than the other rows, and generators that learn on; its curve counts their steps, too.",
+    "Small networks that start at random (`student`). On 9 classes they stand beside the same networks and objective "
+    "on the training images, and copies of the teachers' networks (`fine_tuned`), which learn from the generators of "
+    "`head`. `student` has more steps than the other rows, and generators that learn on; its curve counts their "
+    "steps, too.",
     (
         Row("student", "small networks from scratch", ("model/student.yaml",)),
         Row(

@@ -78,9 +78,10 @@ def test_rows_that_change_no_generator_share_them(name: str, tmp_path: Path) -> 
     assert fit.inputs["generators"] == shared.output
     own = {row.name for row in benchmark.rows.values() if row.trains and not row.shared_generators}
     data = {row.name for row in benchmark.rows.values() if row.training_images}
-    expected = {"gaussian_prior", "student", "head_other_seed", "without_entropy", "without_statistics"}
-    if name.startswith("cifar"):
-        expected |= {"without_one_hot", "without_activation", "with_alignment", "with_guidance"}
+    expected = {"gaussian_prior", "student"}
+    if name.startswith("tinyimagenet"):
+        expected |= {"head_other_seed", "with_alignment", "with_guidance"}
+        expected |= {f"without_{term}" for term in ("one_hot", "entropy", "activation", "statistics")}
     assert {row for row in own - data if not row.startswith("overlap")} == expected
 
 
@@ -135,9 +136,9 @@ def test_named_configs_exist(name: str) -> None:
 
 
 KINDS = {
-    "cifar-tuberlin": "head meta_data head_siamese_with_data with_guidance with_adversary student "
-    "published_from_teachers",
-    "tinyimagenet-tuberlin": "overlap6_completed overlap6_not_completed sketchy_composite_as_drawn unseen_composite",
+    "cifar-tuberlin": "head meta_data student fine_tuned",
+    "tinyimagenet-tuberlin": "overlap6_completed overlap6_not_completed sketchy_composite_as_drawn unseen_composite "
+    "head_siamese_with_data with_guidance with_adversary published_from_teachers",
     "sketchy": "head_with_data fine_tuned",
     "tuberlin-extended": "gaussian_prior fine_tuned",
 }
@@ -156,12 +157,13 @@ def test_rows_resolve_and_differ(name: str, tmp_path: Path) -> None:
 
 
 def test_a_row_has_as_many_pairs_as_a_table_wants() -> None:
-    benchmark = BENCHMARKS["cifar-tuberlin"]
+    benchmark = BENCHMARKS["tinyimagenet-tuberlin"]
     head = benchmark.rows["head"]
     assert benchmark.seeds(head) == 3
     assert benchmark.seeds(head, ["ablations"]) == 1
     assert benchmark.seeds(head, ["ablations", "published"]) == 3
     assert benchmark.seeds(benchmark.rows["without_replay"], ["published"]) == 1  # named as a row beside the table
+    assert benchmark.seeds(benchmark.rows["gaussian_prior"], ["published"]) == 1, "as the row says"
 
 
 def test_what_measures_one_fit_is_one_job(tmp_path: Path) -> None:
@@ -185,7 +187,7 @@ def test_a_teacher_s_recipe_counts(tmp_path: Path) -> None:
 
 
 def test_rows_are_chosen_by_name_and_table() -> None:
-    benchmark = BENCHMARKS["cifar-tuberlin"]
+    benchmark = BENCHMARKS["tinyimagenet-tuberlin"]
     assert [row.name for row in chosen(["composite", "meta_data"], [], benchmark)] == [
         "meta_data",
         "composite",
