@@ -14,7 +14,7 @@ from benchmarks.quality.report import Report, draw
 from benchmarks.quality.rows.overlap import ABOUT_CURVE
 from benchmarks.quality.store import Result, stored
 from benchmarks.quality.tables import markdown
-from benchmarks.quality.types import Benchmark
+from benchmarks.quality.types import Benchmark, Table
 from benchmarks.quality.validation_choices import chosen_on_validation
 from crossx.core.errors import InputError
 from crossx.core.tensor_files import write_text
@@ -113,7 +113,8 @@ def draw_shown(benchmark: Benchmark, results: dict[str, list[Result]]) -> None:
     """Draw the pictures of the page that are made from results."""
     with TemporaryDirectory() as folder:
         draw(benchmark, SPLIT, results, Path(folder), benchmark.name)
-        wanted = {f"{benchmark.name}-{t.name}-{picture}.png" for t in benchmark.tables for picture in t.pictures}
+        shown = [table for table in benchmark.tables if compares(table, results)]
+        wanted = {f"{benchmark.name}-{t.name}-{picture}.png" for t in shown for picture in t.pictures}
         for picture in Path(folder).iterdir():
             if picture.name in {*wanted, f"{benchmark.name}-overlap.png"}:
                 PICTURES.mkdir(parents=True, exist_ok=True)
@@ -131,7 +132,8 @@ def take(folder: Path) -> None:
     found = 0
     for benchmark in BENCHMARKS.values():
         report = Report(benchmark, SPLIT, folder.resolve())
-        taken = [result for results in report.results().values() for result in results if not result.failed]
+        measured = report.results()
+        taken = [result for results in measured.values() for result in results if not result.failed]
         files = {key: result.files[role] for result in taken for role, key in _teachers(benchmark, result).items()}
         new = {(result.row, result.seed) for result in taken}
         for earlier in [r for r in stored(RESULTS, benchmark.name) if r.split == SPLIT and r.row in benchmark.rows]:
@@ -143,7 +145,7 @@ def take(folder: Path) -> None:
         for result in taken:
             result.write(RESULTS)
         found += len(taken)
-        for table in benchmark.tables:
+        for table in (table for table in benchmark.tables if compares(table, measured)):
             for picture in table.pictures:
                 source = folder / "results" / f"{report.stem}-{table.name}-{picture}.png"
                 if picture in _FROM_IMAGES and source.is_file():
@@ -239,10 +241,9 @@ def page(results: Mapping[str, Mapping[str, Sequence[Result]]]) -> str:
             parts.append(f"**Not measured yet:** {', '.join(missing)}.\n")
         overlap = False
         for table in benchmark.tables:
-            text = markdown(benchmark, table, found)
-            if not text:
+            if not compares(table, found):
                 continue
-            parts.append(f"#{text}")
+            parts.append(f"#{markdown(benchmark, table, found)}")
             for picture in table.pictures:
                 file = f"{name}-{table.name}-{picture}.png"
                 if (PICTURES / file).is_file():
@@ -253,6 +254,11 @@ def page(results: Mapping[str, Mapping[str, Sequence[Result]]]) -> str:
             parts.append(f"### Partial overlap: all points\n\n{ABOUT_CURVE}\n\n{picture}\n")
         parts.append(f"#{chosen_on_validation(benchmark, found)}")
     return "\n".join(parts)
+
+
+def compares(table: Table, results: Mapping[str, Sequence[Result]]) -> bool:
+    """Whether at least two rows of a table have results: one alone, which stands in other tables too, says nothing."""
+    return sum(bool(results.get(row.name)) for row in table.rows) >= 2
 
 
 def _missing(benchmark: Benchmark, results: Mapping[str, Sequence[Result]]) -> list[str]:
