@@ -113,7 +113,7 @@ def draw_shown(benchmark: Benchmark, results: dict[str, list[Result]]) -> None:
     """Draw the pictures of the page that are made from results."""
     with TemporaryDirectory() as folder:
         draw(benchmark, SPLIT, results, Path(folder), benchmark.name)
-        shown = [table for table in benchmark.tables if compares(table, results)]
+        shown = [table for table in benchmark.tables if _compares(table, results)]
         wanted = {f"{benchmark.name}-{t.name}-{picture}.png" for t in shown for picture in t.pictures}
         for picture in Path(folder).iterdir():
             if picture.name in {*wanted, f"{benchmark.name}-overlap.png"}:
@@ -145,7 +145,7 @@ def take(folder: Path) -> None:
         for result in taken:
             result.write(RESULTS)
         found += len(taken)
-        for table in (table for table in benchmark.tables if compares(table, measured)):
+        for table in (table for table in benchmark.tables if _compares(table, measured)):
             for picture in table.pictures:
                 source = folder / "results" / f"{report.stem}-{table.name}-{picture}.png"
                 if picture in _FROM_IMAGES and source.is_file():
@@ -241,7 +241,7 @@ def page(results: Mapping[str, Mapping[str, Sequence[Result]]]) -> str:
             parts.append(f"**Not measured yet:** {', '.join(missing)}.\n")
         overlap = False
         for table in benchmark.tables:
-            if not compares(table, found):
+            if not _compares(table, found):
                 continue
             parts.append(f"#{markdown(benchmark, table, found)}")
             for picture in table.pictures:
@@ -256,8 +256,8 @@ def page(results: Mapping[str, Mapping[str, Sequence[Result]]]) -> str:
     return "\n".join(parts)
 
 
-def compares(table: Table, results: Mapping[str, Sequence[Result]]) -> bool:
-    """Whether at least two rows of a table have results: one alone, which stands in other tables too, says nothing."""
+def _compares(table: Table, results: Mapping[str, Sequence[Result]]) -> bool:
+    """Whether a table has two rows with results: its reference alone, which other tables have too, says nothing."""
     return sum(bool(results.get(row.name)) for row in table.rows) >= 2
 
 

@@ -20,7 +20,7 @@ _CIFAR = Benchmark(
     ("benchmarks/cifar_tuberlin.yaml",),
     Teacher("photo", "teachers/cifar10_photo.yaml"),
     Teacher("sketch", "teachers/tuberlin_sketch.yaml"),
-    Teacher("modality", "teachers/cifar_tuberlin_modality.yaml"),
+    None,
     ("prec_at_200",),
     (PUBLISHED, COMMON_START, PARTS, NETWORKS),
 )

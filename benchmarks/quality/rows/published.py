@@ -72,11 +72,12 @@ PUBLISHED = Table(
     "stands in the table `common_start`. Unless a row's name says otherwise, encoders, objective, learning rates and "
     "the number of encoder steps are those of `head`. `composite` is the encoder to use, whose parts have a table of "
     "their own: it also embeds the mirror image of each image, which posterior matching does not, and "
-    "`composite_posterior_alone` shows what that is worth. The published method stands in the table `method`. "
+    "`composite_posterior_alone` shows what that is worth. The published method stands in the table `method` of "
+    "tinyimagenet-tuberlin. "
     "Posterior matching picks its form on labelled validation images, and a temperature for each modality. The "
     "paper's teachers all started from ImageNet's weights and knew the classes of other data: its column shows an "
-    "order, and its figures do not compare with ours. The two weakest baselines have one teacher pair, the others "
-    "three.",
+    "order, and its figures do not compare with ours. Uni-Modal Distillation and Gaussian Prior have one teacher "
+    "pair, the other rows three.",
     (
         CLASSIFIER_ONLY,
         Row(

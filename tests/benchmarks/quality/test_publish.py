@@ -52,6 +52,17 @@ def test_the_page_shows_what_fits(results: Path, monkeypatch: pytest.MonkeyPatch
     assert (results / "docs/images/results-current/shapes-published-bars.png").stat().st_size > 1000
 
 
+def test_a_table_with_one_measured_row_is_left_out(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["publish"])
+    for other in [result for result in stored(results / "results", "shapes") if result.row == "other"]:
+        other.place(results / "results").unlink()
+    assert publish.main() == 0
+    text = (results / "docs" / "results.md").read_text()
+    assert "## shapes" in text
+    assert "### Baselines" not in text
+    assert not (results / "docs/images/results-current/shapes-published-bars.png").exists()
+
+
 def test_rows_of_other_teachers_are_left_out() -> None:
     def of(row: str, seed: int, photo: str) -> Result:
         return replace(RESULT, row=row, seed=seed, files={"photo": photo, "sketch": photo})
