@@ -23,7 +23,15 @@ import torch
 from torch import Tensor
 
 from crossx.core.checks import must_be_in
-from crossx.evaluation.ranking import CHUNK_SIZE, ScoreFunction, check_labels, cosine_scores, rank
+from crossx.evaluation.ranking import (
+    CHUNK_SIZE,
+    RightPlaces,
+    ScoreFunction,
+    check_labels,
+    cosine_scores,
+    right_places,
+    scored_chunks,
+)
 
 PREC_AT = (50, 100, 200)
 ACC_AT = (1,)
@@ -102,21 +110,20 @@ class RetrievalScores:
         )
 
 
-def average_precision(right: Tensor, depth: int | None = None) -> Tensor:
-    """Average precision of whole ranked lists: sum of P(i) rel(i) over the first places, divided by min(depth, R).
+def average_precision(found: RightPlaces, depth: int | None = None) -> Tensor:
+    """Average precision: sum of P(i) rel(i) over the first places, divided by min(depth, R).
 
     Args:
-        right: Whether the photo at each place is relevant, best place first, (B, G) bool; the whole gallery.
+        found: Places of the relevant photos.
         depth: Number of first places that count; None for all.
 
     Returns:
         (B,) float64 in [0, 1]; NaN where nothing is relevant.
     """
-    depth = right.shape[1] if depth is None else depth
-    first = right[:, :depth]
-    places = torch.arange(1, first.shape[1] + 1, device=right.device)
-    precision = first.cumsum(dim=1).double() / places
-    return exact_sum(precision, first) / right.sum(dim=1).clamp(max=depth)
+    counted, most = found.counted, found.relevant
+    if depth is not None:
+        counted, most = counted & (found.places <= depth), most.clamp(max=depth)
+    return exact_sum(found.numbers.double() / found.places, counted) / most
 
 
 def exact_sum(precision: Tensor, counted: Tensor) -> Tensor:
@@ -135,51 +142,60 @@ def exact_sum(precision: Tensor, counted: Tensor) -> Tensor:
     return (precision * _FIXED_POINT).round().long().mul(counted).sum(dim=1).double() / _FIXED_POINT
 
 
-def precision_at(right: Tensor, k: int) -> Tensor:
-    """Precision h_k / k of ranked lists; galleries of fewer than k photos count as filled up with wrong photos.
+def precision_at(found: RightPlaces, k: int) -> Tensor:
+    """Precision h_k / k; galleries of fewer than k photos count as filled up with wrong photos.
 
     Args:
-        right: Whether the photo at each place is relevant, best place first, (B, G) bool; the whole gallery.
+        found: Places of the relevant photos.
         k: Number of first places.
 
     Returns:
         (B,) float64 in [0, 1]; NaN where nothing is relevant.
     """
-    return (right[:, :k].sum(dim=1).double() / k).masked_fill(~right.any(dim=1), float("nan"))
+    return _or_nan(_among_first(found, k).double() / k, found)
 
 
-def accuracy_at(right: Tensor, k: int) -> Tensor:
-    """Accuracy of ranked lists: whether one of the first k places is relevant.
+def accuracy_at(found: RightPlaces, k: int) -> Tensor:
+    """Accuracy: whether one of the first k places is relevant.
 
     Args:
-        right: Whether the photo at each place is relevant, best place first, (B, G) bool; the whole gallery.
+        found: Places of the relevant photos.
         k: Number of first places.
 
     Returns:
         (B,) float64, 0 or 1; NaN where nothing is relevant.
     """
-    return right[:, :k].any(dim=1).double().masked_fill(~right.any(dim=1), float("nan"))
+    return _or_nan((_among_first(found, k) > 0).double(), found)
 
 
-def precision_at_recall(right: Tensor, recalls: Sequence[float] = RECALLS) -> Tensor:
-    """Interpolated precision of ranked lists: the largest precision at or after the place that reaches a recall.
+def _among_first(found: RightPlaces, k: int) -> Tensor:
+    """Number h_k of relevant photos among the first k, (B,)."""
+    return (found.counted & (found.places <= k)).sum(dim=1)
+
+
+def _or_nan(values: Tensor, found: RightPlaces) -> Tensor:
+    return values.masked_fill(found.relevant == 0, float("nan"))
+
+
+def precision_at_recall(found: RightPlaces, recalls: Sequence[float] = RECALLS) -> Tensor:
+    """Interpolated precision: the largest precision at or after the place that reaches a recall.
 
     Args:
-        right: Whether the photo at each place is relevant, best place first, (B, G) bool; the whole gallery.
+        found: Places of the relevant photos.
         recalls: Shares of the relevant photos, in [0, 1].
 
     Returns:
         (B, number of recalls) float64 in [0, 1]; NaN where nothing is relevant.
     """
-    places = torch.arange(1, right.shape[1] + 1, device=right.device)
-    found = right.cumsum(dim=1)
-    best = (found.double() / places).flip(1).cummax(dim=1).values.flip(1)
-    relevant = found[:, -1:]
-    shares = torch.tensor(recalls, dtype=torch.float64, device=right.device)
+    shares = torch.tensor(recalls, dtype=torch.float64, device=found.places.device)
+    if found.places.shape[1] == 0:
+        return shares.new_full((len(found.relevant), len(recalls)), float("nan"))
+    # Between two relevant photos the precision falls, so the largest one is at the place of a relevant photo.
+    precision = (found.numbers.double() / found.places).masked_fill(~found.counted, 0.0)
+    best = precision.flip(1).cummax(dim=1).values.flip(1)
     # In binary floating point, 0.07 x 100 is a little more than 7.
-    wanted = (shares * relevant - 1e-9).ceil().clamp(min=1).long()
-    place = torch.searchsorted(found, wanted).clamp(max=right.shape[1] - 1)
-    return best.gather(1, place).masked_fill(relevant == 0, float("nan"))
+    wanted = (shares * found.relevant[:, None] - 1e-9).ceil().clamp(min=1).long()
+    return best.gather(1, wanted - 1).masked_fill(found.relevant[:, None] == 0, float("nan"))
 
 
 def retrieval_scores(
@@ -214,15 +230,16 @@ def retrieval_scores(
     relevant, ap_all, ap_at_200, at_recall = [], [], [], []
     precisions: dict[int, list[Tensor]] = {k: [] for k in prec_at}
     accuracies: dict[int, list[Tensor]] = {k: [] for k in acc_at}
-    for chunk in rank(scores, query_labels, gallery_labels, chunk_size):
-        relevant.append(chunk.right.sum(dim=1).cpu())
-        ap_all.append(average_precision(chunk.right).cpu())
-        ap_at_200.append(average_precision(chunk.right, _MAP_DEPTH).cpu())
-        at_recall.append(precision_at_recall(chunk.right).cpu())
+    for chunk in scored_chunks(scores, query_labels, gallery_labels, chunk_size):
+        found = right_places(chunk)
+        relevant.append(found.relevant.cpu())
+        ap_all.append(average_precision(found).cpu())
+        ap_at_200.append(average_precision(found, _MAP_DEPTH).cpu())
+        at_recall.append(precision_at_recall(found).cpu())
         for k, parts in precisions.items():
-            parts.append(precision_at(chunk.right, k).cpu())
+            parts.append(precision_at(found, k).cpu())
         for k, parts in accuracies.items():
-            parts.append(accuracy_at(chunk.right, k).cpu())
+            parts.append(accuracy_at(found, k).cpu())
     return RetrievalScores(
         label=query_labels.cpu(),
         relevant=torch.cat(relevant),
@@ -271,7 +288,7 @@ def instance_ranks(scores: ScoreFunction, own: Tensor, gallery_size: int, chunk_
         scores: Scores of a chunk of queries.
         own: Gallery position of the photo that each sketch was drawn from, (Q,) int64.
         gallery_size: G.
-        chunk_size: Queries ranked at a time.
+        chunk_size: Queries at a time.
 
     Returns:
         (Q,) int64 on the CPU, 1 to G.
@@ -281,8 +298,8 @@ def instance_ranks(scores: ScoreFunction, own: Tensor, gallery_size: int, chunk_
     """
     for position in (own.min(), own.max()) if len(own) else ():
         must_be_in("own", int(position), f"[0, {gallery_size})")
-    chunks = rank(scores, own, torch.arange(gallery_size), chunk_size)
-    return torch.cat([1 + chunk.right.int().argmax(dim=1).cpu() for chunk in chunks])
+    chunks = scored_chunks(scores, own, torch.arange(gallery_size), chunk_size)
+    return torch.cat([right_places(chunk).places[:, 0].cpu() for chunk in chunks])
 
 
 def instance_accuracy(ranks: Tensor, k: int) -> float:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from crossx.core.checks import must_be_in, must_be_one_of
 from crossx.core.errors import InputError
-from crossx.evaluation.mean_average_precision import mean_average_precision
+from crossx.evaluation.functional import retrieval_scores
 from crossx.evaluation.ranking import ScoreFunction, check_labels, cosine_scores
 
 PosteriorForm = Literal["dot", "bhattacharyya", "logit_cosine"]
@@ -147,7 +147,7 @@ def best_posterior(
     if not (query_labels[:, None] == gallery_labels).any():
         raise InputError("query_labels: must have a query with a relevant photo; got no validation query with one")
     found = {
-        choice: mean_average_precision(scores, query_labels, gallery_labels)
+        choice: float(retrieval_scores(scores, query_labels, gallery_labels).ap_all.nanmean())
         for choice, scores in _choices(query_logits, gallery_logits)
     }
     return max(found, key=found.__getitem__)

@@ -24,16 +24,51 @@ ScoreFunction = Callable[[Tensor], Tensor]
 is more similar. The full matrix of scores is never in memory."""
 
 CHUNK_SIZE = 128
-"""Number of queries ranked at a time; the peak memory is about 100 bytes x chunk size x G."""
+"""Number of queries ranked at a time; the peak memory is about 30 bytes x chunk size x G."""
 
 
-class RankedChunk(NamedTuple):
-    """Ranking of the whole gallery for some queries, best first.
+class ScoredChunk(NamedTuple):
+    """Scores of the whole gallery for some queries.
 
     Attributes:
-        gallery: Gallery positions, (B, G) int64.
-        scores: Their scores, (B, G), not increasing.
-        right: Whether they are relevant, (B, G) bool.
+        scores: (B, G); higher is more similar.
+        right: Whether each photo is relevant, (B, G) bool.
+    """
+
+    scores: Tensor
+    right: Tensor
+
+
+class RightPlaces(NamedTuple):
+    """Places of the relevant photos in the rankings of some queries.
+
+    Attributes:
+        relevant: Number of relevant photos of each query, (B,) int64.
+        places: Their places, (B, R) int64 from 1, best first; R is the largest number. The last places of a query with
+            fewer relevant photos mean nothing (`counted`).
+    """
+
+    relevant: Tensor
+    places: Tensor
+
+    @property
+    def numbers(self) -> Tensor:
+        """Number of relevant photos down to each place, (R,) int64: 1, 2, ..., R."""
+        return torch.arange(1, self.places.shape[1] + 1, device=self.places.device)
+
+    @property
+    def counted(self) -> Tensor:
+        """Whether each place is that of a relevant photo, (B, R) bool."""
+        return self.numbers <= self.relevant[:, None]
+
+
+class FirstPhotos(NamedTuple):
+    """First photos of the rankings of some queries, best first.
+
+    Attributes:
+        gallery: Gallery positions, (B, k) int64.
+        scores: Their scores, (B, k), not increasing.
+        right: Whether they are relevant, (B, k) bool.
     """
 
     gallery: Tensor
@@ -97,45 +132,15 @@ def _chunks(scores: ScoreFunction, queries: int, gallery: int, chunk_size: int) 
         chunk = scores(rows)
         if chunk.shape != (len(rows), gallery):
             raise InputError(f"scores: must have the shape {(len(rows), gallery)}, got {tuple(chunk.shape)}")
-        if chunk.isnan().any():
+        if chunk.sum().isnan() and chunk.isnan().any():  # a sum costs less; those of both infinities are NaN, too
             raise InputError(f"scores: must be numbers, got NaN for a query among {int(rows[0])} to {int(rows[-1])}")
         yield rows, chunk
 
 
-def rank(
+def scored_chunks(
     scores: ScoreFunction, query_labels: Tensor, gallery_labels: Tensor, chunk_size: int = CHUNK_SIZE
-) -> Iterator[RankedChunk]:
-    """Rank the gallery for each query: higher scores first, then wrong before right, then the smaller position.
-
-    Args:
-        scores: Scores of a chunk of queries.
-        query_labels: (Q,) int64.
-        gallery_labels: (G,) int64.
-        chunk_size: Queries ranked at a time.
-
-    Yields:
-        The rankings of the next queries.
-
-    Raises:
-        InputError: When a side is empty, the chunk size is below 1, or scores are NaN or have a wrong shape.
-    """
-    for rows, chunk in _chunks(scores, len(query_labels), len(gallery_labels), chunk_size):
-        wanted = query_labels[rows.to(query_labels.device)].to(chunk.device)
-        right = wanted[:, None] == gallery_labels.to(chunk.device)
-        # Two stable sorts: the first puts wrong photos before right ones, the second keeps that among equal scores.
-        wrong_first = right.to(torch.uint8).argsort(dim=1, stable=True)
-        ordered, places = chunk.gather(1, wrong_first).sort(dim=1, descending=True, stable=True)
-        gallery = wrong_first.gather(1, places)
-        yield RankedChunk(gallery, ordered, right.gather(1, gallery))
-
-
-def right_places(
-    scores: ScoreFunction, query_labels: Tensor, gallery_labels: Tensor, chunk_size: int = CHUNK_SIZE
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Places of the relevant photos alone, in the order of `rank` and in a third of its time.
-
-    No position is carried through a sort: a photo's place is its number among the relevant ones plus the number of
-    wrong photos with at least its score.
+) -> Iterator[ScoredChunk]:
+    """Score the gallery for each query, and say what is relevant.
 
     Args:
         scores: Scores of a chunk of queries.
@@ -144,24 +149,61 @@ def right_places(
         chunk_size: Queries at a time.
 
     Yields:
-        For the next queries the number of relevant photos, (B,) int64, and the places of these, (B, R) int64 from 1,
-        best first; R is the largest number, and a query with fewer relevant photos has places without meaning at the
-        end.
+        The scores of the next queries.
 
     Raises:
         InputError: When a side is empty, the chunk size is below 1, or scores are NaN or have a wrong shape.
     """
     for rows, chunk in _chunks(scores, len(query_labels), len(gallery_labels), chunk_size):
         wanted = query_labels[rows.to(query_labels.device)].to(chunk.device)
-        right = wanted[:, None] == gallery_labels.to(chunk.device)
-        relevant = right.sum(dim=1)
-        numbers = torch.arange(1, int(relevant.max()) + 1, device=chunk.device)
-        wrong = _sorted(chunk.masked_fill(right, -torch.inf))
-        # Best first, from the end: slicing by a negative number would take all where there is none.
-        own = _sorted(chunk.masked_fill(~right, -torch.inf))[:, chunk.shape[1] - len(numbers) :].flip(1)
-        above = chunk.shape[1] - torch.searchsorted(wrong, own)
-        # No more than there are wrong ones: a score of -inf is not told from a place that was filled with it.
-        yield relevant, numbers + above.minimum((chunk.shape[1] - relevant)[:, None])
+        yield ScoredChunk(chunk, wanted[:, None] == gallery_labels.to(chunk.device))
+
+
+def right_places(chunk: ScoredChunk) -> RightPlaces:
+    """Find the places of the relevant photos, without a ranking of the others.
+
+    One sort of the scores is enough, and no position is carried through it: a photo's place is its number among the
+    relevant ones plus the number of wrong photos with at least its score.
+    """
+    positions, relevant = _columns(chunk.right)
+    numbers = torch.arange(1, positions.shape[1] + 1, device=positions.device)
+    missing = numbers > relevant[:, None]
+    every = _sorted(chunk.scores)
+    own = _sorted(chunk.scores.gather(1, positions).masked_fill(missing, -torch.inf))
+    best_first = own.flip(1)
+    at_least = chunk.scores.shape[1] - torch.searchsorted(every, best_first)
+    # A score of minus infinity is not told from a filled place, so no more than there are relevant ones.
+    own_at_least = (own.shape[1] - torch.searchsorted(own, best_first)).minimum(relevant[:, None])
+    return RightPlaces(relevant, numbers + at_least - own_at_least)
+
+
+def first_photos(chunk: ScoredChunk, k: int) -> FirstPhotos:
+    """Rank the first k photos: higher scores first, then wrong before right, then the smaller position.
+
+    Args:
+        chunk: Scores of some queries.
+        k: Number of first places, at least 1; all photos where the gallery has fewer.
+    """
+    k = min(k, chunk.scores.shape[1])
+    least = chunk.scores.topk(k, dim=1).values[:, -1:]
+    positions, count = _columns(chunk.scores >= least)
+    missing = torch.arange(positions.shape[1], device=positions.device) >= count[:, None]
+    scores = chunk.scores.gather(1, positions).masked_fill(missing, -torch.inf)
+    right = chunk.right.gather(1, positions) | missing  # behind all others of minus infinity
+    # Stable sorts: positions rise, then wrong photos go before right ones, then higher scores before lower ones.
+    wrong_first = right.to(torch.uint8).argsort(dim=1, stable=True)
+    ordered, places = scores.gather(1, wrong_first).sort(dim=1, descending=True, stable=True)
+    order = wrong_first.gather(1, places)[:, :k]
+    return FirstPhotos(positions.gather(1, order), ordered[:, :k], right.gather(1, order))
+
+
+def _columns(mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Columns that a mask (B, G) selects in each row, rising, (B, M), filled up with 0; and their number, (B,)."""
+    row, column = mask.nonzero(as_tuple=True)
+    count = torch.bincount(row, minlength=len(mask))
+    columns = column.new_zeros(len(mask), int(count.max()))
+    columns[row, torch.arange(len(row), device=row.device) - (count.cumsum(0) - count)[row]] = column
+    return columns, count
 
 
 def _sorted(scores: Tensor) -> Tensor:

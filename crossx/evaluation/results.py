@@ -15,7 +15,14 @@ from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.core.tensor_files import atomic_path
 from crossx.evaluation.functional import average_precision
-from crossx.evaluation.ranking import CHUNK_SIZE, check_labels, cosine_scores, rank
+from crossx.evaluation.ranking import (
+    CHUNK_SIZE,
+    check_labels,
+    cosine_scores,
+    first_photos,
+    right_places,
+    scored_chunks,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,16 +93,9 @@ class RetrievalResults:
         """
         must_be_in("k", k, "[1, inf)")
         check_labels(queries, gallery, query_labels, gallery_labels)
-        chunks = rank(cosine_scores(queries, gallery), query_labels, gallery_labels, chunk_size)
-        # Copied, because a slice would keep the whole ranking of the chunk in memory.
         parts = [
-            (
-                chunk.gallery[:, :k].cpu().clone(),
-                chunk.scores[:, :k].cpu().clone(),
-                chunk.right[:, :k].cpu().clone(),
-                average_precision(chunk.right).cpu(),
-            )
-            for chunk in chunks
+            (*(part.cpu() for part in first_photos(chunk, k)), average_precision(right_places(chunk)).cpu())
+            for chunk in scored_chunks(cosine_scores(queries, gallery), query_labels, gallery_labels, chunk_size)
         ]
         return cls(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
 

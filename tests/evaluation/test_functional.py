@@ -25,13 +25,26 @@ from crossx.evaluation.functional import (
     precision_at_recall,
     retrieval_scores,
 )
-from crossx.evaluation.ranking import ScoreFunction, cosine_scores, rank
+from crossx.evaluation.ranking import (
+    RightPlaces,
+    ScoredChunk,
+    ScoreFunction,
+    cosine_scores,
+    first_photos,
+    right_places,
+    scored_chunks,
+)
 
 
 def table(scores: list[list[float]]) -> ScoreFunction:
     """Scores that are simply given."""
     values = torch.tensor(scores, dtype=torch.float64)
     return lambda rows: values[rows]
+
+
+def ranked(right: Tensor) -> RightPlaces:
+    """Places in ranked lists whose order is given, best place first, (B, G) bool."""
+    return right_places(ScoredChunk(-torch.arange(right.shape[1]).double().expand(right.shape), right))
 
 
 def problem(
@@ -70,23 +83,23 @@ def assert_same(a: RetrievalScores, b: RetrievalScores) -> None:
     ],
 )
 def test_average_precision_by_hand(right: list[int], ap: float, ap_at_2: float) -> None:
-    ranked = torch.tensor([right], dtype=torch.bool)
-    assert float(average_precision(ranked)) == pytest.approx(ap, abs=1e-10)
-    assert float(average_precision(ranked, depth=2)) == pytest.approx(ap_at_2, abs=1e-10)
+    found = ranked(torch.tensor([right], dtype=torch.bool))
+    assert float(average_precision(found)) == pytest.approx(ap, abs=1e-10)
+    assert float(average_precision(found, depth=2)) == pytest.approx(ap_at_2, abs=1e-10)
 
 
 def test_perfect_ranking_is_exactly_one() -> None:
-    ranked = (torch.arange(1000) < 333)[None]
-    assert float(average_precision(ranked)) == 1.0
-    assert float(average_precision(ranked, depth=200)) == 1.0
+    found = ranked((torch.arange(1000) < 333)[None])
+    assert float(average_precision(found)) == 1.0
+    assert float(average_precision(found, depth=200)) == 1.0
 
 
 def test_precision_by_hand_and_beyond_the_gallery() -> None:
-    ranked = torch.tensor([[1, 0, 1, 0], [0, 0, 0, 0]], dtype=torch.bool)
-    assert precision_at(ranked, 1)[0] == 1.0
-    assert precision_at(ranked, 3)[0] == 2 / 3
-    assert precision_at(ranked, 8)[0] == 2 / 8  # h_k / k, although there are only 4 photos
-    assert precision_at(ranked, 3)[1].isnan()
+    found = ranked(torch.tensor([[1, 0, 1, 0], [0, 0, 0, 0]], dtype=torch.bool))
+    assert precision_at(found, 1)[0] == 1.0
+    assert precision_at(found, 3)[0] == 2 / 3
+    assert precision_at(found, 8)[0] == 2 / 8  # h_k / k, although there are only 4 photos
+    assert precision_at(found, 3)[1].isnan()
 
 
 def test_all_measures_by_hand() -> None:
@@ -171,10 +184,12 @@ def test_agrees_with_brute_force_with_many_ties_and_a_gallery_above_200() -> Non
 
 def test_ties_put_wrong_photos_first_then_the_smaller_position() -> None:
     scores = table([[0.5, 0.5, 0.5, 0.9, 0.5]])
-    (chunk,) = rank(scores, torch.tensor([7]), torch.tensor([7, 1, 7, 1, 1]))
-    assert chunk.gallery.tolist() == [[3, 1, 4, 0, 2]]
-    assert chunk.right.tolist() == [[False, False, False, True, True]]
-    assert chunk.scores.tolist() == [[0.9, 0.5, 0.5, 0.5, 0.5]]
+    (chunk,) = scored_chunks(scores, torch.tensor([7]), torch.tensor([7, 1, 7, 1, 1]))
+    first = first_photos(chunk, 5)
+    assert first.gallery.tolist() == [[3, 1, 4, 0, 2]]
+    assert first.right.tolist() == [[False, False, False, True, True]]
+    assert first.scores.tolist() == [[0.9, 0.5, 0.5, 0.5, 0.5]]
+    assert right_places(chunk).places.tolist() == [[4, 5]]
 
 
 def test_one_embedding_for_all_images_is_worse_than_chance() -> None:
@@ -335,7 +350,7 @@ def test_precision_at_recall_is_the_best_behind_it() -> None:
     lists[0], lists[1] = False, True
     lists[2] = torch.arange(37) == 30
     recalls = (0.0, 0.1, 0.25, 0.5, 0.7, 1.0)
-    found = precision_at_recall(lists, recalls)
+    found = precision_at_recall(ranked(lists), recalls)
     assert found.shape == (40, 6)
     assert found[0].isnan().all()
     assert (found[1] == 1).all()
