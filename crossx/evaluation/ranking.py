@@ -24,7 +24,7 @@ ScoreFunction = Callable[[Tensor], Tensor]
 is more similar. The full matrix of scores is never in memory."""
 
 CHUNK_SIZE = 128
-"""Number of queries ranked at a time; the peak memory is about 30 bytes x chunk size x G."""
+"""Number of queries ranked at a time; the peak memory is about 20 bytes x chunk size x G."""
 
 
 class ScoredChunk(NamedTuple):
