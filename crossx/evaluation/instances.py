@@ -63,7 +63,7 @@ class InstanceScores:
     def per_photo(self, k: int) -> float:
         """Mean over photos of the share of a photo's sketches whose rank is k or better, in [0, 1]."""
         must_be_in("k", k, "[1, inf)")
-        _, photo = self.own.unique(return_inverse=True)
+        _, photo = torch.unique(self.own, return_inverse=True)
         hits = torch.bincount(photo, (self.ranks <= k).double())
         return float((hits / photo.bincount()).mean())
 
