@@ -78,7 +78,7 @@ def outcome(m: Measurement) -> Result:
             m.job.folder.name.rpartition("-")[2],
             metrics=found["metrics"],
             ranks=found["instance"]["ranks"],
-            class_ranks=found["instance"]["class_ranks"],
+            class_ranks=found["instance"]["within_class_ranks"],
             split_hash=found["split_hash"],
             seconds=fit["seconds"],
             made_with=about["made_with"],
