@@ -13,10 +13,10 @@ from crossx.core.errors import InputError
 from crossx.core.factories import complete
 from crossx.finegrained.drawing.decoder import StrokeDecoder, start_row
 from crossx.finegrained.drawing.losses import counts, drawing_log_prob
-from crossx.finegrained.drawing.mixture import DRAW, END, LIFT, Mixture
+from crossx.finegrained.drawing.mixture import Mixture
 from crossx.finegrained.drawing.photo_encoder import PhotoEncoder2D
 from crossx.finegrained.types import Drawing, FiveBatch
-from crossx.strokes.five import CENTRE
+from crossx.strokes.five import CENTRE, END
 
 MOST_POINTS = 250
 """Largest number of points that a generator may be asked for."""
@@ -119,6 +119,9 @@ class DrawingGenerator(nn.Module):
             rows: (B, L, 5); behind the length, whatever stands there.
             length: Points of each drawing, (B,), below L or equal to it.
             ended: See `drawing_log_prob`.
+
+        Returns:
+            A drawing with the given rows.
         """
         padded = self.own_rows(FiveBatch(rows, length, float(self.scale)))
         with as_it_draws(self):
@@ -196,9 +199,6 @@ class DrawingGenerator(nn.Module):
             if not alive.any():
                 break
         drawn = torch.cat(rows, 1)
-        last = length.long().clamp(min=1) - 1
-        cut = alive & (drawn[torch.arange(batch), last, DRAW] == 1)
-        drawn[torch.arange(batch)[cut.cpu()], last[cut], DRAW : LIFT + 1] = drawn.new_tensor([0.0, 1.0])
         counted = length + ~alive
         return Drawing(drawn, length.long(), ~alive, log_prob, entropy / counted, torch.cat(looks, 1))
 

@@ -15,10 +15,10 @@ from crossx.core.checks import must_be_in
 
 LOG_SIGMAS = (-5.0, 3.0)
 """Smallest and largest logarithm of a standard deviation, in units of the drawings' scale."""
+_END = 2
+"""Place of the end among the pen's states."""
 MOST_RHO = 0.98
 """Bound of the correlation, so that 1 - rho^2 stays away from 0."""
-DRAW, LIFT, END = range(3)
-"""States of the pen in a row: the line goes on, the stroke ends at this point, the drawing has ended."""
 
 
 @dataclass
@@ -129,4 +129,4 @@ def _drawn(logits: Tensor, uniform: Tensor) -> Tensor:
 def _rows(offset: Tensor, pen: Tensor) -> Tensor:
     """Join offsets and states to rows; an end row has no offset."""
     state = F.one_hot(pen, 3).to(offset.dtype)
-    return torch.cat([offset.detach() * (pen != END)[..., None], state], -1)
+    return torch.cat([offset.detach() * (pen != _END)[..., None], state], -1)

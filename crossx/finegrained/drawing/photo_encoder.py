@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from crossx.core.checks import must_be_in
 from crossx.networks.build import build_network, card_name, without_classifier
-from crossx.networks.preprocessing import InputFormat, Preprocessing
+from crossx.networks.preprocessing import InputFormat, Interpolation, Preprocessing, sides
 from crossx.teachers.teacher import load_teacher
 
 
@@ -22,9 +22,11 @@ class PhotoEncoder2D(nn.Module):
             trained. None for the network below.
         network: Name of a network of crossx, or `timm:<model name>`.
         arguments: Arguments of the network.
-        input_size: Side of the network's input in pixels, at least 1.
+        input_size: Side of the network's input in pixels, or height and width, at least 1.
         mean: Subtracted from the channels of an image in [0, 1].
         std: Divides the channels afterwards.
+        interpolation: How photos are resized.
+        crop: See `InputFormat`.
         pretrained: Start from timm's weights.
 
     Attributes:
@@ -40,28 +42,28 @@ class PhotoEncoder2D(nn.Module):
         teacher: str | None = None,
         network: str = "SmallResNet",
         arguments: dict[str, Any] | None = None,
-        input_size: int = 64,
+        input_size: int | tuple[int, int] = 64,
         mean: Sequence[float] = (0.5, 0.5, 0.5),
         std: Sequence[float] = (0.5, 0.5, 0.5),
+        interpolation: Interpolation = "bilinear",
+        crop: float = 1.0,
         pretrained: bool = False,
     ) -> None:
         super().__init__()
-        must_be_in("input_size", input_size, "[1, inf)")
-        self.format = InputFormat(input_size, tuple(mean), tuple(std))
+        must_be_in("input_size", min(sides(input_size)), "[1, inf)")
+        self.format = InputFormat(input_size, tuple(mean), tuple(std), interpolation, crop)
         self.name, self.network_arguments = network, dict(arguments or {})
         if teacher is None:
             self.network = build_network(network, self.network_arguments, 0, pretrained)
         else:
             frozen = load_teacher(teacher, "teacher")
-            card = frozen.card
-            self.format = card.input_format
-            self.name, self.network_arguments = card.network, dict(card.arguments)
+            self.format = frozen.card.input_format
+            self.name, self.network_arguments = frozen.card.network, dict(frozen.card.arguments)
             self.network = without_classifier(self.name, self.network_arguments, frozen.network.state_dict())
         self.preprocessing = Preprocessing(*self.format)
         training = self.network.training
         with torch.no_grad():  # in eval mode, so that no running statistic moves
-            sides = self.preprocessing(torch.zeros(1, 3, 8, 8))
-            seen = self.network.eval().map(sides)
+            seen = self.network.eval().map(self.preprocessing(torch.zeros(1, 3, 8, 8)))
         self.network.train(training)
         _, self.channels, *cells = seen.shape
         self.cells = (int(cells[0]), int(cells[1]))
@@ -75,6 +77,8 @@ class PhotoEncoder2D(nn.Module):
             "input_size": self.format.size,
             "mean": list(self.format.mean),
             "std": list(self.format.std),
+            "interpolation": self.format.interpolation,
+            "crop": self.format.crop,
         }
 
     def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
