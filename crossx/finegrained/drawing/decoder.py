@@ -132,7 +132,9 @@ class StrokeDecoder(nn.Module):
     def _run(self, seen: Seen, rows: Tensor, pen: Tensor, context: Tensor, state: State) -> tuple[Tensor, State]:
         latent = seen.latent[:, None].expand(-1, rows.shape[1], -1)
         inputs = torch.cat([rows, pen - 0.5, context, latent], -1)
-        outputs, state = self.lstm(F.dropout(inputs, self.dropout, self.training), state)
+        # torch has no LSTM in bfloat16 for every CPU; and an error in a state would be carried through all later rows.
+        with torch.autocast(inputs.device.type, enabled=False):
+            outputs, state = self.lstm(F.dropout(inputs.float(), self.dropout, self.training), _float(state))
         return F.dropout(outputs, self.dropout, self.training), state
 
     def _attend(self, seen: Seen, states: Tensor) -> tuple[Tensor, Tensor]:
@@ -140,6 +142,10 @@ class StrokeDecoder(nn.Module):
         energy = (self.query(states)[:, :, None] + seen.keys[:, None]).tanh()
         weights = self.score(energy).squeeze(-1).float().softmax(-1)
         return weights.to(seen.cells.dtype) @ seen.cells, weights
+
+
+def _float(state: State) -> State:
+    return state[0].float(), state[1].float()
 
 
 def _by_cell(features: Tensor) -> Tensor:
