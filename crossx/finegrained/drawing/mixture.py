@@ -41,11 +41,15 @@ class Mixture:
 
     def offset_log_prob(self, offset: Tensor) -> Tensor:
         """Log-density of offsets, (..., 2), as (...)."""
+        return torch.logsumexp(self.log_weight + self.component_log_prob(offset), -1)
+
+    def component_log_prob(self, offset: Tensor) -> Tensor:
+        """Log-density of offsets, (..., 2), under each component by itself, (..., M)."""
         z = (offset.float()[..., None, :] - self.mean) * torch.exp(-self.log_sigma)
         free = 1 - self.rho.square()
         distance = (z.square().sum(-1) - 2 * self.rho * z.prod(-1)) / free
         log_norm = math.log(2 * math.pi) + self.log_sigma.sum(-1) + 0.5 * free.log()
-        return torch.logsumexp(self.log_weight - log_norm - 0.5 * distance, -1)
+        return -log_norm - 0.5 * distance
 
     def pen_log_prob(self, pen: Tensor) -> Tensor:
         """Log-probability of the pen's states, one-hot (..., 3), as (...)."""
