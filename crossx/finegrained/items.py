@@ -156,6 +156,7 @@ class TrainingItems(Dataset[ReadItems]):
                 f"{data.name} have no sketch, such as {self.photos.names[without[0]]!r}"
             )
         self.scale = 0.0 if strokes is None else strokes.measure(data, pairs)
+        self._rows: dict[int, Rows] = {}  # of each sketch that was read: simplifying takes as long as drawing
 
     def __getitem__(self, number: int) -> ReadItems:
         """Read one batch; raises `InputError` when an image cannot be read."""
@@ -169,8 +170,7 @@ class TrainingItems(Dataset[ReadItems]):
             flip=torch.tensor([flip for _, flip in chosen]),
         )
         if self.strokes is not None:
-            rows = [self.strokes.rows(self.data, pair.sketch, self.scale) for pair, _ in chosen]
-            batch.five = five_batch(rows, self.scale)
+            batch.five = five_batch([self._five(self.strokes, pair.sketch) for pair, _ in chosen], self.scale)
         if self.free:
             self._add_free(batch)
         return batch
@@ -184,6 +184,11 @@ class TrainingItems(Dataset[ReadItems]):
         batch.free_flip = torch.tensor([flip for _, _, flip in chosen])
         if self.oracle:
             batch.free_sketch = torch.stack([self.sketches.image(s) for _, s, _ in chosen if s is not None])
+
+    def _five(self, strokes: StrokeRows, sketch: int) -> Rows:
+        if sketch not in self._rows:
+            self._rows[sketch] = strokes.rows(self.data, sketch, self.scale)
+        return self._rows[sketch]
 
     def labelled_item(self, place: int) -> tuple[Pair, bool]:
         """Pair at one place of the labelled stream, and whether it is mirrored."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +40,7 @@ class BatchNumbers(DistributedSampler[int]):
         batches_done: Called at the start of each epoch: training batches done since the very start.
     """
 
-    def __init__(self, batches: Dataset[int], length: int, batches_done: Callable[[], int]) -> None:
+    def __init__(self, batches: Dataset[Any], length: int, batches_done: Callable[[], int]) -> None:
         super().__init__(batches, num_replicas=1, rank=0, shuffle=False)
         self.length = length
         self.batches_done = batches_done

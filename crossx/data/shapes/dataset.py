@@ -5,9 +5,9 @@ an object (colour, texture, light, shadow, clutter, viewpoint, camera); a sketch
 leaves parts out. The class is visible in the shape only: colours, textures, backgrounds, line widths, viewpoints and
 scales have the same distributions for all classes.
 
-There are two difficulties. In `hard` a photo and its sketches share the proportions of an object and little else, which
-suits retrieval of a class. In `fine` the sketch is drawn from the photo's viewpoint, as in the public sets for retrieval
-of the very photo.
+There are two difficulties. In `hard` a photo and its sketches share the proportions of an object and little else,
+which suits retrieval of a class. In `fine` the sketch is drawn from the photo's viewpoint, as in the public sets for
+retrieval of the very photo.
 """
 
 import hashlib
