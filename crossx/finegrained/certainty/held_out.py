@@ -63,7 +63,6 @@ def held_out_pairs(
     sketches: InstanceImages,
     generator: DrawingGenerator,
     temperature: float,
-    width: float,
     device: torch.device,
 ) -> HeldOutPairs:
     """Draw the first photos that have a sketch; each photo's first sketch stands for its true ones.
@@ -75,7 +74,6 @@ def held_out_pairs(
         sketches: All its sketches.
         generator: What draws.
         temperature: Of the drawings.
-        width: Width of the lines in pixels.
         device: Where the generator is.
     """
     first: dict[int, int] = {}
@@ -86,7 +84,7 @@ def held_out_pairs(
     sketch = torch.stack([sketches.image(j) for _, j in chosen]).to(device).float() / 255
     noise = drawing_noise([philox(run_seed(), i, Stream.HELD_OUT) for i, _ in chosen], generator.max_points)
     drawing = generator.draw(photo, temperature, noise=noise)
-    drawn = images_of(drawing.rows, drawing.length, float(generator.scale), photo.shape[-1], width)
+    drawn = images_of(drawing.rows, drawing.length, float(generator.scale), photo.shape[-1])
     return HeldOutPairs(photo, sketch, drawn)
 
 

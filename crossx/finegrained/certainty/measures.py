@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 TEMPERATURES = (0.05, 20.0)
-"""Bounds of a temperature: beyond them the pairs that it is fitted to are all judged right, or no better than by chance."""
+"""Bounds of a temperature: beyond them all pairs that it is fitted to are judged right, or no better than by chance."""
 _HALVINGS = 60
 
 

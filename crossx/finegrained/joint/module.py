@@ -62,7 +62,6 @@ class SemiSupervisedModule(AlternatingModule, RetrievalModule):
         refresh: Batches after which drawings in the bank are made anew, and the certainties' temperature is fitted to
             pairs of the validation part, at least 1.
         temperature: Of the drawings that discriminator and encoders learn from, in (0, inf).
-        width: Width of the drawings' lines in pixels, that of the data set's sketches.
         weighted: Whether drawings are weighed by certainty; otherwise all are trusted.
 
     Attributes:
@@ -82,12 +81,10 @@ class SemiSupervisedModule(AlternatingModule, RetrievalModule):
         schedule: JointSchedule = JointSchedule(),  # noqa: B008 - frozen
         refresh: int = 200,
         temperature: float = 0.3,
-        width: float = 1.6,
         weighted: bool = True,
     ) -> None:
         super().__init__()
         must_be_in("model.temperature", temperature, "(0, inf)")
-        must_be_in("model.width", width, "(0, inf)")
         if encoding.pseudo is not None:
             raise InputError(
                 "model.encoding.pseudo: must be left out of a joint run, whose generator draws, got "
@@ -102,9 +99,9 @@ class SemiSupervisedModule(AlternatingModule, RetrievalModule):
             kind: type[RefinementLoss] = RefinementLoss  # type: ignore[type-abstract]  # compared with, never built
             self.refinement = WeightedObjective(complete_terms(refinement, kind))
         self.schedule = schedule
-        self.temperature, self.width, self.weighted = temperature, width, weighted
+        self.temperature, self.weighted = temperature, weighted
         self.bank = SketchBank(refresh)
-        self.encoding.pseudo = BankSketches(self.bank, width, weighted)
+        self.encoding.pseudo = BankSketches(self.bank, weighted)
         self.certainty: CertaintyMeasures | None = None
         self._calibrated = -1
         """Round in which the certainties' temperature was fitted."""
@@ -138,7 +135,6 @@ class SemiSupervisedModule(AlternatingModule, RetrievalModule):
             self.generator.generator,
             self.teacher,
             self.discriminator,
-            self.width,
         )
         loss, values = self.refinement(inputs, progress)
         logs = {f"refine/{name}": value for name, value in values.items()}
@@ -148,7 +144,7 @@ class SemiSupervisedModule(AlternatingModule, RetrievalModule):
         """Labelled pairs beside drawings of the same photos as the generator makes them now."""
         generator = self.generator.generator
         drawing = generator.draw(batch.photo, self.temperature)
-        drawn = images_of(drawing.rows, drawing.length, float(generator.scale), batch.photo.shape[-1], self.width)
+        drawn = images_of(drawing.rows, drawing.length, float(generator.scale), batch.photo.shape[-1])
         return JudgedPairs(batch.photo, batch.sketch, drawn, batch.instance)
 
     @torch.no_grad()
@@ -184,7 +180,7 @@ class SemiSupervisedModule(AlternatingModule, RetrievalModule):
         coded = encode_drawings(drawing.rows, drawing.length, ones, float(generator.scale))
         if self.weighted:
             five = decode_drawings(coded, scale=1.0)
-            images = images_of(five.rows, five.length, five.scale, photos.shape[-1], self.width)
+            images = images_of(five.rows, five.length, five.scale, photos.shape[-1])
             coded.certainty = self.discriminator.certainty(photos, images)
         return coded
 
@@ -205,7 +201,7 @@ class SemiSupervisedModule(AlternatingModule, RetrievalModule):
         generator = self.generator.generator
         if not isinstance(data, FineGrainedDataModule) or not float(generator.scale):
             return None
-        return held_out_pairs(*data.images("validation"), generator, self.temperature, self.width, self.device)
+        return held_out_pairs(*data.images("validation"), generator, self.temperature, self.device)
 
     def setup(self, stage: str) -> None:
         """Refuse random views of photos that are made before they are drawn.

@@ -17,20 +17,18 @@ class BankSketches(PseudoSketches):
 
     Args:
         bank: The drawings.
-        width: Width of the lines in pixels.
         weighted: Whether drawings are weighed by their certainties; otherwise all are trusted.
     """
 
-    def __init__(self, bank: SketchBank, width: float, weighted: bool) -> None:
+    def __init__(self, bank: SketchBank, weighted: bool) -> None:
         super().__init__()
         self.bank = bank
-        self.width = width
         self.weighted = weighted
 
     def draw(self, photos: Tensor, batch: FineGrainedBatch) -> Tensor:
         """Return the drawings, mirrored where their photos are."""
         five = decode_drawings(self.bank.get(_instances(batch)), scale=1.0)
-        return mirrored(images_of(five.rows, five.length, five.scale, photos.shape[-1], self.width), batch.free_flip)
+        return mirrored(images_of(five.rows, five.length, five.scale, photos.shape[-1]), batch.free_flip)
 
     def certainty(self, sketches: Tensor, batch: FineGrainedBatch) -> Tensor:
         """Return the certainties that the drawings got when they were drawn."""

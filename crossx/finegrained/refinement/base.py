@@ -25,7 +25,6 @@ class Refinement:
         generator: What draws; the only one that is trained.
         teacher: The frozen retrieval model.
         discriminator: What tells drawings from true sketches; its parameters get no gradient in a generator's turn.
-        width: Width of the lines, in pixels of the photos.
     """
 
     photo: Tensor
@@ -33,7 +32,6 @@ class Refinement:
     generator: DrawingGenerator
     teacher: FrozenEncoders
     discriminator: PairDiscriminator
-    width: float
 
     @property
     def size(self) -> int:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from crossx.finegrained.drawing.generator import as_it_draws
+from crossx.finegrained.drawing.measures import LINE_WIDTH
 from crossx.finegrained.drawing.mixture import Mixture
 from crossx.finegrained.refinement.base import Refinement, RefinementLoss, Reward
 from crossx.finegrained.sequences import points_of
@@ -35,7 +36,7 @@ class SoftReward(RefinementLoss):
             taught = generator(inputs.photo, FiveBatch(drawing.rows, drawing.length, scale))
         rows = with_gradient(taught.mixture, taught.rows)
         points, down = points_of(rows, drawing.length, scale)
-        image = soft_rasterise(points, down, inputs.size, inputs.width)
+        image = soft_rasterise(points, down, inputs.size, LINE_WIDTH * inputs.size)
         return -self.reward(inputs, image.expand(-1, 3, -1, -1)).mean()
 
 
