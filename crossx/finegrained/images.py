@@ -40,9 +40,7 @@ class InstanceImages(LabelledImages):
     def __getitem__(self, i: int) -> InstanceBatch:
         """Image i as a batch item without the batch dimension."""
         plain = super().__getitem__(i)
-        return InstanceBatch(
-            **vars(plain), instance=torch.tensor(self.own[i]), gallery=torch.tensor(self.galleries[i])
-        )
+        return InstanceBatch(**vars(plain), instance=torch.tensor(self.own[i]), gallery=torch.tensor(self.galleries[i]))
 
 
 def collate_instances(items: list[InstanceBatch]) -> InstanceBatch:
