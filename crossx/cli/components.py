@@ -11,6 +11,8 @@ import crossx.classification.module
 import crossx.cotraining.module  # with all generators, encoders, critics and losses
 import crossx.data
 import crossx.finegrained.data
+import crossx.finegrained.drawing.module
+import crossx.finegrained.drawing.rates
 import crossx.pairs.datamodule
 import crossx.pairs.replay
 import crossx.reconstruction.saved

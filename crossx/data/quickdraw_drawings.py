@@ -41,6 +41,7 @@ class QuickDrawDrawings(InstanceData):
         self.classes = tuple(words)
         self.size = size
         self.reader = QuickDrawStrokes(root)
+        self._names: dict[Split, list[str]] = {}
 
     def images(self, modality: Modality, split: Split) -> "QuickDrawImages":
         """Drawings of a split, by word and then in the order of the file; the same for both modalities."""
@@ -48,12 +49,14 @@ class QuickDrawDrawings(InstanceData):
 
     def names(self, split: Split) -> list[str]:
         """Names of the drawings of a split."""
-        names = [name for word in self.classes for name in self.reader.names(word)]
-        return [name for name in names if _tenth(name) in _TENTHS[split]]
+        if split not in self._names:
+            names = [name for word in self.classes for name in self.reader.names(word)]
+            self._names[split] = [name for name in names if _tenth(name) in _TENTHS[split]]
+        return self._names[split]
 
     def strokes(self, split: Split, i: int) -> Strokes:
         """Strokes of drawing i of a split, in the unit square."""
-        return fit_unit_square(self.reader.strokes(self.images("sketch", split).names[i]))
+        return fit_unit_square(self.reader.strokes(self.names(split)[i]))
 
     @property
     def split_hash(self) -> str:
