@@ -11,9 +11,7 @@ from crossx.core.errors import InputError
 from crossx.core.tensor_files import atomic_path
 
 
-def drawn_once(
-    path: Path, shape: tuple[int, int, int, int], draw: Callable[[int], Tensor]
-) -> npt.NDArray[np.uint8]:
+def drawn_once(path: Path, shape: tuple[int, int, int, int], draw: Callable[[int], Tensor]) -> npt.NDArray[np.uint8]:
     """Open a file of images, and draw it first where it does not exist.
 
     The file appears whole or not at all, so that an interrupted run, or several processes that draw at the same time,

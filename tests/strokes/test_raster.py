@@ -89,6 +89,6 @@ def test_a_batch_is_its_drawings_one_by_one() -> None:
 
 def test_drawing_needs_no_torch() -> None:
     """A search server draws its users' strokes."""
-    line = "import sys, crossx.strokes.raster, crossx.strokes.five; print('torch' in sys.modules)"
+    line = "import sys, crossx.strokes.raster, crossx.strokes.five, crossx.strokes.svg; print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True)
     assert found.stdout == "False\n"

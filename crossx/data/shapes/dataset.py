@@ -66,7 +66,6 @@ class ShapesDataset(InstanceData):
         InputError: When an argument is out of its range.
     """
 
-    name = "shapes"
     classes = tuple(PROGRAMS)
 
     def __init__(
@@ -96,6 +95,7 @@ class ShapesDataset(InstanceData):
         self.counts = counts
         self.sketches = sketches
         self.cache = cache
+        self.name = "shapes" if detail == "hard" else f"shapes-{detail}"
         self.detail: DetailName = detail
         self.cache_to_disk = cache_to_disk
 

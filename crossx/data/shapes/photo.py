@@ -135,7 +135,7 @@ class _Canvas:
         self.pixels += alpha[..., None] * (colour - self.pixels)
 
     def background(self, clutter: float) -> None:
-        """A gradient, perhaps a ground, soft blobs, and `clutter` scraps (on average) that look like parts of objects."""
+        """A gradient, perhaps a ground, soft blobs, and on average `clutter` scraps that look like parts of objects."""
         rng = self.rng
         self.pixels[:] = _Material(rng).fill(self.x, self.y)
         self._blend(np.clip(self._ramp(), 0, 1), _colour(rng))

@@ -1,7 +1,7 @@
 """Encoder of the photo that is drawn: a map for the attention, and one vector for the latent."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ class PhotoEncoder2D(nn.Module):
         interpolation: How photos are resized.
         crop: See `InputFormat`.
         pretrained: Start from timm's weights.
+        frozen: Keep the network as it starts, running statistics too, and train what reads its map.
 
     Attributes:
         channels: Channels C of the map, and the width of the vector.
@@ -48,6 +49,7 @@ class PhotoEncoder2D(nn.Module):
         interpolation: Interpolation = "bilinear",
         crop: float = 1.0,
         pretrained: bool = False,
+        frozen: bool = False,
     ) -> None:
         super().__init__()
         must_be_in("input_size", min(sides(input_size)), "[1, inf)")
@@ -61,13 +63,20 @@ class PhotoEncoder2D(nn.Module):
             self.name, self.network_arguments = frozen.card.network, dict(frozen.card.arguments)
             self.network = without_classifier(self.name, self.network_arguments, frozen.network.state_dict())
         self.preprocessing = Preprocessing(*self.format)
-        training = self.network.training
+        self.frozen = frozen
+        self.network.requires_grad_(not frozen)
         with torch.no_grad():  # in eval mode, so that no running statistic moves
             seen = self.network.eval().map(self.preprocessing(torch.zeros(1, 3, 8, 8)))
-        self.network.train(training)
+        self.train()
         _, self.channels, *cells = seen.shape
         self.cells = (int(cells[0]), int(cells[1]))
         self.place = nn.Parameter(0.02 * torch.randn(self.channels, *self.cells))
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all parts; a frozen network stays in eval mode."""
+        super().train(mode)
+        self.network.train(mode and not self.frozen)
+        return self
 
     def arguments(self) -> dict[str, Any]:
         """Arguments that build an encoder of the same form, without its weights."""
