@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from crossx.finegrained.drawing.module import PhotoToSketchModule
 from torch import nn
 
 from crossx.core.tensor_files import write_safetensors
@@ -15,6 +14,7 @@ from crossx.finegrained.certainty.discriminator import PairDiscriminator
 from crossx.finegrained.certainty.networks import TwoTowers
 from crossx.finegrained.data import FineGrainedDataModule
 from crossx.finegrained.drawing.decoder import StrokeDecoder
+from crossx.finegrained.drawing.module import PhotoToSketchModule
 from crossx.finegrained.drawing.photo_encoder import PhotoEncoder2D
 from crossx.finegrained.items import StrokeRows
 from crossx.finegrained.joint.module import SemiSupervisedModule

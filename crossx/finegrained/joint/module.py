@@ -24,13 +24,13 @@ from crossx.finegrained.refinement.base import Refinement, RefinementLoss, Refin
 from crossx.finegrained.rendering import images_of
 from crossx.finegrained.retrieval.encoders import load_encoders
 from crossx.finegrained.retrieval.frozen import FrozenEncoders
+from crossx.finegrained.retrieval.measured import InstanceRetrievalModule
 from crossx.finegrained.retrieval.module import FineGrainedModule
 from crossx.finegrained.types import FineGrainedBatch
 from crossx.networks.batch_norm import eval_mode
 from crossx.training.alternating import AlternatingModule
 from crossx.training.module import CrossxModule
 from crossx.training.objective import WeightedObjective, complete_terms
-from crossx.training.retrieval import RetrievalModule
 from crossx.types import Images, Modality, Progress, StepOutput
 
 DiscriminatorFactory = Callable[[FrozenEncoders], PairDiscriminator]
@@ -40,7 +40,7 @@ _SEEDS_A_ROUND = 2**32
 """More than there are photos: each round draws a photo anew."""
 
 
-class SemiSupervisedModule(AlternatingModule, RetrievalModule):
+class SemiSupervisedModule(AlternatingModule, InstanceRetrievalModule):
     """Joint training of "More Photos are All You Need" (CVPR 2021, arXiv 2103.13990).
 
     The generator learns from labelled pairs and, by the terms of `refinement`, from what the other two say of its
