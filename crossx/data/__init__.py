@@ -1,21 +1,25 @@
 """Data sets and the readers of their images."""
 
 from crossx.data.base import LabelledImages, RetrievalData
+from crossx.data.drawn_photos import DrawnPhotos
 from crossx.data.folders import ImageFolder
 from crossx.data.instances import InstanceData
 from crossx.data.joined import JoinedData
 from crossx.data.quickdraw import QuickDrawStrokes
+from crossx.data.quickdraw_drawings import QuickDrawDrawings
 from crossx.data.reader import ImageReader
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.data.sketchy import Sketchy, SketchyExtended
 from crossx.data.tuberlin import TUBerlin, TUBerlinPhotos
 
 __all__ = [
+    "DrawnPhotos",
     "ImageFolder",
     "ImageReader",
     "InstanceData",
     "JoinedData",
     "LabelledImages",
+    "QuickDrawDrawings",
     "QuickDrawStrokes",
     "RetrievalData",
     "ShapesDataset",

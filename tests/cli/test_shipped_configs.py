@@ -40,6 +40,8 @@ BASES = {
     "model": ["benchmarks/cifar_tuberlin.yaml"],
     "data": ["tinyimagenet_tuberlin.yaml"],
     "data/shapes.yaml": ["quickstart.yaml"],
+    "data/quickdraw_drawings.yaml": ["fg_strokes.yaml"],
+    "model/drawing_published.yaml": ["fg_strokes.yaml"],
     "data/cifar_tuberlin.yaml": ["cifar_tuberlin.yaml"],
     "data/sketchy.yaml": ["teachers/sketchy_photo.yaml"],
     "data/sketchy_sample.yaml": ["teachers/sketchy_photo.yaml"],

@@ -3,7 +3,6 @@
 import copy
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from crossx.core.errors import InputError
@@ -46,9 +45,8 @@ class FrozenEncoders(Frozen):
         """Name in messages."""
         return "model.teacher"
 
-    @torch.no_grad()
     def forward(self, images: Tensor, modality: Modality) -> Tensor:
-        """Map images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32."""
+        """Map images in [0, 1], (B, 3, H, W), to unit vectors, (B, D) float32, differentiably."""
         embedding: Tensor = (self.photo if modality == "photo" else self.sketch)(images)
         return embedding
 

@@ -9,21 +9,20 @@ from torch import Tensor, nn
 from crossx.augmentation import Augmentation
 from crossx.core.errors import InputError
 from crossx.encoding.encoders import EncoderFactory
-from crossx.evaluation.instance_metric import InstanceMetric
 from crossx.finegrained.pseudo.base import PseudoSketches
 from crossx.finegrained.retrieval.embeddings import InstanceEmbeddings, PhotoEmbeddings
 from crossx.finegrained.retrieval.encoders import build_encoder, load_encoders, teachers_of
 from crossx.finegrained.retrieval.frozen import FrozenRetrieval, frozen_encoders
 from crossx.finegrained.retrieval.losses.base import InstanceLoss, InstanceTerm
-from crossx.finegrained.types import FineGrainedBatch, InstanceBatch
+from crossx.finegrained.retrieval.measured import InstanceRetrievalModule
+from crossx.finegrained.types import FineGrainedBatch
 from crossx.training.lightning_state import progress
 from crossx.training.objective import WeightedObjective, complete_terms
 from crossx.training.rates import RateFactory
-from crossx.training.retrieval import RetrievalModule
-from crossx.types import ImageBatch, Images, Modality, Progress, StepOutput
+from crossx.types import Images, Modality, Progress, StepOutput
 
 
-class FineGrainedModule(RetrievalModule):
+class FineGrainedModule(InstanceRetrievalModule):
     """Train a photo and a sketch encoder on labelled pairs of instances, and on pseudo pairs of unlabelled photos.
 
     The retrieval half of "More Photos are All You Need" (arXiv 2103.13990): a root module by itself, or a part of the
@@ -74,7 +73,6 @@ class FineGrainedModule(RetrievalModule):
         clip_norm: float | None = None,
     ) -> None:
         super().__init__(optimizer, scheduler, clip_norm)
-        self.retrieval = InstanceMetric()
         if shared and sketch_encoder is not None:
             raise InputError("sketch_encoder: must be null where shared is true, got an encoder of its own")
         teachers = teachers_of(photo_teacher, sketch_teacher, aliases)
@@ -196,13 +194,6 @@ class FineGrainedModule(RetrievalModule):
         if self.pseudo is not None:
             logs["fg/certainty"] = embeddings.certainty[labelled:].mean()
         return StepOutput(loss, {**logs, **{f"fg/{name}": v for name, v in values.items()}}, shown=("fg/loss",))
-
-    def validation_step(self, batch: ImageBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Collect float32 embeddings of photos and sketches, with the photo that each sketch was drawn from."""
-        if not isinstance(batch, InstanceBatch):
-            raise InputError("data: must be a FineGrainedDataModule, got images without the photos they belong to")
-        of = (batch.label, batch.index, batch.modality, batch.instance, batch.gallery)
-        self.retrieval.update(self._encode_in_float32(batch), *of)
 
     def training_step(self, batch: FineGrainedBatch, batch_idx: int) -> Tensor:
         """Take a step, when this module is the root."""
