@@ -10,6 +10,7 @@ import crossx.classification.data
 import crossx.classification.module
 import crossx.cotraining.module  # with all generators, encoders, critics and losses
 import crossx.data
+import crossx.finegrained.data
 import crossx.pairs.datamodule
 import crossx.pairs.replay
 import crossx.reconstruction.saved

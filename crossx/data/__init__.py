@@ -2,6 +2,7 @@
 
 from crossx.data.base import LabelledImages, RetrievalData
 from crossx.data.folders import ImageFolder
+from crossx.data.instances import InstanceData
 from crossx.data.joined import JoinedData
 from crossx.data.quickdraw import QuickDrawStrokes
 from crossx.data.reader import ImageReader
@@ -12,6 +13,7 @@ from crossx.data.tuberlin import TUBerlin, TUBerlinPhotos
 __all__ = [
     "ImageFolder",
     "ImageReader",
+    "InstanceData",
     "JoinedData",
     "LabelledImages",
     "QuickDrawStrokes",

@@ -7,6 +7,22 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from crossx.types import ImageBatch
+
+
+@dataclass
+class InstanceBatch(ImageBatch):
+    """Photos or sketches of a validation or test; see `ImageBatch` for the other fields, `label` is the category.
+
+    Attributes:
+        instance: Place of the own photo in the list of the split's photos, (B,) int64; for photos their own place.
+        gallery: Number of the gallery that the image belongs to, (B,) int64: a sketch is ranked among the photos of its
+            gallery.
+    """
+
+    instance: Tensor
+    gallery: Tensor
+
 
 @dataclass
 class FiveBatch:
