@@ -131,7 +131,7 @@ class FineGrainedDataModule(pl.LightningDataModule):
         return DataLoader(
             items,
             batch_size=None,  # an item is a whole batch
-            sampler=BatchNumbers(items, length, lambda: counter.total.ready),
+            sampler=BatchNumbers(length, lambda: counter.total.ready),
             num_workers=self.workers,
             persistent_workers=self.workers > 0,  # they keep decoded images
         )
