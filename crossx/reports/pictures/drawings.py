@@ -112,7 +112,9 @@ def length_chart(generated: Tensor, real: Tensor) -> Image.Image:
         most = int(torch.cat([drawn, true]).max()) + 1
         edges = np.linspace(0, most, 33)
         distance = f", Wasserstein-1 {float(wasserstein(drawn, true)):.2f}" if len(true) else ""
-        mean = f"mean {float(drawn.float().mean()):.1f}" + (f", real {float(true.float().mean()):.1f}" if len(true) else "")
+        mean = f"mean {float(drawn.float().mean()):.1f}" + (
+            f", real {float(true.float().mean()):.1f}" if len(true) else ""
+        )
         draw.text((10, top), f"{name}: {mean}{distance}; blue: generated, black: real; 0 to {most}", "black", font=font)
         for values, colour, shift in ((drawn, PHOTO, 0), (true, SKETCH, 8)):
             counts = np.histogram(values.numpy(), edges)[0] / max(len(values), 1)

@@ -25,9 +25,7 @@ def test_its_numbers_are_a_distribution_and_its_drawings_end(word: str) -> None:
         mixture, _, state = decoder(seen, row, pen, state)
         assert mixture.log_weight.exp().sum(-1).allclose(torch.ones(batch, 1), atol=1e-5)
         assert all(part.isfinite().all() for part in (mixture.pen, mixture.mean, mixture.log_sigma, mixture.rho))
-        noise = torch.cat(
-            [torch.rand(batch, 1, 2, generator=source), torch.randn(batch, 1, 2, generator=source)], -1
-        )
+        noise = torch.cat([torch.rand(batch, 1, 2, generator=source), torch.randn(batch, 1, 2, generator=source)], -1)
         row = mixture.draw(noise, 0.25)
         ended |= row[:, 0, 4] == 1
     assert ended.float().mean() >= 0.25
@@ -38,9 +36,7 @@ def test_one_step_by_hand() -> None:
     weights = SketchRNNWeights("sketchrnn/bear.gen.json")
     decoder = published_decoder("sketchrnn/bear.gen.json").eval()
     row = torch.tensor([0.5, -1.0, 0.0, 1.0, 0.0])
-    given, forget, new, output = (
-        weights._lstm["weight_ih_l0"] @ row + weights._lstm["bias_ih_l0"]
-    ).chunk(4)
+    given, forget, new, output = (weights._lstm["weight_ih_l0"] @ row + weights._lstm["bias_ih_l0"]).chunk(4)
     cell = given.sigmoid() * new.tanh()  # nothing to forget yet
     numbers = weights._head["weight"] @ (output.sigmoid() * cell.tanh()) + weights._head["bias"]
     seen = decoder.see(torch.zeros(1, 1, 1, 1), torch.zeros(1, 1))
