@@ -34,12 +34,12 @@ def photos(count: int = len(LENGTHS), seed: int = 0) -> Tensor:
 
 
 def drawings(seed: int = 0) -> FiveBatch:
-    """Eight random drawings of 2 to 9 points, one lift in the middle of each and one at its end."""
+    """Eight random drawings on a grid, of 2 to 9 points, one lift in the middle of each and one at its end."""
     source = torch.Generator().manual_seed(seed)
     rows = torch.zeros(len(LENGTHS), max(LENGTHS) + 1, 5)
     rows[..., 4] = 1
     for own, length in zip(rows, LENGTHS, strict=True):
-        own[:length, :2] = torch.randn(length, 2, generator=source)
+        own[:length, :2] = torch.randint(-1, 2, (length, 2), generator=source).float()
         own[:length, 2:] = torch.tensor([1.0, 0, 0])
         own[[length // 2, length - 1], 2:] = torch.tensor([0.0, 1, 0])
     return FiveBatch(rows, torch.tensor(LENGTHS), 0.1)
