@@ -51,7 +51,9 @@ def outlines(strokes: Strokes) -> list[npt.NDArray[np.float32]]:
     """Join strokes of which one begins where the one before it ends, such as the sides of a box."""
     chains: list[npt.NDArray[np.float32]] = []
     for stroke in strokes:
-        if chains and np.linalg.norm(chains[-1][-1] - stroke[0]) <= _GAP < np.linalg.norm(chains[-1][-1] - chains[-1][0]):
+        if chains and np.linalg.norm(chains[-1][-1] - stroke[0]) <= _GAP < np.linalg.norm(
+            chains[-1][-1] - chains[-1][0]
+        ):
             chains[-1] = np.concatenate([chains[-1], stroke])
         else:
             chains.append(stroke)

@@ -42,6 +42,7 @@ BASES = {
     "data": ["tinyimagenet_tuberlin.yaml"],
     "data/shapes.yaml": ["quickstart.yaml"],
     "data/quickdraw_drawings.yaml": ["fg_strokes.yaml"],
+    "data/shapes_fine.yaml": ["fg_strokes.yaml"],
     "model/drawing_published.yaml": ["fg_strokes.yaml"],
     "data/cifar_tuberlin.yaml": ["cifar_tuberlin.yaml"],
     "data/sketchy.yaml": ["teachers/sketchy_photo.yaml"],
@@ -61,7 +62,7 @@ ELSEWHERE = [f"data/{name}_extended.yaml" for name in ("sketchy", "tuberlin", "q
 UNTRAINED = ("model/averaging_weights.yaml", "model/classifier_only.yaml", "finegrained/start.yaml")
 FEW = {"data/sketchy.yaml": ["--dataset.classes", "[airplane, alarm_clock, ant]"]}
 """The tenths of the whole data set leave some classes of the small one that is here without a validation photo."""
-FRAGMENTS = ("model/joint.yaml", "teachers/small.yaml", "finegrained/free_photos.yaml")
+FRAGMENTS = ("model/joint.yaml", "teachers/small.yaml", "finegrained/free_photos.yaml", "model/drawing.yaml")
 """They say that they do not run alone; others include them."""
 
 

@@ -121,13 +121,13 @@ class StrokeDecoder(nn.Module):
         else:
             steps: list[Tensor] = []
             looks: list[Tensor] = []
-            for row, place in zip(rows.split(1, 1), pen.split(1, 1), strict=True):
+            for row, place in zip(torch.split(rows, 1, 1), torch.split(pen, 1, 1), strict=True):
                 context, look = self._attend(seen, state[0].transpose(0, 1))
                 output, state = self._run(seen, row, place, context, state)
                 steps.append(output)
                 looks.append(look)
             numbers, weights = self.head(torch.cat(steps, 1)), torch.cat(looks, 1)
-        return self.mixture(numbers), weights.unflatten(-1, seen.map.shape[-2:]), state
+        return self.mixture(numbers), weights.reshape(*weights.shape[:2], *seen.map.shape[-2:]), state
 
     def _run(self, seen: Seen, rows: Tensor, pen: Tensor, context: Tensor, state: State) -> tuple[Tensor, State]:
         latent = seen.latent[:, None].expand(-1, rows.shape[1], -1)

@@ -71,6 +71,8 @@ class DrawingGenerator(nn.Module):
         self.max_points = max_points
         self.mean = nn.Linear(encoder.channels, latent)
         self.log_var = nn.Linear(encoder.channels, latent)
+        nn.init.zeros_(self.log_var.weight)  # the largest features are large, and the variance is their exponential
+        nn.init.zeros_(self.log_var.bias)
         self.decoder = complete("decoder", decoder, StrokeDecoder, channels=encoder.channels, latent=latent)
         self.register_buffer("scale", torch.tensor(0.0))
 

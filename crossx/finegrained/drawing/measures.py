@@ -46,7 +46,10 @@ def stroke_counts(drawing: Drawing) -> Tensor:
 def wasserstein(first: Tensor, second: Tensor) -> Tensor:
     """Wasserstein-1 distance of two samples of numbers, (N,) and (M,), as a scalar in their unit."""
     both = torch.cat([first, second]).double().sort().values
-    shares = [torch.searchsorted(s.double().sort().values, both[:-1].contiguous(), right=True) / len(s) for s in (first, second)]
+    shares = [
+        torch.searchsorted(s.double().sort().values, both[:-1].contiguous(), right=True) / len(s)
+        for s in (first, second)
+    ]
     return ((shares[0] - shares[1]).abs() * both.diff()).sum().float()
 
 

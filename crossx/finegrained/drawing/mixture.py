@@ -113,7 +113,7 @@ class MixtureHead(nn.Module):
 
     def forward(self, numbers: Tensor) -> Mixture:
         """Read numbers, (..., 6M + 3), of any floating-point type."""
-        pen, weight, x, y, log_x, log_y, rho = numbers.float().split([3, *[self.components] * 6], -1)
+        pen, weight, x, y, log_x, log_y, rho = torch.split(numbers.float(), [3, *[self.components] * 6], -1)
         return Mixture(
             pen,
             F.log_softmax(weight, -1),

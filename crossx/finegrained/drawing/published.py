@@ -95,7 +95,7 @@ def published_decoder(path: str | Path) -> StrokeDecoder:
 
 def _tensor(text: str, shape: list[int]) -> Tensor:
     numbers = np.frombuffer(base64.b64decode(text, validate=True), dtype="<i2")
-    return torch.from_numpy(numbers.astype(np.float32) * np.float32(_STEP)).reshape(shape)
+    return torch.from_numpy((numbers.astype(np.float32) * np.float32(_STEP)).reshape(shape))
 
 
 def _gates(tensor: Tensor) -> Tensor:
