@@ -52,7 +52,6 @@ BASES = {
     "data/quickdraw_extended.yaml": ["sketchy.yaml"],
     "benchmarks": ["model/head.yaml"],
     "finegrained": ["fg_retrieval.yaml"],
-    "data/shapes_fine.yaml": ["fg_retrieval.yaml"],
     "data/qmul_v1.yaml": ["fg_qmul.yaml"],
     "data/sketchy_pairs.yaml": ["fg_sketchy.yaml"],
 }

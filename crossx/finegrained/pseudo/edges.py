@@ -49,7 +49,7 @@ def edge_maps(photos: Tensor, blur: float, contrast: float) -> Tensor:
     with torch.autocast(photos.device.type, enabled=False):  # quantiles take no half precision
         # The strongest channel at each pixel: two colours of equal brightness have an edge between them, too.
         gradients = _sobel(_blurred(photos.float(), blur))
-        strongest = sum(side.square() for side in gradients).argmax(1, keepdim=True)
+        strongest = (gradients[0].square() + gradients[1].square()).argmax(1, keepdim=True)
         across, down = (side.gather(1, strongest) for side in gradients)
         strength = (across.square() + down.square()).sqrt()
         thin = strength * _crest(strength, across, down)

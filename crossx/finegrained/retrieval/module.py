@@ -162,7 +162,7 @@ class FineGrainedModule(InstanceRetrievalModule):
 
     def _views(self, photo: Tensor, sketch: Tensor) -> tuple[Tensor, Tensor]:
         if self.pair_views is not None:
-            photo, sketch = self.pair_views(torch.cat([photo, sketch], dim=1)).split(3, dim=1)
+            photo, sketch = self.pair_views(torch.cat([photo, sketch], dim=1)).tensor_split(2, dim=1)
         return _view(photo, self.photo_views), _view(sketch, self.sketch_views)
 
     def _free(self, batch: FineGrainedBatch) -> PhotoEmbeddings:

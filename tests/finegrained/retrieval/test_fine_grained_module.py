@@ -42,7 +42,7 @@ def module(**arguments: Any) -> FineGrainedModule:  # noqa: ANN401 - any argumen
 
 def batch(pairs: int = 4, free: int = 3) -> FineGrainedBatch:
     images = torch.rand(2 * pairs + 2 * free, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-    photo, sketch, free_photo, free_sketch = images.split([pairs, pairs, free, free])
+    photo, sketch, free_photo, free_sketch = images.tensor_split([pairs, 2 * pairs, 2 * pairs + free])
     return FineGrainedBatch(
         photo, sketch, torch.arange(pairs), free_photo, torch.arange(pairs, pairs + free), free_sketch
     )
@@ -73,7 +73,7 @@ def test_a_step_learns_from_labelled_and_pseudo_pairs() -> None:
     assert output.logs.keys() == {"fg/loss", "fg/pair_distance", "fg/certainty", "fg/nce"}
     embeddings = model.embed(batch())
     assert output.loss.item() == pytest.approx(InstanceNCE()(embeddings).item(), rel=1e-5)
-    output.loss.backward()
+    output.loss.backward()  # type: ignore[no-untyped-call]  # torch's
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
 
 
@@ -95,7 +95,7 @@ def test_training_brings_pairs_together() -> None:
     for _ in range(30):
         optimizer.zero_grad()
         loss = model.step(data, START).loss
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's
         optimizer.step()
     assert loss.item() < 0.5 * first
 
@@ -158,7 +158,7 @@ def test_a_frozen_model_teaches_and_does_not_learn(tmp_path: Path) -> None:
     assert not any("teacher" in name for name in model.state_dict())
     output = model.step(batch(), START)
     assert output.logs["fg/relation"].item() == pytest.approx(0, abs=1e-5)  # the student still is its teacher
-    output.loss.backward()
+    output.loss.backward()  # type: ignore[no-untyped-call]  # torch's
     assert all(p.grad is None for p in model.teacher.parameters())
     model.train()
     assert not model.teacher.training
