@@ -42,7 +42,6 @@ BASES = {
     "data": ["tinyimagenet_tuberlin.yaml"],
     "data/shapes.yaml": ["quickstart.yaml"],
     "data/quickdraw_drawings.yaml": ["fg_strokes.yaml"],
-    "data/shapes_fine.yaml": ["fg_strokes.yaml"],
     "model/drawing_published.yaml": ["fg_strokes.yaml"],
     "data/cifar_tuberlin.yaml": ["cifar_tuberlin.yaml"],
     "data/sketchy.yaml": ["teachers/sketchy_photo.yaml"],
