@@ -4,6 +4,7 @@ from crossx.data.base import LabelledImages, RetrievalData
 from crossx.data.folders import ImageFolder
 from crossx.data.instances import InstanceData
 from crossx.data.joined import JoinedData
+from crossx.data.qmul_v2 import QMULV2
 from crossx.data.quickdraw import QuickDrawStrokes
 from crossx.data.reader import ImageReader
 from crossx.data.shapes.dataset import ShapesDataset
@@ -16,6 +17,7 @@ __all__ = [
     "InstanceData",
     "JoinedData",
     "LabelledImages",
+    "QMULV2",
     "QuickDrawStrokes",
     "RetrievalData",
     "ShapesDataset",

@@ -27,7 +27,11 @@ def instance_results(trainer: pl.Trainer, module: pl.LightningModule) -> dict[st
     """
     metric = module.retrieval if isinstance(module, RetrievalModule) else None
     data = data_module(trainer)
-    if not isinstance(metric, InstanceMetric) or metric.by_sketch is None or not isinstance(data, FineGrainedDataModule):
+    if (
+        not isinstance(metric, InstanceMetric)
+        or metric.by_sketch is None
+        or not isinstance(data, FineGrainedDataModule)
+    ):
         return None
     pairs = data.dataset.labelled(data.fraction)
     return {
