@@ -35,7 +35,7 @@ _MOST_DIGITS = 20
 
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Read a pickle of a mapping from texts to numeric arrays, of protocol 0 to 4, also one of Python 2.
+    """Read a pickle of a mapping from texts to numeric arrays, of protocol 3 or 4, or a binary one of Python 2.
 
     Args:
         path: An existing file.

@@ -12,12 +12,12 @@ from crossx.data.sketchy import Sketchy, SketchyExtended
 from crossx.data.tuberlin import TUBerlin, TUBerlinPhotos
 
 __all__ = [
+    "QMULV2",
     "ImageFolder",
     "ImageReader",
     "InstanceData",
     "JoinedData",
     "LabelledImages",
-    "QMULV2",
     "QuickDrawStrokes",
     "RetrievalData",
     "ShapesDataset",

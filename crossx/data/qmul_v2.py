@@ -92,7 +92,7 @@ class QMULV2(ImageReader):
             rows = sorted(self._rows(place), key=lambda row: (row[0] != "train", row[0], row[1]))
             found = {"/".join(filter(None, (folder, part, name))): entry for part, name, entry in rows}
             if not found:
-                raise InputError(f"{place}: must hold {self.modality}s, got none")
+                raise InputError(f"{place}: must hold images of modality {self.modality}, got none")
             self._listed[folder] = found
         return self._listed[folder]
 

@@ -41,10 +41,10 @@ def test_both_spellings_of_numpy(path: str, tmp_path: Path) -> None:
 
 
 def test_a_pickle_of_python_2(tmp_path: Path) -> None:
-    """Protocol 0 as Python 2 wrote it: the bytes of an array are a text."""
+    """The bytes of an array are a text."""
     content = (
         b"(dS'a'\ncnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I1\nI2\ntcnumpy\ndtype\n"
-        b"(S'u1'\nI0\nI1\ntR(I3\nS'|'\nNNNI-1\nI-1\nI0\ntbI00\nS'\\x07\\xff'\ntbs."
+        b"(S'u1'\nI0\nI1\ntR(I3\nS'|'\nNNNI-1\nI-1\nI0\ntbI00\nU\x02\x07\xfftbs."
     )
     np.testing.assert_array_equal(read_arrays(written(tmp_path, content))["a"], [[7, 255]])
 
@@ -63,9 +63,9 @@ def test_other_names_are_refused_and_printed(protocol: int, tmp_path: Path, monk
     assert not (tmp_path / "owned").exists()
 
 
-@pytest.mark.parametrize("protocol", [0, 1, 2, 5])
+@pytest.mark.parametrize("protocol", [0, 1, 2])
 def test_forms_that_need_further_names_say_what_to_do(protocol: int, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"got '(_codecs\.encode|numpy.*_frombuffer)'.*with pickle protocol 3 or 4$"):
+    with pytest.raises(InputError, match=r"got '_codecs\.encode'.*with pickle protocol 3 or 4$"):
         read_arrays(written(tmp_path, pickle.dumps({"a": np.ones((2, 3))}, protocol)))
 
 
@@ -99,6 +99,7 @@ def test_random_changes_never_give_anything_but_arrays_or_an_error(tmp_path: Pat
         (pickle.dumps({"a": [1]}, 3), "must be a mapping from names to arrays, got a list under 'a'"),
         (pickle.dumps({"a": np.array([None])}, 3), "must have arrays of numbers, got the type 'O8'"),
         (pickle.dumps({"a": np.array(["text"])}, 3), "must have arrays of numbers, got the type 'U4'"),
+        (pickle.dumps({"a": np.ones(2)}, 5), "must be a pickle of arrays, got the opcode BYTEARRAY8"),
         (b"", "must be a pickle of arrays"),
         (b"version https://git-lfs", "must be a pickle of arrays"),
         (b"\x80\x03}Pid\n.", "must be a pickle of arrays, got the opcode PERSID"),
