@@ -78,7 +78,7 @@ def test_an_offset_moves_all_points_behind_it() -> None:
     batch = five_batch([to_five(DRAWINGS[0], SCALE)], SCALE)
     rows = batch.rows.clone().requires_grad_()
     points, _ = points_of(rows, batch.length, SCALE)
-    points[0, :5, 0].sum().backward()
+    points[0, :5, 0].sum().backward()  # type: ignore[no-untyped-call]
     assert rows.grad is not None
     assert rows.grad[0, :, 0].tolist() == [5 * SCALE, 4 * SCALE, 3 * SCALE, 2 * SCALE, SCALE, 0]
 
