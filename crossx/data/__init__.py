@@ -13,6 +13,7 @@ from crossx.data.sketchy import Sketchy, SketchyExtended
 from crossx.data.tuberlin import TUBerlin, TUBerlinPhotos
 
 __all__ = [
+    "QMULV2",
     "DrawnPhotos",
     "ImageFolder",
     "ImageReader",
