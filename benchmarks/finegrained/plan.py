@@ -86,7 +86,7 @@ class Measurement:
     @cached_property
     def _identity(self) -> tuple[str, ...]:
         """Arguments of the fit with fields in place of files, and one seed: equal for all seeds."""
-        return ("fit", *self._argv({}, 0))
+        return ("fit", *self._argv({name: Path(name) for name in self.row.takes}, 0))
 
     @cached_property
     def _digest(self) -> str:

@@ -13,13 +13,22 @@ from crossx.data.sketchy import Sketchy, SketchyExtended
 from crossx.data.tuberlin import TUBerlin, TUBerlinPhotos
 
 __all__ = [
+<<<<<<< HEAD
     "QMULV2",
+=======
+    "QMULV1",
+>>>>>>> b3ee9fa9fa910110ab96d66c1d6bd57d4b7539b0
     "DrawnPhotos",
     "ImageFolder",
     "ImageReader",
     "InstanceData",
     "JoinedData",
     "LabelledImages",
+<<<<<<< HEAD
+=======
+    "PairFolders",
+    "PairedData",
+>>>>>>> b3ee9fa9fa910110ab96d66c1d6bd57d4b7539b0
     "QuickDrawDrawings",
     "QuickDrawStrokes",
     "RetrievalData",
