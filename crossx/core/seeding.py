@@ -108,6 +108,10 @@ class Stream(IntEnum):
     LABELLED_ORDER = 9
     FREE = 10
     FREE_ORDER = 11
+    DRAWINGS = 12
+    COLOURED = 13
+    BANK = 20
+    HELD_OUT = 21
 
 
 def philox(seed: int, index: int, stream: Stream) -> np.random.Generator:

@@ -131,7 +131,7 @@ class FineGrainedDataModule(pl.LightningDataModule):
         return DataLoader(
             items,
             batch_size=None,  # an item is a whole batch
-            sampler=BatchNumbers(items, length, lambda: counter.total.ready),
+            sampler=BatchNumbers(length, lambda: counter.total.ready),
             num_workers=self.workers,
             persistent_workers=self.workers > 0,  # they keep decoded images
         )
@@ -150,7 +150,7 @@ class FineGrainedDataModule(pl.LightningDataModule):
         )
         if items.free_photo is not None and items.free_flip is not None:
             batch.free_photo = _view(items.free_photo, items.free_flip, self.photo_view)
-            batch.free_instance = items.free_instance
+            batch.free_instance, batch.free_flip = items.free_instance, items.free_flip
             if items.free_sketch is not None:
                 batch.free_sketch = _view(items.free_sketch, items.free_flip, self.sketch_view)
         return batch

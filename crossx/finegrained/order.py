@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch.utils.data import Dataset, DistributedSampler
+from torch.utils.data import DistributedSampler
 
 from crossx.core.seeding import Stream, philox
 
@@ -35,13 +34,13 @@ class BatchNumbers(DistributedSampler[int]):
     A subclass of `DistributedSampler` because Lightning leaves those alone and wraps every other sampler.
 
     Args:
-        batches: The data set whose items are whole batches.
         length: Batches an epoch.
         batches_done: Called at the start of each epoch: training batches done since the very start.
     """
 
-    def __init__(self, batches: Dataset[Any], length: int, batches_done: Callable[[], int]) -> None:
-        super().__init__(batches, num_replicas=1, rank=0, shuffle=False)
+    def __init__(self, length: int, batches_done: Callable[[], int]) -> None:
+        # The base class asks for a number of items, and the stream of batches has no end.
+        super().__init__(range(length), num_replicas=1, rank=0, shuffle=False)  # type: ignore[arg-type]  # has a length
         self.length = length
         self.batches_done = batches_done
 

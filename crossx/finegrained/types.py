@@ -50,6 +50,7 @@ class FineGrainedBatch:
             the same instance, so that neither is a negative of the other.
         free_photo: Unlabelled photos, (F, 3, H, W); None where a run has none.
         free_instance: Their places in the list of training photos, (F,) int64.
+        free_flip: Whether each is mirrored left to right, (F,) bool; None where none is.
         free_sketch: Their true sketches, which only the oracle sees, (F, 3, H, W); otherwise None.
         five: Strokes of the labelled sketches; None for a data set without strokes.
     """
@@ -61,6 +62,7 @@ class FineGrainedBatch:
     free_instance: Tensor | None = None
     free_sketch: Tensor | None = None
     five: FiveBatch | None = None
+    free_flip: Tensor | None = None
 
 
 @dataclass
