@@ -27,8 +27,17 @@ def instance_results(trainer: pl.Trainer, module: pl.LightningModule) -> dict[st
     """
     metric = module.retrieval if isinstance(module, RetrievalModule) else None
     data = data_module(trainer)
-    if (
-        not isinstance(metric, InstanceMetric)
-        or metric.by_sketch is None
-        or not isinstance(data, FineGrainedDataModule)
-    ):
+    if not isinstance(metric, InstanceMetric) or not isinstance(data, FineGrainedDataModule):
+        return None
+    if metric.by_sketch is None:
+        return None
+    pairs = data.dataset.labelled(data.fraction)
+    return {
+        "ranks": metric.by_sketch.ranks.tolist(),
+        "within_class_ranks": metric.by_sketch.class_ranks.tolist(),
+        "photos": metric.by_sketch.own.tolist(),
+        "fraction": data.fraction,
+        "labelled_photos": len({pair.photo for pair in pairs}),
+        "labelled_pairs": len(pairs),
+        "labels_hash": labels_hash(data.dataset, data.fraction),
+    }
