@@ -45,7 +45,7 @@ class CodedDrawings:
         """Undo `packed`."""
         points = (packed.shape[1] - 2) // 3
         return cls(
-            packed[:, : 2 * points].unflatten(1, (points, 2)).to(torch.int16),
+            packed[:, : 2 * points].reshape(-1, points, 2).to(torch.int16),
             packed[:, 2 * points : -2].to(torch.uint8),
             packed[:, -2].long(),
             packed[:, -1].float(),
