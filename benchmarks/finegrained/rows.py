@@ -31,6 +31,41 @@ def _fractions(*percents: int) -> tuple[Row, ...]:
 
 _EDGES = Row("edges", "+ free photos with edge maps", ("finegrained/edges.yaml",))
 
+_JOINT = "--model.init_args."
+
+
+def _joint(name: str, title: str, steps: int, *argv: str, distilled: bool = False) -> Row:
+    """A row of the joint run: `fg_joint.yaml` with parts switched off. Its encoders train 500 batches, as all do."""
+    takes = {"model.init_args.teacher": Taken("supervised")}
+    words = [f"{_JOINT}{word}" for word in argv]
+    if distilled:
+        takes["model.init_args.encoding.init_args.teacher.start"] = Taken("supervised")
+    else:
+        words += [f"{_JOINT}encoding.init_args.teacher=null"]
+        words += [f"{_JOINT}encoding.init_args.terms.distillation.weight=0"]
+    argv = (f"--trainer.max_steps={steps}", *words)
+    return Row(name, title, ("fg_joint.yaml",), argv, alone=True, takes=takes)
+
+
+_NO_REWARD = ("refinement=null", "schedule.generator_steps=0")
+_SOFT = ("refinement.policy.weight=0", "refinement.soft.weight=0.1")
+_DRAWINGS = (
+    _joint(
+        "synthetic",
+        "+ drawings of free photos",
+        500,
+        *_NO_REWARD,
+        "schedule.discriminator_steps=0",
+        "schedule.warmup_discriminator=0",
+        "weighted=false",
+    ),
+    _joint("certainty", "+ drawings, weighed by certainty", 725, *_NO_REWARD),
+    _joint("distillation", "+ weighed drawings, distilled relations", 725, *_NO_REWARD, distilled=True),
+    _joint("reward", "+ weighed drawings, generator rewarded", 850),
+    _joint("soft_reward", "+ weighed drawings, generator rewarded through the rasteriser", 850, *_SOFT),
+    _joint("whole", "+ weighed drawings, distilled relations, generator rewarded", 850, distilled=True),
+)
+
 SHAPES = Benchmark(
     "shapes-fg",
     "Shapes, fine",
@@ -55,6 +90,7 @@ SHAPES = Benchmark(
             alone=True,
             shown=False,
         ),
+        *_DRAWINGS,
         *_fractions(25, 50, 100),
         Row("oracle", "+ free photos with their true sketches", ("finegrained/oracle.yaml",)),
     ),

@@ -8,6 +8,7 @@ from crossx.data.joined import JoinedData
 from crossx.data.pair_folders import PairFolders
 from crossx.data.paired import PairedData
 from crossx.data.qmul_v1 import QMULV1
+from crossx.data.qmul_v2 import QMULV2
 from crossx.data.quickdraw import QuickDrawStrokes
 from crossx.data.quickdraw_drawings import QuickDrawDrawings
 from crossx.data.reader import ImageReader
@@ -17,6 +18,7 @@ from crossx.data.tuberlin import TUBerlin, TUBerlinPhotos
 
 __all__ = [
     "QMULV1",
+    "QMULV2",
     "DrawnPhotos",
     "ImageFolder",
     "ImageReader",

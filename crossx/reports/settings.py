@@ -10,6 +10,7 @@ from crossx.reports.fixed import FixedPairs
 from crossx.reports.health.detectors import Detector
 from crossx.reports.health.diversity import Diversity
 from crossx.reports.health.monitor import HealthMonitor
+from crossx.reports.pictures.certainty import CertaintyCharts
 from crossx.reports.pictures.drawings import DrawingSheets
 from crossx.reports.pictures.filmstrip import Filmstrip
 from crossx.reports.pictures.hardest import HardestPairs
@@ -70,6 +71,7 @@ class Pictures:
         hardest: Pairs whose embeddings lie farthest apart.
         filmstrip: Images of fixed latents over the steps.
         drawings: Drawings of a generator beside photos and true sketches, and their lengths.
+        certainty: Certainties of true sketches and of drawings, and how far they can be believed.
     """
 
     every: int = 1
@@ -79,6 +81,7 @@ class Pictures:
     hardest: bool | HardestPairs = True
     filmstrip: bool | Filmstrip = True
     drawings: bool | DrawingSheets = True
+    certainty: bool | CertaintyCharts = True
 
 
 @dataclass
@@ -142,6 +145,7 @@ def _pictures(pictures: Pictures) -> list[Callback]:
         _part(pictures.hardest, HardestPairs),
         _part(pictures.filmstrip, Filmstrip),
         _part(pictures.drawings, DrawingSheets),
+        _part(pictures.certainty, CertaintyCharts),
     ]
     found = [picture for picture in chosen if picture is not None]
     for picture in found:

@@ -16,7 +16,7 @@ from crossx.data.shapes import ShapesDataset
 from crossx.finegrained.sequences import five_batch, points_of
 from crossx.strokes.five import fit_points, to_five
 from crossx.strokes.raster import rasterise_batch
-from crossx.strokes.sequence import Strokes, fit_unit_square
+from crossx.strokes.sequence import Strokes
 from crossx.strokes.soft import soft_rasterise
 
 
@@ -28,7 +28,7 @@ def soft_images(drawings: list[Strokes], size: int, width: float) -> Tensor:
 def quickdraw() -> list[Strokes]:
     reader = QuickDrawStrokes()
     names = [name for word in ("cat", "bicycle", "house", "ladder") for name in reader.names(word)[:15]]
-    return [fit_unit_square(reader.strokes(name)) for name in names]
+    return [reader.strokes(name) for name in names]
 
 
 def shapes() -> list[Strokes]:

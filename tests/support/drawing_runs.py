@@ -45,7 +45,7 @@ def matcher(norm: Norm = "batch", **arguments: Any) -> FineGrainedModule:  # noq
     encoder = partial(
         NetworkEncoder, network=partial(SmallResNet, widths=[4, 8], norm=norm), input_size=SIZE, dim=6, hidden=0
     )
-    return FineGrainedModule(encoder, {"nce": InstanceTerm(InstanceNCE())}, **arguments)
+    return FineGrainedModule(**{"encoder": encoder, "terms": {"nce": InstanceTerm(InstanceNCE())}, **arguments})
 
 
 def export(model: FineGrainedModule, path: Path) -> str:

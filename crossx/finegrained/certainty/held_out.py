@@ -77,8 +77,8 @@ def held_out_pairs(
         device: Where the generator is.
     """
     first: dict[int, int] = {}
-    for sketch, photo in enumerate(sketches.own.tolist()):
-        first.setdefault(photo, sketch)
+    for j, i in enumerate(sketches.own.tolist()):
+        first.setdefault(i, j)
     chosen = sorted(first.items())[:MOST_PHOTOS]
     photo = torch.stack([photos.image(i) for i, _ in chosen]).to(device).float() / 255
     sketch = torch.stack([sketches.image(j) for _, j in chosen]).to(device).float() / 255

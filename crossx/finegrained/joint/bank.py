@@ -44,12 +44,11 @@ class CodedDrawings:
     def unpacked(cls, packed: Tensor) -> "CodedDrawings":
         """Undo `packed`."""
         points = (packed.shape[1] - 2) // 3
-        offset, lift, length, certainty = packed.split([2 * points, points, 1, 1], 1)
         return cls(
-            offset.unflatten(1, (points, 2)).to(torch.int16),
-            lift.to(torch.uint8),
-            length[:, 0].long(),
-            certainty[:, 0].float(),
+            packed[:, : 2 * points].reshape(-1, points, 2).to(torch.int16),
+            packed[:, 2 * points : -2].to(torch.uint8),
+            packed[:, -2].long(),
+            packed[:, -1].float(),
         )
 
 

@@ -20,6 +20,8 @@ class InstanceRetrievalModule(RetrievalModule):
         clip_norm: See `CrossxModule`.
     """
 
+    retrieval: InstanceMetric
+
     def __init__(
         self,
         optimizer: OptimizerCallable = torch.optim.Adam,

@@ -26,8 +26,8 @@ def frozen() -> FrozenEncoders:
         network=partial(SmallResNet, widths=(8, 8)),
         dim=8,
         input_size=SIZE,
-        mean=[0.5] * 3,
-        std=[0.5] * 3,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
     )
     return FrozenEncoders(*(build_encoder("encoder", factory, None, m) for m in ("photo", "sketch")))
 
@@ -56,7 +56,7 @@ def test_two_towers_tell_true_pairs_from_others() -> None:
     optimizer = torch.optim.Adam(module.parameters_to_train(), lr=5e-3)
     for _ in range(60):
         optimizer.zero_grad()
-        module.step(pairs(16)).loss.backward()
+        module.step(pairs(16)).loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     held_out = pairs(100)
     real = module.certainty(held_out.photo, held_out.sketch)
@@ -85,7 +85,7 @@ def test_certainty_is_detached_and_leaves_the_module_as_it_is(network: PairNetwo
 def test_probability_has_a_gradient_to_the_sketch(network: PairNetworkFactory) -> None:
     module = PairDiscriminator(frozen(), network)
     photo, sketch = squares(torch.arange(4))
-    module.probability(photo, sketch.requires_grad_()).sum().backward()
+    module.probability(photo, sketch.requires_grad_()).sum().backward()  # type: ignore[no-untyped-call]
     assert sketch.grad is not None
     assert sketch.grad.abs().max() > 0
 
