@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for split in ("train", "test"):
         for side in "AB":
             (root / "shoe" / f"{split}{side}").mkdir(parents=True)
-        photos, sketches = data.images("photo", split), data.images("sketch", split)  # type: ignore[arg-type]
+        photos, sketches = data.images("photo", split), data.images("sketch", split)
         for i in range(PHOTOS):
             save = Image.fromarray(photos.read(i).permute(1, 2, 0).numpy())
             save.save(root / "shoe" / f"{split}B" / f"{split}_{i}.png")

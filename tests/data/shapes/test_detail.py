@@ -26,8 +26,8 @@ HARD = {
 """SHA-256 of the images of a small `hard` set, from before there was another difficulty."""
 
 
-def fine(**arguments: int) -> ShapesDataset:
-    return ShapesDataset(**{"train": 2, "validation": 1, "test": 2, "sketches": 2, **arguments}, detail="fine")
+def fine(test: int = 2, cache_to_disk: str | None = None) -> ShapesDataset:
+    return ShapesDataset(train=2, validation=1, test=test, sketches=2, detail="fine", cache_to_disk=cache_to_disk)
 
 
 @pytest.mark.parametrize("modality", ["photo", "sketch"])
@@ -35,7 +35,7 @@ def test_hard_has_the_same_bits_as_before(modality: Modality) -> None:
     data = ShapesDataset(size=32, train=2, validation=1, test=1, sketches=2, cache=False)
     digest = hashlib.sha256()
     for split in ("train", "test"):
-        images = data.images(modality, split)  # type: ignore[arg-type]  # a tuple of literals
+        images = data.images(modality, split)
         for i in range(len(images)):
             digest.update(images.read(i).numpy().tobytes())
     assert digest.hexdigest() == HARD[modality]
@@ -85,9 +85,8 @@ def test_sketches_of_a_photo_belong_to_it_and_have_strokes() -> None:
 
 def test_images_are_drawn_once_for_all_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = fine().images("sketch", "test")
-    kept = ShapesDataset(
-        train=2, validation=1, test=2, sketches=2, detail="fine", cache_to_disk=str(tmp_path / "drawn")
-    )
+    kept = fine(cache_to_disk=str(tmp_path / "drawn"))
+
     first = kept.images("sketch", "test")
     assert all(torch.equal(first.image(i), plain.image(i)) for i in range(len(plain)))
     (file,) = (tmp_path / "drawn").iterdir()
