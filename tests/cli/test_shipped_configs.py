@@ -54,10 +54,18 @@ BASES = {
     "finegrained": ["fg_retrieval.yaml"],
     "data/qmul_v1.yaml": ["fg_qmul.yaml"],
     "data/sketchy_pairs.yaml": ["fg_sketchy.yaml"],
+    "data/shoev2.yaml": ["fg_retrieval.yaml"],
+    "data/chairv2.yaml": ["fg_retrieval.yaml"],
 }
 """What a config, or those of a folder, are put behind."""
-ELSEWHERE = [f"data/{name}_extended.yaml" for name in ("sketchy", "tuberlin", "quickdraw")]
-"""Their images are not here; tests/data/test_full_scale.py has some in their layouts."""
+ELSEWHERE = [
+    *(f"data/{name}_extended.yaml" for name in ("sketchy", "tuberlin", "quickdraw")),
+    "data/shoev2.yaml",
+    "data/chairv2.yaml",
+    "fg_shoev2.yaml",
+    "fg_chairv2.yaml",
+]
+"""Their images are not here; tests/data/test_full_scale.py and tests/finegrained/test_leakage.py have their layouts."""
 UNTRAINED = ("model/averaging_weights.yaml", "model/classifier_only.yaml", "finegrained/start.yaml")
 FEW = {"data/sketchy.yaml": ["--dataset.classes", "[airplane, alarm_clock, ant]"]}
 """The tenths of the whole data set leave some classes of the small one that is here without a validation photo."""

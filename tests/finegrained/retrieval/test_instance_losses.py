@@ -1,6 +1,7 @@
 """Losses of fine-grained retrieval against loops in numpy, by hand, and at their edges."""
 
 import math
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -224,8 +225,8 @@ def test_a_loss_says_what_it_lacks(loss: InstanceLoss) -> None:
     [
         (lambda: InstanceNCE(0), "temperature: must be above 0, got 0"),
         (lambda: InstanceTriplet(2.5), r"margin: must be in \(0, 2\], got 2.5"),
-        (lambda: InstanceTriplet(negatives="hard"), "negatives: must be one of random, hardest, all; got 'hard'"),
-        (lambda: RelationDistillation(form="pairs"), r"form: must be one of batch, pair; got 'pairs' \(did you mean"),
+        (partial(InstanceTriplet, negatives="hard"), "negatives: must be one of random, hardest, all; got 'hard'"),
+        (partial(RelationDistillation, form="pairs"), r"form: must be one of batch, pair; got 'pairs' \(did you mean"),
         (lambda: PhotoRelation(-1), "temperature: must be above 0, got -1"),
         (lambda: PhotoContrast(math.nan), "temperature: must be above 0, got nan"),
     ],

@@ -22,8 +22,8 @@ def case(seed: int) -> dict[str, Tensor]:
 
 def measured(c: dict[str, Tensor], galleries: bool, chunk_size: int = 7) -> InstanceScores:
     own, labels = c["own"], c["labels"]
-    groups = (c["galleries"][own], c["galleries"]) if galleries else (None, None)
-    return instance_scores(lambda rows: c["scores"][rows], own, labels[own], labels, *groups, chunk_size=chunk_size)
+    mine, all_of_them = (c["galleries"][own], c["galleries"]) if galleries else (None, None)
+    return instance_scores(lambda rows: c["scores"][rows], own, labels[own], labels, mine, all_of_them, chunk_size)
 
 
 @pytest.mark.parametrize("galleries", [False, True])
