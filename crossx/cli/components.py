@@ -10,6 +10,11 @@ import crossx.classification.data
 import crossx.classification.module
 import crossx.cotraining.module  # with all generators, encoders, critics and losses
 import crossx.data
+import crossx.finegrained.data
+import crossx.finegrained.drawing.module
+import crossx.finegrained.drawing.rates
+import crossx.finegrained.joint.module  # with discriminator and refinement
+import crossx.finegrained.retrieval.module
 import crossx.pairs.datamodule
 import crossx.pairs.replay
 import crossx.reconstruction.saved

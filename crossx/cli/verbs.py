@@ -28,6 +28,11 @@ VERBS = {
         "inspect",
         "what a teacher is, and what it predicts on images: crossx inspect card.yaml --images FOLDER",
     ),
+    "synthesize": Verb(
+        "crossx.cli.synthesize_options",
+        "synthesize",
+        "draw a photo with a trained generator: crossx synthesize --generator generator.safetensors --photo P.jpg",
+    ),
     "fit": Verb("crossx.cli.early", "run", "train: crossx fit --config sketchy.yaml"),
     "validate": Verb(
         "crossx.cli.early",

@@ -104,6 +104,14 @@ class Stream(IntEnum):
     OTHER_PAIRS = 5
     IMAGE_ORDER = 6
     PROCEDURAL_SKETCHES = 7
+    LABELLED = 8
+    LABELLED_ORDER = 9
+    FREE = 10
+    FREE_ORDER = 11
+    DRAWINGS = 12
+    COLOURED = 13
+    BANK = 20
+    HELD_OUT = 21
 
 
 def philox(seed: int, index: int, stream: Stream) -> np.random.Generator:

@@ -50,7 +50,7 @@ class QuickDrawStrokes(ImageReader):
         return [f"{folder}/{i}" for i in range(len(self._offsets[folder]))]
 
     def strokes(self, name: str) -> Strokes:
-        """Strokes of a drawing as released: x to the right and y down, in [0, 255].
+        """Strokes of a drawing, fitted into the unit square: x to the right and y down, in [0.05, 0.95].
 
         Raises:
             InputError: When the line is not a drawing.
@@ -63,7 +63,7 @@ class QuickDrawStrokes(ImageReader):
             file.seek(self._offsets[word][int(line)])
             text = file.readline()
         try:
-            return _parse(text)
+            return fit_unit_square(_parse(text))
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise InputError(
                 f"{path}: line {int(line) + 1} is not a simplified drawing "
@@ -72,7 +72,12 @@ class QuickDrawStrokes(ImageReader):
 
     def read(self, name: str, size: int) -> Tensor:
         """Rasterise a drawing in black on white, uint8 RGB, (3, S, S)."""
-        return repeat_grey(rasterise(fit_unit_square(self.strokes(name)), size, max(THINNEST, size * LINE_WIDTH)))
+        return repeat_grey(rasterise(self.strokes(name), size, line_width(size)))
+
+
+def line_width(size: int) -> float:
+    """Line width in pixels of an image of a side of `size` pixels."""
+    return max(THINNEST, size * LINE_WIDTH)
 
 
 def _parse(line: bytes) -> Strokes:

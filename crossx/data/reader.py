@@ -14,6 +14,7 @@ from torch import Tensor
 from crossx.core.errors import InputError
 from crossx.core.paths import resolve
 from crossx.data.left_out import LeftOut
+from crossx.strokes.sequence import Strokes
 from crossx.types import Modality
 
 
@@ -62,6 +63,14 @@ class ImageReader(ABC):
 
     def instances(self, names: Sequence[str]) -> list[str] | None:
         """Identity of the object in each image, for instance-level retrieval; None where the data set has none."""
+        return None
+
+    def strokes(self, name: str) -> Strokes | None:
+        """Strokes of a sketch in drawing order; None for a reader of images.
+
+        Raises:
+            InputError: When the strokes cannot be read.
+        """
         return None
 
     def missing(self, entry: Path) -> InputError:

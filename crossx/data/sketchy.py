@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import PurePosixPath
 
 from torch import Tensor
 
 from crossx.core.errors import InputError
+from crossx.core.text_files import read_text
 from crossx.data.folders import ImageFolder
 from crossx.data.images import load_image
 from crossx.data.reader import ImageReader
@@ -25,10 +27,26 @@ class Sketchy(ImageFolder):
     Args:
         modality: Modality to read.
         root: Folder that holds `256x256`; relative to the data root, or absolute.
+        leave_out_invalid: Whether sketches that `info/invalid-*.txt` names are left out, where the release has these
+            lists: drawings of something else, or with the wrong pose or surroundings.
     """
 
-    def __init__(self, modality: Modality, root: str = "sketchy") -> None:
+    def __init__(self, modality: Modality, root: str = "sketchy", leave_out_invalid: bool = False) -> None:
         super().__init__(f"{root}/256x256/{modality}/tx_000000000000", modality)
+        self.leave_out_invalid = leave_out_invalid
+
+    def names(self, folder: str) -> list[str]:
+        """Paths of a class's images below the root, without the invalid sketches where they are to be left out."""
+        names = super().names(folder)
+        if not self.leave_out_invalid or self.modality == "photo":
+            return names
+        return [name for name in names if PurePosixPath(name).stem not in self._invalid]
+
+    @cached_property
+    def _invalid(self) -> set[str]:
+        """Stems of the sketches that the release marks as invalid."""
+        lists = sorted((self.path.parents[2] / "info").glob("invalid-*.txt"))
+        return {PurePosixPath(line.strip()).stem for path in lists for line in read_text(path).splitlines()}
 
     def instances(self, names: Sequence[str]) -> list[str]:
         """Id of each photo, or of the photo that each sketch was drawn from.

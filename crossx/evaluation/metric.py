@@ -122,18 +122,21 @@ class RetrievalMetric(Metric):
         Raises:
             InputError: When one index has two labels.
         """
-        mine = dim_zero_cat(self.modalities) == MODALITIES.index(modality)
-        embeddings = dim_zero_cat(self.embeddings).view(len(mine), int(self.width))[mine]
-        labels, indices = dim_zero_cat(self.labels)[mine], dim_zero_cat(self.indices)[mine]
-        indices, order = indices.sort(stable=True)
-        embeddings, labels = embeddings[order], labels[order]
+        rows, all_indices = self._first_rows(modality), dim_zero_cat(self.indices)
+        embeddings = dim_zero_cat(self.embeddings).view(len(all_indices), int(self.width))
+        return EmbeddedImages(embeddings[rows], dim_zero_cat(self.labels)[rows], all_indices[rows])
+
+    def _first_rows(self, modality: Modality) -> Tensor:
+        """Rows of the states with the images of one modality, each once, in the order of their indices, (N,)."""
+        mine = (dim_zero_cat(self.modalities) == MODALITIES.index(modality)).nonzero().flatten()
+        indices, order = dim_zero_cat(self.indices)[mine].sort(stable=True)
+        labels = dim_zero_cat(self.labels)[mine][order]
         again = indices[1:] == indices[:-1]
         contradicting = again & (labels[1:] != labels[:-1])
         if contradicting.any():
             index = int(indices[1:][contradicting][0])
             raise InputError(f"indices: must name one image of a modality each, got {modality} {index} with two labels")
-        first = torch.cat([torch.ones_like(indices[:1], dtype=torch.bool), ~again])
-        return EmbeddedImages(embeddings[first], labels[first], indices[first])
+        return mine[order][torch.cat([torch.ones_like(indices[:1], dtype=torch.bool), ~again])]
 
     def compute(self) -> dict[str, Tensor]:
         """Means over the sketches of all processes, scalar float32, by the name of the metric."""

@@ -112,6 +112,26 @@ def cosine_scores(queries: Tensor, gallery: Tensor) -> ScoreFunction:
     return lambda rows: q[rows] @ g.T
 
 
+def within(scores: ScoreFunction, query_groups: Tensor, gallery_groups: Tensor) -> ScoreFunction:
+    """Scores within groups: a photo of another group than the query's comes behind all photos of its group.
+
+    Args:
+        scores: Scores of a chunk of queries.
+        query_groups: Group of each query, (Q,) int64.
+        gallery_groups: Group of each photo, (G,) int64.
+
+    Returns:
+        Scores that are minus infinity for photos of other groups.
+    """
+
+    def grouped(rows: Tensor) -> Tensor:
+        chunk = scores(rows)
+        own = query_groups[rows.to(query_groups.device)].to(chunk.device)
+        return chunk.masked_fill(own[:, None] != gallery_groups.to(chunk.device), -torch.inf)
+
+    return grouped
+
+
 def check_labels(queries: Tensor, gallery: Tensor, query_labels: Tensor, gallery_labels: Tensor) -> None:
     """Check that there is one label for each row on both sides.
 

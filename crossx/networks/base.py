@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from crossx.core.errors import InputError
 from crossx.networks.preprocessing import InputFormat
 
 
@@ -28,6 +29,14 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def pooled(self, x: Tensor) -> Tensor:
         """Compute the features, (B, F), of normalised images, (B, 3, H, W)."""
+
+    def map(self, x: Tensor) -> Tensor:
+        """Compute the features before they are pooled, (B, C, h, w), of normalised images, (B, 3, H, W).
+
+        Raises:
+            InputError: When the network has no such map, which is the default.
+        """
+        raise InputError(f"network: must have a map of features to look at, and {type(self).__name__} has none")
 
     @abstractmethod
     def classify(self, features: Tensor) -> Tensor:

@@ -55,7 +55,11 @@ class SmallResNet(Network):
 
     def pooled(self, x: Tensor) -> Tensor:
         """Compute the features, (B, F), all >= 0, of normalised images, (B, 3, H, W)."""
-        features: Tensor = self.stages(self.stem(x)).mean((2, 3))
+        return self.map(x).mean((2, 3))
+
+    def map(self, x: Tensor) -> Tensor:
+        """Compute the features before they are pooled, (B, F, h, w), all >= 0, of normalised images, (B, 3, H, W)."""
+        features: Tensor = self.stages(self.stem(x))
         return features
 
     def classify(self, features: Tensor) -> Tensor:

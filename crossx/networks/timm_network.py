@@ -64,6 +64,20 @@ class TimmNetwork(Network):
         """Compute the features, (B, F), of normalised images, (B, 3, H, W)."""
         return _pooled(self.model, x)
 
+    def map(self, x: Tensor) -> Tensor:
+        """Compute the features before they are pooled, (B, C, h, w), of normalised images, (B, 3, H, W).
+
+        Raises:
+            InputError: When the model has tokens in their place, as transformers do, or the channels come last.
+        """
+        features: Tensor = self.model.forward_features(x)
+        if features.ndim != 4 or features.shape[1] < features.shape[-1] == self.num_features:
+            raise InputError(
+                f"network: must have a map of features, (B, C, h, w), as convolutional networks do; this one's has the "
+                f"shape {tuple(features.shape)}"
+            )
+        return features
+
     def classify(self, features: Tensor) -> Tensor:
         """Map features, (B, F), to logits, (B, K)."""
         logits: Tensor = self.model.get_classifier()(features)

@@ -7,6 +7,7 @@ import lightning.pytorch as pl
 from crossx.data.base import RetrievalData
 from crossx.encoding.losses.base import EncodingLoss
 from crossx.encoding.module import EncoderModule
+from crossx.finegrained.data import FineGrainedDataModule
 from crossx.networks.batch_norm import trainable_modules
 from crossx.pairs.datamodule import SyntheticPairsDataModule
 from crossx.reconstruction.losses.base import ReconstructionLoss
@@ -17,10 +18,14 @@ _BATCH_SIZE = 64
 """Latents drawn in a run whose data module states no batch size, such as one with plain loaders from Python."""
 
 
-def data_module(trainer: pl.Trainer) -> SyntheticPairsDataModule | None:
+RetrievalDataModule = SyntheticPairsDataModule | FineGrainedDataModule
+"""A data module of runs that are measured by retrieval."""
+
+
+def data_module(trainer: pl.Trainer) -> RetrievalDataModule | None:
     """The data module of a retrieval run; None in any other run."""
     data = trainer.datamodule  # type: ignore[attr-defined]  # set in Trainer's constructor
-    return data if isinstance(data, SyntheticPairsDataModule) else None
+    return data if isinstance(data, RetrievalDataModule) else None
 
 
 def real_images(trainer: pl.Trainer) -> RetrievalData | None:

@@ -10,6 +10,8 @@ from crossx.reports.fixed import FixedPairs
 from crossx.reports.health.detectors import Detector
 from crossx.reports.health.diversity import Diversity
 from crossx.reports.health.monitor import HealthMonitor
+from crossx.reports.pictures.certainty import CertaintyCharts
+from crossx.reports.pictures.drawings import DrawingSheets
 from crossx.reports.pictures.filmstrip import Filmstrip
 from crossx.reports.pictures.hardest import HardestPairs
 from crossx.reports.pictures.histograms import ClassHistograms
@@ -68,6 +70,8 @@ class Pictures:
         histograms: Counts of classes.
         hardest: Pairs whose embeddings lie farthest apart.
         filmstrip: Images of fixed latents over the steps.
+        drawings: Drawings of a generator beside photos and true sketches, and their lengths.
+        certainty: Certainties of true sketches and of drawings, and how far they can be believed.
     """
 
     every: int = 1
@@ -76,6 +80,8 @@ class Pictures:
     histograms: bool | ClassHistograms = True
     hardest: bool | HardestPairs = True
     filmstrip: bool | Filmstrip = True
+    drawings: bool | DrawingSheets = True
+    certainty: bool | CertaintyCharts = True
 
 
 @dataclass
@@ -138,6 +144,8 @@ def _pictures(pictures: Pictures) -> list[Callback]:
         _part(pictures.histograms, ClassHistograms),
         _part(pictures.hardest, HardestPairs),
         _part(pictures.filmstrip, Filmstrip),
+        _part(pictures.drawings, DrawingSheets),
+        _part(pictures.certainty, CertaintyCharts),
     ]
     found = [picture for picture in chosen if picture is not None]
     for picture in found:

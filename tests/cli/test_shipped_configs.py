@@ -20,6 +20,7 @@ from crossx.cli.configs import find_config, shipped_configs
 from crossx.cli.training import build, train
 from crossx.core.errors import InputError
 from crossx.core.paths import resolve
+from crossx.core.tensor_files import write_safetensors
 from crossx.cotraining.module import CoTrainingModule
 from crossx.encoding.critics import LastLayerCritic
 from crossx.encoding.encoders import NetworkEncoder
@@ -31,6 +32,7 @@ from crossx.reconstruction.losses import AdversarialLoss, BatchNormStatisticsLos
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.files import save_teacher
 from crossx.teachers.teacher import load_teacher
+from crossx.training.alternating import AlternatingModule
 from crossx.training.run_length import in_batches
 from crossx.types import MODALITIES
 
@@ -40,6 +42,8 @@ BASES = {
     "model": ["benchmarks/cifar_tuberlin.yaml"],
     "data": ["tinyimagenet_tuberlin.yaml"],
     "data/shapes.yaml": ["quickstart.yaml"],
+    "data/quickdraw_drawings.yaml": ["fg_strokes.yaml"],
+    "model/drawing_published.yaml": ["fg_strokes.yaml"],
     "data/cifar_tuberlin.yaml": ["cifar_tuberlin.yaml"],
     "data/sketchy.yaml": ["teachers/sketchy_photo.yaml"],
     "data/sketchy_sample.yaml": ["teachers/sketchy_photo.yaml"],
@@ -47,14 +51,25 @@ BASES = {
     "data/tuberlin_extended.yaml": ["sketchy.yaml"],
     "data/quickdraw_extended.yaml": ["sketchy.yaml"],
     "benchmarks": ["model/head.yaml"],
+    "finegrained": ["fg_retrieval.yaml"],
+    "data/qmul_v1.yaml": ["fg_qmul.yaml"],
+    "data/sketchy_pairs.yaml": ["fg_sketchy.yaml"],
+    "data/shoev2.yaml": ["fg_retrieval.yaml"],
+    "data/chairv2.yaml": ["fg_retrieval.yaml"],
 }
 """What a config, or those of a folder, are put behind."""
-ELSEWHERE = [f"data/{name}_extended.yaml" for name in ("sketchy", "tuberlin", "quickdraw")]
-"""Their images are not here; tests/data/test_full_scale.py has some in their layouts."""
-UNTRAINED = ("model/averaging_weights.yaml", "model/classifier_only.yaml")
+ELSEWHERE = [
+    *(f"data/{name}_extended.yaml" for name in ("sketchy", "tuberlin", "quickdraw")),
+    "data/shoev2.yaml",
+    "data/chairv2.yaml",
+    "fg_shoev2.yaml",
+    "fg_chairv2.yaml",
+]
+"""Their images are not here; tests/data/test_full_scale.py and tests/finegrained/test_leakage.py have their layouts."""
+UNTRAINED = ("model/averaging_weights.yaml", "model/classifier_only.yaml", "finegrained/start.yaml")
 FEW = {"data/sketchy.yaml": ["--dataset.classes", "[airplane, alarm_clock, ant]"]}
 """The tenths of the whole data set leave some classes of the small one that is here without a validation photo."""
-FRAGMENTS = ("model/joint.yaml", "teachers/small.yaml")
+FRAGMENTS = ("model/joint.yaml", "teachers/small.yaml", "finegrained/free_photos.yaml", "model/drawing.yaml")
 """They say that they do not run alone; others include them."""
 
 
@@ -113,6 +128,17 @@ def replacements(content: Config, folder: Path) -> list[str]:
             sides = [UpsamplingGenerator(modality, size=32, latent_dim=8, width=8) for modality in MODALITIES]
             save_generators(folder / "generators.safetensors", GeneratorPair(*sides))
             words += ["--model.pairs.generators", str(folder / "generators.safetensors")]
+    if content["data"].get("init_args", {}).get("free_batch_size"):
+        words += ["--data.free_batch_size", "4"]
+    model = content["model"].get("init_args", {})
+    side = ""
+    if content["model"]["class_path"] == "SemiSupervisedModule":
+        encoding = model["encoding"]["init_args"]
+        words += ["--model.teacher", untrained_encoders(encoding["encoder"], folder)] if model.get("teacher") else []
+        model, side = encoding, "encoding.init_args."
+    for place, value in (("start", model.get("start")), ("teacher.start", (model.get("teacher") or {}).get("start"))):
+        if value == "encoders.safetensors":
+            words += [f"--model.{side}{place}", untrained_encoders(model["encoder"], folder)]
     if "DiscriminatorGuidanceLoss" in str(content["model"]):  # a name alone, or a class with its arguments
         place = "--model.reconstruction.init_args.terms.modality.loss.init_args.discriminator"
         words += [place, save_discriminator(folder / "modality.safetensors")]
@@ -136,10 +162,20 @@ def untrained_teacher(named: str, classes: tuple[str, ...], folder: Path) -> str
     return str(path)
 
 
+def untrained_encoders(encoder: Config, folder: Path) -> str:
+    """Encoders of Shapes as an earlier run exports them, before its first step."""
+    path = folder / "encoders.safetensors"
+    (folder / "encoder.yaml").write_text(yaml.safe_dump({"model": {"encoder": encoder, "start": None}}))
+    cli = build(["fit", *words(["fg_retrieval.yaml", str(folder / "encoder.yaml")])])
+    tensors = {f"{m}_encoder.{n}": t for m, e in cli.model.encoders.items() for n, t in e.state_dict().items()}
+    write_safetensors(path, tensors, {})
+    return str(path)
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in (*ELSEWHERE, *FRAGMENTS)])
 def test_config_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = load(*behind(name))
-    needs_data = any(part["class_path"].endswith("JoinedData") for part in parts(whole))
+    needs_data = any(part["class_path"].endswith(("JoinedData", "PairedData")) for part in parts(whole))
     if needs_data and not os.environ.get("CROSSX_DATA"):
         pytest.fail("CROSSX_DATA is not set: point it to the folder with cifar10, tuberlin, sketchy, ...")
     (tmp_path / "empty").mkdir()
@@ -149,7 +185,8 @@ def test_config_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     torch.manual_seed(0)
     verb = "validate" if name in UNTRAINED else "fit"
     cli = train([verb, *words(behind(name)), *replacements(whole, tmp_path), *FEW.get(name, [])])
-    assert cli.trainer.global_step == (0 if name in UNTRAINED else 2)
+    phases = max(2, len(cli.model.players) if isinstance(cli.model, AlternatingModule) else 0)
+    assert cli.trainer.global_step == (0 if name in UNTRAINED else phases)
     logged = cli.trainer.callback_metrics
     if isinstance(cli.model, CoTrainingModule):
         assert {"recon/loss", "encode/loss", "val/map_all"} <= set(logged)

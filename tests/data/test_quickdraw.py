@@ -2,6 +2,7 @@ import json
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support import layouts
 
@@ -22,11 +23,12 @@ def test_strokes_are_drawn_black_on_white(tmp_path: Path) -> None:
     assert left[0, 10].argmin() < 32 < right[0, 10].argmin()  # the vertical one
 
 
-def test_strokes_as_released(tmp_path: Path) -> None:
+def test_strokes_are_fitted_into_the_unit_square(tmp_path: Path) -> None:
     layouts.quickdraw_strokes(tmp_path, {"cat": 3})
     fresh = QuickDrawStrokes(str(tmp_path))  # without listing first, as in a worker process
     strokes = fresh.strokes("cat/2")
-    assert [s.tolist() for s in strokes] == [[[0, 128], [255, 128]], [[40, 0], [40, 255]]]
+    released = np.array([[[0, 128], [255, 128]], [[40, 0], [40, 255]]])
+    np.testing.assert_allclose(strokes, 0.05 + 0.9 * released / 255, atol=1e-6)
     assert pickle.loads(pickle.dumps(fresh)).strokes("cat/2")[0].tolist() == strokes[0].tolist()
 
 

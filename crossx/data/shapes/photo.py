@@ -7,18 +7,22 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
 from crossx.data.shapes.curves import Curve, ellipse, polygon
+from crossx.data.shapes.detail import HARD, Detail
 from crossx.data.shapes.objects import MATERIALS, Part
+from crossx.data.shapes.viewpoint import Viewpoint
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 
 SUPERSAMPLING = 4
 
-# Difficulty: mean numbers of scraps in a photo.
-CLUTTER = 2.0
-OCCLUDERS = 0.4
 
-
-def render_photo(parts: list[Part], size: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+def render_photo(
+    parts: list[Part],
+    size: int,
+    rng: np.random.Generator,
+    detail: Detail = HARD,
+    viewpoint: Viewpoint | None = None,
+) -> npt.NDArray[np.uint8]:
     """Render a photo-like image of an object.
 
     Args:
@@ -26,36 +30,23 @@ def render_photo(parts: list[Part], size: int, rng: np.random.Generator) -> npt.
         size: Side of the image in pixels; the same random numbers give the same scene at every size, but for the
             sensor noise.
         rng: Source of materials, background, light, viewpoint and camera, none of which depends on the object.
+        detail: Difficulty.
+        viewpoint: Where the camera stands; None draws it from `rng`, too.
 
     Returns:
         RGB, (size, size, 3).
     """
     canvas = _Canvas(size, rng)
-    canvas.background()
-    outlines = _viewpoint([part.outline for part in parts], rng)
+    canvas.background(detail.clutter)
+    view = Viewpoint.draw(rng, detail.extent) if viewpoint is None else viewpoint
+    outlines = view.frame([part.outline for part in parts])
     materials = [_Material(rng) for _ in range(MATERIALS)]
     canvas.shadow(outlines)
     for part, outline in zip(parts, outlines, strict=True):
         canvas.paint(outline, materials[part.material])
-    for _ in range(rng.poisson(OCCLUDERS)):
+    for _ in range(rng.poisson(detail.occluders)):
         canvas.paint(_scrap(rng, 0.05, 0.14), _Material(rng))
     return canvas.develop()
-
-
-def _viewpoint(outlines: list[Curve], rng: np.random.Generator) -> list[Curve]:
-    """Turn, shear, foreshorten, scale and shift into the frame, which is the unit square."""
-    angle, shear = np.radians(rng.normal(0, 13)), rng.normal(0, 0.08)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrix = turn @ np.array([[1, shear], [0, 1]]) @ np.diag(np.exp(rng.normal(0, 0.1, 2)))
-    tilt = rng.normal(0, 0.08, 2)
-    seen = [outline @ matrix.T / (1 + outline @ tilt)[:, None] for outline in outlines]
-    points = np.concatenate(seen)
-    low, high = points.min(axis=0), points.max(axis=0)
-    extent = rng.uniform(0.55, 0.95)
-    scale = extent / float((high - low).max())
-    free = np.maximum(1 - (high - low) * scale, 0)
-    centre = 0.5 + rng.uniform(-0.55, 0.55, 2) * free
-    return [(outline - (low + high) / 2) * scale + centre for outline in seen]
 
 
 def _scrap(rng: np.random.Generator, smallest: float, largest: float) -> Curve:
@@ -143,8 +134,8 @@ class _Canvas:
     def _blend(self, alpha: Floats, colour: Floats) -> None:
         self.pixels += alpha[..., None] * (colour - self.pixels)
 
-    def background(self) -> None:
-        """A gradient, perhaps a ground, soft blobs, and scraps that look like parts of objects."""
+    def background(self, clutter: float) -> None:
+        """A gradient, perhaps a ground, soft blobs, and on average `clutter` scraps that look like parts of objects."""
         rng = self.rng
         self.pixels[:] = _Material(rng).fill(self.x, self.y)
         self._blend(np.clip(self._ramp(), 0, 1), _colour(rng))
@@ -155,7 +146,7 @@ class _Canvas:
             (cx, cy), r = rng.uniform(0, 1, 2), rng.uniform(0.08, 0.3)
             blob = np.exp(-((self.x - cx) ** 2 + (self.y - cy) ** 2) / (2 * r * r))
             self._blend(blob.astype(np.float32) * np.float32(rng.uniform(0.3, 0.9)), _colour(rng))
-        for _ in range(rng.poisson(CLUTTER)):
+        for _ in range(rng.poisson(clutter)):
             self.paint(_scrap(rng, 0.05, 0.25), _Material(rng))
 
     def _ramp(self) -> Floats:

@@ -3,46 +3,46 @@
 import numpy as np
 
 from crossx.data.shapes.curves import Curve, ellipse, inside, resample, spline
+from crossx.data.shapes.detail import HARD, Detail
 from crossx.data.shapes.hand import draw_by_hand
 from crossx.data.shapes.objects import Part
+from crossx.data.shapes.viewpoint import Viewpoint
 from crossx.strokes.sequence import Strokes, fit_unit_square
 
-# Difficulty: shares of parts that are left out (never the largest) and hatched, and the mean number of doodles around
-# the object before those without room are dropped.
-MINOR_OMITTED = 0.5
-MAJOR_OMITTED = 0.16
-HATCHING = 0.12
-SURROUNDINGS = 2.0
 
-
-def draw_sketch(parts: list[Part], rng: np.random.Generator) -> Strokes:
+def draw_sketch(
+    parts: list[Part], rng: np.random.Generator, detail: Detail = HARD, viewpoint: Viewpoint | None = None
+) -> Strokes:
     """Sketch an object: its visible outlines, some left out, drawn by hand, perhaps with some surroundings.
 
     Args:
         parts: The object, see `crossx.data.shapes.objects.draw_object`.
         rng: Source of viewpoint, omissions and imprecision, none of which depends on the object.
+        detail: Difficulty.
+        viewpoint: The photo's, from which the sketch is drawn; None draws the object as it stands.
 
     Returns:
         The strokes in drawing order, in [0, 1].
     """
     largest = max(parts, key=lambda part: float(np.prod(np.ptp(part.outline, axis=0))))
-    keep = [rng.random() > (MINOR_OMITTED if part.minor else MAJOR_OMITTED) for part in parts]
+    keep = [rng.random() > (detail.minor_omitted if part.minor else detail.major_omitted) for part in parts]
     drawn = [part for part, kept in zip(parts, keep, strict=True) if kept or part is largest]
-    angle, stretch = np.radians(rng.normal(0, 22)), np.exp(rng.normal(0, 0.14, 2))
+    own = detail.own_view
+    angle, stretch = np.radians(rng.normal(0, 22 * own)), np.exp(rng.normal(0, 0.14 * own, 2))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * (stretch / 2)
     curves: list[Curve] = []
     for i, part in enumerate(drawn):
         lines = _visible(part.curve, [later.curve for later in drawn[i + 1 :] if not later.width])
-        if not part.width and rng.random() < HATCHING:
+        if not part.width and rng.random() < detail.hatching:
             lines += _hatching(part.curve, rng)
-        curves += [line @ turn.T for line in lines]
+        curves += [(line if viewpoint is None else viewpoint.see(line)) @ turn.T for line in lines]
     haste = rng.uniform(0, 1)  # from a careful drawing to a scribble
-    wobble, slip = 0.006 + 0.034 * haste, 0.01 + 0.045 * haste
-    margin = rng.uniform(0.04, 0.28)
+    wobble, slip = detail.clumsiness * (0.006 + 0.034 * haste), detail.clumsiness * (0.01 + 0.045 * haste)
+    margin = rng.uniform(*detail.margin)
     strokes = fit_unit_square(_strokes(draw_by_hand(curves, rng, wobble, slip)), margin)
     shift = (rng.uniform(-0.9, 0.9, 2) * margin).astype(np.float32)
     strokes = [stroke + shift for stroke in strokes]
-    for _ in range(rng.poisson(SURROUNDINGS)):
+    for _ in range(rng.poisson(detail.surroundings)):
         doodle = _strokes(draw_by_hand(_doodle(rng), rng))
         if not _overlap(doodle, strokes):
             strokes += doodle

@@ -51,10 +51,12 @@ class Encoder(nn.Module, ABC):
         trainable_dim: T, length of the part that trains, in [0, D]; None for D.
 
     Attributes:
+        needs_teachers: Whether the encoder can only be built from teachers.
         predicts_features: Whether `embed_trainable` returns predicted features of the teacher.
         least_cosine: The smallest cosine of two embeddings' trainable parts; 0 where no coordinate is negative.
     """
 
+    needs_teachers = True
     predicts_features = False
     least_cosine = -1.0
 
@@ -136,22 +138,22 @@ class BackboneEncoder(Encoder):
     """An encoder with a network of its own, in place of its teacher's.
 
     Args:
-        teachers: Both teachers.
+        teachers: Both teachers; None in a run without teachers, such as fine-grained retrieval.
         modality: Modality of the images.
         network: Factory of a backbone without classifier, such as `SmallResNet` or `TimmNetwork` with `num_classes: 0`.
         input_size: Side in pixels that images are resized to; None for the size of the teacher's input.
         mean: Subtracted from each channel of an image in [0, 1]; None for the mean that a network with pretrained
-            weights was trained with, and for the teacher's where the network starts at random.
+            weights was trained with, and for the teacher's where the network starts at random (0.5 without teachers).
         std: Divides each channel afterwards; None as for `mean`.
         dim: D.
 
     Raises:
-        InputError: When the network has a classifier.
+        InputError: When the network has a classifier, or there are neither teachers nor an input size.
     """
 
     def __init__(
         self,
-        teachers: TeacherPair,
+        teachers: TeacherPair | None,
         modality: Modality,
         network: NetworkFactory,
         input_size: int | None,
@@ -160,14 +162,19 @@ class BackboneEncoder(Encoder):
         dim: int,
     ) -> None:
         super().__init__(modality, dim)
-        card = teachers.of(modality).card
         self.network = network()
         if self.network.num_classes:
             raise InputError(
                 f"encoder.network.num_classes: must be 0, got {self.network.num_classes}; an encoder does not use the "
                 "network's classifier, whose parameters would never learn"
             )
-        usual = _usual_format(card.input_format, self.network.input_format if mean is None and std is None else None)
+        if teachers is not None:
+            of_teacher = teachers.of(modality).card.input_format
+        elif input_size is not None:
+            of_teacher = InputFormat(input_size, _MIDDLE, _MIDDLE)
+        else:
+            raise InputError("encoder.input_size: must be named in a run without teachers, got null")
+        usual = _usual_format(of_teacher, self.network.input_format if mean is None and std is None else None)
         self.preprocessing = Preprocessing(
             usual.size if input_size is None else input_size,
             usual.mean if mean is None else mean,
@@ -180,6 +187,10 @@ class BackboneEncoder(Encoder):
         """Map images in [0, 1], (B, 3, H, W), to features of the network, (B, F)."""
         features: Tensor = self.network.pooled(self.preprocessing(images))
         return features
+
+
+_MIDDLE = (0.5, 0.5, 0.5)
+"""Mean and deviation that bring [0, 1] to [-1, 1], where nothing says what the images are like."""
 
 
 def _usual_format(teacher: InputFormat, own: InputFormat | None) -> InputFormat:

@@ -12,12 +12,12 @@ class NetworkEncoder(BackboneEncoder):
     """A head on a network of its own, which starts at random or from weights of timm.
 
     Args:
-        teachers: Both teachers.
+        teachers: Both teachers; None in a run without teachers, which has to name `input_size`.
         modality: Modality of the images.
         network: Factory of a backbone without classifier, such as `SmallResNet` or `TimmNetwork` with `num_classes: 0`.
         input_size: Side in pixels that images are resized to; None for the size of the teacher's input.
         mean: Subtracted from each channel of an image in [0, 1]; None for the mean that a network with pretrained
-            weights was trained with, and for the teacher's where the network starts at random.
+            weights was trained with, and for the teacher's where the network starts at random (0.5 without teachers).
         std: Divides each channel afterwards; None as for `mean`.
         dim: D.
         hidden: Width of the head's hidden layer; 0 for a linear head.
@@ -26,9 +26,11 @@ class NetworkEncoder(BackboneEncoder):
         InputError: When the network has a classifier, or a number is out of range.
     """
 
+    needs_teachers = False
+
     def __init__(
         self,
-        teachers: TeacherPair,
+        teachers: TeacherPair | None,
         modality: Modality,
         network: NetworkFactory,
         input_size: int | None = None,

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from crossx.core.checks import must_be_in
 from crossx.evaluation.results import RetrievalResults
-from crossx.pairs.datamodule import SyntheticPairsDataModule
-from crossx.reports.lookup import data_module
+from crossx.reports.lookup import RetrievalDataModule, data_module
 from crossx.reports.pictures.sheets import AGREE, DISAGREE, NEUTRAL, RIGHT, WRONG, Sheet
 from crossx.reports.validations import at_end
 from crossx.training.lightning_state import run_folder
@@ -77,7 +76,7 @@ class RetrievalSheets(Callback):
     def _draw(
         self,
         results: RetrievalResults,
-        data: SyntheticPairsDataModule,
+        data: RetrievalDataModule,
         split: Split,
         gallery_index: Tensor,
         query_index: Tensor,

@@ -13,6 +13,7 @@ from crossx.core.version import __version__
 from crossx.evaluation.functional import RetrievalScores
 from crossx.reports.lookup import real_images
 from crossx.reports.present_module import PresentModule
+from crossx.reports.run.instances import instance_results
 from crossx.reports.run.measured import images_of, measured, measured_hash
 from crossx.reports.run.results import RunResults, mean_over_queries
 from crossx.reports.run.summary import print_results
@@ -157,6 +158,7 @@ class RunReport(Callback):
             split_hash=measured_hash(trainer, module, split if metrics else None),
             measured=None if about is None else about.to_dict(),
             config=self.config,
+            instance=instance_results(trainer, module) if metrics else None,
             sections=sections,
         )
 

@@ -35,6 +35,7 @@ class RunResults:
             no real images are measured.
         measured: What the metrics are of; None where nothing was measured. See `crossx.reports.run.measured`.
         config: The resolved config; empty when the run was started from Python.
+        instance: Ranks of fine-grained retrieval; None for retrieval of a class. See `crossx.reports.run.instances`.
         sections: Further top-level entries, from other reports.
     """
 
@@ -54,6 +55,7 @@ class RunResults:
     split_hash: str | None
     measured: dict[str, Any] | None
     config: dict[str, Any]
+    instance: dict[str, Any] | None = None
     sections: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -1,0 +1,1 @@
+"""Certainty: how far a drawing of an unlabelled photo can be trusted."""

@@ -1,0 +1,212 @@
+"""The data module of fine-grained retrieval: labelled pairs, unlabelled photos, and galleries to measure on."""
+
+from dataclasses import replace
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, DistributedSampler
+
+from crossx.augmentation.base import Augmentation, check_same_content
+from crossx.core.checks import must_be_in
+from crossx.core.errors import InputError
+from crossx.core.seeding import run_seed
+from crossx.data.instances import InstanceData
+from crossx.data.pen import Pen
+from crossx.finegrained.images import InstanceImages, collate_instances
+from crossx.finegrained.items import ReadItems, StrokeRows, TrainingItems
+from crossx.finegrained.order import BatchNumbers
+from crossx.finegrained.types import FineGrainedBatch, FiveBatch
+from crossx.training.lightning_state import is_fast_dev_run, progress
+from crossx.training.run_length import Length, in_batches
+from crossx.types import ImageBatch, Split
+
+
+class FineGrainedDataModule(pl.LightningDataModule):
+    """Serves batches of labelled pairs and unlabelled photos for training, and galleries with queries to measure on.
+
+    What a batch holds is a pure function of the run's seed, its number and the process: a resumed run goes on with the
+    very next batch, and the batches of two processes together are the double batch of one. Views are made on the
+    device. Every photo of a split is in the gallery once, and every sketch is a query.
+
+    Args:
+        dataset: Photos and their sketches.
+        fraction: Share of the training photos whose sketches may be used, in (0, 1]; see `InstanceData.labelled`.
+        batch_size: Labelled pairs B in each batch of one process.
+        free_batch_size: Unlabelled photos F in each batch of one process; 0 trains on the labelled pairs alone.
+        oracle: Whether unlabelled photos come with their true sketches, to measure what there is to gain.
+        flip: Probability that photo, sketch and strokes of an item are mirrored together.
+        photo_view: Random views of all photos, each drawn by itself; None leaves them as they are.
+        sketch_view: The same for sketches. The strokes of a sketch do not follow.
+        strokes: How the strokes of labelled sketches become rows; None for batches without strokes.
+        batches_per_epoch: Training batches between two validations and checkpoints: a number of batches, or a share of
+            the run such as 0.25.
+        eval_batch_size: Images in each batch of validation and test.
+        workers: Loader processes for training and evaluation each.
+
+    Raises:
+        InputError: When a number is out of range, or a view may show other content than its image.
+    """
+
+    pen: Pen | None = None
+    """Sketches are measured as the data set draws them, and encoders learn from the same ones."""
+
+    def __init__(
+        self,
+        dataset: InstanceData,
+        fraction: float = 0.1,
+        batch_size: int = 64,
+        free_batch_size: int = 0,
+        oracle: bool = False,
+        flip: float = 0.5,
+        photo_view: Augmentation | None = None,
+        sketch_view: Augmentation | None = None,
+        strokes: StrokeRows | None = None,
+        batches_per_epoch: Length = 0.25,
+        eval_batch_size: int = 256,
+        workers: int = 0,
+    ) -> None:
+        super().__init__()
+        must_be_in("data.fraction", fraction, "(0, 1]")
+        must_be_in("data.batch_size", batch_size, "[1, inf)")
+        must_be_in("data.free_batch_size", free_batch_size, "[0, inf)")
+        must_be_in("data.flip", flip, "[0, 1]")
+        must_be_in("data.eval_batch_size", eval_batch_size, "[1, inf)")
+        must_be_in("data.workers", workers, "[0, inf)")
+        least = "(0, 1]" if isinstance(batches_per_epoch, float) else "[1, inf)"
+        must_be_in("data.batches_per_epoch", batches_per_epoch, least)
+        if oracle and not free_batch_size:
+            raise InputError("data.oracle: must be false where data.free_batch_size is 0, got true")
+        check_same_content(photo_view, "data.photo_view")
+        check_same_content(sketch_view, "data.sketch_view")
+        self.dataset = dataset
+        self.fraction = fraction
+        self.batch_size, self.free_batch_size = batch_size, free_batch_size
+        self.oracle, self.flip, self.strokes = oracle, flip, strokes
+        self.photo_view, self.sketch_view = photo_view, sketch_view
+        self.batches_per_epoch = batches_per_epoch
+        self.eval_batch_size = eval_batch_size
+        self.workers = workers
+        # Kept open, so that decoded images stay in memory between validations.
+        self._opened: dict[Split, tuple[InstanceImages, InstanceImages]] = {}
+
+    @property
+    def _trainer(self) -> pl.Trainer:
+        if self.trainer is None:
+            raise RuntimeError("the data module is used by a Trainer only")
+        return self.trainer
+
+    def items(self, rank: int = 0, replicas: int = 1) -> TrainingItems:
+        """Training batches of one process.
+
+        Args:
+            rank: The process.
+            replicas: Number of processes.
+
+        Raises:
+            InputError: As for `TrainingItems`.
+        """
+        return TrainingItems(
+            self.dataset,
+            self.fraction,
+            self.batch_size,
+            self.free_batch_size,
+            self.oracle,
+            self.flip,
+            self.strokes,
+            run_seed(),
+            rank,
+            replicas,
+        )
+
+    def train_dataloader(self) -> DataLoader[ReadItems]:
+        """Batches of this process from the first one that is not done."""
+        trainer = self._trainer
+        total = progress(trainer).total if isinstance(self.batches_per_epoch, float) else None
+        least = trainer.max_steps if is_fast_dev_run(trainer) else 1  # a try-out is one epoch
+        length = max(in_batches("data.batches_per_epoch", self.batches_per_epoch, total), least)
+        items = self.items(trainer.global_rank, trainer.world_size)
+        counter = trainer.fit_loop.epoch_loop.batch_progress
+        return DataLoader(
+            items,
+            batch_size=None,  # an item is a whole batch
+            sampler=BatchNumbers(length, lambda: counter.total.ready),
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,  # they keep decoded images
+        )
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:  # noqa: ANN401 - Lightning's signature
+        """Make the views of a training batch; the root module has just seeded torch for this batch."""
+        return self.views(batch) if isinstance(batch, ReadItems) else batch
+
+    def views(self, items: ReadItems) -> FineGrainedBatch:
+        """Mirror the items that are to be mirrored, and make random views of the images with torch's generator."""
+        batch = FineGrainedBatch(
+            photo=_view(items.photo, items.flip, self.photo_view),
+            sketch=_view(items.sketch, items.flip, self.sketch_view),
+            instance=items.instance,
+            five=None if items.five is None else mirrored(items.five, items.flip),
+        )
+        if items.free_photo is not None and items.free_flip is not None:
+            batch.free_photo = _view(items.free_photo, items.free_flip, self.photo_view)
+            batch.free_instance, batch.free_flip = items.free_instance, items.free_flip
+            if items.free_sketch is not None:
+                batch.free_sketch = _view(items.free_sketch, items.free_flip, self.sketch_view)
+        return batch
+
+    def images(self, split: Split) -> tuple[InstanceImages, InstanceImages]:
+        """Gallery and queries of a split."""
+        if split not in self._opened:
+            photos, sketches = (InstanceImages(self.dataset, modality, split) for modality in ("photo", "sketch"))
+            self._opened[split] = (photos, sketches)
+        return self._opened[split]
+
+    def evaluation_loaders(self, split: Split) -> list[DataLoader[ImageBatch]]:
+        """Loaders of the gallery (photos) and the queries (sketches) of a split."""
+        return [self._loader(images) for images in self.images(split)]
+
+    def _loader(self, images: InstanceImages) -> DataLoader[ImageBatch]:
+        trainer = self._trainer
+        sampler: DistributedSampler[ImageBatch] | None = None
+        if trainer.world_size > 1:  # our own, so that Lightning does not warn: the metric drops the padded duplicates
+            sampler = DistributedSampler(images, trainer.world_size, trainer.global_rank, shuffle=False)
+        return DataLoader(
+            images,
+            batch_size=self.eval_batch_size,  # by name: Lightning makes loaders anew for `predict`, with its own value
+            sampler=sampler,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            collate_fn=collate_instances,
+        )
+
+    def val_dataloader(self) -> list[DataLoader[ImageBatch]]:
+        """Gallery and queries of the validation split."""
+        return self.evaluation_loaders("validation")
+
+    def test_dataloader(self) -> list[DataLoader[ImageBatch]]:
+        """Gallery and queries of the test split."""
+        return self.evaluation_loaders("test")
+
+    def predict_dataloader(self) -> list[DataLoader[ImageBatch]]:
+        """Gallery and queries of the test split."""
+        return self.test_dataloader()
+
+
+def mirrored(five: FiveBatch, flip: Tensor) -> FiveBatch:
+    """Mirror some drawings left to right; the pen starts in the centre, so that only offsets change their sign.
+
+    Args:
+        five: B drawings.
+        flip: Which ones, (B,) bool.
+    """
+    rows = five.rows.clone()
+    rows[:, :, 0] = torch.where(flip[:, None], -rows[:, :, 0], rows[:, :, 0])
+    return replace(five, rows=rows)
+
+
+def _view(images: Tensor, flip: Tensor, augmentation: Augmentation | None) -> Tensor:
+    """Views in [0, 1] of uint8 images, (B, 3, H, W)."""
+    x = images.float().div(255.0)
+    x = torch.where(flip.view(-1, 1, 1, 1), x.flip(3), x)
+    return x if augmentation is None else augmentation(x)

@@ -1,0 +1,1 @@
+"""The joint run of fine-grained retrieval: generator, discriminator and retrieval in turn."""
