@@ -225,8 +225,8 @@ def test_a_loss_says_what_it_lacks(loss: InstanceLoss) -> None:
     [
         (lambda: InstanceNCE(0), "temperature: must be above 0, got 0"),
         (lambda: InstanceTriplet(2.5), r"margin: must be in \(0, 2\], got 2.5"),
-        (partial(InstanceTriplet, negatives="hard"), "negatives: must be one of random, hardest, all; got 'hard'"),
-        (partial(RelationDistillation, form="pairs"), r"form: must be one of batch, pair; got 'pairs' \(did you mean"),
+        (partial(InstanceTriplet, negatives="hard"), "negatives: must be one of random, hardest, all; got 'hard'"),  # type: ignore[arg-type]
+        (partial(RelationDistillation, form="pairs"), r"form: must be one of batch, pair; got 'pairs' \(did you mean"),  # type: ignore[arg-type]
         (lambda: PhotoRelation(-1), "temperature: must be above 0, got -1"),
         (lambda: PhotoContrast(math.nan), "temperature: must be above 0, got nan"),
     ],
