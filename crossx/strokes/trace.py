@@ -12,8 +12,8 @@ _SIDE = 384
 """Side in pixels at which pictures are traced, about: a skeleton is whole pixels off the middle of thin lines."""
 _SPUR = 1 / 32
 """Shortest line from a branching to a free end, as a share of the side; shorter ones are frayed edges."""
-_TOLERANCE = 0.5 / 128
-"""Largest distance of a removed point from the stroke, in sides of the unit square."""
+_TOLERANCE = 0.5
+"""Largest distance of a removed point from the stroke, in pixels of the picture."""
 
 
 def trace(image: npt.NDArray[np.uint8]) -> Strokes:
@@ -28,7 +28,7 @@ def trace(image: npt.NDArray[np.uint8]) -> Strokes:
         image: Dark lines on light, (S, S), square.
 
     Returns:
-        The strokes in the unit square, simplified by half a pixel of 128; none for a picture of one colour.
+        The strokes in the unit square, simplified by half a pixel; none for a picture of one colour.
 
     Raises:
         InputError: When the picture is not (S, S) of uint8, or scikit-image is not installed.
@@ -46,10 +46,10 @@ def trace(image: npt.NDArray[np.uint8]) -> Strokes:
     ink = _ink(image, finer)
     skeleton = skeletonize(ink)
     width = ink.sum() / skeleton.sum()
-    lines = contract(lines_of(skeleton), max(_SPUR / 2 * size * finer, 0.75 * width))
-    strokes = join(prune(lines, max(_SPUR * size * finer, 1.5 * width)))
+    spur = max(_SPUR * size * finer, 1.5 * width)  # thick lines fray more, and share more where they cross
+    strokes = join(prune(contract(lines_of(skeleton), max(spur / 2, 1.5 * width)), spur))
     placed = [((stroke + 0.5) / (size * finer)).astype(np.float32) for stroke in _in_order(strokes)]
-    return simplify(placed, _TOLERANCE)
+    return simplify(placed, _TOLERANCE / size)
 
 
 def pen_width(image: npt.NDArray[np.uint8], strokes: Strokes) -> float:

@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import numpy.typing as npt
 import pytest
-from benchmarks.tracing import SETS, measure, pictures
 
+from benchmarks.tracing import SETS, measure, pictures
 from crossx.core.errors import InputError
 from crossx.strokes.raster import rasterise
 from crossx.strokes.sequence import Strokes
@@ -26,9 +26,15 @@ def distance(found: Strokes, point: tuple[float, float]) -> float:
 
 @pytest.mark.parametrize("size", [32, 64, 128, 400])
 def test_a_line_comes_back_where_it_was(size: int) -> None:
-    (stroke,) = trace(drawn([[0.2, 0.3], [0.8, 0.6]], size=size, width=size / 40))
-    assert np.abs(stroke - np.float32([[0.2, 0.3], [0.8, 0.6]])).max() * size < 0.75 + size / 80  # half the pen
-    assert len(stroke) == 2
+    ends = np.array([[0.2, 0.3], [0.8, 0.6]])
+    (stroke,) = trace(drawn(ends.tolist(), size=size, width=size / 40))
+    assert np.hypot(*(stroke[[0, -1]] - ends).T).max() * size < 0.5 + size / 80, (
+        "half the pen is lost at an end at most"
+    )
+    along = (ends[1] - ends[0]) / np.hypot(*(ends[1] - ends[0]))
+    aside = np.abs((stroke - ends[0]) @ [-along[1], along[0]]) * size
+    assert aside[1:-1].max(initial=0) < 1
+    assert len(stroke) <= 4
 
 
 def test_corners_stay_in_one_stroke_and_a_square_is_closed() -> None:
@@ -38,7 +44,7 @@ def test_corners_stay_in_one_stroke_and_a_square_is_closed() -> None:
     assert np.hypot(*stroke[0]) == pytest.approx(np.hypot(*stroke.T).min()), "it begins in the upper left"
 
 
-@pytest.mark.parametrize("angle", [90, 60, 40])
+@pytest.mark.parametrize("angle", [90, 70, 60])
 def test_crossing_lines_are_two_strokes(angle: float) -> None:
     reach = 0.35 * np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
     found = trace(drawn([[0.15, 0.5], [0.85, 0.5]], [(0.5 - reach).tolist(), (0.5 + reach).tolist()]))
@@ -53,8 +59,8 @@ def test_the_pen_goes_to_the_nearest_stroke_from_the_upper_left() -> None:
 
 
 def test_a_dot_stays_and_frayed_edges_go() -> None:
-    picture = drawn([[0.2, 0.5], [0.8, 0.5]], width=4.0)
-    picture[60, 50] = picture[59, 50] = 0  # a burr on the upper edge of the line
+    picture = drawn([[0.2, 0.5], [0.8, 0.5]], width=4.0).copy()
+    picture[59:62, 50] = 0  # a burr on the upper edge of the line
     picture[20:23, 90:93] = 0
     found = trace(picture)
     assert len(found) == 2
