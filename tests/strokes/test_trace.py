@@ -21,7 +21,7 @@ def drawn(*strokes: list[list[float]], size: int = SIZE, width: float = 2.5) -> 
 
 def distance(found: Strokes, point: tuple[float, float]) -> float:
     """Smallest distance of a point from the strokes' points, in pixels of 128."""
-    return float(np.hypot(*(np.concatenate(found) - np.float32(point)).T).min()) * SIZE
+    return float(np.hypot(*(np.concatenate(found) - np.array(point)).T).min()) * SIZE
 
 
 @pytest.mark.parametrize("size", [32, 64, 128, 400])
