@@ -29,7 +29,10 @@ def _fractions(*percents: int) -> tuple[Row, ...]:
     )
 
 
-_EDGES = Row("edges", "+ free photos with edge maps", ("finegrained/edges.yaml",))
+_EDGES = (
+    Row("edges", "+ free photos with edge maps", ("finegrained/edges.yaml",)),
+    Row("traced_edges", "+ free photos with edge maps, redrawn by hand", ("finegrained/traced_edges.yaml",)),
+)
 
 _JOINT = "--model.init_args."
 
@@ -76,7 +79,7 @@ SHAPES = Benchmark(
         _SUPERVISED,
         _GREY,
         *_PHOTOS_ALONE,
-        _EDGES,
+        *_EDGES,
         Row(
             "data_free",
             "start: encoders of a data-free run",
@@ -109,7 +112,7 @@ SKETCHY = Benchmark(
     "Sketchy",
     "625 photos and 833 sketches; 25 % of the training photos are labelled unless a row says otherwise.",
     ("fg_sketchy.yaml",),
-    (_SUPERVISED, _GREY, *_PHOTOS_ALONE, _EDGES, *_fractions(100)),
+    (_SUPERVISED, _GREY, *_PHOTOS_ALONE, *_EDGES, *_fractions(100)),
 )
 
 BENCHMARKS = {benchmark.name: benchmark for benchmark in (SHAPES, QMUL, SKETCHY)}

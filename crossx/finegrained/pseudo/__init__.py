@@ -3,6 +3,7 @@
 from crossx.finegrained.pseudo.base import PseudoPairs, PseudoSketches
 from crossx.finegrained.pseudo.edges import EdgeMaps
 from crossx.finegrained.pseudo.own_views import GreyViews, OwnViews
+from crossx.finegrained.pseudo.traced_edges import TracedEdges
 from crossx.finegrained.pseudo.true_sketches import TrueSketches
 
-__all__ = ["EdgeMaps", "GreyViews", "OwnViews", "PseudoPairs", "PseudoSketches", "TrueSketches"]
+__all__ = ["EdgeMaps", "GreyViews", "OwnViews", "PseudoPairs", "PseudoSketches", "TracedEdges", "TrueSketches"]
