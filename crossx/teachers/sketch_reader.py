@@ -8,7 +8,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from crossx.core.errors import InputError
-from crossx.data.pen import FINER, Pen
+from crossx.pixels.pen import FINER, Pen
 from crossx.strokes.procedural import procedural_sketches
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.standardised import StandardisedTeacher
