@@ -39,7 +39,7 @@ def open_rgb(source: Path | BinaryIO, formats: Sequence[str] | None = None) -> I
     """
     try:
         with Image.open(source, formats=formats) as image:
-            return _to_rgb(upright(image))
+            return to_rgb(upright(image))
     except DECODER_ERRORS as error:
         name = source if isinstance(source, Path) else "image"
         raise InputError(f"{name}: cannot be read as an image ({type(error).__name__}: {error})") from error
@@ -82,7 +82,7 @@ def upright(image: Image.Image) -> Image.Image:
     return image if method is None else image.transpose(method)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
     """Convert any Pillow mode to RGB without losing visible content."""
     if image.mode == "F":  # some files have numbers in [0, 1], others in [0, 255], and none says so
         raise ValueError("its pixels are floating-point numbers; save it with 8 or 16 bits a channel")

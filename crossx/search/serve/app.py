@@ -1,8 +1,7 @@
 """The application: the page, the API, health and numbers, behind the guards."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI, Request, Response
@@ -12,7 +11,7 @@ from crossx.core.version import __version__
 from crossx.search.serve import problems
 from crossx.search.serve.api import router
 from crossx.search.serve.limits import MOST_BYTES
-from crossx.search.serve.metrics import TYPE
+from crossx.search.serve.metrics import TYPE, Counted
 from crossx.search.serve.page_files import read_page
 from crossx.search.serve.problems import Problem
 from crossx.search.serve.security import Guard
@@ -70,18 +69,7 @@ def create_app(server: Server) -> FastAPI:
     def metrics() -> Response:
         return Response(server.metrics.text(), media_type=TYPE)
 
-    @app.middleware("http")
-    async def count(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        start, status = time.perf_counter(), 500
-        try:
-            response = await call_next(request)
-            status = response.status_code
-            return response
-        finally:
-            route = getattr(request.scope.get("route"), "path", "none")
-            server.metrics.requests.labels(route, status).inc()
-            server.metrics.seconds.labels(route).observe(time.perf_counter() - start)
-
+    app.add_middleware(Counted, metrics=server.metrics)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MOST_BYTES)
     app.add_middleware(Guard, names=server.settings.hosts)
     return app
