@@ -12,9 +12,10 @@ from crossx.search.serve.files import NoPhotoError
 from crossx.search.serve.limits import MOST_BYTES, MOST_OFFSET, MOST_PIXELS, MOST_RESULTS, MOST_SVG_BYTES, SECONDS
 from crossx.search.serve.problems import Problem, wrong
 from crossx.search.serve.queries import PICTURES, Understood
-from crossx.search.serve.searching import Page, Times
+from crossx.search.serve.searching import Page
 from crossx.search.serve.server import Server
 from crossx.search.serve.thumbs import SIZES, full, original
+from crossx.search.serve.times import Times
 
 _Id = Annotated[int, Path(ge=1, lt=2**63, description="Number of a photo")]
 _SKETCH_JSON = {
@@ -93,7 +94,7 @@ def router(server: Server) -> APIRouter:
         return answers.Gallery(
             count=status.photos,
             classes=list(server.searcher.queries.classes),
-            encoder=server.searcher.queries.card(),
+            encoder=server.searcher.queries.about(),
             limits={**limits, "offset": MOST_OFFSET, "seconds": SECONDS},
             engine=status.kind,
             recall=status.recall,

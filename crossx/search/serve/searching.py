@@ -1,8 +1,5 @@
 """From a query that the encoder has understood to an answer in words."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 from crossx.search.gallery.protocol import Gallery
@@ -11,6 +8,7 @@ from crossx.search.serve import answers
 from crossx.search.serve.limits import MOST_OFFSET
 from crossx.search.serve.metrics import Metrics
 from crossx.search.serve.queries import Queries, Understood
+from crossx.search.serve.times import Times
 
 
 class Page(NamedTuple):
@@ -27,22 +25,6 @@ class Page(NamedTuple):
     offset: int = 0
     under: str = ""
     exact: bool = False
-
-
-class Times:
-    """Milliseconds of the parts of one search."""
-
-    def __init__(self) -> None:
-        self.ms = {"prepare": 0.0, "embed": 0.0, "search": 0.0}
-
-    @contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """Count the time of a block."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.ms[name] += (time.perf_counter() - start) * 1000
 
 
 class Searcher:
@@ -62,7 +44,7 @@ class Searcher:
         where = Where(under=page.under) if page.under else None
         with times.part("search"):  # one more than wanted tells whether there is a next page
             hits = self.gallery.search(understood.vector[None], page.k + 1, page.offset, where, page.exact)[0]
-            results = [self._result(hit) for hit in hits[: page.k]]
+            results = [self._result(hit) for hit in hits[: page.k] if hit.id != understood.itself]
             status = self.gallery.status()
         for part, value in times.ms.items():
             self.metrics.parts.labels(part).observe(value / 1000)
