@@ -5,6 +5,8 @@ DDP's mean over processes then gives exactly the gradient of one process with th
 got this wrong often enough: open_clip #616, ms-swift #10081.) Outside a process group everything is the identity.
 """
 
+import warnings
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -18,6 +20,12 @@ def world_size() -> int:
 def rank() -> int:
     """Rank in the default group, 0 outside of one."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def warn(message: str) -> None:
+    """Warn on the first process, with the line that called the function that warns."""
+    if rank() == 0:
+        warnings.warn(message, UserWarning, stacklevel=3)
 
 
 class _AllReduceSum(torch.autograd.Function):

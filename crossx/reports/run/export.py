@@ -9,8 +9,8 @@ from torch import nn
 
 from crossx.core.tensor_files import write_safetensors
 from crossx.core.version import __version__
-from crossx.data.pen import Pen
 from crossx.networks.batch_norm import average_running_statistics
+from crossx.pixels.pen import Pen
 from crossx.training.guided import TeacherGuided
 from crossx.training.hashes import teacher_hashes
 from crossx.training.lightning_state import run_folder
