@@ -1,6 +1,5 @@
 """The routes of the API, version 1: search, photos, and what the gallery is."""
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any
@@ -9,7 +8,15 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from crossx.search.serve import answers
 from crossx.search.serve.files import NoPhotoError
-from crossx.search.serve.limits import MOST_BYTES, MOST_OFFSET, MOST_PIXELS, MOST_RESULTS, MOST_SVG_BYTES, SECONDS
+from crossx.search.serve.limits import (
+    MOST_BYTES,
+    MOST_OFFSET,
+    MOST_PIXELS,
+    MOST_RESULTS,
+    MOST_SVG_BYTES,
+    SECONDS,
+    read_body,
+)
 from crossx.search.serve.problems import Problem, wrong
 from crossx.search.serve.queries import PICTURES, Understood
 from crossx.search.serve.searching import Page
@@ -59,8 +66,7 @@ def router(server: Server) -> APIRouter:
 
     async def answer(request: Request, page: Page, read: Callable[[str, bytes, Times], Understood]) -> answers.Answer:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        async with asyncio.timeout(SECONDS):
-            body = await request.body()
+        body = await read_body(request)
 
         def work() -> answers.Answer:
             times = Times()

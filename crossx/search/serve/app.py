@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI, Request, Response
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from crossx.core.version import __version__
 from crossx.search.serve import problems
@@ -35,7 +34,14 @@ def create_app(server: Server) -> FastAPI:
         server.close()
 
     # The documentation page would load its scripts from elsewhere.
-    app = FastAPI(title="crossx", version=__version__, docs_url=None, redoc_url=None, lifespan=living)
+    app = FastAPI(
+        title="crossx",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=living,
+        max_body_size=MOST_BYTES,
+    )
     problems.install(app)
     app.include_router(router(server))
 
@@ -70,6 +76,5 @@ def create_app(server: Server) -> FastAPI:
         return Response(server.metrics.text(), media_type=TYPE)
 
     app.add_middleware(Counted, metrics=server.metrics)
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MOST_BYTES)
     app.add_middleware(Guard, names=server.settings.hosts)
     return app

@@ -1,45 +1,46 @@
-"""Where the class probabilities are in an encoder's vectors, so that a class can be asked for by its name."""
+"""Queries for whole classes, so that a class can be asked for by its name: by keyboard, and without a drawing."""
 
 import numpy as np
 
 from crossx.core.errors import InputError
+from crossx.search.card import F32
 from crossx.search.predictor import REFERENCE, Predictor
 
 _LEAST = 0.9
-"""Correlation from which coordinates are the posterior; a mirrored encoder's are those of two images."""
+"""Correlation from which coordinates are a posterior; not 1, because a mirrored or softened one is another."""
 
 
-def first_class_axis(predictor: Predictor) -> int | None:
-    """First coordinate of the posterior in an encoder's vectors; the other classes follow it.
+def class_queries(predictor: Predictor) -> F32 | None:
+    """Vectors as of sketches that show a class beyond doubt.
 
-    A posterior's vector has one coordinate a class and then one a modality, and the card tells where the latter are,
-    because photo queries exchange them. The export's reference sketches prove it.
+    A posterior within a vector has one coordinate a class and then one for each modality. The card tells where the
+    latter are, because photo queries exchange them; the export's reference sketches prove that classes stand before.
 
     Args:
         predictor: The encoder.
 
     Returns:
-        The coordinate; None where the vectors hold no posterior, or the encoder knows no classes.
+        (U, D), rows of length 1; None where the vectors hold no posterior.
 
     Raises:
         InputError: When the reference cannot be read.
     """
-    card = predictor.card
+    path, card = predictor.folder / REFERENCE, predictor.card
     try:
-        with np.load(predictor.folder / REFERENCE, allow_pickle=False) as stored:
-            embedded = predictor.embed(stored["sketch_images"], "sketch")
+        with np.load(path, allow_pickle=False) as stored:
+            images = stored["sketch_images"]
     except (OSError, ValueError, KeyError, EOFError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{predictor.folder / REFERENCE}: must be what `crossx export` writes: {error}") from error
-    posterior = embedded.posterior
+        raise InputError(f"{path}: must hold the images that `crossx export` writes: {error}") from error
+    vectors, posterior = predictor.embed(images, "sketch")
     if posterior is None:
         return None
-    for own, _ in card.photo_query or ():
-        first = own - len(card.classes)
-        if first < 0:
-            continue
-        held = embedded.vectors[:, first:own]
-        if np.corrcoef(held.ravel(), posterior.ravel())[0, 1] >= _LEAST:
-            return first
-    return None
+    number = len(card.classes)
+    queries = np.zeros((number, card.dim), np.float32)
+    for pair in card.photo_query or ():
+        end = min(pair)
+        held = vectors[:, max(0, end - number) : end]
+        if held.shape == posterior.shape and np.corrcoef(held.ravel(), posterior.ravel())[0, 1] >= _LEAST:
+            length = np.linalg.norm(vectors[:, end - number : end + len(pair)], axis=1).mean()
+            queries[:, end - number : end] = length * np.eye(number, dtype=np.float32)
+    lengths = np.linalg.norm(queries, axis=1, keepdims=True)
+    return queries / lengths if (lengths > 0).all() else None

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from crossx.search.serve.problems import Problem
 
@@ -29,6 +30,21 @@ SECONDS = 20.0
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+async def read_body(request: Request) -> bytes:
+    """The body of a request, which must come within `SECONDS`.
+
+    Raises:
+        Problem: When it comes too slowly (408), or the client has gone (499).
+    """
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await request.body()
+    except TimeoutError as error:
+        raise Problem(408, f"The request must be here within {SECONDS:g} seconds.") from error
+    except ClientDisconnect as error:  # a page gives a search up when the next stroke comes
+        raise _gone_away() from error
 
 
 class Gate:
@@ -75,7 +91,7 @@ class Gate:
             await asyncio.wait({result, gone}, timeout=self.seconds, return_when=asyncio.FIRST_COMPLETED)
             if result.done():
                 return result.result()
-            raise Problem(499, "the client has gone") if gone.done() else _busy("it took too long")
+            raise _gone_away() if gone.done() else _busy("it took too long")
         finally:
             gone.cancel()
             result.cancel()
@@ -86,6 +102,10 @@ class Gate:
     def close(self) -> None:
         """Drop what waits and end the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _gone_away() -> Problem:
+    return Problem(499, "The client has gone.")
 
 
 def _busy(reason: str) -> Problem:

@@ -15,7 +15,7 @@ from crossx.search.calibration import Verdict
 from crossx.search.gallery.protocol import Gallery
 from crossx.search.gallery.rows import F32
 from crossx.search.predictor import Embedded, Predictor
-from crossx.search.serve.classes import first_class_axis
+from crossx.search.serve.classes import class_queries
 from crossx.search.serve.limits import MOST_PIXELS, MOST_SVG_BYTES
 from crossx.search.serve.problems import Problem, wrong
 from crossx.search.serve.times import Times
@@ -60,8 +60,8 @@ class Queries:
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor, self.card = predictor, predictor.card
-        self._first = first_class_axis(predictor)
-        self.classes = () if self._first is None else self.card.classes
+        self._of_classes = class_queries(predictor)
+        self.classes = () if self._of_classes is None else self.card.classes
 
     def check(self) -> None:
         """Compare the encoder's vectors with those that the export has stored.
@@ -127,11 +127,9 @@ class Queries:
         if kind != _JSON:
             raise _unsupported(kind, [_JSON])
         name = _field(body, "class")
-        if self._first is None or name not in self.classes:
+        if self._of_classes is None or name not in self.classes:
             raise wrong("class", name, "a class of the encoder; /api/v1/gallery lists them")
-        vector = np.zeros(self.card.dim, np.float32)
-        vector[self._first + self.classes.index(str(name))] = 1
-        return Understood("class", vector)
+        return Understood("class", self._of_classes[self.classes.index(str(name))])
 
     def _drawn(self, kind: str, body: bytes) -> Sketch:
         if kind == _JSON:

@@ -81,7 +81,7 @@ def test_work_of_a_client_that_has_gone_is_never_started() -> None:
         second = asyncio.create_task(gate.run(request(gone), started.set))
         await asyncio.sleep(0.02)
         gone.set()
-        with pytest.raises(Problem, match="gone") as refused:
+        with pytest.raises(Problem, match="has gone") as refused:
             await second
         assert refused.value.status == 499
         go.set()

@@ -94,7 +94,7 @@ function show(answer, further) {
   at("read").hidden = !seen;
   if (seen) at("seen").src = seen;
   at("warnings").textContent = warnings.join("; ");
-  at("guesses").replaceChildren(...guesses.slice(0, 3).map((guess) => {
+  at("guesses").replaceChildren(...guesses.filter((guess, i) => i === 0 || guess.p >= 0.005).map((guess) => {
     const line = document.createElement("li"), name = document.createElement("b"), share = document.createElement("span"), bar = document.createElement("i");
     name.textContent = guess.class;
     share.textContent = `${Math.round(guess.p * 100)} %`;
@@ -119,6 +119,7 @@ function reflect() {
   if (picture) at("preview").src = picture;
   at("preview").alt = query.kind === "like" ? "The photo to find more of" : "The picture that is searched with";
   at("preview").onload = () => URL.revokeObjectURL(picture);
+  at("ask").dataset.kind = query.kind;
   at("kinds").hidden = query.kind !== "picture";
   for (const input of at("kinds").querySelectorAll("input")) input.checked = query.kind === "picture" && query.as === input.value;
   for (const chip of at("chips").querySelectorAll("button")) chip.ariaPressed = String(query.kind === "class" && query.name === chip.textContent);
