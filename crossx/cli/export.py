@@ -83,8 +83,8 @@ def _parser() -> _Parser:
     parser.add_argument(
         "--data",
         metavar="CONFIG",
-        help="data set whose validation images calibrate the scores, such as data/shapes.yaml (default: that of the run; "
-        "none for --teachers)",
+        help="data set whose validation images calibrate the scores, such as data/shapes.yaml (default: that of the "
+        "run; none for --teachers)",
     )
     parser.add_argument(
         "--size",

@@ -102,8 +102,8 @@ def check_parity(encoder: Encoder, path: Path, examples: Examples) -> Parity:
                 of_posterior = max(of_posterior, _largest(found.posterior - expected.posterior[:batch]))
     if of_posterior > _POSTERIOR_DIFFERENCE:
         raise InputError(
-            f"onnx: {type(encoder).__name__}: class probabilities must differ by at most {_POSTERIOR_DIFFERENCE:g} from "
-            f"torch, got {of_posterior:.2g}; nothing is written"
+            f"onnx: {type(encoder).__name__}: class probabilities must differ by at most {_POSTERIOR_DIFFERENCE:g} "
+            f"from torch, got {of_posterior:.2g}; nothing is written"
         )
     if difference > MOST_DIFFERENCE or angle > MOST_ANGLE:
         raise InputError(
