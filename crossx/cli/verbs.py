@@ -38,4 +38,9 @@ VERBS = {
     "predict": Verb(
         "crossx.cli.early", "run", "write the embeddings of the test images: crossx predict --ckpt_path last.ckpt"
     ),
+    "export": Verb(
+        "crossx.cli.export",
+        "export",
+        "encoders for a search, of a run or of two classifiers: crossx export --teachers PHOTO SKETCH --out DIR",
+    ),
 }

@@ -5,6 +5,7 @@ DDP's mean over processes then gives exactly the gradient of one process with th
 got this wrong often enough: open_clip #616, ms-swift #10081.) Outside a process group everything is the identity.
 """
 
+import os
 import warnings
 
 import torch
@@ -24,7 +25,9 @@ def rank() -> int:
 
 def warn(message: str) -> None:
     """Warn on the first process, with the line that called the function that warns."""
-    if rank() == 0:
+    # Before the processes meet, only what their launcher has set tells them apart.
+    started_as = os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or "0"
+    if rank() == 0 and started_as == "0":
         warnings.warn(message, UserWarning, stacklevel=3)
 
 

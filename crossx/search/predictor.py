@@ -179,7 +179,7 @@ class Predictor:
             return onnx_run(path, self._threads)
         from crossx.search.torch_run import torch_run  # imports torch
 
-        return torch_run(self.folder, modality, self._device)
+        return torch_run(self.folder, self.card.hash, modality, self._device)
 
 
 def check_hash(path: Path, expected: str | None) -> None:

@@ -11,17 +11,39 @@ Strokes = list[npt.NDArray[np.float32]]
 right and y down. Normalised drawings are in [0, 1]."""
 
 
+FARTHEST = 1e4
+"""Largest coordinate of a drawing in any unit; what is farther is a broken file, and squares of it lose float32's
+precision."""
+
+
 def check_strokes(strokes: Strokes) -> None:
     """Refuse malformed drawings; stroke files come from strangers.
 
     Raises:
-        InputError: When a stroke is not (N, 2) with N >= 1, or holds NaN or an infinity.
+        InputError: When a stroke is not (N, 2) with N >= 1, holds NaN or an infinity, or a coordinate outside of
+            [-1e4, 1e4].
     """
     for i, stroke in enumerate(strokes):
         if stroke.ndim != 2 or stroke.shape[1] != 2 or len(stroke) == 0:
             raise InputError(f"strokes[{i}]: must have the shape (N, 2) with N >= 1, got {stroke.shape}")
         if not np.isfinite(stroke).all():
             raise InputError(f"strokes[{i}]: must be finite, got NaN or infinity")
+        if (farthest := np.abs(stroke).max()) > FARTHEST:
+            raise InputError(f"strokes[{i}]: must have coordinates in [-{FARTHEST:g}, {FARTHEST:g}], got {farthest:g}")
+
+
+def check_normalised(strokes: Strokes) -> None:
+    """Refuse malformed drawings, and those that are not in the unit square or at most one side away from it.
+
+    Raises:
+        InputError: When a stroke is malformed, or a coordinate is outside of [-1, 2].
+    """
+    check_strokes(strokes)
+    for i, stroke in enumerate(strokes):
+        if stroke.min() < -1 or stroke.max() > 2:
+            raise InputError(
+                f"strokes[{i}]: must be normalised to [0, 1], got coordinates in [{stroke.min():g}, {stroke.max():g}]"
+            )
 
 
 def simplify(strokes: Strokes, tolerance: float) -> Strokes:

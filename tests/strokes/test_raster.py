@@ -1,9 +1,12 @@
+import subprocess
+import sys
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from crossx.core.errors import InputError
-from crossx.strokes.raster import rasterise
+from crossx.strokes.raster import rasterise, rasterise_batch
 
 LINE = np.array([[0.25, 0.5], [0.75, 0.5]], dtype=np.float32)
 
@@ -72,3 +75,20 @@ def test_user_mistakes_are_named() -> None:
         rasterise([LINE], 0, 1.0)
     with pytest.raises(InputError, match="NaN"):
         rasterise([LINE * np.float32(np.nan)], 32, 1.0)
+
+
+def test_a_batch_is_its_drawings_one_by_one() -> None:
+    drawings = [[np.random.default_rng(i).random((5, 2)).astype(np.float32)] for i in range(3)]
+    images = rasterise_batch(drawings, 24, 1.5)
+    assert images.shape == (3, 24, 24)
+    for image, drawing in zip(images, drawings, strict=True):
+        np.testing.assert_array_equal(image, rasterise(drawing, 24, 1.5))
+    with pytest.raises(InputError, match=r"^drawings: must have at least one drawing, got none$"):
+        rasterise_batch([], 24, 1.5)
+
+
+def test_drawing_needs_no_torch() -> None:
+    """A search server draws its users' strokes."""
+    line = "import sys, crossx.strokes.raster, crossx.strokes.five, crossx.strokes.svg; print('torch' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True)
+    assert found.stdout == "False\n"
