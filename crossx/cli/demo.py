@@ -49,9 +49,18 @@ def demo(argv: Sequence[str]) -> int:
         import fastapi  # noqa: F401 - before the work that comes first
 
     folder = Path(arguments.output)
-    teachers = [spec if spec.startswith("crossx:") else str(resolve(spec, "--teachers")) for spec in arguments.teachers or SHIPPED]
+    teachers = [
+        spec if spec.startswith("crossx:") else str(resolve(spec, "--teachers"))
+        for spec in arguments.teachers or SHIPPED
+    ]
     photos = resolve(arguments.photos, "--photos") if arguments.photos else folder / "photos"
-    _claim(folder, {"photos": str(photos.resolve()), "teachers": [os.path.abspath(t) if os.path.exists(t) else t for t in teachers]})
+    _claim(
+        folder,
+        {
+            "photos": str(photos.resolve()),
+            "teachers": [os.path.abspath(t) if os.path.exists(t) else t for t in teachers],
+        },
+    )
     if arguments.photos is None and not photos.exists():
         from crossx.data.shapes.gallery import write_photos
 

@@ -20,6 +20,7 @@ from crossx.search.serve.limits import MOST_PIXELS, MOST_SVG_BYTES
 from crossx.search.serve.problems import Problem, wrong
 from crossx.search.serve.times import Times
 from crossx.search.sketches import Sketch, sketch_from_json, sketch_from_picture, sketch_from_svg
+from crossx.search.sketches.ink import NoDrawingError
 
 PICTURES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 """Types of pictures that are read, and their decoders; what is inside must be what the type says."""
@@ -139,7 +140,11 @@ class Queries:
                 raise wrong("body", f"{len(body)} bytes", f"an SVG of at most {MOST_SVG_BYTES} bytes", 413)
             return sketch_from_svg(body, self.card)
         _decoder(kind, [_JSON, _SVG])
-        return sketch_from_picture(body, self.card)
+        try:
+            return sketch_from_picture(body, self.card)
+        except NoDrawingError as error:
+            hint = None if self.card.photo_query is None else "photo"
+            raise Problem(422, str(error), field="body", hint=hint) from error
 
     def _of_gallery(self, gallery: Gallery, number: object) -> Understood:
         if type(number) is not int:

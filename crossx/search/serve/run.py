@@ -61,7 +61,9 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         taken.close()
         if port and _in_use(host, port):
-            raise InputError(f"--port: {port} is in use by another program; choose another, such as {port + 1}") from error
+            raise InputError(
+                f"--port: {port} is in use by another program; choose another, such as {port + 1}"
+            ) from error
         raise InputError(f"--host: must be an address of this machine, got {host!r}") from error
     return taken
 
@@ -84,7 +86,9 @@ def _name(host: str) -> str:
 
 
 def _visible(server: Server, host: str) -> str:
-    what = "the photo files themselves, with all that is in them" if server.settings.originals else "photos without EXIF"
+    what = (
+        "the photo files themselves, with all that is in them" if server.settings.originals else "photos without EXIF"
+    )
     return (
         f"crossx: warning: everybody who reaches {host} can search this gallery and see {what}; there is no password, "
         "and nothing is encrypted"

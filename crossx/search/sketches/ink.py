@@ -23,6 +23,10 @@ _MOST_TEXTURE = 0.35
 """Share of the ground with edges of its own above which a picture is a photograph."""
 
 
+class NoDrawingError(InputError):
+    """A picture that is no drawing, and perhaps a photo to search with."""
+
+
 class Found(NamedTuple):
     """Ink of a picture.
 
@@ -43,7 +47,8 @@ def find_ink(rgb: Array, alpha: Array | None) -> Found:
         alpha: Opacity in [0, 1], (H, W); None for an opaque picture.
 
     Raises:
-        InputError: When nothing is drawn, most of the picture is ink, or it is a photograph.
+        InputError: When nothing is drawn.
+        NoDrawingError: When most of the picture is ink, or it is a photograph.
     """
     warnings: list[str] = []
     if alpha is not None and _is_drawn_in(alpha):
@@ -66,9 +71,11 @@ def find_ink(rgb: Array, alpha: Array | None) -> Found:
     if not mask.any():
         raise InputError("picture: must show a drawing, got a sheet on which nothing is drawn")
     if _texture(noisy, mask) > _MOST_TEXTURE:
-        raise InputError("picture: must show a drawing, got what looks like a photograph; use photo search for photos")
+        raise NoDrawingError(
+            "picture: must show a drawing, got what looks like a photograph; use photo search for photos"
+        )
     if mask.mean() > _MOST_INK:
-        raise InputError(f"picture: must be ink by at most {_MOST_INK:.0%}, got {mask.mean():.0%}")
+        raise NoDrawingError(f"picture: must be ink by at most {_MOST_INK:.0%}, got {mask.mean():.0%}")
     return Found(mask, tuple(warnings))
 
 

@@ -64,9 +64,7 @@ def test_ranks_are_those_of_the_metric(find: Callable[..., Found], server: Serve
     predictor, photos = server.searcher.queries.predictor, list(server.gallery.scan())
     from crossx.search.sketches import sketch_from_strokes
 
-    query = predictor.embed_sketches(
-        sketch_from_strokes({"strokes": drawing("fish")}, predictor.card).pixels[None]
-    )
+    query = predictor.embed_sketches(sketch_from_strokes({"strokes": drawing("fish")}, predictor.card).pixels[None])
     pictures = {photo.sha256: photo for photo in reversed(photos)}  # of copies, the first
     kept = sorted(pictures.values(), key=lambda photo: photo.id)
     order, scores = predictor.rank(query, np.stack([photo.vector for photo in kept]), 30)
@@ -109,10 +107,11 @@ def test_more_like_a_photo_of_the_gallery(find: Callable[..., Found]) -> None:
     assert found["query"]["kind"] == "photo"
 
 
-def test_a_photo_that_is_uploaded_finds_itself(find: Callable[..., Found], photos: Path) -> None:
+def test_a_photo_that_is_uploaded_finds_its_class(find: Callable[..., Found], photos: Path) -> None:
     content = (photos / "house-0002.jpg").read_bytes()
     found = find("photo", content=content, kind="image/jpeg", k=3)
-    assert "house-0002.jpg" in [result["name"] for result in found["results"]]
+    assert classes(found) == ["house"] * 3
+    assert found["query"]["guesses"][0]["class"] == "house"
     assert found["query"]["seen"].startswith("data:image/png")
 
 

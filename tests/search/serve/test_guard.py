@@ -17,7 +17,8 @@ def client() -> TestClient:
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "localhost:8321", "127.0.0.1:8321", "192.168.1.7", "[::1]:8321", "photos.example:80", "LOCALHOST"]
+    "host",
+    ["localhost", "localhost:8321", "127.0.0.1:8321", "192.168.1.7", "[::1]:8321", "photos.example:80", "LOCALHOST"],
 )
 def test_addresses_and_allowed_names_are_answered(client: TestClient, host: str) -> None:
     assert client.get("/", headers={"Host": host}).text == "ours"

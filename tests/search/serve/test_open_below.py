@@ -39,7 +39,18 @@ def test_a_name_that_is_no_utf8_is_opened(root: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["../secret", "inner/../../secret", "/etc/passwd", "", ".", "inner/", "inner//a.jpg", "./inner/a.jpg", "a\0b", "no"],
+    [
+        "../secret",
+        "inner/../../secret",
+        "/etc/passwd",
+        "",
+        ".",
+        "inner/",
+        "inner//a.jpg",
+        "./inner/a.jpg",
+        "a\0b",
+        "no",
+    ],
 )
 def test_no_path_leads_out(root: Path, path: str) -> None:
     with pytest.raises(NoPhotoError):
