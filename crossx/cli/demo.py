@@ -69,9 +69,11 @@ def demo(argv: Sequence[str]) -> int:
     encoder, gallery = folder / "encoder", folder / "gallery"
     commands = [["index", "--encoder", encoder, "--photos", photos, "--gallery", gallery]]
     if not encoder.exists():
-        commands.insert(0, ["export", "--teachers", *teachers, "--out", encoder])
+        # With validation images a score becomes a probability; of one's own photos there are none with names.
+        calibration = ["--data", "data/shapes.yaml"] if arguments.teachers is None else []
+        commands.insert(0, ["export", "--teachers", *teachers, *calibration, "--out", encoder])
     if not arguments.no_page:
-        commands.append(["serve", "--gallery", gallery, "--port", arguments.port, "--open"])
+        commands.append(["serve", "--gallery", gallery, "--encoder", encoder, "--port", arguments.port, "--open"])
     for command in commands:
         words = [str(word) for word in command]
         print(f"\n== crossx {' '.join(words)}", flush=True)  # noqa: T201

@@ -38,9 +38,10 @@ def serve(argv: Sequence[str]) -> int:
         must_be_in("--max-concurrency", arguments.max_concurrency, "[1, 1024]")
 
     with needs("serve"):
+        from crossx.search.serve.opening import open_server
         from crossx.search.serve.run import run
         from crossx.search.serve.server import Settings
 
     settings = Settings(arguments.originals, arguments.max_concurrency or 0, tuple(arguments.allowed_hosts))
-    run(arguments.gallery, arguments.encoder, arguments.host, arguments.port, arguments.open, settings)
+    run(open_server(arguments.gallery, arguments.encoder, settings), arguments.host, arguments.port, arguments.open)
     return 0

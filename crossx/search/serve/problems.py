@@ -66,24 +66,24 @@ def respond(status: int, content: Mapping[str, object], headers: Mapping[str, st
 def install(app: FastAPI) -> None:
     """Let every refusal of an app be problem+json."""
 
-    async def problem(request: Request, error: Exception) -> Response:
+    async def problem(_: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)  # noqa: S101 - as registered
         return error.response()
 
-    async def mistake(request: Request, error: Exception) -> Response:
+    async def mistake(_: Request, error: Exception) -> Response:
         return respond(422, {"detail": str(error)})
 
-    async def http(request: Request, error: Exception) -> Response:
+    async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - as registered
         return respond(error.status_code, {"detail": str(error.detail)}, error.headers)
 
-    async def validation(request: Request, error: Exception) -> Response:
+    async def validation(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - as registered
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"][1:]) or "body"
         return wrong(field, first.get("input"), f"valid ({first['msg'].lower()})").response()
 
-    async def bug(request: Request, error: Exception) -> Response:
+    async def bug(_: Request, __: Exception) -> Response:
         return respond(500, {"detail": "The server has a fault; its log has the reason."})
 
     app.add_exception_handler(Problem, problem)

@@ -1,4 +1,4 @@
-"""What a client sends, as the encoder understands it: strokes, pictures, photos of the gallery, and names of classes."""
+"""What a client sends, as the encoder has it: strokes, pictures, photos of the gallery, and names of classes."""
 
 import base64
 import json

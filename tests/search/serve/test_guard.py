@@ -11,7 +11,7 @@ from crossx.search.serve.security import POLICY, Guard
 
 @pytest.fixture(scope="module")
 def client() -> TestClient:
-    app = Starlette(routes=[Route("/", lambda request: PlainTextResponse("ours"))])
+    app = Starlette(routes=[Route("/", lambda _: PlainTextResponse("ours"))])
     app.add_middleware(Guard, names=("Photos.Example",))
     return TestClient(app, base_url="http://127.0.0.1")
 

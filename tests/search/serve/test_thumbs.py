@@ -69,7 +69,7 @@ def test_every_mode_becomes_a_jpeg(mode: str, tmp_path: Path) -> None:
     assert opened(thumbnail(photo(path), 160)).size == (160, 53)
 
 
-def test_what_is_gone_or_no_photo_is_refused(tmp_path: Path, turned: Path) -> None:
+def test_what_is_gone_or_no_photo_is_refused(turned: Path) -> None:
     gone = photo(turned)
     turned.write_bytes(turned.read_bytes()[:300])
     with pytest.raises(NoPhotoError):
@@ -89,7 +89,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path) -> 
     assert time.process_time() - start < 0.5
 
 
-def test_thumbnails_are_kept_and_the_oldest_go(turned: Path, tmp_path: Path) -> None:
+def test_thumbnails_are_kept_and_the_oldest_go(tmp_path: Path) -> None:
     paths = []
     for i in range(6):
         path = tmp_path / f"{i}.png"
