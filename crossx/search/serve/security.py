@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from crossx.search.serve.problems import Problem
+from crossx.search.serve.limits import MOST_BYTES
+from crossx.search.serve.problems import Problem, wrong
 
 POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
@@ -59,6 +60,9 @@ class Guard:
             await refusal.response()(scope, receive, guarded)
         elif headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
             refusal = Problem(403, "Requests of other web sites are refused.", field="Sec-Fetch-Site")
+            await refusal.response()(scope, receive, guarded)
+        elif headers.get("content-length", "0").isdecimal() and int(headers.get("content-length", "0")) > MOST_BYTES:
+            refusal = wrong("body", "more", f"at most {MOST_BYTES} bytes", 413)  # FastAPI's own answer is plain text
             await refusal.response()(scope, receive, guarded)
         else:
             await self.app(scope, receive, guarded)
