@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from crossx.core.atomic import write_text
 from crossx.core.errors import InputError
 from crossx.core.seeding import Stream, philox
-from crossx.core.tensor_files import write_text
 from crossx.data.images import load_image
 from crossx.finegrained.drawing.files import load_generator
 from crossx.finegrained.drawing.generator import DrawingGenerator, drawing_noise

@@ -43,4 +43,11 @@ VERBS = {
     "predict": Verb(
         "crossx.cli.early", "run", "write the embeddings of the test images: crossx predict --ckpt_path last.ckpt"
     ),
+    "export": Verb(
+        "crossx.cli.export",
+        "export",
+        "encoders for a search, of a run or of two classifiers: crossx export --teachers PHOTO SKETCH --out DIR",
+    ),
+    "serve": Verb("crossx.cli.serve", "serve", "a page to draw on, and the photos that fit: crossx serve --gallery G"),
+    "demo": Verb("crossx.cli.demo", "demo", "a sketch search in one command, with nothing to download: crossx demo"),
 }
