@@ -20,7 +20,7 @@ from torch import Tensor
 from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.evaluation.functional import instance_accuracy, instance_ranks
-from crossx.evaluation.ranking import CHUNK_SIZE, ScoreFunction, rank, within
+from crossx.evaluation.ranking import CHUNK_SIZE, ScoreFunction, first_photos, scored_chunks, within
 
 INSTANCE_ACC_AT = (1, 5, 10)
 
@@ -101,7 +101,8 @@ def instance_scores(
         scores = within(scores, query_galleries, galleries)
     _check_same("class", query_labels, gallery_labels, own)
     size = len(gallery_labels)
-    first = [chunk.right[:, 0].cpu() for chunk in rank(scores, query_labels, gallery_labels, chunk_size)]
+    chunks = scored_chunks(scores, query_labels, gallery_labels, chunk_size)
+    first = [first_photos(chunk, 1).right[:, 0].cpu() for chunk in chunks]
     return InstanceScores(
         own=own.cpu(),
         label=query_labels.cpu(),

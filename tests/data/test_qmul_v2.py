@@ -84,7 +84,7 @@ def test_chair_v2_as_published() -> None:
         assert (len(found), len(set(found))) == (count, photos)
     drawings = [sketches.strokes(name) for name in names]
     points = [sum(map(len, drawing)) for drawing in drawings if drawing is not None]
-    assert (min(points), np.median(points), max(points)) == (40, 107, 519)
+    assert (min(points), int(np.median(points)), max(points)) == (40, 107, 519)
     assert {len(drawing) for drawing in drawings if drawing is not None} == set(range(1, 16))
     assert sum(name.count("_") > 1 for name in names) == 691
 

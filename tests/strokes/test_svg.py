@@ -92,7 +92,7 @@ def bezier(points: list[complex], count: int = 400) -> Points:
     level = [np.full(count, point) for point in points]
     while len(level) > 1:
         level = [(1 - t) * a + t * b for a, b in pairwise(level)]
-    return np.stack([level[0].real, level[0].imag], axis=1).astype(np.float32) / 100
+    return np.stack([level[0].real, level[0].imag], axis=1).astype(np.float32) / np.float32(100)
 
 
 def farthest(places: Points, line: Points) -> float:

@@ -181,7 +181,8 @@ class PhotoToSketchModule(CrossxModule):
         if self.teacher is None or not set(names) <= set(self.teacher.card.classes):
             return None
         wanted = torch.tensor([self.teacher.card.classes.index(names[i]) for i in label.tolist()], device=label.device)
-        return self.teacher(sketches.to(label.device)).logits.argmax(1) == wanted
+        named: Tensor = self.teacher(sketches.to(label.device)).logits.argmax(1)
+        return named == wanted
 
     @property
     def _data(self) -> FineGrainedDataModule:

@@ -58,10 +58,10 @@ class PhotoEncoder2D(nn.Module):
         if teacher is None:
             self.network = build_network(network, self.network_arguments, 0, pretrained)
         else:
-            frozen = load_teacher(teacher, "teacher")
-            self.format = frozen.card.input_format
-            self.name, self.network_arguments = frozen.card.network, dict(frozen.card.arguments)
-            self.network = without_classifier(self.name, self.network_arguments, frozen.network.state_dict())
+            given = load_teacher(teacher, "teacher")
+            self.format = given.card.input_format
+            self.name, self.network_arguments = given.card.network, dict(given.card.arguments)
+            self.network = without_classifier(self.name, self.network_arguments, given.network.state_dict())
         self.preprocessing = Preprocessing(*self.format)
         self.frozen = frozen
         self.network.requires_grad_(not frozen)

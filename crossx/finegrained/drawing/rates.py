@@ -1,5 +1,7 @@
 """Learning-rate schedule of sketch-rnn and of the photo-to-sketch generator."""
 
+from functools import partial
+
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -24,6 +26,9 @@ class DecayTo(LambdaLR):
         must_be_in("DecayTo.decay", decay, "(0, 1]")
         rates = [float(group["lr"]) for group in optimizer.param_groups]
         must_be_in("DecayTo.floor", floor, f"[0, {min(rates)}]")
-        super().__init__(
-            optimizer, [lambda done, share=floor / rate: (1 - share) * decay**done + share for rate in rates]
-        )
+        super().__init__(optimizer, [partial(_factor, floor=floor / rate, decay=decay) for rate in rates])
+
+
+def _factor(steps: int, floor: float, decay: float) -> float:
+    """The rate after some steps over the first rate."""
+    return (1 - floor) * decay**steps + floor

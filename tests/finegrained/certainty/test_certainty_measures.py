@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]  # has no types
-from scipy.stats import mannwhitneyu, spearmanr  # type: ignore[import-untyped]  # as above
+from scipy.optimize import minimize_scalar
+from scipy.stats import mannwhitneyu, spearmanr
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from crossx.finegrained.certainty.measures import (

@@ -26,7 +26,7 @@ def overfitted(end_row_counts: bool, steps: int = 250) -> DrawingGenerator:
             points, _ = counts(five.length, taught.rows.shape[1])
             pen = -taught.mixture.pen_log_prob(taught.rows[..., 2:])[points].mean()
         optimizer.zero_grad()
-        (0.3 * offset.clamp(min=-4) + pen).backward()
+        (0.3 * offset.clamp(min=-4) + pen).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
     return generator
@@ -179,6 +179,6 @@ def rewarded(generator: DrawingGenerator, x: Tensor) -> Tensor:
 
 def test_policy_gradients_reach_all_that_draws() -> None:
     generator = drawing_generator().train()
-    rewarded(generator, photos()).backward()
+    rewarded(generator, photos()).backward()  # type: ignore[no-untyped-call]
     without = [name for name, p in generator.named_parameters() if p.grad is None]
     assert all(name.startswith("log_var") for name in without), "the latent is its mean, whose variance draws nothing"

@@ -59,7 +59,7 @@ def test_rows_behind_the_end_change_nothing() -> None:
     for function in (drawing_loss, drawing_log_prob):
         plain, changed = function(mixture(pen), rows, length), function(mixture(elsewhere), other, length)
         torch.testing.assert_close(changed, plain)
-    drawing_log_prob(mixture(elsewhere), other, length).sum().backward()
+    drawing_log_prob(mixture(elsewhere), other, length).sum().backward()  # type: ignore[no-untyped-call]
     assert elsewhere.grad is not None
     assert (elsewhere.grad[0, 3] == 0).all()
     assert (elsewhere.grad[1, 2:] == 0).all()
@@ -79,6 +79,6 @@ def test_the_floor_passes_no_gradient_below_it(mean: float, passes: bool) -> Non
     divergence = kl_divergence(means, torch.zeros(2, 3))
     floored = with_floor(divergence)
     assert float(floored.detach()) == pytest.approx(max(float(divergence.detach()), KL_FLOOR))
-    floored.backward()
+    floored.backward()  # type: ignore[no-untyped-call]
     assert means.grad is not None
     assert bool((means.grad != 0).any()) == passes

@@ -39,12 +39,15 @@ def test_twenty_mixtures_against_torch_distributions() -> None:
     )
     offsets = torch.randn(20, 2, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(
-        mixture.offset_log_prob(offsets).double(), reference.log_prob(offsets.double()), rtol=1e-5, atol=1e-5
+        mixture.offset_log_prob(offsets).double(),
+        reference.log_prob(offsets.double()),  # type: ignore[no-untyped-call]
+        rtol=1e-5,
+        atol=1e-5,
     )
     pen = torch.eye(3)[torch.arange(20) % 3]
     states = Categorical(logits=mixture.pen)
-    torch.testing.assert_close(mixture.pen_log_prob(pen), states.log_prob(pen.argmax(1)))
-    torch.testing.assert_close(mixture.pen_entropy(), states.entropy())
+    torch.testing.assert_close(mixture.pen_log_prob(pen), states.log_prob(pen.argmax(1)))  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(mixture.pen_entropy(), states.entropy())  # type: ignore[no-untyped-call]
 
 
 def test_gradient() -> None:
