@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ from crossx.teachers.pair import TeacherPair
 from crossx.types import Modality
 
 NETWORK = {"network": partial(SmallResNet, widths=(8, 8))}
-ARGUMENTS = {
+ARGUMENTS: dict[str, dict[str, Any]] = {
     "NetworkEncoder": {**NETWORK, "dim": 4},
     "StudentEncoder": NETWORK,
     "CompletedPosteriorEncoder": {"reading_weight": 1.0},
