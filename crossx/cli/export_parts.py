@@ -30,7 +30,8 @@ def encoders_and_data(arguments: Namespace) -> tuple[StoredEncoders, RetrievalDa
     """
     take_imports([], arguments.imports)
     if arguments.teachers is not None:
-        encoders = encoders_of_teachers(*arguments.teachers, _aliases(arguments.aliases))
+        photo, sketch = arguments.teachers
+        encoders = encoders_of_teachers(photo, sketch, _aliases(arguments.aliases))
     elif arguments.aliases is not None:
         raise InputError("--aliases: must be used with --teachers; a run has aliases of its own")
     else:

@@ -2,7 +2,6 @@
 
 import struct
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,7 +24,7 @@ _UPRIGHT = {
 """Orientation in EXIF -> what makes the image upright; every other value means that it is."""
 
 
-def open_rgb(source: Path | BinaryIO, formats: Sequence[str] | None = None) -> Image.Image:
+def open_rgb(source: Path | BinaryIO, formats: tuple[str, ...] | None = None) -> Image.Image:
     """Decode an image file to 8-bit RGB: rotated by its EXIF tag, transparency composed on white.
 
     Of an animation, or of a file of several pages, it is the first.

@@ -20,7 +20,7 @@ def redraw(grey: U8, pen: Pen) -> U8:
     Returns:
         (S, S).
     """
-    ink = 1 - grey.astype(np.float32) / 255
+    ink: _F32 = 1 - grey.astype(np.float32) / np.float32(255)
     if pen.margin is not None:
         ink = _scaled(_centred(ink), len(grey), pen.margin)
     if reach := round(pen.line_width * len(grey)):  # a window of reach + 1 pixels; an odd rest is on one side
@@ -30,7 +30,8 @@ def redraw(grey: U8, pen: Pen) -> U8:
     size = len(grey) // FINER
     small = ink.reshape(size, FINER, size, FINER).mean(axis=(1, 3)).clip(0, 1)
     dark = np.minimum(small * np.float32(pen.darkness), 1)
-    return (255 * (dark if pen.white_on_black else 1 - dark)).round().astype(np.uint8)
+    drawn: U8 = (255 * (dark if pen.white_on_black else 1 - dark)).round().astype(np.uint8)
+    return drawn
 
 
 def _scaled(ink: _F32, side: int, margin: float) -> _F32:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -105,7 +106,7 @@ class EncoderCard:
                 "card",
                 name,
                 getattr(self, name),
-                lambda v, k=kinds: _is_record(v, k),
+                partial(_is_record, kinds=kinds),
                 "null or a mapping of plain values",
             )
         object.__setattr__(self, "classes", tuple(self.classes))

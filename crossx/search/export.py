@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -101,7 +101,7 @@ def _write(
         for m in MODALITIES:
             teacher = encoders.teachers.of(m)
             save_teacher(folder / f"{m}_teacher.safetensors", teacher.network, teacher.card)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for m in MODALITIES:
         arrays[f"{m}_images"] = examples[m].images[:_REFERENCES]
         arrays[f"{m}_vectors"] = expected[m].vectors[:_REFERENCES]

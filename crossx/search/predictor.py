@@ -159,7 +159,7 @@ class Predictor:
                     images, expected = stored[f"{modality}_images"], stored[f"{modality}_vectors"]
             except (OSError, ValueError, KeyError, EOFError) as error:
                 raise InputError(f"{path}: must hold the images that `crossx export` writes: {error}") from error
-            vectors = self.embed(images, modality).vectors  # type: ignore[arg-type]  # one of the two literals
+            vectors = self.embed(images, modality).vectors
             difference = float(np.abs(vectors - expected).max()) if vectors.shape == expected.shape else np.inf
             if not difference <= _TOLERANCE:
                 raise InputError(

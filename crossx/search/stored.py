@@ -80,7 +80,9 @@ def _of_folder(folder: Path) -> StoredEncoders:
         check_hash(file, card.side(modality).weights)
         tensors[modality], header = read_safetensors(file, _FIELD)
     stored = _json(header, SPECS, folder)
-    names = {} if card.teachers is None else {m: str(folder / f"{m}_teacher.safetensors") for m in MODALITIES}
+    names: dict[str, str] = (
+        {} if card.teachers is None else {m: str(folder / f"{m}_teacher.safetensors") for m in MODALITIES}
+    )
     files = {**names, "aliases": stored.get("aliases")}
     return _loaded(stored.get("specs", {}), files, card.teachers or {}, tensors, str(folder))
 
@@ -96,7 +98,8 @@ def _of_run(file: Path) -> StoredEncoders:
 def _of_checkpoint(file: Path) -> StoredEncoders:
     checkpoint = read_checkpoint(file, _FIELD)
     about = checkpoint.get("crossx")
-    config = about.get("config") if isinstance(about, dict) else None
+    about = about if isinstance(about, dict) else {}
+    config = about.get("config")
     if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
         raise InputError(f"{_FIELD}: {file} holds no config; must be a checkpoint that the command line has written")
     with looked_up_in_former(former_folders(checkpoint)):

@@ -56,7 +56,7 @@ def find_ink(rgb: Array, alpha: Array | None) -> Found:
         if mask.any():
             return Found(mask, ("drawn on transparency",))
     noisy = rgb
-    rgb = cv2.GaussianBlur(rgb, (0, 0), max(0.6, max(rgb.shape[:2]) / 700))
+    rgb = _blurred(rgb, max(0.6, max(rgb.shape[:2]) / 700))
     if _is_dark(rgb):
         rgb = 1 - rgb
         warnings.append("inverted")
@@ -103,7 +103,7 @@ def _ground(rgb: Array) -> tuple[Array, bool]:
     """Colour of the ground at each pixel, (H, W, 3) or (1, 1, 3), and whether it is the same everywhere."""
     side = max(rgb.shape[:2])
     window = _odd(side * _WIDEST_LINE)
-    padded = cv2.copyMakeBorder(rgb, *[window] * 4, cv2.BORDER_REPLICATE)
+    padded = cv2.copyMakeBorder(rgb, window, window, window, window, cv2.BORDER_REPLICATE)
     # Closing takes away what is dark and narrow, and leaves the edge of a shadow where it is.
     closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((window, window), np.uint8))
     closed = closed[window:-window, window:-window]
@@ -116,7 +116,7 @@ def _ground(rgb: Array) -> tuple[Array, bool]:
     if high - low <= _UNEVEN * max(float(high), _DARK):
         return np.median(border, axis=0).astype(np.float32)[None, None], True
     # Closing follows the noise upwards, which the ink does not.
-    return cv2.GaussianBlur(closed, (0, 0), 1.0), False
+    return _blurred(np.asarray(closed, np.float32), 1.0), False
 
 
 def _threshold(contrast: Array) -> float:
@@ -153,6 +153,10 @@ def _texture(rgb: Array, mask: npt.NDArray[np.bool_]) -> float:
     if ground.mean() < 0.05:
         return 1.0
     return float((steps[ground] > 0.02).mean())
+
+
+def _blurred(rgb: Array, deviation: float) -> Array:
+    return np.asarray(cv2.GaussianBlur(rgb, (0, 0), deviation), np.float32)
 
 
 def _odd(length: float) -> int:

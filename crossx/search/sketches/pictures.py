@@ -91,7 +91,7 @@ def decode(content: bytes) -> Decoded:
     factor = _LONGEST / max(turned.size)
     if factor < 1:
         turned = turned.resize([max(1, round(side * factor)) for side in turned.size], Image.Resampling.BOX)
-    values = np.asarray(turned, dtype=np.float32) / 255
+    values: Array = np.asarray(turned, dtype=np.float32) / np.float32(255)
     if not transparent:
         return Decoded(values, None)
     alpha = values[..., 3]
