@@ -190,7 +190,8 @@ class Caches:
         return self._folder / f"{number:08}.faiss"
 
     def _remove_old(self, newest: int) -> None:
-        for path in self._folder.iterdir():
+        # Texts first: a text without its index would read as damage after a kill, an index without its text as nothing.
+        for path in sorted(self._folder.iterdir(), key=lambda path: path.suffix != ".json"):
             stem = path.name.partition(".")[0]
             too_old = stem.isdigit() and int(stem) <= newest - KEPT
             if too_old or path.name.startswith(".tmp-"):
