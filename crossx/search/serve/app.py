@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI, Request, Response
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from crossx.core.version import __version__
 from crossx.search.serve import problems
@@ -40,7 +41,6 @@ def create_app(server: Server) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=living,
-        max_body_size=MOST_BYTES,
     )
     problems.install(app)
     app.include_router(router(server))
@@ -75,6 +75,8 @@ def create_app(server: Server) -> FastAPI:
     def metrics() -> Response:
         return Response(server.metrics.text(), media_type=TYPE)
 
+    # As FastAPI's own argument it would stand before the guard, and answer in plain text.
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MOST_BYTES)
     app.add_middleware(Counted, metrics=server.metrics)
     app.add_middleware(Guard, names=server.settings.hosts)
     return app

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -85,10 +85,11 @@ class Gate:
         return await self._result(request, future)
 
     async def _result(self, request: Request, future: "Future[T]") -> T:
-        result = asyncio.wrap_future(future)
+        result: asyncio.Future[T] = asyncio.wrap_future(future)
         gone = asyncio.create_task(_gone(request))
+        waited: set[asyncio.Future[Any]] = {result, gone}
         try:
-            await asyncio.wait({result, gone}, timeout=self.seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waited, timeout=self.seconds, return_when=asyncio.FIRST_COMPLETED)
             if result.done():
                 return result.result()
             raise _gone_away() if gone.done() else _busy("it took too long")

@@ -186,14 +186,14 @@ def _decoded(kind: str, body: bytes) -> Image.Image:
     """A picture, upright in RGB; its size is looked at before its pixels are."""
     decoder = _decoder(kind, [_JSON])
     try:
-        with Image.open(BytesIO(body), formats=[decoder]) as image:
+        with Image.open(BytesIO(body), formats=(decoder,)) as image:
             width, height = image.size
     except DECODER_ERRORS as error:
         raise Problem(422, f"body: must be a {decoder} picture ({type(error).__name__})", field="body") from error
     if width * height > MOST_PIXELS:
         raise wrong("body", f"{width} x {height} pixels", f"a picture of at most {MOST_PIXELS} pixels", 413)
     try:
-        return open_rgb(BytesIO(body), [decoder])
+        return open_rgb(BytesIO(body), (decoder,))
     except InputError as error:
         raise Problem(422, "body: must be a whole picture, got a damaged one", field="body") from error
 

@@ -19,7 +19,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 2 MB; where it cannot be mounted, a limit cannot stand in for the whole of it."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
     mounted = subprocess.run(command, check=False, capture_output=True)
     if mounted.returncode:
         pytest.skip("mounting needs rights that this user does not have")

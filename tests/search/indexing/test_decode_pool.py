@@ -2,7 +2,6 @@ import os
 import signal
 import struct
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,11 +88,10 @@ def _work(pipe: object, size: int) -> None:
 
 
 @pytest.fixture
-def trapped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def trapped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Decoders that die at one file and hang at another."""
     work = module._work
     monkeypatch.setattr(module, "_work", _Trapped(work))
-    yield
 
 
 class _Trapped:

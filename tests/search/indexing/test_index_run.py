@@ -2,7 +2,7 @@ import io
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from support.photo_folders import SIZE, ColourEncoder, folder_of, save_photo
 
 from crossx.pixels.fit import U8
 from crossx.search.gallery.local import LocalGallery
-from crossx.search.gallery.rows import F32
+from crossx.search.gallery.rows import F32, Photo, Skipped
 from crossx.search.indexing import run
 from crossx.search.indexing.decode import DecodePool
 from crossx.search.indexing.progress import Progress, in_words
@@ -91,9 +91,14 @@ def test_transactions_are_of_a_bounded_size(
     tmp_path: Path, gallery: LocalGallery, pool: DecodePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "TOGETHER", 10)
-    sizes = []
+    sizes: list[int] = []
     add = gallery.add
-    monkeypatch.setattr(gallery, "add", lambda photos, skipped: (sizes.append(len(photos)), add(photos, skipped))[1])
+
+    def noted(photos: Sequence[Photo], skipped: Sequence[Skipped] = ()) -> list[int]:
+        sizes.append(len(photos))
+        return add(photos, skipped)
+
+    monkeypatch.setattr(gallery, "add", noted)
     index(gallery, folder_of(tmp_path / "p", [f"{i:02}.png" for i in range(30)]), ColourEncoder(), pool)
     assert sizes == [12, 12, 6]
     assert threading.active_count() < 10

@@ -14,6 +14,8 @@ from support.drawings import as_png, drawing
 
 from crossx.search.serve.server import Server
 
+pytest_plugins = ["support.serving"]
+
 Found = dict[str, Any]
 
 
@@ -77,7 +79,8 @@ def test_ranks_are_those_of_the_metric(find: Callable[..., Found], server: Serve
 
 def test_pages_follow_each_other(find: Callable[..., Found]) -> None:
     whole = find("sketch", strokes=drawing("tree"), k=60)
-    parts, offset = [], 0
+    parts: list[Found] = []
+    offset = 0
     while offset is not None and len(parts) < 60:
         page = find("sketch", strokes=drawing("tree"), k=20, offset=offset)
         parts += page["results"]

@@ -21,6 +21,8 @@ from support.drawings import as_png, drawing
 from crossx.search.gallery.local import LocalGallery
 from crossx.search.serve.server import Server
 
+pytest_plugins = ["support.serving"]
+
 CANARY = b"canary-0f3a-of-a-file-outside"
 Request = tuple[str, str, bytes, str]  # method, address, body, media type
 NAMES = [

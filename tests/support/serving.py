@@ -1,10 +1,10 @@
-import os
+"""Fixtures of a server over a gallery of shapes; a test file that uses them names this module in `pytest_plugins`."""
+
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from support.served import add_all
 
 from crossx.cli import main
 from crossx.cli.demo import SHIPPED
@@ -14,6 +14,7 @@ from crossx.search.predictor import Predictor
 from crossx.search.serve.app import create_app
 from crossx.search.serve.queries import Queries
 from crossx.search.serve.server import Server, Settings
+from support.served import add_all
 
 EACH = 8
 """Photos of each shape."""
@@ -59,9 +60,3 @@ def client(server: Server) -> Iterator[TestClient]:
     """A client of the application, in this process."""
     with TestClient(create_app(server), base_url="http://localhost", raise_server_exceptions=False) as client:
         yield client
-
-
-@pytest.fixture(autouse=True)
-def no_proxy() -> None:
-    """A server on this machine is reached directly."""
-    os.environ["NO_PROXY"] = "127.0.0.1,localhost"
