@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler
 
-from crossx.augmentation.base import Augmentation, check_same_content
 from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.core.seeding import run_seed
@@ -27,8 +26,8 @@ class FineGrainedDataModule(pl.LightningDataModule):
     """Serves batches of labelled pairs and unlabelled photos for training, and galleries with queries to measure on.
 
     What a batch holds is a pure function of the run's seed, its number and the process: a resumed run goes on with the
-    very next batch, and the batches of two processes together are the double batch of one. Views are made on the
-    device. Every photo of a split is in the gallery once, and every sketch is a query.
+    very next batch, and the batches of two processes together are the double batch of one. Random views are the
+    module's. Every photo of a split is in the gallery once, and every sketch is a query.
 
     Args:
         dataset: Photos and their sketches.
@@ -37,8 +36,6 @@ class FineGrainedDataModule(pl.LightningDataModule):
         free_batch_size: Unlabelled photos F in each batch of one process; 0 trains on the labelled pairs alone.
         oracle: Whether unlabelled photos come with their true sketches, to measure what there is to gain.
         flip: Probability that photo, sketch and strokes of an item are mirrored together.
-        photo_view: Random views of all photos, each drawn by itself; None leaves them as they are.
-        sketch_view: The same for sketches. The strokes of a sketch do not follow.
         strokes: How the strokes of labelled sketches become rows; None for batches without strokes.
         batches_per_epoch: Training batches between two validations and checkpoints: a number of batches, or a share of
             the run such as 0.25.
@@ -46,7 +43,7 @@ class FineGrainedDataModule(pl.LightningDataModule):
         workers: Loader processes for training and evaluation each.
 
     Raises:
-        InputError: When a number is out of range, or a view may show other content than its image.
+        InputError: When a number is out of range.
     """
 
     pen: Pen | None = None
@@ -60,8 +57,6 @@ class FineGrainedDataModule(pl.LightningDataModule):
         free_batch_size: int = 0,
         oracle: bool = False,
         flip: float = 0.5,
-        photo_view: Augmentation | None = None,
-        sketch_view: Augmentation | None = None,
         strokes: StrokeRows | None = None,
         batches_per_epoch: Length = 0.25,
         eval_batch_size: int = 256,
@@ -78,13 +73,10 @@ class FineGrainedDataModule(pl.LightningDataModule):
         must_be_in("data.batches_per_epoch", batches_per_epoch, least)
         if oracle and not free_batch_size:
             raise InputError("data.oracle: must be false where data.free_batch_size is 0, got true")
-        check_same_content(photo_view, "data.photo_view")
-        check_same_content(sketch_view, "data.sketch_view")
         self.dataset = dataset
         self.fraction = fraction
         self.batch_size, self.free_batch_size = batch_size, free_batch_size
         self.oracle, self.flip, self.strokes = oracle, flip, strokes
-        self.photo_view, self.sketch_view = photo_view, sketch_view
         self.batches_per_epoch = batches_per_epoch
         self.eval_batch_size = eval_batch_size
         self.workers = workers
@@ -137,23 +129,8 @@ class FineGrainedDataModule(pl.LightningDataModule):
         )
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:  # noqa: ANN401 - Lightning's signature
-        """Make the views of a training batch; the root module has just seeded torch for this batch."""
-        return self.views(batch) if isinstance(batch, ReadItems) else batch
-
-    def views(self, items: ReadItems) -> FineGrainedBatch:
-        """Mirror the items that are to be mirrored, and make random views of the images with torch's generator."""
-        batch = FineGrainedBatch(
-            photo=_view(items.photo, items.flip, self.photo_view),
-            sketch=_view(items.sketch, items.flip, self.sketch_view),
-            instance=items.instance,
-            five=None if items.five is None else mirrored(items.five, items.flip),
-        )
-        if items.free_photo is not None and items.free_flip is not None:
-            batch.free_photo = _view(items.free_photo, items.free_flip, self.photo_view)
-            batch.free_instance, batch.free_flip = items.free_instance, items.free_flip
-            if items.free_sketch is not None:
-                batch.free_sketch = _view(items.free_sketch, items.free_flip, self.sketch_view)
-        return batch
+        """Turn what was read into a training batch, on the device."""
+        return flipped(batch) if isinstance(batch, ReadItems) else batch
 
     def images(self, split: Split) -> tuple[InstanceImages, InstanceImages]:
         """Gallery and queries of a split."""
@@ -193,6 +170,22 @@ class FineGrainedDataModule(pl.LightningDataModule):
         return self.test_dataloader()
 
 
+def flipped(items: ReadItems) -> FineGrainedBatch:
+    """Images in [0, 1], of which those that are to be mirrored are; their strokes likewise."""
+    batch = FineGrainedBatch(
+        photo=_images(items.photo, items.flip),
+        sketch=_images(items.sketch, items.flip),
+        instance=items.instance,
+        five=None if items.five is None else mirrored(items.five, items.flip),
+    )
+    if items.free_photo is not None and items.free_flip is not None:
+        batch.free_photo = _images(items.free_photo, items.free_flip)
+        batch.free_instance, batch.free_flip = items.free_instance, items.free_flip
+        if items.free_sketch is not None:
+            batch.free_sketch = _images(items.free_sketch, items.free_flip)
+    return batch
+
+
 def mirrored(five: FiveBatch, flip: Tensor) -> FiveBatch:
     """Mirror some drawings left to right; the pen starts in the centre, so that only offsets change their sign.
 
@@ -205,8 +198,7 @@ def mirrored(five: FiveBatch, flip: Tensor) -> FiveBatch:
     return replace(five, rows=rows)
 
 
-def _view(images: Tensor, flip: Tensor, augmentation: Augmentation | None) -> Tensor:
-    """Views in [0, 1] of uint8 images, (B, 3, H, W)."""
+def _images(images: Tensor, flip: Tensor) -> Tensor:
+    """Float images of uint8 ones, (B, 3, H, W), some of them mirrored."""
     x = images.float().div(255.0)
-    x = torch.where(flip.view(-1, 1, 1, 1), x.flip(3), x)
-    return x if augmentation is None else augmentation(x)
+    return torch.where(flip.view(-1, 1, 1, 1), x.flip(3), x)

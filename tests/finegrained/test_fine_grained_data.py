@@ -6,13 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from crossx.augmentation import Augment, Scribbles
-from crossx.augmentation.paste import PasteOnto
 from crossx.core.errors import InputError
 from crossx.core.seeding import Stream
 from crossx.data.instances import InstanceData
 from crossx.data.shapes.dataset import ShapesDataset
-from crossx.finegrained.data import FineGrainedDataModule
+from crossx.finegrained.data import FineGrainedDataModule, flipped
 from crossx.finegrained.images import collate_instances
 from crossx.finegrained.items import ReadItems, StrokeRows
 from crossx.finegrained.order import BatchNumbers, shuffled
@@ -76,13 +74,15 @@ def test_shuffled_places_are_the_same_everywhere() -> None:
 def test_photo_sketch_and_strokes_are_mirrored_together(shapes: ShapesDataset) -> None:
     strokes = StrokeRows(max_points=60)
     plain, mirror = (module(shapes, flip=flip, strokes=strokes, batch_size=10) for flip in (0.0, 1.0))
-    a, b = plain.views(plain.items()[2]), mirror.views(mirror.items()[2])
+    a, b = flipped(plain.items()[2]), flipped(mirror.items()[2])
     for name in ("photo", "sketch", "free_photo", "free_sketch"):
         assert torch.equal(getattr(a, name).flip(3), getattr(b, name)), name
     assert a.five is not None
     assert b.five is not None
     assert torch.equal(a.five.rows[..., 1:], b.five.rows[..., 1:])
     assert torch.equal(a.five.rows[..., 0], -b.five.rows[..., 0])
+    assert a.photo.dtype == a.sketch.dtype == torch.float32
+    assert 0 <= a.photo.min() < a.photo.max() <= 1
     some = module(shapes, batch_size=40).items()[0]
     assert 0.2 < some.flip.float().mean() < 0.8
 
@@ -100,24 +100,6 @@ def test_rows_are_those_of_the_sketch(shapes: ShapesDataset) -> None:
         torch.testing.assert_close(torch.tensor(drawn[0]), torch.tensor(expected[0]), atol=1e-5, rtol=0)
         assert five.length[i] == sum(map(len, expected)) <= 40
     assert module(shapes, strokes=StrokeRows(scale=0.5)).items().scale == 0.5
-
-
-def test_views_are_in_range_and_drawn_by_torch(shapes: ShapesDataset) -> None:
-    views = {"photo_view": Augment(colour=0.4), "sketch_view": Augment(rotation=20, padding="white")}
-    data = module(shapes, **views)
-    items = data.items()[0]
-    batches = []
-    for seed in (0, 0, 1):
-        torch.manual_seed(seed)
-        batches.append(data.views(items))
-    for name in ("photo", "sketch", "free_photo", "free_sketch"):
-        first, same, other = (getattr(batch, name) for batch in batches)
-        assert torch.equal(first, same)
-        assert not torch.equal(first, other)
-        assert first.dtype == torch.float32
-        assert 0 <= first.min() < first.max() <= 1
-    with pytest.raises(InputError, match=r"data\.sketch_view: must be an augmentation that keeps the content"):
-        module(shapes, sketch_view=PasteOnto(Scribbles()))
 
 
 def test_batches_go_on_where_they_were() -> None:

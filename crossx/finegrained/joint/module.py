@@ -203,23 +203,6 @@ class SemiSupervisedModule(AlternatingModule, InstanceRetrievalModule):
             return None
         return held_out_pairs(*data.images("validation"), generator, self.temperature, self.device)
 
-    def setup(self, stage: str) -> None:
-        """Refuse random views of photos that are made before they are drawn.
-
-        Args:
-            stage: What the trainer is about to do, such as `fit`.
-
-        Raises:
-            InputError: When the data module makes such views.
-        """
-        super().setup(stage)
-        data = self.trainer.datamodule  # type: ignore[attr-defined]  # as above
-        if isinstance(data, FineGrainedDataModule) and data.photo_view is not None:
-            raise InputError(
-                "data.photo_view: must be null in a joint run, whose drawings are kept for other batches, got "
-                f"{type(data.photo_view).__name__}; use model.encoding.photo_views"
-            )
-
     def on_validation_epoch_end(self) -> None:
         """Log `val/<metric>` of the retrieval, and of the certainties."""
         super().on_validation_epoch_end()

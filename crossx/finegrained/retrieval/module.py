@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
-from crossx.augmentation import Augmentation
+from crossx.augmentation import Augmentation, check_same_content
 from crossx.core.errors import InputError
 from crossx.encoding.encoders import EncoderFactory
 from crossx.finegrained.pseudo.base import PseudoSketches
@@ -50,7 +50,8 @@ class FineGrainedModule(InstanceRetrievalModule):
         clip_norm: See `CrossxModule`.
 
     Raises:
-        InputError: When parts do not fit each other, a file does not hold such encoders, or a number is out of range.
+        InputError: When parts do not fit each other, a view may show other content than its image, a file does not hold
+            such encoders, or a number is out of range.
     """
 
     def __init__(
@@ -75,13 +76,16 @@ class FineGrainedModule(InstanceRetrievalModule):
         super().__init__(optimizer, scheduler, clip_norm)
         if shared and sketch_encoder is not None:
             raise InputError("sketch_encoder: must be null where shared is true, got an encoder of its own")
+        views = {"pair_views": pair_views, "photo_views": photo_views, "sketch_views": sketch_views}
+        for field, augmentation in views.items():
+            check_same_content(augmentation, f"model.{field}")
         teachers = teachers_of(photo_teacher, sketch_teacher, aliases)
         factories: dict[Modality, EncoderFactory] = {"photo": encoder, "sketch": sketch_encoder or encoder}
         self.photo_encoder = build_encoder("encoder", encoder, teachers, "photo")
         self.sketch_encoder = self.photo_encoder
         if not shared:
-            field = "encoder" if sketch_encoder is None else "sketch_encoder"
-            self.sketch_encoder = build_encoder(field, factories["sketch"], teachers, "sketch")
+            named = "encoder" if sketch_encoder is None else "sketch_encoder"
+            self.sketch_encoder = build_encoder(named, factories["sketch"], teachers, "sketch")
         self.photo_encoder.check_partner(self.sketch_encoder)
         if start is not None:
             load_encoders({"photo": self.photo_encoder, "sketch": self.sketch_encoder}, start, "model.start")

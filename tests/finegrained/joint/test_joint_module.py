@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.drawing_runs import SIZE, drawer, export, instances, matcher, semi_supervised
+from support.drawing_runs import SIZE, drawer, export, matcher, semi_supervised
 from support.runs import trainer
 
-from crossx.augmentation import Augment
 from crossx.core.errors import InputError
 from crossx.finegrained.certainty.discriminator import PairDiscriminator
 from crossx.finegrained.certainty.networks import SharedFeatures
@@ -95,8 +94,6 @@ def test_mistakes(tmp_path: Path) -> None:
         SemiSupervisedModule(drawer(), PairDiscriminator, matcher(pseudo=GreyViews()))
     with pytest.raises(InputError, match=r"model\.temperature: must be above 0, got 0"):
         semi_supervised(tmp_path, temperature=0.0)
-    with pytest.raises(InputError, match=r"data\.photo_view: must be null in a joint run.*got Augment"):
-        trainer(tmp_path).fit(semi_supervised(tmp_path), datamodule=instances(photo_view=Augment(rotation=5)))
     with pytest.raises(InputError, match="generator: must be trained or read from a file before it draws"):
         semi_supervised(tmp_path).play("discriminator", batch(), Progress(0, 10))
     alone = FineGrainedBatch(batch().photo, batch().sketch, batch().instance)

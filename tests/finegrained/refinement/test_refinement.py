@@ -10,6 +10,7 @@ from support.runs import changed, weights
 from torch import Tensor
 
 from crossx.core.errors import InputError
+from crossx.finegrained.data import flipped
 from crossx.finegrained.drawing.mixture import MixtureHead
 from crossx.finegrained.joint.module import SemiSupervisedModule
 from crossx.finegrained.refinement.base import Refinement, RefinementLoss, Reward
@@ -132,7 +133,7 @@ def test_a_term_without_weight_draws_nothing(tmp_path: Path) -> None:
     terms = {"soft": refinement()["soft"]}
     module = semi_supervised(tmp_path, refinement=terms)
     data = instances()
-    batch = data.views(data.items()[0])
+    batch = flipped(data.items()[0])
     assert isinstance(batch.five, FiveBatch)
     for done, expected in ((0, set()), (2, {"refine/soft"})):
         logs = module.play("generator", batch, Progress(done, 10)).logs

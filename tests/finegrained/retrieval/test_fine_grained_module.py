@@ -9,7 +9,8 @@ import torch
 from support.runs import Teachers
 from torch import Tensor
 
-from crossx.augmentation import Augment
+from crossx.augmentation import Augment, Scribbles
+from crossx.augmentation.paste import PasteOnto
 from crossx.baselines import ClassifierOnly
 from crossx.core.errors import InputError
 from crossx.core.tensor_files import write_safetensors
@@ -225,6 +226,7 @@ RELATION = {"relation": InstanceTerm(RelationDistillation())}
         ),
         ({"sketch_encoder": partial(NETWORK, dim=5)}, "must embed into one space, got .* of length 6 and 5"),
         ({"terms": {"t": InstanceTerm(InstanceTriplet(), weight=-1)}}, "terms.t.weight: must be at least 0, got -1"),
+        ({"sketch_views": PasteOnto(Scribbles())}, "model.sketch_views: must be an augmentation that keeps"),
         ({"start": "no.safetensors"}, "model.start: .*no.safetensors"),
     ],
 )
