@@ -16,7 +16,7 @@ from crossx.search.indexing.scan import Scan, scan
 from crossx.search.opening import identity, remember_encoder
 from crossx.search.predictor import Predictor
 
-_TOGETHER = 1024
+REMOVED_TOGETHER = 1024
 """Photos that are removed in one transaction."""
 
 
@@ -100,7 +100,7 @@ def index_folder(photos: Path, gallery: Path, encoder: Predictor, choices: Choic
             yield f"stopped after {summary.files:,} of {len(files):,} files; the same command goes on from there"
             return
         if choices.prune:
-            yield f"removed: {_remove_gone(opened, found):,} photos, whose files are gone"
+            yield f"removed: {remove_gone(opened, found):,} photos, whose files are gone"
         yield from finish(opened, encoder)
 
 
@@ -147,9 +147,10 @@ def _gone(gallery: LocalGallery, found: Scan) -> list[int]:
     return [photo.id for photo in gallery.scan() if photo.root == found.root and photo.key not in there]
 
 
-def _remove_gone(gallery: LocalGallery, found: Scan) -> int:
+def remove_gone(gallery: LocalGallery, found: Scan) -> int:
+    """Remove photos and notes of skipped files whose files a scan has not found; returns how many photos."""
     there = {file.key for file in found.files}
     notes = [entry.key for entry in gallery.skipped()]
     gallery.forget_skipped([key for key in notes if key.root == found.root and FileKey(*key) not in there])
     gone = _gone(gallery, found)
-    return sum(gallery.remove(gone[i : i + _TOGETHER]) for i in range(0, len(gone), _TOGETHER))
+    return sum(gallery.remove(gone[i : i + REMOVED_TOGETHER]) for i in range(0, len(gone), REMOVED_TOGETHER))
