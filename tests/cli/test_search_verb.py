@@ -114,7 +114,7 @@ def test_copies_are_one_hit(gallery: str, say: Say, photos: Path) -> None:
     assert len(answer["results"]) == 80
 
 
-def test_mistakes_are_one_line(gallery: str, refused: Say, tmp_path: Path, photos: Path, predictor: Predictor) -> None:
+def test_mistakes_are_one_line(gallery: str, refused: Say, tmp_path: Path, photos: Path) -> None:
     good = tmp_path / "u.png"
     good.write_bytes(as_png(drawing("umbrella")))
     (tmp_path / "empty.png").write_bytes(b"")
