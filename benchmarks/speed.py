@@ -16,7 +16,7 @@ from rich.table import Table
 import crossx
 from benchmarks.timer import PhaseTimer
 from crossx.cli.training import train
-from crossx.core.tensor_files import write_text
+from crossx.core.atomic import write_text
 
 SKIPPED = 3
 """First steps of a phase that do not count: memory is allocated and kernels are chosen in them."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from crossx.encoding.module import EncoderModule
     from crossx.pairs.datamodule import SyntheticPairsDataModule
     from crossx.reconstruction.module import ReconstructionModule
+    from crossx.search.card import EncoderCard
+    from crossx.search.predictor import Predictor
+    from crossx.search.stored import load_encoders
     from crossx.teachers.card import TeacherCard
     from crossx.teachers.teacher import FrozenTeacher
     from crossx.teachers.vocabulary import Vocabulary
@@ -24,24 +27,30 @@ if TYPE_CHECKING:
 _HOME = {
     "ClassifierModule": "crossx.classification.module",
     "CoTrainingModule": "crossx.cotraining.module",
+    "EncoderCard": "crossx.search.card",
     "EncoderModule": "crossx.encoding.module",
     "FrozenTeacher": "crossx.teachers.teacher",
+    "Predictor": "crossx.search.predictor",
     "ReconstructionModule": "crossx.reconstruction.module",
     "SyntheticPairsDataModule": "crossx.pairs.datamodule",
     "TeacherCard": "crossx.teachers.card",
     "Vocabulary": "crossx.teachers.vocabulary",
+    "load_encoders": "crossx.search.stored",
 }
 
 __all__ = [
     "ClassifierModule",
     "CoTrainingModule",
+    "EncoderCard",
     "EncoderModule",
     "FrozenTeacher",
+    "Predictor",
     "ReconstructionModule",
     "SyntheticPairsDataModule",
     "TeacherCard",
     "Vocabulary",
     "__version__",
+    "load_encoders",
 ]
 
 

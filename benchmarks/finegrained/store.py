@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.finegrained.plan import Measurement
+from crossx.core.atomic import write_text
 from crossx.core.errors import InputError
-from crossx.core.tensor_files import write_text
 
 
 @dataclass(frozen=True)

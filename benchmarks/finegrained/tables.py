@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.finegrained.store import Result
 from benchmarks.finegrained.types import Benchmark, Row
-from crossx.core.tensor_files import write_text
+from crossx.core.atomic import write_text
 from crossx.evaluation.results import Interval, paired_bootstrap
 
 K = 5

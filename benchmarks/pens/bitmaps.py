@@ -18,12 +18,12 @@ from torch import Tensor
 
 from benchmarks.pens.bitmap_network import SIZE, BitmapNetwork
 from benchmarks.pens.drawings import Drawings, compare_pens
+from crossx.core.atomic import write_text
 from crossx.core.paths import resolve
-from crossx.core.tensor_files import write_text
-from crossx.data.pen import FINER, Pen
 from crossx.data.tuberlin import TUBerlin
 from crossx.inspection.pen_fit import predict
 from crossx.inspection.predictions import summarise
+from crossx.pixels.pen import FINER, Pen
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.teacher import load_teacher, save_teacher
 

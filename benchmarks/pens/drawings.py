@@ -9,8 +9,8 @@ from torch import Tensor
 
 from crossx.cli.inspect_options import MOST_FOR_PEN
 from crossx.data.base import LabelledImages
-from crossx.data.pen import FINER, Pen
 from crossx.inspection.pen_fit import Inks, fit_pen, predict, search_pen
+from crossx.pixels.pen import FINER, Pen
 from crossx.teachers.teacher import FrozenTeacher
 
 WITHOUT_LABELS, WITH_LABELS, AS_DRAWN = "without labels", "with labels", "as drawn"

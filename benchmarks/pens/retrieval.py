@@ -16,13 +16,13 @@ from torch import Tensor
 from benchmarks.pens.drawings import Drawings, PenRow, compare_pens
 from benchmarks.quality.configs import data_of
 from crossx.cli.composing import compose
+from crossx.core.atomic import write_text
 from crossx.core.errors import InputError
-from crossx.core.tensor_files import write_text
 from crossx.data.base import RetrievalData
-from crossx.data.pen import Pen
 from crossx.evaluation.functional import retrieval_scores
 from crossx.evaluation.posterior import PosteriorChoice, best_posterior
 from crossx.inspection.pen_fit import predict
+from crossx.pixels.pen import Pen
 from crossx.teachers.teacher import FrozenTeacher, load_teacher
 from crossx.types import Split
 

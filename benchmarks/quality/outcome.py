@@ -7,8 +7,8 @@ from typing import Any
 from benchmarks.quality.curve import last_mean, validation_curve
 from benchmarks.quality.plan import Job, Measurement
 from benchmarks.quality.store import Result
+from crossx.core.atomic import write_text
 from crossx.core.errors import InputError
-from crossx.core.tensor_files import write_text
 
 _PAIRS = ("recon/agreement", "recon/photo_diversity", "recon/sketch_diversity")
 """Columns of `metrics.csv` that say how good the synthetic pairs were."""

@@ -16,8 +16,8 @@ from benchmarks.quality.store import Result, stored
 from benchmarks.quality.tables import markdown
 from benchmarks.quality.types import Benchmark, Table
 from benchmarks.quality.validation_choices import chosen_on_validation
+from crossx.core.atomic import write_text
 from crossx.core.errors import InputError
-from crossx.core.tensor_files import write_text
 from crossx.types import Split
 
 SPLIT: Split = "test"

@@ -15,8 +15,8 @@ from benchmarks.quality.store import Result
 from benchmarks.quality.tables import Results, average_precisions, cells, markdown
 from benchmarks.quality.types import Benchmark, Row, Table
 from benchmarks.quality.validation_choices import chosen_on_validation
+from crossx.core.atomic import write_text
 from crossx.core.errors import InputError
-from crossx.core.tensor_files import write_text
 from crossx.evaluation.results import Interval, paired_bootstrap
 from crossx.types import Split
 

@@ -19,8 +19,8 @@ import torch
 from benchmarks.quality.identity import check_unchanged
 from benchmarks.quality.plan import Job
 from crossx.cli.precision import computes_bfloat16
+from crossx.core.atomic import write_text
 from crossx.core.errors import InputError
-from crossx.core.tensor_files import write_text
 from crossx.core.version import __version__
 
 _Item = TypeVar("_Item")

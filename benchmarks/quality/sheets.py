@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from crossx.core.tensor_files import atomic_path
+from crossx.core.atomic import atomic_path
 from crossx.data.base import LabelledImages
 from crossx.reports.pictures.sheets import NEUTRAL, RIGHT, WRONG, Sheet
 

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from crossx.core.atomic import write_text
 from crossx.core.errors import InputError
-from crossx.core.tensor_files import write_text
 
 _DIGITS = 6
 """Kept digits of an average precision; a table shows three."""

@@ -12,8 +12,8 @@ from crossx.core.distributed import rank, world_size
 from crossx.core.errors import InputError
 from crossx.core.seeding import Stream, philox, run_seed
 from crossx.data.base import LabelledImages, RetrievalData, collate_images
-from crossx.data.pen import Pen
 from crossx.data.redrawn import redrawn
+from crossx.pixels.pen import Pen
 from crossx.teachers.card import TeacherModality
 from crossx.types import ImageBatch, Modality, Split
 

@@ -17,11 +17,11 @@ from crossx.classification.accuracy import ImageAccuracy
 from crossx.classification.data import LabelledImagesDataModule
 from crossx.core.checks import must_be_in, some
 from crossx.core.errors import InputError
-from crossx.data.pen import Pen
 from crossx.networks.batch_norm import average_running_statistics
 from crossx.networks.build import build_network, card_name
 from crossx.networks.preprocessing import InputFormat, Preprocessing
 from crossx.networks.timm_network import TIMM_PREFIX, timm_format
+from crossx.pixels.pen import Pen
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.files import save_teacher
 from crossx.training.lightning_state import is_fast_dev_run, measured_batches

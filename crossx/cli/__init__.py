@@ -8,7 +8,7 @@ from importlib import import_module
 
 from crossx.cli.verbs import VERBS
 from crossx.core.checks import did_you_mean
-from crossx.core.errors import InputError, TrainingError
+from crossx.core.errors import InputError, TrainingError, WorkError
 from crossx.core.version import __version__
 
 DESCRIPTION = """\
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments after `crossx`; None takes them from the process.
 
     Returns:
-        The exit status: 0, 1 when training went wrong, or 2 for a user's mistake (argparse's own exits use 2 as well).
+        The exit status: 0, 1 when the work went wrong, or 2 for a user's mistake (argparse's own exits use 2 as well).
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         status: int = getattr(import_module(verb.module), verb.function)(argv)
-    except TrainingError as error:
+    except (TrainingError, WorkError) as error:
         print(f"crossx: error: {error}", file=sys.stderr)  # noqa: T201
         return 1
     except InputError as error:

@@ -47,7 +47,7 @@ def quickstart(argv: Sequence[str]) -> int:
         logger = "--trainer.logger.init_args"
         where = [f"{logger}.save_dir={folder}", f"{logger}.name={folders[name].name}", f"{logger}.version="]
         command = [sys.executable, "-m", "crossx", "fit", "--config", config, "--seed_everything", str(arguments.seed)]
-        with _interruptions_left_to_the_run():
+        with interruptions_left_to_the_run():
             status = subprocess.run([*command, *where], check=False).returncode  # noqa: S603 - our own command
         if status == INTERRUPTED:  # the run has said how to go on
             return status
@@ -59,7 +59,7 @@ def quickstart(argv: Sequence[str]) -> int:
 
 
 @contextmanager
-def _interruptions_left_to_the_run() -> Iterator[None]:
+def interruptions_left_to_the_run() -> Iterator[None]:
     """Wait for a run that ends by Ctrl-C, which a terminal sends to both processes."""
     before = signal.signal(signal.SIGINT, lambda *_: None)  # unlike SIG_IGN, the run does not inherit it
     try:

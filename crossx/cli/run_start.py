@@ -7,7 +7,7 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.cli import SaveConfigCallback
 
-from crossx.core.tensor_files import write_text
+from crossx.core.atomic import write_text
 from crossx.training.lightning_state import count_logged_steps, own_folder, run_folder
 
 

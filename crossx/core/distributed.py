@@ -5,6 +5,9 @@ DDP's mean over processes then gives exactly the gradient of one process with th
 got this wrong often enough: open_clip #616, ms-swift #10081.) Outside a process group everything is the identity.
 """
 
+import os
+import warnings
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -18,6 +21,14 @@ def world_size() -> int:
 def rank() -> int:
     """Rank in the default group, 0 outside of one."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def warn(message: str) -> None:
+    """Warn on the first process, with the line that called the function that warns."""
+    # Before the processes meet, only what their launcher has set tells them apart.
+    started_as = os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or "0"
+    if rank() == 0 and started_as == "0":
+        warnings.warn(message, UserWarning, stacklevel=3)
 
 
 class _AllReduceSum(torch.autograd.Function):

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from enum import IntEnum
+from enum import IntEnum, unique
 
 import numpy as np
 import torch
@@ -93,6 +93,7 @@ def check_seed(seed: object, field: str) -> None:
         must_be_in(field, seed, f"[0, {2**32 - 1}]")
 
 
+@unique  # equal numbers would make one of two purposes an alias of the other, in silence
 class Stream(IntEnum):
     """Purposes of random draws; draws for different purposes at the same position are independent."""
 
@@ -110,6 +111,7 @@ class Stream(IntEnum):
     FREE_ORDER = 11
     DRAWINGS = 12
     COLOURED = 13
+    SYNTHESIZED = 14
     BANK = 20
     HELD_OUT = 21
 

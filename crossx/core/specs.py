@@ -17,10 +17,15 @@ T = TypeVar("T")
 
 
 def loaded_subclasses(base: type[T]) -> list[type[T]]:
-    """All concrete subclasses of a class that are imported, of all packages, in the order of their definition."""
+    """All concrete subclasses of a class that are imported, of all packages, in the order of their definition.
+
+    A class with the name of one of its own bases is none of them: `torch.export` leaves such stand-ins behind for each
+    module that it has traced, and they cannot be built.
+    """
     found: list[type[T]] = []
     for child in base.__subclasses__():
-        if not inspect.isabstract(child):
+        stands_in = any(class_name(child) == class_name(other) for other in child.__mro__[1:])
+        if not inspect.isabstract(child) and not stands_in:
             found.append(child)
         found += loaded_subclasses(child)
     return found

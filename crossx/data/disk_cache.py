@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from crossx.core.atomic import atomic_path
 from crossx.core.errors import InputError
-from crossx.core.tensor_files import atomic_path
 
 
 def drawn_once(path: Path, shape: tuple[int, int, int, int], draw: Callable[[int], Tensor]) -> npt.NDArray[np.uint8]:

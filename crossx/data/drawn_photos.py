@@ -11,9 +11,9 @@ from crossx.core.errors import InputError
 from crossx.core.seeding import Stream, philox
 from crossx.data.base import LabelledImages
 from crossx.data.coloured import coloured
-from crossx.data.images import repeat_grey
 from crossx.data.instances import InstanceData
-from crossx.data.quickdraw import LINE_WIDTH, THINNEST
+from crossx.pixels.fit import repeat_grey
+from crossx.strokes.quickdraw import line_width
 from crossx.strokes.raster import rasterise
 from crossx.strokes.sequence import Strokes
 from crossx.types import Modality, Split
@@ -84,7 +84,7 @@ class DrawnImages(LabelledImages):
             return self._sketches.read(i // data.looks, scale)
         size, strokes = data.size * scale, data.strokes(self._split, i)
         if data.look == "lines":
-            return repeat_grey(rasterise(strokes, size, max(THINNEST, size * LINE_WIDTH)))
+            return torch.from_numpy(repeat_grey(rasterise(strokes, size, line_width(size))))
         # The same picture in every run: only which ones a batch has depends on the seed.
         splits: tuple[Split, ...] = ("train", "validation", "test")
         picture = coloured(strokes, size, philox(splits.index(self._split), i, Stream.COLOURED))

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from lightning.fabric.utilities import rank_zero_warn
 from torch import Tensor
 
 from crossx.core.checks import must_be_in, some
+from crossx.core.distributed import warn
 from crossx.core.errors import InputError
 from crossx.core.paths import resolve
 from crossx.core.text_files import read_text
@@ -139,7 +139,7 @@ class JoinedData(RetrievalData):
         found = [(key, names) for key, names in self._unused.items() if key[0] == modality and key not in self._told]
         self._told.update(key for key, _ in found)
         if unused := [name for _, names in found for name in names]:
-            rank_zero_warn(
+            warn(
                 f"data: {len(unused)} {modality} images are in no part of {self._split_file}, such as "
                 f"{', '.join(unused[:3])}"
             )

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lightning.fabric.utilities import rank_zero_warn
-
+from crossx.core.distributed import warn
 from crossx.data.listing import ENDINGS, HIDDEN, Rest, in_words
 
 
@@ -53,4 +52,4 @@ class LeftOut:
         ]
         self._untold.clear()
         if words := in_words(told):
-            rank_zero_warn(f"data: not all files are read; left out: {words}; images end in {', '.join(ENDINGS)}")
+            warn(f"data: not all files are read; left out: {words}; images end in {', '.join(ENDINGS)}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crossx.data.images import check_format
+from crossx.pixels.decode import check_format
 
 USUAL_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 """Endings of files that are read as images, whichever of Pillow's formats they hold."""

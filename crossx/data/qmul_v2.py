@@ -7,16 +7,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from crossx.core.array_pickle import read_arrays
 from crossx.core.checks import some
 from crossx.core.errors import InputError
 from crossx.core.text_files import read_text
-from crossx.data.images import load_image, repeat_grey
+from crossx.data.images import load_image
 from crossx.data.listing import list_images
-from crossx.data.quickdraw import line_width
 from crossx.data.reader import ImageReader
+from crossx.pixels.fit import repeat_grey
+from crossx.strokes.quickdraw import line_width
 from crossx.strokes.raster import rasterise
 from crossx.strokes.sequence import FARTHEST, Strokes, check_normalised
 from crossx.types import Modality
@@ -75,7 +77,7 @@ class QMULV2(ImageReader):
         source = self._entry(name).source
         if isinstance(source, Path):
             return load_image(source, self.modality, size)
-        return repeat_grey(rasterise(_strokes(source), size, line_width(size)))
+        return torch.from_numpy(repeat_grey(rasterise(_strokes(source), size, line_width(size))))
 
     def strokes(self, name: str) -> Strokes | None:
         """Strokes of a sketch at their place on the canvas, which is the unit square; None in layouts of images."""

@@ -6,19 +6,15 @@
 import json
 from itertools import accumulate
 
-import numpy as np
+import torch
 from torch import Tensor
 
 from crossx.core.errors import InputError
-from crossx.data.images import repeat_grey
 from crossx.data.reader import ImageReader
+from crossx.pixels.fit import repeat_grey
+from crossx.strokes.quickdraw import MARGIN, line_width, parse_strokes
 from crossx.strokes.raster import rasterise
-from crossx.strokes.sequence import Strokes, check_strokes, fit_unit_square
-
-LINE_WIDTH = 1 / 48
-"""Line width as a share of the image's side, about that of a fine pen."""
-THINNEST = 1.25
-"""Smallest line width in pixels; thinner lines would fade."""
+from crossx.strokes.sequence import Strokes, fit_unit_square
 
 
 class QuickDrawStrokes(ImageReader):
@@ -63,7 +59,7 @@ class QuickDrawStrokes(ImageReader):
             file.seek(self._offsets[word][int(line)])
             text = file.readline()
         try:
-            return fit_unit_square(_parse(text))
+            return fit_unit_square(parse_strokes(json.loads(text)["drawing"]), MARGIN)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise InputError(
                 f"{path}: line {int(line) + 1} is not a simplified drawing "
@@ -72,22 +68,4 @@ class QuickDrawStrokes(ImageReader):
 
     def read(self, name: str, size: int) -> Tensor:
         """Rasterise a drawing in black on white, uint8 RGB, (3, S, S)."""
-        return repeat_grey(rasterise(self.strokes(name), size, line_width(size)))
-
-
-def line_width(size: int) -> float:
-    """Line width in pixels of an image of a side of `size` pixels."""
-    return max(THINNEST, size * LINE_WIDTH)
-
-
-def _parse(line: bytes) -> Strokes:
-    drawing = json.loads(line)["drawing"]
-    if not drawing:
-        raise ValueError("it has no stroke")
-    strokes = []
-    for x, y in drawing:
-        if len(x) == 0 or len(x) != len(y):
-            raise ValueError(f"a stroke has {len(x)} x and {len(y)} y")
-        strokes.append(np.stack([np.asarray(x, np.float32), np.asarray(y, np.float32)], axis=1))
-    check_strokes(strokes)
-    return strokes
+        return torch.from_numpy(repeat_grey(rasterise(self.strokes(name), size, line_width(size))))

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from crossx.data.base import LabelledImages, RetrievalData
-from crossx.data.pen import FINER, Pen
+from crossx.pixels.pen import FINER, Pen
 from crossx.types import Modality, Split
 
 

@@ -30,10 +30,12 @@ class Embedding:
     Attributes:
         vector: Embeddings of any length, (B, D).
         features: Predicted features of the teacher, (B, F); None for an encoder that predicts none.
+        posterior: Posterior over the union, (B, U); None for an encoder that does not embed by one.
     """
 
     vector: Tensor
     features: Tensor | None = None
+    posterior: Tensor | None = None
 
     @property
     def unit(self) -> Tensor:

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from crossx.core.atomic import atomic_path
 from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
-from crossx.core.tensor_files import atomic_path
 from crossx.evaluation.measures import average_precision
 from crossx.evaluation.ranking import (
     CHUNK_SIZE,

@@ -12,11 +12,11 @@ from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.core.seeding import run_seed
 from crossx.data.instances import InstanceData
-from crossx.data.pen import Pen
 from crossx.finegrained.images import InstanceImages, collate_instances
 from crossx.finegrained.items import ReadItems, StrokeRows, TrainingItems
 from crossx.finegrained.order import BatchNumbers
 from crossx.finegrained.types import FineGrainedBatch, FiveBatch
+from crossx.pixels.pen import Pen
 from crossx.training.lightning_state import is_fast_dev_run, progress
 from crossx.training.run_length import Length, in_batches
 from crossx.types import ImageBatch, Split

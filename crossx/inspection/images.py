@@ -13,9 +13,11 @@ from torch import Tensor
 from crossx.core.checks import did_you_mean, some
 from crossx.core.errors import InputError
 from crossx.core.paths import nearest_file
-from crossx.data.images import draw_sketch, fit_photo, is_white_on_black, load_image, open_rgb
+from crossx.data.images import draw_sketch, fit_photo, load_image
 from crossx.data.listing import ENDINGS, HIDDEN, is_hidden, list_images
-from crossx.data.pen import FINER, Pen
+from crossx.pixels.decode import open_rgb
+from crossx.pixels.fit import is_white_on_black
+from crossx.pixels.pen import FINER, Pen
 from crossx.types import Modality
 
 

@@ -7,9 +7,9 @@ from textwrap import wrap
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from crossx.core.errors import InputError
-from crossx.data.pen import Pen
 from crossx.inspection.predictions import PredictionSummary
 from crossx.networks.preprocessing import sides
+from crossx.pixels.pen import Pen
 from crossx.teachers.lookalikes import lookalikes
 from crossx.teachers.teacher import FrozenTeacher
 from crossx.teachers.vocabulary import Vocabulary

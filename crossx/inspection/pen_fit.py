@@ -9,8 +9,8 @@ from torch import Tensor
 
 from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
-from crossx.data.pen import Pen, place
 from crossx.inspection.predictions import entropy, mutual_information
+from crossx.pixels.pen import Pen, place
 from crossx.teachers.teacher import FrozenTeacher
 
 MARGINS = (None, 0.0, 0.05, 0.1, 0.15, 0.2)

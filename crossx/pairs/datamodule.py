@@ -11,9 +11,9 @@ from crossx.core.checks import did_you_mean, must_be_in, some
 from crossx.core.errors import InputError
 from crossx.core.seeding import run_seed
 from crossx.data.base import LabelledImages, RetrievalData, collate_images
-from crossx.data.pen import Pen
 from crossx.data.redrawn import redrawn
 from crossx.pairs.latents import LatentDataset, LatentSampler
+from crossx.pixels.pen import Pen
 from crossx.teachers.teacher import read_card
 from crossx.teachers.vocabulary import Vocabulary
 from crossx.training.guided import TeacherGuided

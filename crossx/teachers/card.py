@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 
 from crossx.core.checks import did_you_mean, some
 from crossx.core.errors import InputError
-from crossx.data.pen import Pen
 from crossx.networks.preprocessing import InputFormat, Interpolation, Size, sides
+from crossx.pixels.pen import Pen
 
 TeacherModality = Literal["photo", "sketch", "modality"]
 """`photo`, `sketch`: classifier of images of that modality. `modality`: classifier of photos (0) and sketches (1)."""

@@ -7,12 +7,13 @@ from typing import Any
 
 import yaml
 
+from crossx.core.atomic import write_text
 from crossx.core.errors import InputError
 from crossx.core.paths import package_file, resolve
-from crossx.core.tensor_files import read_safetensors, write_safetensors, write_text
+from crossx.core.tensor_files import read_safetensors, write_safetensors
 from crossx.core.yaml_files import parse_yaml
-from crossx.data.pen import Pen
 from crossx.networks.timm_network import TIMM_PREFIX
+from crossx.pixels.pen import Pen
 from crossx.teachers.files import CARD_KEY, open_teacher
 
 

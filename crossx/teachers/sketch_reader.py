@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from crossx.core.distributed import warn
 from crossx.core.errors import InputError
-from crossx.data.pen import FINER, Pen
+from crossx.pixels.pen import FINER, Pen
 from crossx.strokes.procedural import procedural_sketches
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.standardised import StandardisedTeacher
@@ -51,7 +51,7 @@ class SketchReader(StandardisedTeacher):
         # In a tuple, so that it is no submodule: statistics of real images must not come into a checkpoint.
         self._of_queries: tuple[StandardisedTeacher, ...] = ()
         if not self.has_batch_norm:
-            rank_zero_warn(
+            warn(
                 f"encoder: the photo teacher {teachers.photo.title!r} has no BatchNorm layers, which could adapt to "
                 "sketches; its outputs on sketches are standardised by those on "
                 f"{'the unlabelled queries' if own_queries else 'procedural sketches'}, and no more"

@@ -98,7 +98,8 @@ class Vocabulary:
             (B, U) float32, rows sum to 1, differentiable.
         """
         posterior = torch.softmax(logits.float() / temperature, dim=1)
-        zeros = posterior.new_zeros(len(posterior), len(self.union))
+        # `len(posterior)` would fix the batch of an exported graph.
+        zeros = posterior.new_zeros(posterior.shape[0], len(self.union))
         return zeros.index_copy(1, self._to_union[modality].to(logits.device), posterior)
 
     def most_likely(self, photo_logits: Tensor, sketch_logits: Tensor) -> Tensor:

@@ -7,11 +7,11 @@ from benchmarks.pens.bitmap_network import SIZE, BitmapNetwork
 from benchmarks.pens.bitmaps import CLASSES, TEST, VALIDATION, tuberlin
 from benchmarks.pens.drawings import AS_DRAWN, WITH_LABELS, WITHOUT_LABELS, Drawings
 from benchmarks.pens.retrieval import BY_HAND, measure
-from crossx.data.pen import Pen
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.evaluation.functional import retrieval_scores
 from crossx.evaluation.posterior import best_posterior
 from crossx.inspection.pen_fit import predict
+from crossx.pixels.pen import Pen
 from crossx.teachers.teacher import load_teacher
 
 

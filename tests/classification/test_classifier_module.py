@@ -14,9 +14,9 @@ from crossx.classification.data import LabelledImagesDataModule
 from crossx.classification.module import ClassifierModule
 from crossx.core.errors import InputError
 from crossx.data.base import LabelledImages, RetrievalData
-from crossx.data.pen import Pen
 from crossx.networks.preprocessing import InputFormat
 from crossx.networks.timm_network import timm_format
+from crossx.pixels.pen import Pen
 from crossx.teachers.teacher import load_teacher
 from crossx.types import Modality, Split
 

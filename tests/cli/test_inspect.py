@@ -11,8 +11,8 @@ from PIL import Image
 from support.inspecting import SHIPPED, SKETCHES, Inspect, card, printed, save_drawings
 
 from crossx.data.images import load_image
-from crossx.data.pen import Pen
 from crossx.networks.preprocessing import InputFormat
+from crossx.pixels.pen import Pen
 from crossx.teachers.teacher import load_teacher, read_card
 
 PHOTO = "crossx:assets/shapes_photo.safetensors"

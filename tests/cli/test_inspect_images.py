@@ -12,10 +12,10 @@ from PIL import Image, ImageOps
 from support.inspecting import SHIPPED, Inspect, card, printed, save_drawings
 from torch import Tensor
 
-from crossx.data.images import is_white_on_black
-from crossx.data.pen import FINER, Pen
 from crossx.inspection.images import folder_images
 from crossx.inspection.pen_fit import PenFit
+from crossx.pixels.fit import is_white_on_black
+from crossx.pixels.pen import FINER, Pen
 from crossx.teachers.teacher import FrozenTeacher
 
 
@@ -151,7 +151,7 @@ def test_each_sketch_is_asked_once_for_its_polarity(tmp_path: Path, monkeypatch:
         asked.append(is_white_on_black(grey))
         return asked[-1]
 
-    for module in ("crossx.data.images", "crossx.inspection.images"):
+    for module in ("crossx.pixels.fit", "crossx.inspection.images"):
         monkeypatch.setattr(f"{module}.is_white_on_black", ask)
     for pen in (None, Pen(darkness=2)):
         asked.clear()

@@ -11,9 +11,9 @@ from support.runs import CLASSES, Teachers
 
 from crossx.cli import main
 from crossx.cli.training import build, train
-from crossx.data.pen import FINER, Pen
 from crossx.data.redrawn import RedrawnSketches
 from crossx.pairs.datamodule import SyntheticPairsDataModule
+from crossx.pixels.pen import FINER, Pen
 from crossx.teachers.pens import write_pen
 from crossx.teachers.teacher import read_card
 

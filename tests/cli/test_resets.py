@@ -11,7 +11,7 @@ from support.runs import Teachers
 
 from crossx.cli.resets import take_resets
 from crossx.cli.training import parse
-from crossx.data.pen import Pen
+from crossx.pixels.pen import Pen
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from crossx.core.atomic import atomic_path, write_text
 from crossx.core.errors import InputError
-from crossx.core.tensor_files import atomic_path, read_safetensors, write_safetensors, write_text
+from crossx.core.tensor_files import read_safetensors, write_safetensors
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import torch
 from PIL import ExifTags, Image, ImageFilter, ImageOps
 
 from crossx.core.errors import InputError
-from crossx.data.images import fit_photo, fit_sketch, load_image, open_rgb
+from crossx.data.images import fit_photo, fit_sketch, load_image
+from crossx.pixels.decode import open_rgb
 
 
 def saved(tmp_path: Path, image: Image.Image, name: str, **options: Any) -> Path:  # noqa: ANN401 - what the format takes

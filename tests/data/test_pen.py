@@ -12,12 +12,13 @@ from support import layouts
 from torch import Tensor
 
 from crossx.core.errors import InputError
-from crossx.data.images import is_white_on_black, load_image
-from crossx.data.pen import FINER, Pen
+from crossx.data.images import load_image
 from crossx.data.quickdraw import QuickDrawStrokes
 from crossx.data.redrawn import RedrawnSketches, redrawn
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.data.sketchy import Sketchy
+from crossx.pixels.fit import is_white_on_black
+from crossx.pixels.pen import FINER, Pen
 
 SIZE = 32
 

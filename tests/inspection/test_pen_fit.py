@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from crossx.core.errors import InputError
-from crossx.data.pen import FINER, Pen
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.inspection.pen_fit import LEAST, fit_pen, legibility, predict
 from crossx.inspection.predictions import mutual_information, summarise
 from crossx.networks.base import Network
+from crossx.pixels.pen import FINER, Pen
 from crossx.teachers.teacher import FrozenTeacher, load_teacher
 
 SKETCHES = ShapesDataset(validation=4).images("sketch", "validation")

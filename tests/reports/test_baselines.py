@@ -18,13 +18,13 @@ from torch.utils.data import DataLoader
 
 from crossx.baselines import ClassifierOnly
 from crossx.data.base import collate_images
-from crossx.data.pen import Pen
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.encoding.losses import SupConLoss
 from crossx.encoding.losses.base import EncodingTerm
 from crossx.encoding.module import EncoderModule
 from crossx.networks.build import build_network
 from crossx.pairs.datamodule import SyntheticPairsDataModule
+from crossx.pixels.pen import Pen
 from crossx.reports.run.baselines import TeacherBaselines
 from crossx.teachers.card import TeacherCard
 from crossx.teachers.teacher import load_teacher, save_teacher

@@ -9,8 +9,8 @@ import yaml
 from PIL import Image
 
 from crossx.cli import main
-from crossx.data.pen import FINER
 from crossx.data.shapes.dataset import ShapesDataset
+from crossx.pixels.pen import FINER
 from crossx.teachers.teacher import load_teacher
 
 SHIPPED = "crossx:assets/shapes_sketch.safetensors"

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from crossx.core.errors import InputError
 from crossx.core.paths import package_file
-from crossx.data.pen import Pen
 from crossx.networks.build import build_network
+from crossx.pixels.pen import Pen
 from crossx.teachers.pens import write_pen
 from crossx.teachers.teacher import load_teacher, read_card
 

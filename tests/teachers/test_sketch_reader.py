@@ -12,8 +12,8 @@ from support.runs import CLASSES, SIZE, SKETCHES, Teachers
 from torch import Tensor
 
 from crossx.core.errors import InputError
-from crossx.data.pen import FINER, Pen
 from crossx.networks.build import build_network
+from crossx.pixels.pen import FINER, Pen
 from crossx.strokes.procedural import procedural_sketches
 from crossx.teachers import sketch_reader
 from crossx.teachers.adapted import AdaptedTeacher

@@ -86,6 +86,14 @@ class Encoder(nn.Module, ABC):
         """Return submodules that learn at another rate than the rest, each with the factor to the optimiser's rate."""
         return []
 
+    def modality_coordinates(self) -> tuple[tuple[int, int], ...] | None:
+        """Return the pairs of coordinates that are 0 in vectors of the other modality, the photos' one first.
+
+        Two vectors of one modality are compared after one of them has exchanged these coordinates. None where they
+        cannot be compared at all.
+        """
+        return ()
+
     @abstractmethod
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
         """Embed images.

@@ -92,6 +92,18 @@ class CompositeEncoder(Encoder):
         for name, partner in other.encoders().items():
             mine[name].check_partner(partner)
 
+    def modality_coordinates(self) -> tuple[tuple[int, int], ...] | None:
+        """Return those of all parts, in their places; None where a part has photos that cannot be compared."""
+        pairs: list[tuple[int, int]] = []
+        first = 0
+        for encoder in self.encoders().values():
+            own = encoder.modality_coordinates()
+            if own is None:
+                return None
+            pairs += [(first + i, first + j) for i, j in own]
+            first += encoder.dim
+        return tuple(pairs)
+
     def relative_rates(self) -> list[tuple[nn.Module, float]]:
         """Return the rates of the part that trains."""
         return [rate for encoder in self.encoders().values() for rate in encoder.relative_rates()]
@@ -107,21 +119,26 @@ class CompositeEncoder(Encoder):
 
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
         """Put the parts side by side."""
-        units = self._units(images, teacher)
+        units, posterior = self._units(images, teacher)
         if self.mirrored:
-            mirrored = self._units(images.flip(-1), None)
+            mirrored, _ = self._units(images.flip(-1), None)
             units = {name: F.normalize(unit + mirrored[name], dim=1) for name, unit in units.items()}
-        return Embedding(torch.cat([self.weights[name] ** 0.5 * unit for name, unit in units.items()], dim=1))
+        vector = torch.cat([self.weights[name] ** 0.5 * unit for name, unit in units.items()], dim=1)
+        return Embedding(vector, posterior=posterior)
 
-    def _units(self, images: Tensor, teacher: TeacherOutput | None) -> dict[str, Tensor]:
-        """Return the unit vectors of the parts by name, zeros for a part without weight; the teacher runs once."""
+    def _units(self, images: Tensor, teacher: TeacherOutput | None) -> tuple[dict[str, Tensor], Tensor | None]:
+        """Return unit vectors by part, zeros for one without weight, and the first posterior; the teacher runs once."""
         output: TeacherOutput = self._teacher(images) if teacher is None else teacher
-        return {
-            name: encoder.embed(images, output).unit
-            if self.weights[name]
-            else images.new_zeros(len(images), encoder.dim)
-            for name, encoder in self.encoders().items()
-        }
+        units: dict[str, Tensor] = {}
+        posteriors = []
+        for name, encoder in self.encoders().items():
+            if self.weights[name]:
+                embedding = encoder.embed(images, output)
+                units[name] = embedding.unit
+                posteriors.append(embedding.posterior)
+            else:
+                units[name] = images.new_zeros(images.shape[0], encoder.dim)
+        return units, next((posterior for posterior in posteriors if posterior is not None), None)
 
     def embed_trainable(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
         """Embed by the part that trains.

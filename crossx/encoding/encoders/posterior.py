@@ -40,6 +40,11 @@ def posterior_dim(vocabulary: Vocabulary) -> int:
     return len(vocabulary) + len(MODALITIES)
 
 
+def own_coordinates(vocabulary: Vocabulary) -> tuple[tuple[int, int], ...]:
+    """Return the coordinates of a `posterior_vector` that belong to one modality each; see `Encoder`."""
+    return ((len(vocabulary), len(vocabulary) + 1),)
+
+
 class PosteriorEncoder(FrozenTeacherEncoder):
     """The frozen teacher's posterior as a unit vector, `posterior_vector`; nothing trains.
 
@@ -71,6 +76,10 @@ class PosteriorEncoder(FrozenTeacherEncoder):
         if not isinstance(other, PosteriorEncoder):
             raise InputError(f"encoder, sketch_encoder: must be two PosteriorEncoders, got a {type(other).__name__}")
 
+    def modality_coordinates(self) -> tuple[tuple[int, int], ...]:
+        """Return the two coordinates behind the classes; see `posterior_vector`."""
+        return own_coordinates(self.vocabulary)
+
     def posterior(self, images: Tensor, output: TeacherOutput) -> Tensor:
         """Return the teacher's posterior over the union, (B, U), rows sum to 1."""
         return self.vocabulary.union_posterior(output.logits, self.modality, self.temperature)
@@ -78,4 +87,4 @@ class PosteriorEncoder(FrozenTeacherEncoder):
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
         """Embed by the posterior."""
         posterior = self.posterior(images, self.output(images, teacher))
-        return Embedding(posterior_vector(posterior.detach(), self.modality))
+        return Embedding(posterior_vector(posterior.detach(), self.modality), posterior=posterior.detach())

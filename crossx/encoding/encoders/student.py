@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from crossx.core.precision import full_precision
 from crossx.encoding.embeddings import Embedding
 from crossx.encoding.encoders.base import BackboneEncoder, NetworkFactory
-from crossx.encoding.encoders.posterior import posterior_dim, posterior_vector
+from crossx.encoding.encoders.posterior import own_coordinates, posterior_dim, posterior_vector
 from crossx.teachers.pair import TeacherPair
 from crossx.types import Modality, TeacherOutput
 
@@ -51,6 +51,10 @@ class StudentEncoder(BackboneEncoder):
         self.map = nn.Linear(self.network.num_features, self.teacher.network.num_features)
         self.vocabulary = teachers.vocabulary
 
+    def modality_coordinates(self) -> tuple[tuple[int, int], ...]:
+        """Return the two coordinates behind the classes; see `posterior_vector`."""
+        return own_coordinates(self.vocabulary)
+
     def embed(self, images: Tensor, teacher: TeacherOutput | None) -> Embedding:
         """Predict the teacher's features, and turn the posterior of the prediction into a vector."""
         features = self.predict_features(images)
@@ -58,7 +62,7 @@ class StudentEncoder(BackboneEncoder):
         with torch.autocast(features.device.type, enabled=False):
             logits = self.teacher.network.classify(full_precision(features))
         posterior = self.vocabulary.union_posterior(logits, self.modality)
-        return Embedding(posterior_vector(posterior, self.modality), features=features)
+        return Embedding(posterior_vector(posterior, self.modality), features, posterior)
 
     def predict_features(self, images: Tensor) -> Tensor:
         """Map images in [0, 1], (B, 3, H, W), to predicted features of the teacher, (B, F)."""

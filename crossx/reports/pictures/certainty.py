@@ -6,7 +6,7 @@ import lightning.pytorch as pl
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from crossx.core.tensor_files import atomic_path
+from crossx.core.atomic import atomic_path
 from crossx.finegrained.certainty.held_out import CertaintyMeasures
 from crossx.finegrained.certainty.measures import reliability
 from crossx.finegrained.joint.module import SemiSupervisedModule

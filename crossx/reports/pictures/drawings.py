@@ -8,8 +8,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from crossx.core.atomic import atomic_path
 from crossx.core.checks import must_be_in
-from crossx.core.tensor_files import atomic_path
 from crossx.finegrained.data import FineGrainedDataModule
 from crossx.finegrained.drawing.measures import pictures, strokes_of, wasserstein
 from crossx.finegrained.drawing.module import PhotoToSketchModule

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from crossx.core.atomic import atomic_path
 from crossx.core.batches import take
 from crossx.core.checks import must_be_in
-from crossx.core.tensor_files import atomic_path
 from crossx.reports.lookup import batch_size, sampler, seeks_agreement
 from crossx.reports.pictures.charts import curve_chart
 from crossx.reports.pictures.sheets import AGREE, DISAGREE, NEUTRAL, RIGHT, WRONG, Sheet, to_picture

@@ -7,8 +7,8 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
+from crossx.core.atomic import atomic_path
 from crossx.core.checks import must_be_in
-from crossx.core.tensor_files import atomic_path
 from crossx.reports.lookup import batch_size, sampler
 from crossx.reports.pictures.charts import bar_chart
 from crossx.reports.run.tables import write_csv

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from crossx.core.tensor_files import atomic_path
+from crossx.core.atomic import atomic_path
 from crossx.reports.pictures.captions import caption, shorten, wrap
 
 RIGHT = (34, 139, 34)

@@ -8,8 +8,8 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from crossx.core.tensor_files import write_safetensors
-from crossx.data.pen import Pen
 from crossx.evaluation.metric import RetrievalMetric
+from crossx.pixels.pen import Pen
 from crossx.reports.lookup import data_module
 from crossx.reports.run.remarks import adapted
 from crossx.training.lightning_state import run_folder

@@ -1,16 +1,17 @@
 """Export of the encoders of a run as plain tensors, which are safe to load."""
 
 import json
-from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
+from crossx.core.paths import starting_folders
 from crossx.core.tensor_files import write_safetensors
 from crossx.core.version import __version__
-from crossx.data.pen import Pen
+from crossx.encoding.specs import encoder_specs
 from crossx.networks.batch_norm import average_running_statistics
+from crossx.pixels.pen import Pen
 from crossx.training.guided import TeacherGuided
 from crossx.training.hashes import teacher_hashes
 from crossx.training.lightning_state import run_folder
@@ -25,8 +26,9 @@ class EncoderExport(Callback):
     """Writes `encoders.safetensors` into the run folder when a fit ends: the last weights of both encoders.
 
     The tensors begin with `photo_encoder.` and `sketch_encoder.`; the frozen teachers inside encoders are left out. The
-    header has `version`, `step`, `teachers` (hashes), `classes`, `pen` (of the sketch teacher, or null) and `config`
-    (class and arguments of the encoders, where the command line built them), the last four as JSON.
+    header has `version`, `step`, `teachers` (hashes), `classes`, `pen` (of the sketch teacher, or null), `config`
+    (class and arguments of the encoders, where the command line built them), `files` (names of the teachers' files and
+    aliases) and `folders` (where relative names belong to), all but the first two as JSON.
     """
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -45,13 +47,16 @@ class EncoderExport(Callback):
             for name, tensor in encoder.state_dict().items()
         }
         teachers = pl_module.teachers if isinstance(pl_module, TeacherGuided) else None
+        config = pl_module.run_config if isinstance(pl_module, CrossxModule) else {}
         metadata = {
             "version": __version__,
             "step": str(trainer.global_step),
             "teachers": json.dumps(teacher_hashes(pl_module)),
             "classes": json.dumps(() if teachers is None else teachers.vocabulary.union),
             "pen": json.dumps(None if teachers is None else Pen.plain(teachers.sketch.card.pen)),
-            "config": json.dumps(_encoder_config(pl_module)),
+            "config": json.dumps(encoder_specs(config.get("model", {}))),
+            "files": json.dumps(config.get("teachers")),
+            "folders": json.dumps(starting_folders()),
         }
         write_safetensors(folder / ENCODERS, tensors, metadata)
 
@@ -59,12 +64,3 @@ class EncoderExport(Callback):
 def encoders_of(module: pl.LightningModule) -> dict[Modality, nn.Module]:
     """The encoders of a root module by modality; empty where it has none."""
     return module.encoders if isinstance(module, RetrievalModule) else {}
-
-
-def _encoder_config(module: pl.LightningModule) -> dict[str, Any]:
-    config = module.run_config if isinstance(module, CrossxModule) else {}
-    config = config.get("model", {}).get("init_args", {})
-    config = config.get("encoding", {}).get("init_args", config)
-    if "encoder" not in config:
-        return {}
-    return {"photo_encoder": config["encoder"], "sketch_encoder": config.get("sketch_encoder") or config["encoder"]}

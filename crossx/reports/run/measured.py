@@ -7,8 +7,8 @@ from typing import Any
 import lightning.pytorch as pl
 
 from crossx.data.base import RetrievalData
-from crossx.data.pen import Pen
 from crossx.evaluation.functional import RetrievalScores
+from crossx.pixels.pen import Pen
 from crossx.reports.lookup import data_module, real_images
 from crossx.training.lightning_state import measured_batches
 from crossx.training.retrieval import RetrievalModule

@@ -7,8 +7,8 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 
+from crossx.core.atomic import write_text
 from crossx.core.seeding import run_seed
-from crossx.core.tensor_files import write_text
 from crossx.core.version import __version__
 from crossx.evaluation.functional import RetrievalScores
 from crossx.reports.lookup import real_images

@@ -20,7 +20,7 @@ from benchmarks.quality.tables import markdown
 from benchmarks.quality.types import Benchmark, Row, Table
 from crossx.cli.configs import shipped_configs
 from crossx.core.errors import InputError
-from crossx.data.pen import Pen
+from crossx.pixels.pen import Pen
 from crossx.training.run_length import in_batches
 
 

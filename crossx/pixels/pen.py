@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
-
-import torch.nn.functional as F
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from crossx.core.checks import did_you_mean, must_be_in
 from crossx.core.errors import InputError
+
+if TYPE_CHECKING:  # a pen is a few numbers, which a search reads without torch
+    from torch import Tensor
 
 FINER = 4
 """Factor by which the resolution at which lines are redrawn exceeds that of the result."""
@@ -79,7 +79,7 @@ class Pen:
         """Whether the pen changes a sketch at all."""
         return self != Pen()
 
-    def redraw(self, sketch: Tensor) -> Tensor:
+    def redraw(self, sketch: "Tensor") -> "Tensor":
         """Redraw a sketch.
 
         Args:
@@ -91,7 +91,7 @@ class Pen:
         drawing = place(sketch, self.margin)
         return (255 * self.draw(drawing[None])[0]).round().byte()
 
-    def draw(self, drawings: Tensor) -> Tensor:
+    def draw(self, drawings: "Tensor") -> "Tensor":
         """Draw the lines of drawings that stand in their place already; see `place`.
 
         Args:
@@ -100,6 +100,8 @@ class Pen:
         Returns:
             Images in [0, 1] with three equal channels, (B, 3, S, S) float32.
         """
+        import torch.nn.functional as F
+
         size = drawings.shape[-1] // FINER
         reach = round(self.line_width * drawings.shape[-1])
         if reach:  # a window of reach + 1 pixels; an odd rest is on one side
@@ -110,7 +112,7 @@ class Pen:
         return (small if self.white_on_black else 1 - small).expand(-1, 3, -1, -1)
 
 
-def place(sketch: Tensor, margin: float | None) -> Tensor:
+def place(sketch: "Tensor", margin: float | None) -> "Tensor":
     """Put the ink of a sketch where a margin wants it.
 
     Args:
@@ -124,16 +126,20 @@ def place(sketch: Tensor, margin: float | None) -> Tensor:
     return ink if margin is None else _scaled(_centred(ink), ink.shape[-1], margin)
 
 
-def _scaled(ink: Tensor, side: int, margin: float) -> Tensor:
+def _scaled(ink: "Tensor", side: int, margin: float) -> "Tensor":
     """Scale a square drawing, (1, S, S), and surround it with a margin, (1, side, side)."""
+    import torch.nn.functional as F
+
     inner = max(1, round(side * (1 - 2 * margin)))
     ink = F.interpolate(ink[None], (inner, inner), mode="bicubic", antialias=True)[0]
     before = (side - inner) // 2
     return F.pad(ink, (before, side - inner - before, before, side - inner - before))
 
 
-def _centred(ink: Tensor) -> Tensor:
+def _centred(ink: "Tensor") -> "Tensor":
     """Crop to the smallest square around the drawing, (1, H, W) to (1, S, S); empty images stay as they are."""
+    import torch.nn.functional as F
+
     drawn = (ink[0] > 0.25).nonzero()
     if len(drawn) == 0:
         return ink

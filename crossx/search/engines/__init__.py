@@ -1,0 +1,1 @@
+"""Engines: what finds candidates among vectors; the gallery scores them again, exactly."""

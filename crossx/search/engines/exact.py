@@ -1,0 +1,91 @@
+"""Exact search: one product of the queries with all vectors."""
+
+import numpy as np
+
+from crossx.search.gallery.rows import F32, I64
+
+TIE = 1e-6
+"""Difference of two similarities below which float32 sums do not tell them apart."""
+_MOST_TIES = 4096
+"""Most candidates of one query beyond the wanted number: of more equal vectors than these, any may be found."""
+_PRODUCT = 1 << 24
+"""Most similarities that are in memory at once: 64 MB."""
+
+
+class ExactEngine:
+    """Vectors in memory with their ids.
+
+    The engine is a value: `extended` and `without` return another one, and a search in another thread goes on with its
+    own. Engines that extend each other share memory; only the newest of them may be extended.
+
+    Args:
+        ids: (N,) ids, ascending.
+        matrix: (N, D) unit vectors.
+    """
+
+    def __init__(self, ids: I64, matrix: F32) -> None:
+        self._ids, self._matrix = ids, matrix
+        self._dead = np.empty(0, np.int64)
+        self._room_ids, self._room = ids, matrix
+
+    def __len__(self) -> int:
+        """Number of vectors that can be found."""
+        return len(self._ids) - len(self._dead)
+
+    def extended(self, ids: I64, matrix: F32) -> "ExactEngine":
+        """The engine with further vectors, whose ids are higher."""
+        before, after = len(self._ids), len(self._ids) + len(ids)
+        room_ids, room = self._room_ids, self._room
+        if after > len(room_ids):
+            size = max(after, 2 * before)
+            room_ids, room = np.empty(size, np.int64), np.empty((size, matrix.shape[1]), np.float32)
+            room_ids[:before], room[:before] = self._ids, self._matrix
+        room_ids[before:after], room[before:after] = ids, matrix
+        other = ExactEngine(room_ids[:after], room[:after])
+        other._room_ids, other._room, other._dead = room_ids, room, self._dead
+        return other
+
+    def without(self, ids: I64) -> "ExactEngine":
+        """The engine without some vectors; ids that it does not have are no mistake."""
+        other = ExactEngine(self._ids, self._matrix)
+        other._room_ids, other._room = self._room_ids, self._room
+        other._dead = np.union1d(self._dead, self._positions(ids))
+        return other
+
+    def find(self, queries: F32, n: int, allowed: I64 | None = None) -> list[I64]:
+        """Ids of the `n` most similar vectors of each query in no order, and of those that tie with the last one.
+
+        Args:
+            queries: (Q, D) unit vectors.
+            n: Number of candidates that are wanted.
+            allowed: Ids that may be found; None for all.
+        """
+        ids, matrix, dead = self._ids, self._matrix, self._dead
+        if allowed is not None:
+            places = np.setdiff1d(self._positions(allowed), dead)
+            ids, matrix, dead = ids[places], matrix[places], dead[:0]
+        step = max(1, _PRODUCT // max(1, len(ids)))
+        found: list[I64] = []
+        for start in range(0, len(queries), step):
+            scores = queries[start : start + step] @ matrix.T
+            scores[:, dead] = -np.inf
+            found += [ids[_best(row, n, len(ids) - len(dead))] for row in scores]
+        return found
+
+    def _positions(self, ids: I64) -> I64:
+        places = np.searchsorted(self._ids, ids)
+        there = places < len(self._ids)
+        places, ids = places[there], ids[there]
+        return np.unique(places[self._ids[places] == ids])
+
+
+def _best(scores: F32, n: int, there: int) -> I64:
+    """Positions of the `n` highest scores among the `there` that are finite, with the ties of the last one."""
+    n = min(n, there)
+    if n == 0:
+        return np.empty(0, np.int64)
+    last = np.partition(scores, len(scores) - n)[len(scores) - n]
+    places = np.flatnonzero(scores >= last - TIE)
+    if len(places) > n + _MOST_TIES:
+        places = places[np.argsort(-scores[places], kind="stable")[: n + _MOST_TIES]]
+    return places

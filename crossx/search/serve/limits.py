@@ -1,0 +1,119 @@
+"""How much the server does at once, and how large requests may be."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from crossx.search.serve.problems import Problem
+
+T = TypeVar("T")
+
+MOST_BYTES = 8 * 2**20
+"""Bytes of a request's body."""
+MOST_PIXELS = 24_000_000
+"""Pixels of a picture in a request."""
+MOST_SVG_BYTES = 2**20
+MOST_RESULTS = 200
+MOST_OFFSET = 10_000
+"""Best hits that can be left out; the gallery finds them before it leaves them out."""
+WAITING = 32
+"""Searches that may wait for a core."""
+SECONDS = 20.0
+"""Time for one request."""
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+async def read_body(request: Request) -> bytes:
+    """The body of a request, which must come within `SECONDS`.
+
+    Raises:
+        Problem: When it comes too slowly (408), or the client has gone (499).
+    """
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await request.body()
+    except TimeoutError as error:
+        raise Problem(408, f"The request must be here within {SECONDS:g} seconds.") from error
+    except ClientDisconnect as error:  # a page gives a search up when the next stroke comes
+        raise _gone_away() from error
+
+
+class Gate:
+    """A few threads that compute, and a few requests that may wait for them; everything beyond is refused at once.
+
+    Work whose client has gone is dropped as long as it waits. Work that has started keeps its thread until it ends,
+    also after its time is over: so there is never more of it than threads.
+
+    Args:
+        threads: Requests that compute at once.
+        waiting: Requests that wait.
+        seconds: Longest time for one, waiting included.
+        name: What waits, for the names of the threads.
+    """
+
+    def __init__(self, threads: int, waiting: int, seconds: float, name: str) -> None:
+        self.threads, self.waiting, self.seconds = threads, waiting, seconds
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._inside = 0
+
+    @property
+    def inside(self) -> int:
+        """Requests that compute or wait."""
+        return self._inside
+
+    async def run(self, request: Request, work: Callable[[], T]) -> T:
+        """Do work for a request in a thread.
+
+        Raises:
+            Problem: When too many others wait (503), the time is over (503), or the client has gone (499).
+        """
+        if self._inside >= self.threads + self.waiting:
+            raise _busy("too many others are searching at the moment")
+        self._inside += 1
+        loop = asyncio.get_running_loop()
+        future = self._pool.submit(work)
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave))
+        return await self._result(request, future)
+
+    async def _result(self, request: Request, future: "Future[T]") -> T:
+        result: asyncio.Future[T] = asyncio.wrap_future(future)
+        gone = asyncio.create_task(_gone(request))
+        waited: set[asyncio.Future[Any]] = {result, gone}
+        try:
+            await asyncio.wait(waited, timeout=self.seconds, return_when=asyncio.FIRST_COMPLETED)
+            if result.done():
+                return result.result()
+            raise _gone_away() if gone.done() else _busy("it took too long")
+        finally:
+            gone.cancel()
+            result.cancel()
+
+    def _leave(self) -> None:
+        self._inside -= 1
+
+    def close(self) -> None:
+        """Drop what waits and end the threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _gone_away() -> Problem:
+    return Problem(499, "The client has gone.")
+
+
+def _busy(reason: str) -> Problem:
+    return Problem(503, f"The server is busy: {reason}; try again in a second.", headers={"Retry-After": "1"})
+
+
+async def _gone(request: Request) -> None:
+    """End when the client has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

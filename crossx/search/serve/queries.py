@@ -1,0 +1,210 @@
+"""What a client sends, as the encoder has it: strokes, pictures, photos of the gallery, and names of classes."""
+
+import base64
+import json
+from io import BytesIO
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from crossx.core.errors import InputError
+from crossx.pixels.decode import DECODER_ERRORS, open_rgb
+from crossx.pixels.fit import U8, fit_photo
+from crossx.search.calibration import Verdict
+from crossx.search.gallery.protocol import Gallery
+from crossx.search.gallery.rows import F32
+from crossx.search.predictor import Embedded, Predictor
+from crossx.search.serve.classes import class_queries
+from crossx.search.serve.limits import MOST_PIXELS, MOST_SVG_BYTES
+from crossx.search.serve.problems import Problem, wrong
+from crossx.search.serve.times import Times
+from crossx.search.sketches import Sketch, sketch_from_json, sketch_from_picture, sketch_from_svg
+from crossx.search.sketches.ink import NoDrawingError
+
+PICTURES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
+"""Types of pictures that are read, and their decoders; what is inside must be what the type says."""
+_JSON, _SVG = "application/json", "image/svg+xml"
+_SEEN = 128
+"""Side in pixels of the picture that shows what the encoder saw of a photo."""
+
+
+class Understood(NamedTuple):
+    """A query as the encoder has it.
+
+    Attributes:
+        kind: What it is.
+        vector: Its unit vector, (D,).
+        seen: What the encoder saw, a PNG as a data address; None where there is nothing to see.
+        warnings: What was done to a picture.
+        guesses: Most probable classes and their probabilities.
+        itself: A photo of the gallery that is the query, and no answer to it.
+    """
+
+    kind: Literal["sketch", "photo", "class"]
+    vector: F32
+    seen: str | None = None
+    warnings: tuple[str, ...] = ()
+    guesses: tuple[tuple[str, float], ...] = ()
+    itself: int | None = None
+
+
+class Queries:
+    """Understands queries by one encoder; used by several threads.
+
+    Args:
+        predictor: The encoder.
+
+    Attributes:
+        classes: Classes that can be asked for by name; empty where the encoder's vectors hold no classes.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor, self.card = predictor, predictor.card
+        self._of_classes = class_queries(predictor)
+        self.classes = () if self._of_classes is None else self.card.classes
+
+    def check(self) -> None:
+        """Compare the encoder's vectors with those that the export has stored.
+
+        Raises:
+            InputError: When they differ.
+        """
+        self.predictor.check_reference()
+
+    def about(self) -> dict[str, Any]:
+        """The encoder's card as plain values."""
+        values: dict[str, Any] = json.loads(self.card.to_json())
+        return values
+
+    def verdict(self, score: float) -> Verdict | None:
+        """What to say of a photo with a score; None where the encoder is not calibrated."""
+        return self.card.calibration.verdict(score) if self.card.calibration else None
+
+    def sketch(self, kind: str, body: bytes, times: Times) -> Understood:
+        """Understand a drawing.
+
+        Args:
+            kind: Media type of the body.
+            body: Strokes in JSON, or a picture.
+            times: Where the time is noted.
+
+        Raises:
+            Problem: When the type or the picture cannot be used.
+            InputError: When the strokes or the drawing cannot be used.
+        """
+        with times.part("prepare"):
+            sketch = self._drawn(kind, body)
+        with times.part("embed"):
+            embedded = self.predictor.embed(sketch.pixels[None], "sketch")
+        return Understood(
+            "sketch", embedded.vectors[0], _address(sketch.png()), sketch.warnings, self._guesses(embedded)
+        )
+
+    def photo(self, gallery: Gallery, kind: str, body: bytes, times: Times) -> Understood:
+        """Understand a photo: a picture, or the number of one in the gallery.
+
+        Raises:
+            Problem: When the encoder's photos cannot be compared, or the type, the picture or the number is wrong.
+        """
+        if self.card.photo_query is None:
+            detail = "This encoder's photos cannot be compared with each other; draw, or upload a drawing."
+            raise Problem(409, detail, field="photo_query", hint="sketch")
+        if kind == _JSON:
+            return self._of_gallery(gallery, _field(body, "id"))
+        with times.part("prepare"):
+            pixels = fit_photo(_decoded(kind, body), self.card.photo.size)
+        with times.part("embed"):
+            embedded = self.predictor.embed(pixels[None], "photo")
+        query = self.predictor.as_photo_query(embedded.vectors)[0]
+        return Understood("photo", query, _address(_png(pixels)), (), self._guesses(embedded))
+
+    def named(self, kind: str, body: bytes, times: Times) -> Understood:
+        """Understand the name of a class: as a sketch would be that shows it beyond doubt.
+
+        Raises:
+            Problem: When there is no such class.
+        """
+        if kind != _JSON:
+            raise _unsupported(kind, [_JSON])
+        name = _field(body, "class")
+        if self._of_classes is None or name not in self.classes:
+            raise wrong("class", name, "a class of the encoder; /api/v1/gallery lists them")
+        return Understood("class", self._of_classes[self.classes.index(str(name))])
+
+    def _drawn(self, kind: str, body: bytes) -> Sketch:
+        if kind == _JSON:
+            return sketch_from_json(body, self.card)
+        if kind == _SVG:
+            if len(body) > MOST_SVG_BYTES:
+                raise wrong("body", f"{len(body)} bytes", f"an SVG of at most {MOST_SVG_BYTES} bytes", 413)
+            return sketch_from_svg(body, self.card)
+        _decoder(kind, [_JSON, _SVG])
+        try:
+            return sketch_from_picture(body, self.card)
+        except NoDrawingError as error:
+            hint = None if self.card.photo_query is None else "photo"
+            raise Problem(422, str(error), field="body", hint=hint) from error
+
+    def _of_gallery(self, gallery: Gallery, number: object) -> Understood:
+        if type(number) is not int:
+            raise wrong("id", number, "the number of a photo")
+        try:
+            vector = gallery.photo(number).vector
+        except KeyError as error:
+            raise Problem(404, f"id: must be the number of a photo, got {number}", field="id", value=number) from error
+        return Understood("photo", self.predictor.as_photo_query(vector[None])[0], itself=number)
+
+    def _guesses(self, embedded: Embedded) -> tuple[tuple[str, float], ...]:
+        posterior = embedded.posterior
+        return () if posterior is None else tuple(self.predictor.guesses(posterior[0]))
+
+
+def _field(body: bytes, name: str) -> object:
+    """A value of a JSON object."""
+    try:
+        values = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Problem(422, f"body: must be JSON ({type(error).__name__})", field="body") from error
+    if not isinstance(values, dict) or name not in values:
+        raise Problem(422, f"body: must be a JSON object with the key {name!r}", field="body")
+    return values[name]
+
+
+def _decoder(kind: str, others: list[str]) -> str:
+    """Name of the decoder of a type."""
+    if kind not in PICTURES:
+        raise _unsupported(kind, [*others, *PICTURES])
+    return PICTURES[kind]
+
+
+def _unsupported(kind: str, legal: list[str]) -> Problem:
+    return wrong("Content-Type", kind, f"one of {', '.join(legal)}", 415)
+
+
+def _decoded(kind: str, body: bytes) -> Image.Image:
+    """A picture, upright in RGB; its size is looked at before its pixels are."""
+    decoder = _decoder(kind, [_JSON])
+    try:
+        with Image.open(BytesIO(body), formats=(decoder,)) as image:
+            width, height = image.size
+    except DECODER_ERRORS as error:
+        raise Problem(422, f"body: must be a {decoder} picture ({type(error).__name__})", field="body") from error
+    if width * height > MOST_PIXELS:
+        raise wrong("body", f"{width} x {height} pixels", f"a picture of at most {MOST_PIXELS} pixels", 413)
+    try:
+        return open_rgb(BytesIO(body), (decoder,))
+    except InputError as error:
+        raise Problem(422, "body: must be a whole picture, got a damaged one", field="body") from error
+
+
+def _png(pixels: U8) -> bytes:
+    """A photo that the encoder sees, (3, S, S), as a PNG of about `_SEEN` pixels."""
+    picture = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    buffer = BytesIO()
+    picture.resize((_SEEN, _SEEN), Image.Resampling.BICUBIC).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _address(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

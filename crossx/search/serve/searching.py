@@ -1,0 +1,85 @@
+"""From a query that the encoder has understood to an answer in words."""
+
+from typing import NamedTuple
+
+from crossx.search.gallery.protocol import Gallery
+from crossx.search.gallery.rows import Hit, Where
+from crossx.search.serve import answers
+from crossx.search.serve.limits import MOST_OFFSET
+from crossx.search.serve.metrics import Metrics
+from crossx.search.serve.queries import Queries, Understood
+from crossx.search.serve.times import Times
+
+
+class Page(NamedTuple):
+    """Which hits are wanted.
+
+    Attributes:
+        k: How many.
+        offset: Number of best hits before them.
+        under: Folder in which they are; empty for all.
+        exact: Whether every photo is compared.
+    """
+
+    k: int = 20
+    offset: int = 0
+    under: str = ""
+    exact: bool = False
+
+
+class Searcher:
+    """Answers queries from one gallery with one encoder; used by several threads.
+
+    Args:
+        gallery: The photos.
+        queries: The encoder's side.
+        metrics: Where times are counted.
+    """
+
+    def __init__(self, gallery: Gallery, queries: Queries, metrics: Metrics) -> None:
+        self.gallery, self.queries, self.metrics = gallery, queries, metrics
+
+    def answer(self, understood: Understood, page: Page, times: Times) -> answers.Answer:
+        """Find the photos of a query and describe them."""
+        where = Where(under=page.under) if page.under else None
+        with times.part("search"):  # one more than wanted tells whether there is a next page
+            hits = self.gallery.search(understood.vector[None], page.k + 1, page.offset, where, page.exact)[0]
+            results = [self._result(hit) for hit in hits[: page.k] if hit.id != understood.itself]
+            status = self.gallery.status()
+        for part, value in times.ms.items():
+            self.metrics.parts.labels(part).observe(value / 1000)
+        self.metrics.queries.labels(understood.kind).inc()
+        exact = page.exact or status.kind == "exact"
+        end = page.offset + page.k
+        return answers.Answer(
+            query=answers.Query(
+                kind=understood.kind,
+                seen=understood.seen,
+                warnings=list(understood.warnings),
+                guesses=[answers.Guess(name=name, p=p) for name, p in understood.guesses],
+            ),
+            results=[result for result in results if result is not None],
+            exact=exact,
+            recall=1.0 if exact else status.recall,
+            ms=answers.Milliseconds(**times.ms),
+            next=end if len(hits) > page.k and end <= MOST_OFFSET else None,
+        )
+
+    def _result(self, hit: Hit) -> answers.Result | None:
+        """A hit in words; None where it has been removed in the meantime."""
+        try:
+            photo = self.gallery.photo(hit.id)
+        except KeyError:
+            return None
+        folder, _, name = answers.printable(photo.path).rpartition("/")
+        return answers.Result(
+            id=hit.id,
+            score=round(hit.score, 6),
+            verdict=self.queries.verdict(hit.score),
+            name=name,
+            folder=folder,
+            width=photo.width,
+            height=photo.height,
+            thumb=answers.thumb_address(hit.id),
+            copies=list(hit.copies),
+        )
