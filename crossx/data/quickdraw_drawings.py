@@ -11,7 +11,8 @@ from crossx.core.errors import InputError
 from crossx.data.base import LabelledImages
 from crossx.data.instances import InstanceData
 from crossx.data.quickdraw import QuickDrawStrokes
-from crossx.strokes.sequence import Strokes, fit_unit_square
+from crossx.data.split_file import tenth
+from crossx.strokes.sequence import Strokes
 from crossx.types import Modality, Split
 
 _TENTHS: dict[Split, range] = {"train": range(8), "validation": range(8, 9), "test": range(9, 10)}
@@ -51,12 +52,12 @@ class QuickDrawDrawings(InstanceData):
         """Names of the drawings of a split."""
         if split not in self._names:
             names = [name for word in self.classes for name in self.reader.names(word)]
-            self._names[split] = [name for name in names if _tenth(name) in _TENTHS[split]]
+            self._names[split] = [name for name in names if tenth(name) in _TENTHS[split]]
         return self._names[split]
 
     def strokes(self, split: Split, i: int) -> Strokes:
         """Strokes of drawing i of a split, in the unit square."""
-        return fit_unit_square(self.reader.strokes(self.names(split)[i]))
+        return self.reader.strokes(self.names(split)[i])
 
     @property
     def split_hash(self) -> str:
@@ -76,7 +77,3 @@ class QuickDrawImages(LabelledImages):
     def read(self, i: int, scale: int = 1) -> Tensor:
         """Rasterise drawing i, uint8 RGB, (3, scale * S, scale * S)."""
         return self._data.reader.read(self.names[i], scale * self._data.size)
-
-
-def _tenth(name: str) -> int:
-    return hashlib.sha256(name.encode()).digest()[0] % 10
