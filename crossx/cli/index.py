@@ -20,7 +20,7 @@ def index(argv: Sequence[str]) -> int:
         argv: The command line, starting with `index`.
 
     Returns:
-        The exit status: 1 after Ctrl-C, 0 else.
+        The exit status.
 
     Raises:
         InputError: When encoder, photos or gallery cannot be used.
@@ -28,11 +28,9 @@ def index(argv: Sequence[str]) -> int:
     """
     arguments = _parser().read(argv[1:])
     _check(arguments)
-    status = 0
     for line in _lines(arguments):
         print(line, flush=True)  # noqa: T201
-        status = 1 if line.startswith("stopped ") else status
-    return status
+    return 0
 
 
 def _lines(arguments: Namespace) -> Iterator[str]:

@@ -82,6 +82,7 @@ def index_folder(photos: Path, gallery: Path, encoder: Predictor, choices: Choic
     Raises:
         InputError: When the photos or the gallery cannot be used.
         WorkError: When the disk is full.
+        KeyboardInterrupt: After Ctrl-C, when what is done has been committed.
     """
     found = scan(photos, choices.follow_symlinks)
     yield from found_lines(found)
@@ -97,11 +98,15 @@ def index_folder(photos: Path, gallery: Path, encoder: Predictor, choices: Choic
                 summary = index_files(opened, files, encoder, pool, choices.batch, Progress(len(files)))
         yield from done_lines(summary, len(found.files) - len(files))
         if summary.stopped:
-            yield f"stopped after {summary.files:,} of {len(files):,} files; the same command goes on from there"
-            return
+            raise interrupted(summary, len(files))
         if choices.prune:
             yield f"removed: {remove_gone(opened, found):,} photos, whose files are gone"
         yield from finish(opened, encoder)
+
+
+def interrupted(summary: Summary, files: int) -> KeyboardInterrupt:
+    """The end of a run after Ctrl-C, with the way to go on."""
+    return KeyboardInterrupt(f" after {summary.files:,} of {files:,} files; the same command goes on from there")
 
 
 def finish(gallery: LocalGallery, encoder: Predictor | None) -> Iterator[str]:

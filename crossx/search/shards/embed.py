@@ -7,7 +7,7 @@ from pathlib import Path
 from crossx.core.errors import InputError
 from crossx.search.gallery.rows import FileKey, Known, Photo, Skipped
 from crossx.search.indexing.decode import DecodePool
-from crossx.search.indexing.folder import Choices, cores, done_lines, found_lines
+from crossx.search.indexing.folder import Choices, cores, done_lines, found_lines, interrupted
 from crossx.search.indexing.progress import Progress
 from crossx.search.indexing.run import Summary, index_files, new_or_changed
 from crossx.search.indexing.scan import scan
@@ -84,6 +84,7 @@ def embed_part(photos: Path, out: Path, encoder: Predictor, part: int, parts: in
 
     Raises:
         InputError: When the photos cannot be used, or the folder holds other shards.
+        KeyboardInterrupt: After Ctrl-C, when what is done has been written.
     """
     found = scan(photos, choices.follow_symlinks)
     yield from found_lines(found)
@@ -100,7 +101,6 @@ def embed_part(photos: Path, out: Path, encoder: Predictor, part: int, parts: in
         shards.write()
     yield from done_lines(summary, len(mine) - len(files))
     if summary.stopped:
-        yield f"stopped after {summary.files:,} of {len(files):,} files; the same command goes on from there"
-        return
+        raise interrupted(summary, len(files))
     close_part(out, about, shards.number)
     yield f"written: part {part} of {parts}, {shards.number} shards in {os.path.join(out, '')}"

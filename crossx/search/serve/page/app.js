@@ -129,7 +129,7 @@ function reflect() {
 }
 
 function tools() {
-  paper.classList.toggle("drawn", !sheet.empty || query.kind !== "none");
+  paper.classList.toggle("drawn", !sheet.empty || (query.kind !== "none" && query.kind !== "class"));
   at("undo").disabled = sheet.empty || query.kind !== "drawing";
   at("redo").disabled = !sheet.undone.length;
   at("clear").disabled = sheet.empty && query.kind === "none";
