@@ -54,8 +54,9 @@ def test_says_what_was_measured_on_what_and_how(joint_run: Path, teachers: Teach
         *("split", "metrics", "at_start", "baselines", "health", "seed", "step", "seconds"),
         *("version", "teachers", "split_hash", "config", "differences", "ap_all", "baselines_ap_all"),
         *("labels", "classes", "posterior", "precision_at_recall", "baselines_precision_at_recall"),
-        *("measured", "teacher_accuracy", "posterior_origin"),
+        *("measured", "teacher_accuracy", "posterior_origin", "instance"),
     }
+    assert found["instance"] is None, "photos of a class are right, and not one photo"
     assert found["classes"] == list(CLASSES)
     assert len(found["labels"]) == len(found["ap_all"])
     assert set(found["labels"]) == set(range(len(CLASSES)))
