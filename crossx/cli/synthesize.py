@@ -4,12 +4,12 @@ from argparse import Namespace
 from pathlib import Path
 
 import torch
-from PIL import Image
 
 from crossx.core.atomic import write_text
 from crossx.core.errors import InputError
 from crossx.core.seeding import Stream, philox
 from crossx.data.images import load_image
+from crossx.data.listing import list_images
 from crossx.finegrained.drawing.files import load_generator
 from crossx.finegrained.drawing.generator import DrawingGenerator, drawing_noise
 from crossx.finegrained.drawing.measures import strokes_of
@@ -36,15 +36,15 @@ def synthesize(arguments: Namespace) -> int:
     generator = load_generator(arguments.generator, "--generator")
     photos = _photos(Path(arguments.photo))
     several = Path(arguments.photo).is_dir() or arguments.copies > 1
-    for place, photo in enumerate(photos):
+    for photo in photos:
         for copy in range(arguments.copies):
             name = photo.stem if arguments.copies == 1 else f"{photo.stem}-{copy}"
             out = Path(arguments.out or ("." if several else f"{name}.svg"))
             html = None if arguments.html is None else Path(arguments.html)
             if several:
                 out, html = out / f"{name}.svg", None if html is None else html / f"{name}.html"
-            seed = philox(arguments.seed, place * arguments.copies + copy, Stream.SYNTHESIZED)
-            noise = drawing_noise([seed], generator.max_points)
+            # A photo is drawn alike by itself and in any folder.
+            noise = drawing_noise([philox(arguments.seed, copy, Stream.SYNTHESIZED)], generator.max_points)
             print(_draw(generator, photo, noise, arguments.temperature, out, html), flush=True)  # noqa: T201
     return 0
 
@@ -57,8 +57,7 @@ def _photos(path: Path) -> list[Path]:
     """
     if not path.is_dir():
         return [path]
-    Image.init()
-    found = sorted(file for file in path.iterdir() if file.is_file() and file.suffix.lower() in Image.EXTENSION)
+    found = [path / name for name in sorted(list_images(path)[0])]
     if not found:
         raise InputError(f"--photo: must hold an image, got the folder {str(path)!r} with none")
     stems: dict[str, Path] = {}

@@ -63,7 +63,7 @@ def read_options(words: Sequence[str]) -> argparse.Namespace:
         if named is None:
             continue
         path = Path(named)
-        if many and path.suffix:
+        if many and path.suffix and not path.is_dir():
             what = "a folder of photos" if photo.is_dir() else "several copies"
             raise InputError(f"--{option}: must be a folder for {what}, got {named!r}")
         if not many and path.suffix.lower() != ending:

@@ -77,6 +77,9 @@ def length(text: str, whole: float) -> float | None:
 
     Returns:
         The length; None where there is none, or one of another unit, such as `auto` and `2em`.
+
+    Raises:
+        InputError: When it is astronomical.
     """
     match = _LENGTH.fullmatch(text)
     if match is None or match[2] not in (*_UNITS, "%"):

@@ -82,6 +82,9 @@ def test_folder_in_folder_out_and_copies(generator: str, tmp_path: Path) -> None
     assert sorted(path.name for path in (tmp_path / "svg").iterdir()) == [f"{name}.svg" for name in names]
     assert sorted(path.name for path in (tmp_path / "pages").iterdir()) == [f"{name}.html" for name in names]
     assert (tmp_path / "svg/alpha-0.svg").read_text() != (tmp_path / "svg/alpha-1.svg").read_text()
+    alone = ["--generator", generator, "--photo", str(photos / "jpeg.jpg"), "--out", str(tmp_path / "alone.svg")]
+    assert main(["synthesize", *alone, "--temperature", "1"]) == 0
+    assert (tmp_path / "alone.svg").read_text() == (tmp_path / "svg/jpeg-0.svg").read_text()
 
 
 @pytest.mark.parametrize(
