@@ -1,6 +1,5 @@
 """`crossx demo`: from two classifiers and a folder of photos to the page, in four commands that are shown."""
 
-import argparse
 import json
 import os
 import subprocess
@@ -9,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crossx.cli.extras import needs
+from crossx.cli.options import OptionParser
 from crossx.cli.quickstart import INTERRUPTED, interruptions_left_to_the_run
 from crossx.core.atomic import write_text
 from crossx.core.errors import InputError
@@ -31,9 +31,9 @@ def demo(argv: Sequence[str]) -> int:
     Raises:
         InputError: When photos or teachers do not exist, or the folder holds something else.
     """
-    parser = argparse.ArgumentParser(
-        "crossx demo",
-        description="A sketch search in one command. Without options, photos of ten kinds of things are drawn, and "
+    parser = OptionParser(
+        "demo",
+        "A sketch search in one command. Without options, photos of ten kinds of things are drawn, and "
         "the classifiers of the quickstart search them. With --photos and --teachers, it is your folder and your two "
         "classifiers. Nothing is trained, nothing is downloaded, and the photos stay where they are.",
     )
@@ -42,7 +42,7 @@ def demo(argv: Sequence[str]) -> int:
     parser.add_argument("--teachers", nargs=2, metavar=("PHOTO", "SKETCH"), help="your two classifiers or their cards")
     parser.add_argument("--port", type=int, default=8321, help="of the page (%(default)s)")
     parser.add_argument("--no-page", action="store_true", help="make everything, and do not open the page")
-    arguments = parser.parse_args(argv[1:])
+    arguments = parser.read(argv[1:])
     if (arguments.photos is None) != (arguments.teachers is None):
         raise InputError("--photos, --teachers: must be given together: the classifiers must know what photos show")
     with needs("serve"):

@@ -1,22 +1,14 @@
 """`crossx export`: encoders of a run, or of two classifiers, as a folder that a search uses."""
 
-import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from crossx.cli.options import OptionParser
 from crossx.core.checks import must_be_in, must_be_one_of
 from crossx.core.errors import InputError
 
 _FORMATS = ("safetensors", "onnx")
-
-
-class _Parser(argparse.ArgumentParser):
-    """Parser whose mistakes are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message.removeprefix('argument ')}; `crossx export --help` lists the options")
 
 
 def export(argv: Sequence[str]) -> int:
@@ -31,7 +23,7 @@ def export(argv: Sequence[str]) -> int:
     Raises:
         InputError: For a user's mistake, and where an exported file computes other vectors than torch.
     """
-    arguments = _parser().parse_args(argv[1:])
+    arguments = _parser().read(argv[1:])
     given = [name for name in ("run", "teachers", "verify") if getattr(arguments, name) is not None]
     if len(given) != 1:
         names = " and ".join(f"--{name}" for name in given) or "none"
@@ -62,12 +54,11 @@ def _say(lines: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
-        "crossx export",
-        description="Encoders as a folder that a search uses: safetensors for torch, ONNX for everything else, with "
+def _parser() -> OptionParser:
+    parser = OptionParser(
+        "export",
+        "Encoders as a folder that a search uses: safetensors for torch, ONNX for everything else, with "
         "calibrated scores. With --teachers, two classifiers become encoders without any training.",
-        allow_abbrev=False,
     )
     parser.add_argument("--run", metavar="RUN|CKPT", help="folder of a run, its encoders.safetensors, or a checkpoint")
     parser.add_argument(

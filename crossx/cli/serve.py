@@ -1,9 +1,9 @@
 """`crossx serve`: a page to draw on, and the photos of a gallery that fit."""
 
-import argparse
 from collections.abc import Sequence
 
 from crossx.cli.extras import needs
+from crossx.cli.options import OptionParser
 from crossx.core.checks import must_be_in
 
 
@@ -19,9 +19,9 @@ def serve(argv: Sequence[str]) -> int:
     Raises:
         InputError: When the gallery or its encoder cannot be used, or the port is in use.
     """
-    parser = argparse.ArgumentParser(
-        "crossx serve",
-        description="A page to draw on, and the photos of a gallery that fit, at http://127.0.0.1:8321. "
+    parser = OptionParser(
+        "serve",
+        "A page to draw on, and the photos of a gallery that fit, at http://127.0.0.1:8321. "
         "Ctrl-C ends it. What the server guards against is in docs/how-to/serve.md.",
     )
     parser.add_argument("--gallery", required=True, help="what crossx index has made")
@@ -32,7 +32,7 @@ def serve(argv: Sequence[str]) -> int:
     parser.add_argument("--originals", action="store_true", help="give the files themselves, with EXIF and all")
     parser.add_argument("--max-concurrency", type=int, help="searches that compute at once (one a core)")
     parser.add_argument("--allowed-hosts", nargs="+", default=[], help="names by which others call this machine")
-    arguments = parser.parse_args(argv[1:])
+    arguments = parser.read(argv[1:])
     must_be_in("--port", arguments.port, "[1, 65535]")
     if arguments.max_concurrency is not None:
         must_be_in("--max-concurrency", arguments.max_concurrency, "[1, 1024]")

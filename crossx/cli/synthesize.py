@@ -43,7 +43,7 @@ def synthesize(arguments: Namespace) -> int:
             html = None if arguments.html is None else Path(arguments.html)
             if several:
                 out, html = out / f"{name}.svg", None if html is None else html / f"{name}.html"
-            seed = philox(arguments.seed, place * arguments.copies + copy, Stream.DRAWINGS)
+            seed = philox(arguments.seed, place * arguments.copies + copy, Stream.SYNTHESIZED)
             noise = drawing_noise([seed], generator.max_points)
             print(_draw(generator, photo, noise, arguments.temperature, out, html), flush=True)  # noqa: T201
     return 0

@@ -48,6 +48,22 @@ VERBS = {
         "export",
         "encoders for a search, of a run or of two classifiers: crossx export --teachers PHOTO SKETCH --out DIR",
     ),
+    "index": Verb(
+        "crossx.cli.index",
+        "index",
+        "a gallery of a folder of photos: crossx index --encoder E --photos F --gallery G",
+    ),
+    "embed": Verb(
+        "crossx.cli.embed",
+        "embed",
+        "a part of a very large folder as Parquet files: crossx embed --encoder DIR --photos F --out S --part 1/4",
+    ),
+    "gallery": Verb(
+        "crossx.cli.gallery", "gallery", "what a gallery holds, and deleting from it: crossx gallery info G"
+    ),
+    "search": Verb(
+        "crossx.cli.search", "search", "photos for drawings and for photos: crossx search --gallery G --sketch S.png"
+    ),
     "serve": Verb("crossx.cli.serve", "serve", "a page to draw on, and the photos that fit: crossx serve --gallery G"),
     "demo": Verb("crossx.cli.demo", "demo", "a sketch search in one command, with nothing to download: crossx demo"),
 }

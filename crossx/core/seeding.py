@@ -111,6 +111,7 @@ class Stream(IntEnum):
     FREE_ORDER = 11
     DRAWINGS = 12
     COLOURED = 13
+    SYNTHESIZED = 14
     BANK = 20
     HELD_OUT = 21
 

@@ -35,12 +35,17 @@ def test_streams_have_numbers_of_their_own() -> None:
     assert len({int(stream) for stream in Stream.__members__.values()}) == len(Stream.__members__)
 
 
+_DRAWERS = {"philox": 3, "shuffled": 4}
+"""Functions that draw from a stream, their last argument, and how many arguments they take."""
+
+
 def test_each_stream_is_drawn_from_for_one_purpose_and_by_its_name() -> None:
     """No caller passes a number or takes a default, and no two places draw from one stream."""
     streams = []
     for path in Path(crossx.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "philox":
-                assert len(node.args) == 3, f"{path}: {ast.unparse(node)}"
-                streams.append(ast.unparse(node.args[2]))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _DRAWERS:
+                assert len(node.args) == _DRAWERS[node.func.id], f"{path}: {ast.unparse(node)}"
+                streams.append(ast.unparse(node.args[-1]))
+    streams.remove("stream")  # of `shuffled`, whose callers name theirs
     assert Counter(streams) == dict.fromkeys((f"Stream.{name}" for name in Stream.__members__), 1)

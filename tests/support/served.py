@@ -1,7 +1,7 @@
 """A gallery of shapes and an encoder of the shipped teachers, for tests of search and server."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +9,12 @@ import numpy as np
 from crossx.pixels.decode import open_rgb
 from crossx.pixels.fit import fit_photo
 from crossx.search.gallery.local import LocalGallery
-from crossx.search.gallery.rows import EncoderIdentity, Photo
+from crossx.search.gallery.rows import Photo
+from crossx.search.opening import identity
 from crossx.search.predictor import Predictor
 
-
-def identity(predictor: Predictor) -> EncoderIdentity:
-    """The encoder as a gallery knows it."""
-    return EncoderIdentity(predictor.card.hash, predictor.card.dim, predictor.card.to_json())
+Say = Callable[..., str]
+"""Runs a command line, and returns what it says."""
 
 
 def embedded(predictor: Predictor, root: Path, paths: Sequence[Path]) -> list[Photo]:
@@ -34,5 +33,5 @@ def embedded(predictor: Predictor, root: Path, paths: Sequence[Path]) -> list[Ph
 def add_all(predictor: Predictor, root: Path, folder: Path) -> list[int]:
     """Add all JPEG files below a folder to a gallery; returns their ids in the order of their paths."""
     paths = sorted(root.rglob("*.jpg"))
-    with LocalGallery(folder, write=True, encoder=identity(predictor)) as gallery:
+    with LocalGallery(folder, write=True, encoder=identity(predictor.card)) as gallery:
         return gallery.add(embedded(predictor, root, paths))

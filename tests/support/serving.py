@@ -1,6 +1,6 @@
 """Fixtures of a server over a gallery of shapes; a test file that uses them names this module in `pytest_plugins`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from crossx.search.predictor import Predictor
 from crossx.search.serve.app import create_app
 from crossx.search.serve.queries import Queries
 from crossx.search.serve.server import Server, Settings
-from support.served import add_all
+from support.served import Say, add_all
 
 EACH = 8
 """Photos of each shape."""
@@ -60,3 +60,32 @@ def client(server: Server) -> Iterator[TestClient]:
     """A client of the application, in this process."""
     with TestClient(create_app(server), base_url="http://localhost", raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    """Run a command line, which must succeed; returns what it prints."""
+
+    def say(words: Sequence[str]) -> str:
+        capsys.readouterr()
+        status = main(list(words))
+        said = capsys.readouterr()
+        assert status == 0, said.err
+        return said.out
+
+    return say
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Say:
+    """Run a command line, which must be refused with one line; returns that line."""
+
+    def refused(words: Sequence[str], status: int = 2) -> str:
+        capsys.readouterr()
+        assert main(list(words)) == status
+        said = capsys.readouterr().err
+        assert said.startswith("crossx: error: ")
+        assert said.count("\n") == 1
+        return said.removeprefix("crossx: error: ").strip()
+
+    return refused

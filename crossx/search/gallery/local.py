@@ -95,6 +95,22 @@ class LocalGallery:
         """Store vectors of sketches, (n, D), with which recall is measured when an index is built."""
         self._writing.set_probes(vectors)
 
+    def setting(self, key: str) -> str:
+        """A setting that is kept in the gallery; empty where nobody has set it."""
+        return self.truth.setting(key, "")
+
+    def set_setting(self, key: str, value: str) -> None:
+        """Keep a setting in the gallery."""
+        self._writing.set_setting(key, value)
+
+    def skipped(self) -> list[Skipped]:
+        """All files that were skipped, by path."""
+        return self.truth.skipped()
+
+    def has_probes(self) -> bool:
+        """Whether there are sketches with which recall can be measured."""
+        return len(self.truth.probes()) > 0
+
     def choose(self, kind: str) -> None:
         """Choose how the gallery is to be searched.
 

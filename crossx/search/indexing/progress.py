@@ -12,12 +12,12 @@ class Progress:
 
     Args:
         total: Number of files.
-        out: Where it is written.
+        out: Where it is written; None for standard error.
     """
 
-    def __init__(self, total: int, out: TextIO = sys.stderr) -> None:
-        self._total, self._out = total, out
-        self._terminal = out.isatty()
+    def __init__(self, total: int, out: TextIO | None = None) -> None:
+        self._total, self._out = total, out or sys.stderr
+        self._terminal = self._out.isatty()
         self._started = self._shown = time.monotonic()
         self._width = 0
 

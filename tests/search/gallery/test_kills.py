@@ -10,7 +10,7 @@ import pytest
 TESTS = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("work", ["adding", "deleting", "saving"])
+@pytest.mark.parametrize("work", ["adding", "deleting", "saving", "pruning", "importing"])
 def test_nothing_is_lost_and_nothing_is_half_there(work: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "support.kills", f"support.killed_{work}", str(tmp_path)]
     paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])

@@ -140,7 +140,7 @@ function reflect() {
 }
 
 function tools() {
-  paper.classList.toggle("drawn", !sheet.empty || query.kind !== "none");
+  paper.classList.toggle("drawn", !sheet.empty || (query.kind !== "none" && query.kind !== "class"));
   at("undo").disabled = !sheet.past.length;
   at("redo").disabled = !sheet.future.length;
   at("clear").disabled = sheet.empty && query.kind === "none";

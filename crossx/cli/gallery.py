@@ -1,0 +1,100 @@
+"""`crossx gallery`: what a gallery holds, whether its files are whole, and removing from it."""
+
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crossx.cli.extras import needs
+from crossx.cli.options import OptionParser
+from crossx.core.checks import must_be_one_of
+from crossx.core.errors import InputError, WorkError
+
+if TYPE_CHECKING:
+    from crossx.search.gallery.local import LocalGallery
+
+ACTIONS = ("info", "check", "delete", "rebuild")
+
+
+def gallery(argv: Sequence[str]) -> int:
+    """Look at a gallery, or change it.
+
+    Args:
+        argv: The command line, starting with `gallery`.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        InputError: When the gallery or a name in it does not exist.
+        WorkError: When `check` finds damage.
+    """
+    arguments = _parser().read(argv[1:])
+    must_be_one_of("gallery", arguments.action, ACTIONS)
+    wanted = bool(arguments.photos or arguments.missing)
+    if wanted != (arguments.action == "delete"):
+        what = "name photos, or --missing," if arguments.action == "delete" else "name a gallery and nothing else"
+        raise InputError(f"gallery {arguments.action}: must {what} got {arguments.photos or 'none'}")
+    with needs("search"):
+        from crossx.search.gallery.local import LocalGallery
+
+    with LocalGallery(Path(arguments.gallery), write=arguments.action in ("delete", "rebuild")) as opened:
+        lines = {"info": _info, "check": _check, "delete": _delete, "rebuild": _rebuild}[arguments.action]
+        for line in lines(opened, arguments):
+            print(line, flush=True)  # noqa: T201
+    return 0
+
+
+def _info(opened: "LocalGallery", _: Namespace) -> Iterator[str]:
+    status = opened.status()
+    recall = "not measured" if status.recall is None else f"{status.recall:.3f}"
+    yield f"photos      {status.photos:,}, {status.vectors:,} different ones"
+    yield f"encoder     {opened.encoder.sha256[:12]}, {opened.encoder.dim} numbers a photo"
+    yield f"search      {status.kind}, recall@10 for sketches {recall}"
+    for name, value in status.parameters.items():
+        yield f"  {name:<10}{value:g}"
+    yield f"skipped     {status.skipped:,} files"
+    yield from (f"  {entry.path}: {entry.reason}" for entry in opened.skipped())
+    yield from (f"note        {note}" for note in status.notes)
+
+
+def _check(opened: "LocalGallery", _: Namespace) -> Iterator[str]:
+    wrong = opened.check()
+    if wrong:
+        raise WorkError("; ".join(wrong))
+    yield f"whole: {opened.count():,} photos"
+
+
+def _delete(opened: "LocalGallery", arguments: Namespace) -> Iterator[str]:
+    ids = set()
+    if arguments.missing:
+        ids |= {photo.id for photo in opened.scan() if not Path(photo.root, photo.path).exists()}
+    names = [name for name in arguments.photos if not name.isdecimal()]
+    ids |= {int(name) for name in arguments.photos if name.isdecimal()}
+    if names:
+        found = {photo.path: photo.id for photo in opened.scan() if photo.path in names}
+        if unknown := [name for name in names if name not in found]:
+            raise InputError(f"gallery delete: must name ids or paths of the gallery, got {unknown[0]!r}")
+        ids |= set(found.values())
+    yield f"removed: {opened.remove(sorted(ids)):,} photos; their files stay"
+
+
+def _rebuild(opened: "LocalGallery", _: Namespace) -> Iterator[str]:
+    card = opened.rebuild()
+    if card is None:
+        yield "nothing to build: this gallery is searched exactly; `crossx index --index ivf` changes that"
+    else:
+        yield f"built: {card.kind} of {card.count:,} vectors"
+
+
+def _parser() -> OptionParser:
+    parser = OptionParser(
+        "gallery",
+        "info: what a gallery holds, and what was skipped. check: every byte. delete: photos by id or path, or those "
+        "whose files are --missing. rebuild: the index of a large gallery anew.",
+    )
+    parser.add_argument("action", metavar="|".join(ACTIONS))
+    parser.add_argument("gallery", metavar="G", help="folder that `crossx index` has made")
+    parser.add_argument("photos", nargs="*", metavar="PHOTO", help="for delete: ids, or paths as info shows them")
+    parser.add_argument("--missing", action="store_true", help="for delete: photos whose files are gone")
+    return parser

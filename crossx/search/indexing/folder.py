@@ -1,0 +1,161 @@
+"""A folder of photos into a gallery, from the scan to the index."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from crossx.core.errors import InputError
+from crossx.search.gallery.local import LocalGallery
+from crossx.search.gallery.rows import FileKey
+from crossx.search.indexing.decode import DecodePool
+from crossx.search.indexing.probes import probe_sketches
+from crossx.search.indexing.progress import Progress
+from crossx.search.indexing.run import Summary, index_files, new_or_changed
+from crossx.search.indexing.scan import Scan, scan
+from crossx.search.opening import identity, remember_encoder
+from crossx.search.predictor import Predictor
+
+REMOVED_TOGETHER = 1024
+"""Photos that are removed in one transaction."""
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a user chooses for an index run.
+
+    Attributes:
+        workers: Processes that decode; 0 for one a core.
+        batch: Photos that are embedded at once.
+        follow_symlinks: Whether links to files and folders count.
+        prune: Whether photos whose files are gone are removed.
+        kind: How the gallery is to be searched; empty to leave it as it is.
+    """
+
+    workers: int = 0
+    batch: int = 256
+    follow_symlinks: bool = False
+    prune: bool = False
+    kind: str = ""
+
+
+def look(photos: Path, gallery: Path, encoder: Predictor, choices: Choices) -> Iterator[str]:
+    """Say what an index run would do, and do nothing.
+
+    Args:
+        photos: A folder or a list.
+        gallery: Folder of the gallery, which need not exist.
+        encoder: The encoder.
+        choices: The user's choices.
+
+    Raises:
+        InputError: When the photos or the gallery cannot be used.
+    """
+    found = scan(photos, choices.follow_symlinks)
+    yield from found_lines(found)
+    if not (gallery / "gallery.db").exists():
+        yield f"to do: {len(found.files):,} files, in a new gallery"
+        return
+    with LocalGallery(gallery) as opened:
+        if opened.encoder.sha256 != encoder.card.hash:
+            raise InputError(f"--encoder: must be the encoder that {gallery} was made with")
+        yield f"to do: {len(new_or_changed(opened, found.files)):,} files are new or have changed"
+        gone = _gone(opened, found) if choices.prune else []
+        if choices.prune:
+            yield f"to remove: {len(gone):,} photos, whose files are gone"
+
+
+def index_folder(photos: Path, gallery: Path, encoder: Predictor, choices: Choices) -> Iterator[str]:
+    """Bring a gallery to what a folder holds; yields what there is to say.
+
+    Args:
+        photos: A folder or a list.
+        gallery: Folder of the gallery; it is made where it is not there.
+        encoder: The encoder.
+        choices: The user's choices.
+
+    Raises:
+        InputError: When the photos or the gallery cannot be used.
+        WorkError: When the disk is full.
+        KeyboardInterrupt: After Ctrl-C, when what is done has been committed.
+    """
+    found = scan(photos, choices.follow_symlinks)
+    yield from found_lines(found)
+    with LocalGallery(gallery, write=True, encoder=identity(encoder.card)) as opened:
+        remember_encoder(opened, encoder.folder)
+        if choices.kind:
+            opened.choose(choices.kind)
+        files = new_or_changed(opened, found.files)
+        summary = Summary()
+        if files:
+            workers = choices.workers or min(cores(), len(files))
+            with DecodePool(encoder.card.photo.size, workers) as pool:
+                summary = index_files(opened, files, encoder, pool, choices.batch, Progress(len(files)))
+        yield from done_lines(summary, len(found.files) - len(files))
+        if summary.stopped:
+            raise interrupted(summary, len(files))
+        if choices.prune:
+            yield f"removed: {remove_gone(opened, found):,} photos, whose files are gone"
+        yield from finish(opened, encoder)
+
+
+def interrupted(summary: Summary, files: int) -> KeyboardInterrupt:
+    """The end of a run after Ctrl-C, with the way to go on."""
+    return KeyboardInterrupt(f" after {summary.files:,} of {files:,} files; the same command goes on from there")
+
+
+def finish(gallery: LocalGallery, encoder: Predictor | None) -> Iterator[str]:
+    """Build the index where the gallery is to have one and it is missing or worn; yields what there is to say.
+
+    Args:
+        gallery: The gallery, open for writing.
+        encoder: Its encoder, which draws and embeds the sketches that recall is measured with; None where it is not
+            at hand, and then an index without such sketches has no recall to show.
+    """
+    if gallery.status().due:
+        if encoder is not None and not gallery.has_probes():
+            gallery.set_probes(encoder.embed_sketches(probe_sketches(encoder.card)))
+        yield "building the index ..."
+        gallery.rebuild()
+    status = gallery.status()
+    recall = "" if status.recall is None else f", recall@10 for sketches {status.recall:.3f}"
+    yield f"gallery: {status.photos:,} photos, {status.vectors:,} different ones; {status.kind} search{recall}"
+
+
+def found_lines(found: Scan) -> Iterator[str]:
+    """Say what a scan has found."""
+    others = f", {found.others:,} other files" if found.others else ""
+    yield f"found: {len(found.files):,} files that may be photos{others}"
+    yield from (f"not looked at: {remark}" for remark in found.remarks)
+
+
+def done_lines(summary: Summary, known: int) -> Iterator[str]:
+    """Say what an index run has done.
+
+    Args:
+        summary: What it has done.
+        known: Files that there was nothing to do for.
+    """
+    yield f"added: {summary.added:,} photos; {known:,} files were known, {len(summary.skipped):,} were skipped"
+    if summary.vanished:
+        yield f"gone meanwhile: {summary.vanished:,} files"
+    yield from (f"skipped: {entry.path}: {entry.reason}" for entry in summary.skipped)
+
+
+def _gone(gallery: LocalGallery, found: Scan) -> list[int]:
+    there = {file.key for file in found.files}
+    return [photo.id for photo in gallery.scan() if photo.root == found.root and photo.key not in there]
+
+
+def remove_gone(gallery: LocalGallery, found: Scan) -> int:
+    """Remove photos and notes of skipped files whose files a scan has not found; returns how many photos."""
+    there = {file.key for file in found.files}
+    notes = [entry.key for entry in gallery.skipped()]
+    gallery.forget_skipped([key for key in notes if key.root == found.root and FileKey(*key) not in there])
+    gone = _gone(gallery, found)
+    return sum(gallery.remove(gone[i : i + REMOVED_TOGETHER]) for i in range(0, len(gone), REMOVED_TOGETHER))

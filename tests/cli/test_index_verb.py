@@ -1,0 +1,126 @@
+"""`crossx index` and `crossx gallery`: folders into galleries, again and again."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.photo_folders import folder_of, save_photo
+from support.served import Say
+
+from crossx.search.gallery.local import LocalGallery
+from crossx.search.gallery.lock import Lock
+from crossx.search.predictor import Predictor
+
+pytest_plugins = ["support.serving"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = folder_of(tmp_path / "photos", ["a.png", "b.jpg", "holiday/c.png"])
+    (place / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    (place / "notes.txt").write_text("no photo")
+    return place
+
+
+def words(predictor: Predictor, folder: Path, gallery: Path) -> list[str]:
+    return [
+        *("index", "--encoder", str(predictor.folder), "--photos", str(folder), "--gallery", str(gallery)),
+        *("--workers", "1"),
+    ]
+
+
+def test_again_only_new_and_changed_files_are_read(predictor: Predictor, folder: Path, say: Say) -> None:
+    gallery = folder.parent / "g"
+    first = say(words(predictor, folder, gallery))
+    assert "found: 4 files that may be photos, 1 other files" in first
+    assert "added: 3 photos; 0 files were known, 1 were skipped" in first
+    assert "skipped: broken.jpg: cannot be read as an image" in first
+    assert "3 photos, 3 different ones; exact search" in first
+    assert "added: 0 photos; 4 files were known" in say(words(predictor, folder, gallery))
+
+    save_photo(folder / "a.png", 9, (40, 40))
+    save_photo(folder / "d.png", 1)
+    (folder / "holiday/c.png").unlink()
+    assert "to do: 2 files are new or have changed" in say([*words(predictor, folder, gallery), "--dry-run"])
+    with LocalGallery(gallery) as opened:
+        assert opened.count() == 3  # a dry run changes nothing
+    assert "removed: 1 photos" in say([*words(predictor, folder, gallery), "--prune"])
+    with LocalGallery(gallery) as opened:
+        assert sorted(photo.path for photo in opened.scan()) == ["a.png", "b.jpg", "d.png"]
+        assert opened.check() == []
+
+
+def test_a_gallery_is_shown_checked_and_deleted_from(
+    predictor: Predictor, folder: Path, say: Say, refused: Say
+) -> None:
+    gallery = str(folder.parent / "g")
+    say(words(predictor, folder, Path(gallery)))
+    info = say(["gallery", "info", gallery])
+    assert "photos      3, 3 different ones" in info
+    assert "  broken.jpg: cannot be read as an image" in info
+    assert "whole: 3 photos" in say(["gallery", "check", gallery])
+    assert "removed: 1 photos; their files stay" in say(["gallery", "delete", gallery, "holiday/c.png"])
+    assert "got 'holiday/c.png'" in refused(["gallery", "delete", gallery, "holiday/c.png"])
+    (folder / "b.jpg").unlink()
+    assert "removed: 1 photos" in say(["gallery", "delete", gallery, "--missing"])
+    assert "nothing to build" in say(["gallery", "rebuild", gallery])
+    assert "name photos, or --missing" in refused(["gallery", "delete", gallery])
+    assert "got 'chek'" in refused(["gallery", "chek", gallery])
+    with (folder.parent / "g/gallery.db").open("r+b") as file:
+        file.seek(4096)
+        file.write(bytes(4096))
+    assert "gallery.db" in refused(["gallery", "check", gallery])
+
+
+def test_an_index_is_built_where_it_is_asked_for(predictor: Predictor, tmp_path: Path, say: Say) -> None:
+    place = folder_of(tmp_path / "photos", [f"{i}.png" for i in range(60)])
+    lines = say([*words(predictor, place, tmp_path / "g"), "--index", "ivf"])
+    assert "building the index" in lines
+    assert "ivf search, recall@10 for sketches" in lines
+    with LocalGallery(tmp_path / "g") as opened:
+        assert (opened.status().recall or 0) >= 0.95
+
+
+def test_mistakes_are_one_line(predictor: Predictor, folder: Path, refused: Say) -> None:
+    gallery, encoder = folder.parent / "g", str(predictor.folder)
+    (folder.parent / "empty").mkdir()
+    (folder.parent / "file").write_text("")
+    for changed, message in (
+        (["--photos", str(folder.parent / "photoss")], "did you mean"),
+        (["--photos", str(folder.parent / "empty")], "--photos: must hold photos"),
+        (["--encoder", str(folder)], "encoder: must be a folder that `crossx export` has written"),
+        (["--gallery", str(folder.parent / "file")], "file"),
+        (["--workers", "0"], "--workers: must be in [1, 256]"),
+        (["--index", "hnws"], "--index"),
+        (["--prun"], "did you mean '--prune'"),
+        (["--photos-root", "/"], "--photos-root: must stand with --from-embeddings"),
+    ):
+        assert message in refused([*words(predictor, folder, gallery), *changed])
+    assert "--encoder: must be given" in refused(["index", "--photos", str(folder), "--gallery", str(gallery)])
+    assert "--photos: must be given" in refused(["index", "--encoder", encoder, "--gallery", str(gallery)])
+    assert not gallery.exists()
+
+
+def test_a_gallery_of_another_encoder_and_a_second_writer_are_refused(
+    predictor: Predictor, folder: Path, refused: Say
+) -> None:
+    from support.galleries import made
+
+    made(folder.parent / "other", 3).close()
+    message = refused(words(predictor, folder, folder.parent / "other"))
+    assert "--encoder: must be the encoder that" in message
+    assert "index into a new folder" in message
+    lock = Lock(folder.parent / "other/lock", "")
+    message = refused(words(predictor, folder, folder.parent / "other"))
+    assert "is being written by process" in message
+    lock.release()
+
+
+def test_help_is_there_without_torch() -> None:
+    code = (
+        "import sys, crossx.cli.index, crossx.cli.search, crossx.cli.embed, crossx.cli.gallery\n"
+        "print([name for name in ('torch', 'numpy', 'faiss') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
