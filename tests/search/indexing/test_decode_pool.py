@@ -60,7 +60,7 @@ def test_each_bad_file_has_its_reason(tmp_path: Path) -> None:
     reasons["gone.jpg"] = decode(str(tmp_path / "gone.jpg"), 8)
     assert all(isinstance(reason, Failed) for reason in reasons.values())
     texts = {name: reason.reason for name, reason in reasons.items() if isinstance(reason, Failed)}
-    assert "truncated" in texts["cut.jpg"]
+    assert "truncated" in texts["cut.jpg"].lower()
     assert "DecompressionBomb" in texts["bomb.png"]
     assert texts["pipe.jpg"] == "is no regular file"
     assert "UnidentifiedImageError" in texts["page.jpg"]  # a format that is not on the list
