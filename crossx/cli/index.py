@@ -38,7 +38,7 @@ def _lines(arguments: Namespace) -> Iterator[str]:
         from crossx.search.indexing.folder import Choices, cores, index_folder, look
         from crossx.search.predictor import Predictor
         from crossx.search.shards.imports import import_shards
-    gallery = Path(arguments.gallery)
+    gallery = arguments.gallery
     kind = arguments.index or ""
     if arguments.from_embeddings is not None:
         yield from import_shards(Path(arguments.from_embeddings), gallery, arguments.photos_root, kind)
@@ -73,7 +73,7 @@ def _parser() -> OptionParser:
     )
     parser.add_argument("--encoder", metavar="DIR", help="folder that `crossx export` has written")
     parser.add_argument("--photos", metavar="FOLDER|LIST", help="a folder, or a text file with a name a line")
-    parser.add_argument("--gallery", metavar="G", required=True, help="folder of the gallery; made where it is missing")
+    parser.add_argument("--gallery", metavar="G", required=True, help="folder, or milvus:URL; made where it is missing")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that decode (one a core)")
     parser.add_argument("--batch", type=int, default=256, help="photos that are embedded at once (%(default)s)")
     parser.add_argument("--follow-symlinks", action="store_true", help="take links to files and folders, too")

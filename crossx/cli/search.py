@@ -38,10 +38,10 @@ def search(argv: Sequence[str]) -> int:
     with needs("search"):
         from crossx.search.asking.answers import answer
         from crossx.search.asking.report import as_json, page, table
-        from crossx.search.gallery.local import LocalGallery
+        from crossx.search.gallery.opening import open_gallery
         from crossx.search.opening import encoder_of
 
-    with LocalGallery(Path(arguments.gallery)) as gallery:
+    with open_gallery(arguments.gallery) as gallery:
         predictor = encoder_of(gallery, arguments.encoder)
         questions = list(_questions(arguments, predictor))
         if arguments.show_query:

@@ -10,6 +10,7 @@ from support.galleries import content
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.evaluation.ranking import cosine_scores, first_photos, scored_chunks
 from crossx.search.gallery.local import LocalGallery
+from crossx.search.gallery.milvus import MilvusGallery
 from crossx.search.gallery.rows import F32, Photo
 from crossx.search.opening import identity
 from crossx.search.predictor import Predictor
@@ -73,6 +74,19 @@ def test_search_and_metric_rank_alike(predictor: Predictor, images: dict[str, np
     assert np.array_equal(by_search, by_index)
     assert_same(by_search, by_metric, scores)
     assert_same(by_search, by_torch.rank(torch_queries, torch_photos, FIRST)[0], scores)
+
+
+def test_milvus_ranks_alike(predictor: Predictor, images: dict[str, np.ndarray], gallery: Path, tmp_path: Path) -> None:
+    queries = predictor.embed_sketches(images["sketch"])
+    with LocalGallery(gallery) as opened:
+        rows = list(opened.scan())
+        by_search = opened.search(queries, FIRST, exact=True)
+    with MilvusGallery(str(tmp_path / "m.db"), write=True, encoder=identity(predictor.card)) as milvus:
+        place = {number: row.id for number, row in zip(milvus.add(rows), rows, strict=True)}
+        by_milvus = milvus.search(queries, FIRST)
+    scores = queries.astype(np.float64) @ np.stack([row.vector for row in rows]).T.astype(np.float64)
+    ours = np.array([[hit.id - 1 for hit in hits] for hits in by_search])
+    assert_same(np.array([[place[hit.id] - 1 for hit in hits] for hits in by_milvus]), ours, scores)
 
 
 def test_photo_queries_are_better_with_the_modalities_exchanged(

@@ -29,7 +29,7 @@ def work(folder: Path, tell: Callable[[int], None]) -> None:
         return ids
 
     LocalGallery.add = told  # type: ignore[method-assign,assignment]
-    list(import_shards(folder, folder / "gallery", None, ""))
+    list(import_shards(folder, str(folder / "gallery"), None, ""))
 
 
 def verify(folder: Path, told: list[int]) -> None:
@@ -38,7 +38,7 @@ def verify(folder: Path, told: list[int]) -> None:
         with LocalGallery(place) as gallery:
             assert gallery.check() == []
             assert gallery.count() in (sum(told), sum(told) + ROWS), "a shard that is half there"
-    list(import_shards(folder, place, None, ""))  # the same again goes on where it was killed
+    list(import_shards(folder, str(place), None, ""))  # the same again goes on where it was killed
     with LocalGallery(place) as gallery:
         assert gallery.check() == []
         assert {photo.path for photo in gallery.scan()} == {f"{i}/{j}.jpg" for i in range(SHARDS) for j in range(ROWS)}

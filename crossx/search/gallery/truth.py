@@ -162,10 +162,10 @@ class Truth:
         """Ids of the photos that may be found, by their vector, ascending."""
         found: dict[int, list[int]] = {}
         for root, number in self.roots().items():
-            below = _below(root, where.under)
-            if below is None:
+            inside = below(root, where.under)
+            if inside is None:
                 continue
-            folder = os.fsencode(below)
+            folder = os.fsencode(inside)
             bounds = (folder + b"/", folder + b"0") if folder else (b"", b"\xff" * 8)  # "0" is the byte after "/"
             sql = "SELECT vector, id FROM photo WHERE root = ? AND path >= ? AND path < ? ORDER BY id"
             for vector, photo in self.database.each(sql, (number, *bounds)):
@@ -206,7 +206,7 @@ class Truth:
         return np.array([row[0] for row in rows], dtype=np.int64), matrix
 
 
-def _below(root: str, folder: str) -> str | None:
+def below(root: str, folder: str) -> str | None:
     """A folder as a path below a root; empty for the root itself and what is above it, None for another place."""
     if not os.path.isabs(folder):
         return "" if os.path.normpath(folder) == "." else os.path.normpath(folder)

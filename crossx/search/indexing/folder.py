@@ -7,6 +7,7 @@ from pathlib import Path
 
 from crossx.core.errors import InputError
 from crossx.search.gallery.local import LocalGallery
+from crossx.search.gallery.opening import AnyGallery, is_in_milvus, open_gallery
 from crossx.search.gallery.rows import FileKey
 from crossx.search.indexing.decode import DecodePool
 from crossx.search.indexing.probes import probe_sketches
@@ -44,12 +45,12 @@ class Choices:
     kind: str = ""
 
 
-def look(photos: Path, gallery: Path, encoder: Predictor, choices: Choices) -> Iterator[str]:
+def look(photos: Path, gallery: str, encoder: Predictor, choices: Choices) -> Iterator[str]:
     """Say what an index run would do, and do nothing.
 
     Args:
         photos: A folder or a list.
-        gallery: Folder of the gallery, which need not exist.
+        gallery: Name of the gallery, which need not exist.
         encoder: The encoder.
         choices: The user's choices.
 
@@ -58,10 +59,10 @@ def look(photos: Path, gallery: Path, encoder: Predictor, choices: Choices) -> I
     """
     found = scan(photos, choices.follow_symlinks)
     yield from found_lines(found)
-    if not (gallery / "gallery.db").exists():
+    if not is_in_milvus(gallery) and not Path(gallery, "gallery.db").exists():
         yield f"to do: {len(found.files):,} files, in a new gallery"
         return
-    with LocalGallery(gallery) as opened:
+    with open_gallery(gallery) as opened:
         if opened.encoder.sha256 != encoder.card.hash:
             raise InputError(f"--encoder: must be the encoder that {gallery} was made with")
         yield f"to do: {len(new_or_changed(opened, found.files)):,} files are new or have changed"
@@ -70,12 +71,12 @@ def look(photos: Path, gallery: Path, encoder: Predictor, choices: Choices) -> I
             yield f"to remove: {len(gone):,} photos, whose files are gone"
 
 
-def index_folder(photos: Path, gallery: Path, encoder: Predictor, choices: Choices) -> Iterator[str]:
+def index_folder(photos: Path, gallery: str, encoder: Predictor, choices: Choices) -> Iterator[str]:
     """Bring a gallery to what a folder holds; yields what there is to say.
 
     Args:
         photos: A folder or a list.
-        gallery: Folder of the gallery; it is made where it is not there.
+        gallery: Name of the gallery; it is made where it is not there.
         encoder: The encoder.
         choices: The user's choices.
 
@@ -86,7 +87,7 @@ def index_folder(photos: Path, gallery: Path, encoder: Predictor, choices: Choic
     """
     found = scan(photos, choices.follow_symlinks)
     yield from found_lines(found)
-    with LocalGallery(gallery, write=True, encoder=identity(encoder.card)) as opened:
+    with open_gallery(gallery, write=True, encoder=identity(encoder.card)) as opened:
         remember_encoder(opened, encoder.folder)
         if choices.kind:
             opened.choose(choices.kind)
@@ -109,7 +110,7 @@ def interrupted(summary: Summary, files: int) -> KeyboardInterrupt:
     return KeyboardInterrupt(f" after {summary.files:,} of {files:,} files; the same command goes on from there")
 
 
-def finish(gallery: LocalGallery, encoder: Predictor | None) -> Iterator[str]:
+def finish(gallery: AnyGallery, encoder: Predictor | None) -> Iterator[str]:
     """Build the index where the gallery is to have one and it is missing or worn; yields what there is to say.
 
     Args:
@@ -117,7 +118,7 @@ def finish(gallery: LocalGallery, encoder: Predictor | None) -> Iterator[str]:
         encoder: Its encoder, which draws and embeds the sketches that recall is measured with; None where it is not
             at hand, and then an index without such sketches has no recall to show.
     """
-    if gallery.status().due:
+    if isinstance(gallery, LocalGallery) and gallery.status().due:
         if encoder is not None and not gallery.has_probes():
             gallery.set_probes(encoder.embed_sketches(probe_sketches(encoder.card)))
         yield "building the index ..."
@@ -147,12 +148,12 @@ def done_lines(summary: Summary, known: int) -> Iterator[str]:
     yield from (f"skipped: {entry.path}: {entry.reason}" for entry in summary.skipped)
 
 
-def _gone(gallery: LocalGallery, found: Scan) -> list[int]:
+def _gone(gallery: AnyGallery, found: Scan) -> list[int]:
     there = {file.key for file in found.files}
     return [photo.id for photo in gallery.scan() if photo.root == found.root and photo.key not in there]
 
 
-def remove_gone(gallery: LocalGallery, found: Scan) -> int:
+def remove_gone(gallery: AnyGallery, found: Scan) -> int:
     """Remove photos and notes of skipped files whose files a scan has not found; returns how many photos."""
     there = {file.key for file in found.files}
     notes = [entry.key for entry in gallery.skipped()]

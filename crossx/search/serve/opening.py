@@ -1,8 +1,6 @@
 """From what a user names to a server's parts."""
 
-from pathlib import Path
-
-from crossx.search.gallery.local import LocalGallery
+from crossx.search.gallery.opening import open_gallery
 from crossx.search.opening import encoder_of
 from crossx.search.serve.queries import Queries
 from crossx.search.serve.server import Server, Settings
@@ -12,14 +10,14 @@ def open_server(gallery: str, encoder: str | None, settings: Settings) -> Server
     """Open a gallery and its encoder.
 
     Args:
-        gallery: Folder of the gallery.
+        gallery: Name of the gallery.
         encoder: Folder of its encoder; None for the one that the gallery notes.
         settings: The user's choices.
 
     Raises:
         InputError: When one of them cannot be used, or they do not belong together.
     """
-    opened = LocalGallery(Path(gallery))
+    opened = open_gallery(gallery)
     try:
         predictor = encoder_of(opened, encoder)
         predictor.check_reference()

@@ -42,15 +42,16 @@ class Searcher:
     def answer(self, understood: Understood, page: Page, times: Times) -> answers.Answer:
         """Find the photos of a query and describe them."""
         where = Where(under=page.under) if page.under else None
-        with times.part("search"):  # one more than wanted tells whether there is a next page
-            hits = self.gallery.search(understood.vector[None], page.k + 1, page.offset, where, page.exact)[0]
-            results = [self._result(hit) for hit in hits[: page.k] if hit.id != understood.itself]
+        with times.part("search"):  # one more than wanted tells whether there is a next page, and one may be the query
+            hits = self.gallery.search(understood.vector[None], page.k + 2, page.offset, where, page.exact)[0]
+            places = [place for place, hit in enumerate(hits) if hit.id != understood.itself]
+            results = [self._result(hits[place]) for place in places[: page.k]]
             status = self.gallery.status()
         for part, value in times.ms.items():
             self.metrics.parts.labels(part).observe(value / 1000)
         self.metrics.queries.labels(understood.kind).inc()
         exact = page.exact or status.kind == "exact"
-        end = page.offset + page.k
+        further = page.offset + places[page.k] if len(places) > page.k else MOST_OFFSET + 1
         return answers.Answer(
             query=answers.Query(
                 kind=understood.kind,
@@ -62,7 +63,7 @@ class Searcher:
             exact=exact,
             recall=1.0 if exact else status.recall,
             ms=answers.Milliseconds(**times.ms),
-            next=end if len(hits) > page.k and end <= MOST_OFFSET else None,
+            next=further if further <= MOST_OFFSET else None,
         )
 
     def _result(self, hit: Hit) -> answers.Result | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from crossx.core.errors import InputError
 from crossx.search.card import CARD
-from crossx.search.gallery.local import LocalGallery
+from crossx.search.gallery.opening import AnyGallery, open_gallery
 from crossx.search.gallery.rows import FileKey, Photo, Skipped
 from crossx.search.indexing.folder import finish
 from crossx.search.indexing.progress import Progress
@@ -14,12 +14,12 @@ from crossx.search.predictor import Predictor
 from crossx.search.shards.files import Shard, photo_id, photos_of, read_shard, shards_in, shards_of_closed_part
 
 
-def import_shards(folder: Path, gallery: Path, photos_root: str | None, kind: str) -> Iterator[str]:
+def import_shards(folder: Path, gallery: str, photos_root: str | None, kind: str) -> Iterator[str]:
     """Add the photos of shards to a gallery; yields what there is to say.
 
     Args:
         folder: Folder that `crossx embed` has written.
-        gallery: Folder of the gallery; it is made where it is not there.
+        gallery: Name of the gallery; it is made where it is not there.
         photos_root: Folder of the photos on this machine; None for the one that the shards name.
         kind: How the gallery is to be searched; empty to leave it as it is.
 
@@ -36,7 +36,7 @@ def import_shards(folder: Path, gallery: Path, photos_root: str | None, kind: st
     total, done, skipped, added = sum(shard.rows for shard in shards), 0, 0, 0
     yield f"found: {total:,} photos in {len(shards)} shards of {about.parts} parts"
     progress = Progress(total)
-    with LocalGallery(gallery, write=True, encoder=about.encoder) as opened:
+    with open_gallery(gallery, write=True, encoder=about.encoder) as opened:
         encoder_there = (Path(about.encoder_folder) / CARD).is_file()
         if encoder_there:
             remember_encoder(opened, Path(about.encoder_folder))
@@ -102,7 +102,7 @@ def _check_names(shards: Sequence[Shard]) -> None:
                 raise InputError(f"{shard.path}: {photo.path!r} has the number of another photo; rename the file")
 
 
-def _new(gallery: LocalGallery, photos: Sequence[Photo]) -> list[Photo]:
+def _new(gallery: AnyGallery, photos: Sequence[Photo]) -> list[Photo]:
     last = {photo.key: photo for photo in photos}  # of a file that was embedded again, the later row
     known = gallery.state(list(last))
 

@@ -107,6 +107,9 @@ def test_more_like_a_photo_of_the_gallery(find: Callable[..., Found]) -> None:
     found = find("photo", id=first, k=5)
     assert first not in [result["id"] for result in found["results"]]
     assert classes(found).count("rocket") >= 4
+    assert len(found["results"]) == 5
+    following = find("photo", id=first, k=200, offset=found["next"])
+    assert len({result["id"] for result in found["results"] + following["results"]} - {first}) == 79
     assert found["query"]["kind"] == "photo"
 
 

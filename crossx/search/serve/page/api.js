@@ -1,7 +1,7 @@
 // What the page asks of the server: one search at a time, and the latest one wins.
 
 /**
- * @typedef {{kind: "none"} | {kind: "drawing", strokes: number[][][]} | {kind: "picture", file: Blob, as: "sketch" | "photo"}
+ * @typedef {{kind: "none"} | {kind: "drawing", strokes: number[][][]} | {kind: "picture", file: Blob, as: "sketch" | "photo", unsure: boolean}
  *   | {kind: "like", id: number} | {kind: "class", name: string}} Query
  * @typedef {{id: number, verdict: string | null, name: string, folder: string, width: number, height: number, copies: number[]}} Photo
  * @typedef {{query: {kind: string, seen: string | null, warnings: string[], guesses: {class: string, p: number}[]},

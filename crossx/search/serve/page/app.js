@@ -1,7 +1,7 @@
 // The page: what is asked (a drawing, a picture, a photo, a kind of thing), and what is shown of the answer.
 import { forget, get, Refusal, search } from "./api.js";
 import { Sheet } from "./draw.js";
-import { Grid, sentence, thumb } from "./results.js";
+import { Grid, fit, looks, thumb } from "./results.js";
 import { fromAddress, toAddress } from "./address.js";
 
 /** @typedef {import("./api.js").Query} Query */
@@ -22,6 +22,7 @@ let shown = 0;
 let next = null;
 let timer = 0;
 let waiting = 0;
+let running = 0, changed = false;
 let photos = -1;
 
 const sheet = new Sheet(at("canvas"), { changed: drawn });
@@ -35,12 +36,19 @@ function drawn(finished) {
   if (sheet.empty) return ask({ kind: "none" }, finished ? "replace" : "");
   const first = query.kind !== "drawing";
   query = { kind: "drawing", strokes: sheet.strokes() };
-  forget();
+  if (first) forget();
   clearTimeout(timer);
   waiting ||= performance.now();
   const pause = Math.max(0, Math.min(PAUSE_MS, waiting + MOST_WAIT_MS - performance.now()));
-  timer = setTimeout(() => { waiting = 0; run(); }, pause);
+  timer = setTimeout(follow, pause);
   if (finished || first) remember(first ? "push" : "replace");
+}
+
+/** Search for the drawing as it is now; after the search that runs, whose photos a slow server would never show else. */
+function follow() {
+  waiting = 0;
+  changed = running > 0;
+  if (!running) run().finally(() => { if (changed && query.kind === "drawing") follow(); });
 }
 
 /**
@@ -61,6 +69,7 @@ async function run(further = false) {
   reflect();
   if (query.kind === "none") { forget(); return empty(); }
   const busy = setTimeout(() => found.classList.add("busy"), 250);
+  running++;
   try {
     const answer = await search(query, { offset: further ? (next ?? 0) : 0, under });
     if (!answer) return;
@@ -68,11 +77,12 @@ async function run(further = false) {
     show(answer, further);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    if (error.hint === "photo" && query.kind === "picture" && query.as === "sketch") return ask({ ...query, as: "photo" }, "replace");
+    if (error.hint === "photo" && query.kind === "picture" && query.unsure) return ask({ ...query, as: "photo", unsure: false }, "replace");
     at("problem").textContent = error.message;
     at("problem").hidden = false;
     at("empty").hidden = true;
   } finally {
+    running--;
     clearTimeout(busy);
     found.classList.remove("busy");
   }
@@ -88,7 +98,8 @@ function show(answer, further) {
   next = answer.next;
   at("more").hidden = next === null;
   at("empty").hidden = true;
-  if (!further) at("status").textContent = sentence(answer, shown);
+  if (!further) at("looks").textContent = looks(answer);
+  if (!further) at("fit").textContent = fit(answer, shown);
   if (before >= 0 && further) at("grid").children[before]?.firstElementChild.focus();
   const { seen, guesses, warnings } = answer.query;
   at("read").hidden = !seen;
@@ -108,7 +119,7 @@ function empty() {
   grid.show([], false);
   shown = 0;
   at("more").hidden = at("read").hidden = at("problem").hidden = true;
-  at("status").textContent = "";
+  at("looks").textContent = at("fit").textContent = "";
   at("empty").hidden = false;
 }
 
@@ -130,8 +141,8 @@ function reflect() {
 
 function tools() {
   paper.classList.toggle("drawn", !sheet.empty || (query.kind !== "none" && query.kind !== "class"));
-  at("undo").disabled = sheet.empty || query.kind !== "drawing";
-  at("redo").disabled = !sheet.undone.length;
+  at("undo").disabled = !sheet.past.length;
+  at("redo").disabled = !sheet.future.length;
   at("clear").disabled = sheet.empty && query.kind === "none";
 }
 
@@ -163,12 +174,13 @@ function within(folder) { under = folder; remember("push"); run(); }
 function take(file) {
   if (!file) return;
   blank();
-  ask({ kind: "picture", file, as: "sketch" });
+  ask({ kind: "picture", file, as: "sketch", unsure: true });
 }
 
 at("undo").onclick = () => sheet.undo();
 at("redo").onclick = () => sheet.redo();
 at("clear").onclick = () => (sheet.empty ? ask({ kind: "none" }) : sheet.clear());
+at("leave").onclick = () => ask({ kind: "none" });
 at("more").onclick = () => run(true);
 at("everywhere").onclick = () => within("");
 at("upload").onclick = () => at("file").click();
@@ -176,7 +188,7 @@ at("file").onchange = () => { take(at("file").files[0]); at("file").value = ""; 
 for (const input of document.querySelectorAll('input[name="width"]'))
   input.addEventListener("change", () => sheet.setWidth(Number(/** @type {HTMLInputElement} */ (input).value)));
 for (const input of at("kinds").querySelectorAll("input"))
-  input.onchange = () => query.kind === "picture" && ask({ ...query, as: input.value }, "replace");
+  input.onchange = () => query.kind === "picture" && ask({ ...query, as: input.value, unsure: false }, "replace");
 at("details").addEventListener("click", (/** @type {Event} */ event) => { if (event.target === at("details")) at("details").close(); });
 
 document.addEventListener("keydown", (event) => {

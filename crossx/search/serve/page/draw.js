@@ -14,8 +14,11 @@ export class Sheet {
     this.on = on;
     this.side = 0;
     this.width = 5;
-    /** @type {import("./signature_pad.js").PointGroup[]} */
-    this.undone = [];
+    /** @typedef {import("./signature_pad.js").PointGroup[]} Drawing */
+    /** @type {Drawing[]} */
+    this.past = [];
+    /** @type {Drawing[]} */
+    this.future = [];
     this.pad = new SignaturePad(canvas, { penColor: INK, minDistance: 2, throttle: 8 });
     this.setWidth(this.width);
     let pen = -PALM_MS;
@@ -25,7 +28,7 @@ export class Sheet {
       else if (event.isPrimary) canvas.setPointerCapture?.(event.pointerId);
     }, true);
     canvas.addEventListener("pointermove", (event) => { if (event.pointerType === "pen") pen = event.timeStamp; });
-    this.pad.addEventListener("beginStroke", () => { this.undone = []; this.on.changed(false); });
+    this.pad.addEventListener("beginStroke", () => { this.keep(); this.on.changed(false); });
     this.pad.addEventListener("afterUpdateStroke", () => this.on.changed(false));
     this.pad.addEventListener("endStroke", () => this.on.changed(true));
     new ResizeObserver(() => this.fit()).observe(canvas);
@@ -45,7 +48,7 @@ export class Sheet {
     this.canvas.width = Math.round(width * ratio);
     this.canvas.height = Math.round(height * ratio);
     this.canvas.getContext("2d")?.scale(ratio, ratio);
-    for (const group of groups)
+    for (const group of new Set([groups, ...this.past, ...this.future].flat()))
       for (const point of group.points) {
         point.x = (point.x - left) * scale + this.left;
         point.y = (point.y - top) * scale + this.top;
@@ -62,25 +65,31 @@ export class Sheet {
     this.pad.dotSize = width / 2;
   }
 
-  undo() {
-    const groups = this.pad.toData(), last = groups.pop();
-    if (!last) return;
-    this.undone.push(last);
-    this.redraw(groups);
-  }
+  undo() { this.step(this.past, this.future); }
 
-  redo() {
-    const again = this.undone.pop();
-    if (again) this.redraw([...this.pad.toData(), again]);
-  }
+  redo() { this.step(this.future, this.past); }
 
-  /** Clear the sheet; undo brings the strokes back one by one. */
+  /** Clear the sheet; undo brings the drawing back. */
   clear() {
-    this.undone = this.pad.toData().reverse();
+    this.keep();
     this.redraw([]);
   }
 
-  /** @param {import("./signature_pad.js").PointGroup[]} groups */
+  /** Keep the drawing as it is, for undo. */
+  keep() {
+    this.past.push([...this.pad.toData()]);
+    this.future = [];
+  }
+
+  /** @param {Drawing[]} from @param {Drawing[]} to */
+  step(from, to) {
+    const drawing = from.pop();
+    if (!drawing) return;
+    to.push([...this.pad.toData()]);
+    this.redraw(drawing);
+  }
+
+  /** @param {Drawing} groups */
   redraw(groups) {
     this.pad.clear();
     this.pad.fromData(groups);
@@ -101,11 +110,13 @@ export class Sheet {
     const options = { dotSize: this.width / 2, minWidth: this.width / 2, maxWidth: this.width / 2, penColor: INK,
       velocityFilterWeight: 0.7, compositeOperation: /** @type {GlobalCompositeOperation} */ ("source-over") };
     const at = (/** @type {number} */ value, /** @type {number} */ from) => (value / 1024) * this.side + from;
-    this.undone = [];
-    this.pad.clear();
-    this.pad.fromData(strokes.map(([x, y]) => ({
+    const groups = strokes.map(([x, y]) => ({
       ...options,
       points: x.map((_, i) => ({ x: at(x[i], this.left ?? 0), y: at(y[i], this.top ?? 0), pressure: 0.5, time: i * 16 })),
-    })));
+    }));
+    this.past = groups.map((_, i) => groups.slice(0, i));
+    this.future = [];
+    this.pad.clear();
+    this.pad.fromData(groups);
   }
 }

@@ -99,18 +99,26 @@ export class Grid {
 export function thumb(id, size) { return `/api/v1/photos/${id}/thumb?size=${size}`; }
 
 /**
- * One sentence for everybody, read aloud by a screen reader.
+ * What the query looks like, read aloud by a screen reader; everybody else sees the bars.
+ * @param {import("./api.js").Answer} answer
+ */
+export function looks(answer) {
+  const [guess] = answer.query.guesses;
+  return guess && answer.query.kind !== "class" ? `Looks like ${guess.class} (${Math.round(guess.p * 100)} %). ` : "";
+}
+
+/**
+ * One sentence on how well the photos fit.
  * @param {import("./api.js").Answer} answer
  * @param {number} shown
  */
-export function sentence(answer, shown) {
+export function fit(answer, shown) {
   if (!shown) return "No photo is here.";
   const count = (/** @type {string} */ verdict) => answer.results.filter((photo) => photo.verdict === verdict).length;
   const [likely, possible] = [count("likely"), count("possible")];
-  const [guess] = answer.query.guesses;
-  const looks = guess && answer.query.kind !== "class" ? `Looks like ${guess.class} (${Math.round(guess.p * 100)} %). ` : "";
-  if (answer.results[0].verdict === null) return `${looks}The ${shown} nearest photos.`;
-  if (!likely && !possible) return `${looks}Nothing fits well; these are the nearest photos.`;
+  if (answer.results[0].verdict === null) return `The ${shown} nearest photos.`;
+  if (likely === shown) return `The first ${shown} photos are all likely.`;
+  if (!likely && !possible) return "Nothing fits well; these are the nearest photos.";
   const parts = [likely && `${likely} likely`, possible && `${possible} possible`].filter(Boolean).join(" and ");
-  return `${looks}${parts} among the first ${shown} photos.`;
+  return `${parts} among the first ${shown} photos.`;
 }

@@ -1,0 +1,59 @@
+"""`milvus:FILE.db` in the place of a folder: index, search and server give what they give for a folder."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from support.drawings import drawing
+from support.served import Say
+
+from crossx.cli import main
+from crossx.search.predictor import Predictor
+from crossx.search.serve.app import create_app
+from crossx.search.serve.opening import open_server
+from crossx.search.serve.server import Settings
+
+pytest_plugins = ["support.serving"]
+
+
+@pytest.fixture(scope="module")
+def name(predictor: Predictor, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    place = f"milvus:{tmp_path_factory.mktemp('milvus') / 'g.db'}"
+    words = ["index", "--encoder", str(predictor.folder), "--photos", str(photos), "--gallery", place]
+    assert main([*words, "--workers", "1"]) == 0
+    return place
+
+
+def test_search_finds_what_a_folder_finds(name: str, gallery_folder: Path, predictor: Predictor, say: Say) -> None:
+    sketch = Path(name.removeprefix("milvus:")).parent / "umbrella.json"
+    sketch.write_text(json.dumps({"strokes": drawing("umbrella")}))
+
+    def found(gallery: str) -> list[tuple[str, float, int]]:
+        words = ["search", "--gallery", gallery, "--encoder", str(predictor.folder), "--sketch", str(sketch), "--json"]
+        results: list[dict[str, Any]] = json.loads(say(words))[0]["results"]
+        return [(Path(hit["path"]).name, hit["score"], len(hit["copies"])) for hit in results]
+
+    assert found(name) == found(str(gallery_folder))
+    assert [file.rpartition("-")[0] for file, _, _ in found(name)].count("umbrella") >= 6
+
+
+def test_index_again_adds_nothing_and_a_way_to_search_is_refused(
+    name: str, photos: Path, predictor: Predictor, say: Say, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["index", "--encoder", str(predictor.folder), "--photos", str(photos), "--gallery", name]
+    said = say([*words, "--prune"])
+    assert "added: 0 photos; 81 files were known" in said
+    assert "to do: 0 files" in say([*words, "--dry-run"])
+    assert main([*words, "--index", "ivf"]) == 2
+    assert "--index: must not be given for a gallery in Milvus" in capsys.readouterr().err
+
+
+def test_the_server_answers_from_it(name: str) -> None:
+    server = open_server(name, None, Settings(threads=1))  # the gallery says where its encoder is
+    with TestClient(create_app(server), base_url="http://localhost") as client:
+        found = client.post("/api/v1/search/sketch", json={"strokes": drawing("fish")}).json()
+        assert found["results"][0]["name"].startswith("fish")
+        assert client.get(found["results"][0]["thumb"]).headers["content-type"] == "image/jpeg"
+        assert client.post("/api/v1/search/photo", json={"id": found["results"][0]["id"]}).status_code == 200
