@@ -11,7 +11,7 @@ from crossx.core.errors import InputError
 from crossx.data import DrawnPhotos, ShapesDataset
 from crossx.data.pair_folders import PairFolders
 from crossx.data.paired import PairedData
-from crossx.data.quickdraw import LINE_WIDTH, THINNEST
+from crossx.strokes.quickdraw import LINE_WIDTH, THINNEST
 from crossx.strokes.raster import rasterise
 
 

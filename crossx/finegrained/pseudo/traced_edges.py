@@ -38,7 +38,7 @@ class TracedEdges(EdgeMaps):
         Raises:
             InputError: When scikit-image is not installed.
         """
-        rng = np.random.default_rng(torch.randint(2**62, (1,)).item())  # torch is seeded for this batch
+        rng = np.random.default_rng(int(torch.randint(2**62, (1,))))  # torch is seeded for this batch
         flips = torch.zeros(len(photos), dtype=torch.bool) if batch.free_flip is None else batch.free_flip.cpu()
         traces = self._traced(photos, batch, flips)
         drawings = [_by_hand(t, bool(flip), rng) for t, flip in zip(traces, flips, strict=True)]
