@@ -198,17 +198,17 @@ def main(argv: list[str]) -> None:
     for name in ("photos", "exact_photos", "dim", "queries"):
         must_be_in(f"--{name.replace('_', '-')}", getattr(arguments, name), "[1, inf)")
     refuse_busy(arguments.out)
-    figures = {"machine": machine(), "galleries": []}
+    about, galleries = machine(), list[dict[str, Any]]()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         for number, (photos, kind) in enumerate(
             [(arguments.exact_photos, "exact"), (arguments.photos, arguments.index)]
         ):
             found = measure(Path(folder) / str(number), photos, arguments.dim, arguments.queries, kind)
-            figures["galleries"].append(found)
+            galleries.append(found)
             print(json.dumps(found, indent=1), flush=True)
-    print(json.dumps(figures["machine"]))
+    print(json.dumps(about))
     if arguments.out is not None:
-        write_text(Path(arguments.out), json.dumps(figures, indent=1) + "\n")
+        write_text(Path(arguments.out), json.dumps({"machine": about, "galleries": galleries}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
