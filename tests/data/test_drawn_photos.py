@@ -54,7 +54,8 @@ def test_every_look_is_a_photo_of_its_own_with_the_sketch_of_all(shapes: ShapesD
 
 
 def test_the_hash_tells_looks_apart(shapes: ShapesDataset) -> None:
-    hashes = {DrawnPhotos(shapes, look, n).split_hash for look, n in (("lines", 1), ("coloured", 1), ("coloured", 2))}  # type: ignore[arg-type]  # literals
+    coloured = {DrawnPhotos(shapes, looks=looks).split_hash for looks in (1, 2)}
+    hashes = coloured | {DrawnPhotos(shapes, look="lines").split_hash}
     assert len(hashes) == 3
     assert DrawnPhotos(shapes, "lines", 4).split_hash == DrawnPhotos(shapes, "lines").split_hash, "lines look alike"
 
