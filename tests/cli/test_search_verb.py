@@ -28,7 +28,7 @@ def gallery(gallery_folder: Path, predictor: Predictor) -> str:
 
 
 def svg() -> bytes:
-    strokes = [np.array(stroke, np.float32).T / 256 for stroke in drawing("umbrella")]
+    strokes = [np.array(stroke, np.float32).T / np.float32(256) for stroke in drawing("umbrella")]
     return to_svg(strokes).encode()
 
 

@@ -21,7 +21,7 @@ EACH, FIRST, TIE = 30, 10, 1e-6
 @pytest.fixture(scope="module")
 def images() -> dict[str, np.ndarray]:
     data = ShapesDataset(train=0, validation=0, test=EACH)
-    sides = {modality: data.images(modality, "test") for modality in ("photo", "sketch")}  # type: ignore[arg-type]
+    sides = {modality: data.images(modality, "test") for modality in ("photo", "sketch")}
     return {name: torch.stack([side.image(i) for i in range(len(side))]).numpy() for name, side in sides.items()}
 
 

@@ -176,11 +176,11 @@ def _schema(dim: int) -> pa.Schema:
 
 
 def _photo(root: str, row: tuple[Any, ...], vector: np.ndarray) -> Photo:
-    path, *rest = row
+    path, size, mtime_ns, sha256, width, height = row
     name = os.fsdecode(path)
     if os.path.isabs(name) or os.path.normpath(name) != name or name.startswith(".."):
         raise ValueError(f"path: must be a name below the root, got {name!r}")
-    return Photo(root, name, *rest, vector)
+    return Photo(root, name, size, mtime_ns, sha256, width, height, vector)
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
