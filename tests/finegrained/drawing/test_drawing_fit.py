@@ -25,8 +25,8 @@ STEPS = 6
 
 def fit(folder: Path, ckpt_path: Path | None = None) -> PhotoToSketchModule:
     """Train to step 6 with validations after 5, and keep a checkpoint a step."""
-    seed_everything(3, verbose=False)
     module = drawer()
+    seed_everything(3, verbose=False)  # behind the parts, which seed torch
     save = ModelCheckpoint(folder, filename="{step}", every_n_train_steps=1, save_top_k=-1)
     run = trainer(folder, STEPS, [save, DrawingSheets(3)], enable_checkpointing=True, num_sanity_val_steps=0)
     run.fit(module, datamodule=instances(free_batch_size=0), ckpt_path=ckpt_path)

@@ -20,8 +20,8 @@ TURNS = ["generator"] * 2 + ["discriminator"] * 2 + ["generator", "discriminator
 
 def fit(folder: Path, ckpt_path: Path | None = None) -> SemiSupervisedModule:
     """Train to step 12 with validations, and keep a checkpoint a step."""
-    seed_everything(5, verbose=False)
     module = semi_supervised(folder, schedule=SCHEDULE, refinement=refinement(), refresh=5)
+    seed_everything(5, verbose=False)  # behind the parts, which seed torch
     save = ModelCheckpoint(folder, filename="{step}", every_n_train_steps=1, save_top_k=-1)
     run = trainer(folder, STEPS, [save], enable_checkpointing=True, num_sanity_val_steps=0)
     run.fit(module, datamodule=instances(), ckpt_path=ckpt_path)
