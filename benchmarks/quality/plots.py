@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator
 from benchmarks.quality.store import Result
 from benchmarks.quality.tables import Cells, average_precisions, compared
 from crossx.core.tensor_files import atomic_path
-from crossx.evaluation.functional import RECALLS
+from crossx.evaluation.measures import RECALLS
 from crossx.evaluation.results import Interval, paired_bootstrap
 
 mpl.use("Agg")  # a benchmark runs where there is no screen

@@ -14,7 +14,7 @@ from torch import Tensor
 from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.core.tensor_files import atomic_path
-from crossx.evaluation.functional import average_precision
+from crossx.evaluation.measures import average_precision
 from crossx.evaluation.ranking import (
     CHUNK_SIZE,
     check_labels,

@@ -19,12 +19,10 @@ from torch import Tensor
 from crossx.core.errors import InputError
 from crossx.evaluation.functional import (
     RetrievalScores,
-    average_precision,
     embedding_scores,
-    precision_at,
-    precision_at_recall,
     retrieval_scores,
 )
+from crossx.evaluation.measures import average_precision, precision_at, precision_at_recall
 from crossx.evaluation.ranking import (
     RightPlaces,
     ScoredChunk,
