@@ -9,7 +9,7 @@ number of relevant photos among the first k, and P(i) = h_i / i:
 - `acc_at_<k>`: share of queries with a relevant photo among the first k.
 - `map_all_macro`: mean over classes of the mean AP of the class's queries.
 - precision at recall r: the largest P(i) at or behind the place where the share r of the relevant photos has been found
-  (interpolated, as the curves of the literature are), at `RECALLS`.
+  (interpolated, as the curves of the literature are), at `measures.RECALLS`.
 
 A query without any relevant photo has the value NaN, is left out of every mean, and is counted in
 `RetrievalScores.without_relevant`. It is not an error, because a short validation run uses only a part of the gallery.
@@ -49,7 +49,7 @@ class RetrievalScores:
         ap_at_200: Average precision over the first 200 photos, divided by min(200, R), (Q,) in [0, 1].
         prec_at: k to precision among the first k photos, (Q,) in [0, 1].
         acc_at: k to 1 where a relevant photo is among the first k, else 0, (Q,).
-        precision_at_recall: Interpolated precision at each of `RECALLS`, (Q, 11) in [0, 1].
+        precision_at_recall: Interpolated precision at each of `measures.RECALLS`, (Q, 11) in [0, 1].
     """
 
     label: Tensor
@@ -208,7 +208,7 @@ def instance_ranks(scores: ScoreFunction, own: Tensor, gallery_size: int, chunk_
     for position in (own.min(), own.max()) if len(own) else ():
         must_be_in("own", int(position), f"[0, {gallery_size})")
     chunks = scored_chunks(scores, own, torch.arange(gallery_size), chunk_size)
-    return torch.cat([right_places(chunk).places[:, 0].cpu() for chunk in chunks])
+    return torch.cat([(c.scores >= c.scores[c.right][:, None]).sum(dim=1).cpu() for c in chunks])
 
 
 def instance_accuracy(ranks: Tensor, k: int) -> float:

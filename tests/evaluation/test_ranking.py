@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from crossx.core.errors import InputError
-from crossx.evaluation.functional import retrieval_scores
+from crossx.evaluation.functional import instance_accuracy, instance_ranks, retrieval_scores
 from crossx.evaluation.ranking import ScoredChunk, ScoreFunction, first_photos, right_places, scored_chunks
 
 
@@ -64,6 +64,19 @@ def test_infinite_scores_are_scores() -> None:
 def test_both_infinities_are_no_nan() -> None:
     scores = torch.tensor([[math.inf, -math.inf, 0.0]])
     assert retrieval_scores(table(scores), torch.tensor([0]), torch.tensor([0, 1, 1])).ap_all.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("levels", [1, 3, 20, 10**9])
+def test_the_rank_of_the_own_photo_counts_ties(levels: int) -> None:
+    scores, _, _ = random_problem(0, levels)
+    own = torch.randint(83, (31,), generator=torch.Generator().manual_seed(levels % 97))
+    found = instance_ranks(table(scores), own, 83, chunk_size=7)
+    assert found.tolist() == [
+        sum(score >= row[photo] for score in row) for row, photo in zip(scores.tolist(), own.tolist(), strict=True)
+    ]
+    assert instance_accuracy(found, 5) == sum(rank <= 5 for rank in found.tolist()) / 31
+    with pytest.raises(InputError, match="own: must be in"):
+        instance_ranks(table(scores), own, 3)
 
 
 def test_nothing_relevant_is_no_number() -> None:
