@@ -28,7 +28,8 @@ def test_a_demo_finds_umbrellas_and_goes_on(
     assert "crossx export" not in again
     assert "added: 0 photos; 240 files were known" in again
 
-    assert main(["demo", "--no-page", "--photos", "crossx-demo/photos", "--teachers", *SHIPPED]) == 2
+    other = str(folder_of(tmp_path / "photos", ["a.png"]))
+    assert main(["demo", "--no-page", "--photos", other, "--teachers", *SHIPPED]) == 2
     assert "holds a demo of other photos or classifiers" in capfd.readouterr().err
 
 

@@ -206,6 +206,7 @@ def test_each_of_a_thousand_is_refused_or_answered_in_time(
     ]
     client.get("/readyz")
     opened.clear()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB; earlier tests of the process may have taken more
     for method, address, body, kind in requests:
         start = time.perf_counter()
         answer = client.request(method, address, content=body, headers={"Content-Type": kind} if kind else {})
@@ -218,7 +219,7 @@ def test_each_of_a_thousand_is_refused_or_answered_in_time(
             assert answer.headers["content-type"] == "application/problem+json", what
     named = [name for name in opened if "canary" in name or name.startswith("/etc")]
     assert named == []
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1.5 * 2**20  # KiB
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 2**20
     assert client.get("/readyz").status_code == 200
 
 
