@@ -1,4 +1,4 @@
-"""Options of the commands of a search: a mistake is one line, with the nearest legal name."""
+"""Options of commands that read no config: a mistake is one line, with the nearest legal name."""
 
 import argparse
 from collections.abc import Sequence

@@ -3,20 +3,12 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from crossx.cli.early import not_an_option
-from crossx.core.checks import did_you_mean, must_be_in
+from crossx.cli.options import OptionParser
+from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.core.paths import nearest_file, resolve
 from crossx.core.seeding import check_seed
-
-
-class _Parser(argparse.ArgumentParser):
-    """Parser whose mistakes are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message.removeprefix('argument ')}; `crossx synthesize --help` lists the options")
 
 
 def synthesize(argv: Sequence[str]) -> int:
@@ -43,13 +35,7 @@ def read_options(words: Sequence[str]) -> argparse.Namespace:
     Raises:
         InputError: For the first mistake, with the nearest legal names.
     """
-    parser = _parser()
-    arguments, rest = parser.parse_known_args(words)
-    if rest:
-        legal = [name for action in parser._actions for name in action.option_strings]
-        name = rest[0].partition("=")[0]
-        wrong = not_an_option([name.lstrip("-")], "`crossx synthesize --help` lists the legal ones")
-        raise InputError(f"{wrong}{did_you_mean(name, legal)}")
+    arguments = _parser().read(words)
     resolve(arguments.generator, "--generator")
     photo = Path(arguments.photo)
     if not photo.exists():
@@ -73,11 +59,9 @@ def read_options(words: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
-        "crossx synthesize",
-        description="Draw photos with a trained generator of drawings, as SVG files and as pages that replay the pen.",
-        allow_abbrev=False,
+def _parser() -> OptionParser:
+    parser = OptionParser(
+        "synthesize", "Draw photos with a trained generator of drawings, as SVG files and as pages that replay the pen."
     )
     parser.add_argument("--generator", required=True, metavar="FILE", help="generator.safetensors of a run")
     parser.add_argument("--photo", required=True, metavar="PHOTO", help="an image file, or a folder of them")
