@@ -3,10 +3,9 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from crossx.cli.early import not_an_option
-from crossx.core.checks import did_you_mean, must_be_in, must_be_one_of
+from crossx.cli.options import OptionParser
+from crossx.core.checks import must_be_in, must_be_one_of
 from crossx.core.errors import InputError
 from crossx.core.paths import nearest_file, resolve
 
@@ -14,13 +13,6 @@ FIELD = "TEACHER"
 """Name of the teachers on the command line, for messages."""
 MOST_FOR_PEN = 200
 """Sketches from which a pen is chosen."""
-
-
-class _Parser(argparse.ArgumentParser):
-    """Parser whose mistakes are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message.removeprefix('argument ')}; `crossx inspect --help` lists the options")
 
 
 def inspect(argv: Sequence[str]) -> int:
@@ -47,16 +39,7 @@ def read_options(words: Sequence[str]) -> argparse.Namespace:
     Raises:
         InputError: For the first mistake, with the nearest legal names.
     """
-    parser = _parser()
-    arguments, rest = parser.parse_known_args(words)
-    if unknown := [word for word in rest if word.startswith("-")]:
-        legal = [name for action in parser._actions for name in action.option_strings]
-        hint = did_you_mean(unknown[0].partition("=")[0], legal)
-        wrong = not_an_option(
-            [unknown[0].partition("=")[0].lstrip("-")], "`crossx inspect --help` lists the legal ones"
-        )
-        raise InputError(f"{wrong}{hint}")
-    arguments.teacher += rest  # teachers behind an option
+    arguments = _parser().read(words)
     if len(arguments.teacher) > 2:
         raise InputError(f"{FIELD}: must be one teacher or two, got {len(arguments.teacher)}")
     for teacher in arguments.teacher:
@@ -82,12 +65,11 @@ def _check_folder(folder: Path) -> None:
         raise InputError(f"--images: must be a folder, got {str(folder)!r}{nearest_file(folder)}")
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
-        "crossx inspect",
-        description="What a teacher is, what it predicts on the images of a folder, and what is likely wrong between "
-        "the two. Trains nothing.",
-        allow_abbrev=False,
+def _parser() -> OptionParser:
+    parser = OptionParser(
+        "inspect",
+        "What a teacher is, what it predicts on the images of a folder, and what is likely wrong between the two. "
+        "Trains nothing.",
     )
     parser.add_argument(
         "teacher",

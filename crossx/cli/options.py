@@ -20,16 +20,16 @@ class OptionParser(argparse.ArgumentParser):
         super().__init__(f"crossx {verb}", description=description, allow_abbrev=False)
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
-        """Read the words after the command.
+        """Read the words after the command, in any order: files may stand behind options.
 
         Raises:
             InputError: When an option does not exist, or a value cannot be meant.
         """
-        arguments, rest = self.parse_known_args(words)
+        arguments, rest = self.parse_known_intermixed_args(words)
         if rest:
             legal = [name for action in self._actions for name in action.option_strings]
-            name = rest[0].partition("=")[0]
-            self.error(f"{rest[0]!r} is not an option{did_you_mean(name, legal)}")
+            name = next((word for word in rest if word.startswith("-")), rest[0]).partition("=")[0]
+            self.error(f"{name!r} is not an option{did_you_mean(name, legal)}")
         return arguments
 
     def error(self, message: str) -> NoReturn:

@@ -17,7 +17,7 @@ Point = complex
 Piece = tuple[Point, ...]
 """A line as its two ends, or a cubic Bézier curve as its four control points."""
 
-MOST_PIECES = 50_000
+MOST_PIECES = 20_000
 """Largest number of lines and curves of one file; a long drawing by hand has some thousand."""
 _MOST_STEPS = 100
 """Largest number of lines that a curve becomes."""

@@ -193,14 +193,8 @@ def test_mistakes_are_one_line(inspect: Inspect, words: tuple[str, ...], message
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (
-            ("--imges", "x"),
-            "'imges' is not an option; `crossx inspect --help` lists the legal ones (did you mean '--imag",
-        ),
-        (
-            ("--fitpen",),
-            "'fitpen' is not an option; `crossx inspect --help` lists the legal ones (did you mean '--fit-",
-        ),
+        (("--imges", "x"), "'--imges' is not an option (did you mean '--images'?); `crossx inspect --help` lists the"),
+        (("--fitpen",), "'--fitpen' is not an option (did you mean '--fit-pen'?); `crossx inspect --help` lists the"),
         (("--modality", "skech"), "--modality: must be one of photo, sketch; got 'skech' (did you mean 'sketch'?)"),
         (("--size", "big"), "--size: invalid int value: 'big'"),
         (("--images", "drawngs"), "--images: must be a folder, got 'drawngs' (did you mean 'drawings'?)"),
