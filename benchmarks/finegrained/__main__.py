@@ -1,50 +1,32 @@
 """Measure rows of fine-grained retrieval: `python -m benchmarks.finegrained --benchmark shapes-fg --rows oracle`."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-import torch
 
 from benchmarks.finegrained import tables
 from benchmarks.finegrained.plan import Measurement
 from benchmarks.finegrained.rows import BENCHMARKS
 from benchmarks.finegrained.store import Result, failed, outcome
+from benchmarks.quality.command import exit_status, must_not_be_ours, options
 from benchmarks.quality.plan import Job
 from benchmarks.quality.runner import Runner, each, locked
 from crossx.core.checks import must_be_in, must_be_one_of
-from crossx.core.errors import InputError
 
-_OURS = ("--config", "--seed_everything", "--ckpt_path", "--trainer.logger")
-"""Options that the command sets for each run."""
+_NAME = "benchmarks.finegrained"
 
 
 def main() -> int:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser("python -m benchmarks.finegrained", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--benchmark", required=True, help=f"one of {', '.join(BENCHMARKS)}")
-    parser.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="(default: all)")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[], metavar="SEED", help="(default: all, from 0)")
-    parser.add_argument("--split", choices=["validation", "test"], default="test", help="(default: %(default)s)")
-    parser.add_argument("--output", type=Path, default=Path("runs/finegrained"), help="(default: %(default)s)")
-    parser.add_argument(
-        "--jobs", type=int, default=2, help="runs at a time, a thread each; 0 only prints (default: %(default)s)"
-    )
-    arguments, overrides = parser.parse_known_args()
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a request to end is an interrupt, with status 130
-    try:
+    arguments, overrides = options(_NAME, __doc__, BENCHMARKS).parse_known_args()
+
+    def run() -> int:
         wanted = chosen(arguments, tuple(overrides))
         with locked(arguments.output) as runner:
             return measure(wanted, arguments.jobs, runner)
-    except InputError as error:
-        print(f"benchmarks.finegrained: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\ninterrupted: finished runs are kept, and the same command goes on", file=sys.stderr)
-        return 130
+
+    return exit_status(_NAME, run)
 
 
 def chosen(arguments: argparse.Namespace, overrides: tuple[str, ...]) -> list[Measurement]:
@@ -56,9 +38,7 @@ def chosen(arguments: argparse.Namespace, overrides: tuple[str, ...]) -> list[Me
     must_be_one_of("--benchmark", arguments.benchmark, BENCHMARKS)
     must_be_in("--jobs", arguments.jobs, "[0, inf)")
     benchmark, folder = BENCHMARKS[arguments.benchmark], arguments.output.resolve()
-    for word in overrides:
-        if word.startswith(_OURS):
-            raise InputError(f"{word}: must not be given here, because the command sets it for each run")
+    must_not_be_ours(overrides)
     rows = {name: row for name, row in benchmark.by_name.items() if row.shown}
     for name in arguments.rows:
         must_be_one_of("--rows", name, rows)

@@ -1,13 +1,10 @@
 """Measure what is missing, and print the tables: `python -m benchmarks.quality --benchmark cifar-tuberlin`."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 
-import torch
-
+from benchmarks.quality.command import exit_status, must_not_be_ours, options
 from benchmarks.quality.outcome import failed, note_failure, read
 from benchmarks.quality.plan import Job, Measurement
 from benchmarks.quality.registry import BENCHMARKS, chosen
@@ -17,39 +14,23 @@ from benchmarks.quality.store import Result
 from crossx.core.checks import must_be_in, must_be_one_of
 from crossx.core.errors import InputError
 
-_OURS = ("--config", "--teachers", "--seed_everything", "--ckpt_path", "--trainer.logger")
-"""Options that the command sets for each run."""
+_NAME = "benchmarks.quality"
 
 
 def main() -> int:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser("python -m benchmarks.quality", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--benchmark", required=True, help=f"one of {', '.join(BENCHMARKS)}")
-    parser.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="(default: all)")
+    parser = options(_NAME, __doc__, BENCHMARKS)
     parser.add_argument("--tables", nargs="+", default=[], metavar="TABLE", help="all rows of a table (default: all)")
-    parser.add_argument(
-        "--seeds", nargs="+", type=int, default=[], metavar="SEED", help="(default: those of the tables, from 0)"
-    )
-    parser.add_argument("--split", choices=["validation", "test"], default="test", help="(default: %(default)s)")
-    parser.add_argument("--output", type=Path, default=Path("runs/quality"), help="(default: %(default)s)")
-    parser.add_argument(
-        "--jobs", type=int, default=2, help="runs at a time, a thread each; 0 only prints (default: %(default)s)"
-    )
     arguments, overrides = parser.parse_known_args()
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a request to end is an interrupt, with status 130
-    try:
+
+    def run() -> int:
         wanted = chosen_measurements(arguments, tuple(overrides))
         if arguments.jobs == 0:
             return show(wanted[0])
         with locked(arguments.output) as runner:
             return measure(wanted, arguments.jobs, runner)
-    except InputError as error:
-        print(f"benchmarks.quality: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\ninterrupted: finished runs are kept, and the same command goes on", file=sys.stderr)
-        return 130
+
+    return exit_status(_NAME, run)
 
 
 def chosen_measurements(arguments: argparse.Namespace, overrides: tuple[str, ...]) -> list[Measurement]:
@@ -60,9 +41,7 @@ def chosen_measurements(arguments: argparse.Namespace, overrides: tuple[str, ...
     """
     must_be_one_of("--benchmark", arguments.benchmark, BENCHMARKS)
     must_be_in("--jobs", arguments.jobs, "[0, inf)")
-    for word in overrides:
-        if word.startswith(_OURS):
-            raise InputError(f"{word}: must not be given here, because the command sets it for each run")
+    must_not_be_ours(overrides)
     benchmark, folder = BENCHMARKS[arguments.benchmark], arguments.output.resolve()
     rows = chosen(arguments.rows, arguments.tables, benchmark)
     tables = () if arguments.rows else arguments.tables  # a table wants no more seeds of a row than it shows

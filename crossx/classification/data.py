@@ -7,11 +7,13 @@ import lightning.pytorch as pl
 import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, DistributedSampler
 
+from crossx.core.batches import stack
 from crossx.core.checks import did_you_mean, must_be_in, must_be_one_of, some
 from crossx.core.distributed import rank, world_size
 from crossx.core.errors import InputError
 from crossx.core.seeding import Stream, philox, run_seed
-from crossx.data.base import LabelledImages, RetrievalData, collate_images
+from crossx.data.base import LabelledImages, RetrievalData
+from crossx.data.loading import in_order
 from crossx.data.redrawn import redrawn
 from crossx.pixels.pen import Pen
 from crossx.teachers.card import TeacherModality
@@ -99,32 +101,26 @@ class LabelledImagesDataModule(pl.LightningDataModule):
         count = len(images)  # type: ignore[arg-type]  # torch's Dataset does not promise a length, ours have one
         if count < self.batch_size * world_size():
             raise InputError(f"batch_size: must be at most the {count} training images, got {self.batch_size}")
-        return self._loader(images, ShuffledSampler(images, count, self.batch_size, self._batches_done))
+        return DataLoader(
+            images,
+            self.batch_size,
+            sampler=ShuffledSampler(images, count, self.batch_size, self._batches_done),
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,  # they keep decoded images
+            collate_fn=stack,
+            drop_last=True,
+        )
 
     def _batches_done(self) -> int:
         return 0 if self.trainer is None else self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
 
     def val_dataloader(self) -> DataLoader[ImageBatch]:
         """Batches of the validation part, in order."""
-        return self._loader(self.images("validation"))
+        return in_order(self.images("validation"), self.batch_size, self.workers)
 
     def test_dataloader(self) -> DataLoader[ImageBatch]:
         """Batches of the test part, in order."""
-        return self._loader(self.images("test"))
-
-    def _loader(self, images: Dataset[ImageBatch], shuffled: "ShuffledSampler | None" = None) -> DataLoader[ImageBatch]:
-        sampler: DistributedSampler[ImageBatch] | None = shuffled
-        if shuffled is None and world_size() > 1:  # our own, so that Lightning does not warn
-            sampler = DistributedSampler(images, world_size(), rank(), shuffle=False)
-        return DataLoader(
-            images,
-            self.batch_size,
-            sampler=sampler,
-            num_workers=self.workers,
-            collate_fn=collate_images,
-            drop_last=shuffled is not None,
-            persistent_workers=self.workers > 0,
-        )
+        return in_order(self.images("test"), self.batch_size, self.workers)
 
 
 class ShuffledSampler(DistributedSampler[ImageBatch]):

@@ -17,7 +17,7 @@ def _combine(values: Sequence[Any], combine: Callable[[list[Tensor]], Tensor]) -
     if is_dataclass(first) and not isinstance(first, type):
         parts = {f.name: _combine([getattr(v, f.name) for v in values], combine) for f in fields(first)}
         return type(first)(**parts)
-    if first is None or first == []:  # an absent part, or statistics that were not requested
+    if first is None or first == [] or isinstance(first, str):  # an absent part, no statistics; what all rows are
         return first
     raise TypeError(f"a field of type {type(first).__name__} has no rows")
 

@@ -87,16 +87,6 @@ class LabelledImages(Dataset[ImageBatch], ABC):
         )
 
 
-def collate_images(items: list[ImageBatch]) -> ImageBatch:
-    """Stack items of one modality into a batch."""
-    return ImageBatch(
-        image=torch.stack([item.image for item in items]),
-        label=torch.stack([item.label for item in items]),
-        index=torch.stack([item.index for item in items]),
-        modality=items[0].modality,
-    )
-
-
 class RetrievalData(ABC):
     """Photos and sketches of the same classes, in fixed splits.
 

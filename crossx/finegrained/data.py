@@ -6,13 +6,14 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, DistributedSampler
+from torch.utils.data import DataLoader
 
 from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.core.seeding import run_seed
 from crossx.data.instances import InstanceData
-from crossx.finegrained.images import InstanceImages, collate_instances
+from crossx.data.loading import in_order
+from crossx.finegrained.images import InstanceImages
 from crossx.finegrained.items import ReadItems, StrokeRows, TrainingItems
 from crossx.finegrained.order import BatchNumbers
 from crossx.finegrained.types import FineGrainedBatch, FiveBatch
@@ -141,21 +142,7 @@ class FineGrainedDataModule(pl.LightningDataModule):
 
     def evaluation_loaders(self, split: Split) -> list[DataLoader[ImageBatch]]:
         """Loaders of the gallery (photos) and the queries (sketches) of a split."""
-        return [self._loader(images) for images in self.images(split)]
-
-    def _loader(self, images: InstanceImages) -> DataLoader[ImageBatch]:
-        trainer = self._trainer
-        sampler: DistributedSampler[ImageBatch] | None = None
-        if trainer.world_size > 1:  # our own, so that Lightning does not warn: the metric drops the padded duplicates
-            sampler = DistributedSampler(images, trainer.world_size, trainer.global_rank, shuffle=False)
-        return DataLoader(
-            images,
-            batch_size=self.eval_batch_size,  # by name: Lightning makes loaders anew for `predict`, with its own value
-            sampler=sampler,
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0,
-            collate_fn=collate_instances,
-        )
+        return [in_order(images, self.eval_batch_size, self.workers) for images in self.images(split)]
 
     def val_dataloader(self) -> list[DataLoader[ImageBatch]]:
         """Gallery and queries of the validation split."""

@@ -41,15 +41,3 @@ class InstanceImages(LabelledImages):
         """Image i as a batch item without the batch dimension."""
         plain = super().__getitem__(i)
         return InstanceBatch(**vars(plain), instance=torch.tensor(self.own[i]), gallery=torch.tensor(self.galleries[i]))
-
-
-def collate_instances(items: list[InstanceBatch]) -> InstanceBatch:
-    """Stack items of one modality into a batch."""
-    return InstanceBatch(
-        image=torch.stack([item.image for item in items]),
-        label=torch.stack([item.label for item in items]),
-        index=torch.stack([item.index for item in items]),
-        modality=items[0].modality,
-        instance=torch.stack([item.instance for item in items]),
-        gallery=torch.stack([item.gallery for item in items]),
-    )

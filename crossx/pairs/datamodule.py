@@ -4,13 +4,14 @@ from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
-from torch.utils.data import DataLoader, DistributedSampler
+from torch.utils.data import DataLoader
 
 from crossx.core.batches import stack
 from crossx.core.checks import did_you_mean, must_be_in, some
 from crossx.core.errors import InputError
 from crossx.core.seeding import run_seed
-from crossx.data.base import LabelledImages, RetrievalData, collate_images
+from crossx.data.base import LabelledImages, RetrievalData
+from crossx.data.loading import in_order
 from crossx.data.redrawn import redrawn
 from crossx.pairs.latents import LatentDataset, LatentSampler
 from crossx.pixels.pen import Pen
@@ -161,21 +162,7 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
 
     def evaluation_loaders(self, split: Split) -> list[DataLoader[ImageBatch]]:
         """Loaders of the gallery (photos) and the queries (sketches) of a split."""
-        return [self._loader(images) for images in self.images(split)]
-
-    def _loader(self, images: LabelledImages) -> DataLoader[ImageBatch]:
-        trainer = self._trainer
-        sampler: DistributedSampler[ImageBatch] | None = None
-        if trainer.world_size > 1:  # our own, so that Lightning does not warn: the metric drops the padded duplicates
-            sampler = DistributedSampler(images, trainer.world_size, trainer.global_rank, shuffle=False)
-        return DataLoader(
-            images,
-            batch_size=self.eval_batch_size,  # by name: Lightning makes loaders anew for `predict`, with its own value
-            sampler=sampler,
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0,
-            collate_fn=collate_images,
-        )
+        return [in_order(images, self.eval_batch_size, self.workers) for images in self.images(split)]
 
     def val_dataloader(self) -> list[DataLoader[ImageBatch]]:
         """Gallery and queries of the validation split; nothing where the run is not evaluated."""

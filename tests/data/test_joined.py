@@ -10,8 +10,9 @@ import torch
 from jsonargparse import ArgumentParser
 from support import layouts
 
+from crossx.core.batches import stack
 from crossx.core.errors import InputError
-from crossx.data.base import RetrievalData, collate_images
+from crossx.data.base import RetrievalData
 from crossx.data.folders import ImageFolder
 from crossx.data.joined import JoinedData
 from crossx.data.reader import ImageReader
@@ -82,7 +83,7 @@ def test_parts_are_what_the_split_says(make: Callable[..., JoinedData]) -> None:
 
 def test_images_are_batches_of_the_contract(make: Callable[..., JoinedData]) -> None:
     photos = make(cache=True).images("photo", "train")
-    batch = collate_images([photos[i] for i in range(len(photos))])
+    batch = stack([photos[i] for i in range(len(photos))])
     assert batch.image.shape == (6, 3, 16, 16)
     assert batch.image.dtype == torch.float32
     assert 0 <= batch.image.min() <= batch.image.max() <= 1

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from crossx.core.batches import stack
 from crossx.core.errors import InputError
 from crossx.core.seeding import Stream
 from crossx.data.instances import InstanceData
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.finegrained.data import FineGrainedDataModule, flipped
-from crossx.finegrained.images import collate_instances
 from crossx.finegrained.items import ReadItems, StrokeRows
 from crossx.finegrained.order import BatchNumbers, shuffled
 from crossx.strokes.five import fit_points, from_five
@@ -113,7 +113,7 @@ def test_batches_go_on_where_they_were() -> None:
 
 def test_gallery_and_queries(shapes: ShapesDataset) -> None:
     photos, sketches = module(shapes).images("test")
-    batch = collate_instances([sketches[i] for i in range(len(sketches))])
+    batch = stack([sketches[i] for i in range(len(sketches))])
     assert batch.instance.tolist() == [i // 2 for i in range(20)]
     assert batch.label.tolist() == batch.instance.tolist()  # one photo a class
     assert batch.gallery.tolist() == [0] * 20

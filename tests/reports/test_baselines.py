@@ -17,7 +17,7 @@ from support.runs import CLASSES, SIZE, Teachers, data, joint, save_teachers, tr
 from torch.utils.data import DataLoader
 
 from crossx.baselines import ClassifierOnly
-from crossx.data.base import collate_images
+from crossx.core.batches import stack
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.encoding.losses import SupConLoss
 from crossx.encoding.losses.base import EncodingTerm
@@ -259,7 +259,7 @@ def test_plain_loaders_of_other_images_are_other_images(teachers: Teachers, tmp_
     module, found = joint(teachers), []
     for make in variants()[:2]:
         lists = make().images("validation")
-        loaders = [DataLoader(images, 7, collate_fn=collate_images) for images in lists]
+        loaders = [DataLoader(images, 7, collate_fn=stack) for images in lists]
         quiet.validate(module, loaders, verbose=False)
         found.append(baselines.results["validation"]["posterior"])
     assert found[0] != found[1]

@@ -1,4 +1,4 @@
-"""A thousand hostile requests from one seed: each is refused or answered in two seconds of work, and no other file is read."""
+"""A thousand hostile requests from one seed: each is refused or answered in two seconds, and no other file is read."""
 
 import json
 import os
