@@ -2,7 +2,6 @@
 
 import base64
 import json
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,10 +41,9 @@ class SketchRNNWeights:
         try:
             if file.stat().st_size > _MOST_BYTES:
                 raise ValueError(f"it has {file.stat().st_size} bytes")
-            about, shapes, tensors = json.loads(file.read_bytes())
+            _, shapes, tensors = json.loads(file.read_bytes())
             if shapes != _SHAPES:
                 raise ValueError(f"its tensors have the shapes {shapes}")
-            self.scale_factor = float(about["scale_factor"])
             output, bias, rows, states, gates = (
                 _tensor(text, shape) for text, shape in zip(tensors, shapes, strict=True)
             )
@@ -84,13 +82,6 @@ class SketchRNNWeights:
                 parameter[..., : tensor.shape[-1]] = tensor
         torch.nn.init.zeros_(decoder.start.weight)
         torch.nn.init.zeros_(decoder.start.bias)
-
-
-def published_decoder(path: str | Path) -> StrokeDecoder:
-    """The published decoder as one of ours, for a map and a latent of one number each."""
-    decoder = partial(StrokeDecoder, hidden=HIDDEN, components=COMPONENTS)(1, 1)
-    SketchRNNWeights(path).start(decoder)
-    return decoder
 
 
 def _tensor(text: str, shape: list[int]) -> Tensor:

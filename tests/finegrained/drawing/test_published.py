@@ -9,7 +9,14 @@ import torch
 from crossx.core.errors import InputError
 from crossx.core.paths import resolve
 from crossx.finegrained.drawing.decoder import StrokeDecoder, start_row
-from crossx.finegrained.drawing.published import SketchRNNWeights, published_decoder
+from crossx.finegrained.drawing.published import COMPONENTS, HIDDEN, SketchRNNWeights
+
+
+def published_decoder(path: str) -> StrokeDecoder:
+    """The published decoder as one of ours, for a map and a latent of one number each."""
+    decoder = StrokeDecoder(1, 1, hidden=HIDDEN, components=COMPONENTS)
+    SketchRNNWeights(path).start(decoder)
+    return decoder
 
 
 @pytest.mark.parametrize("word", ["bear", "bicycle"])
