@@ -95,7 +95,8 @@ class Measurement:
 
     def _argv(self, files: Mapping[str, Path], seed: int) -> list[str]:
         row, benchmark = self.row, self.benchmark
-        names, overrides = (row.configs, ()) if row.alone else ((*benchmark.configs, *row.configs), self.overrides)
+        names = row.configs if row.alone else (*benchmark.configs, *row.configs)
+        overrides = () if row.elsewhere else self.overrides
         configs = [word for name in names for word in ("--config", name)]
         given = [f"--{name}={path}" for name, path in files.items()]
         return [*configs, "--seed_everything", str(seed), *row.argv, *given, *overrides]

@@ -91,6 +91,7 @@ SHAPES = Benchmark(
             "the data-free run itself",
             ("benchmarks/shapes.yaml", "model/fine_tuned.yaml"),
             alone=True,
+            elsewhere=True,
             shown=False,
         ),
         *_DRAWINGS,

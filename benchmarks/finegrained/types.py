@@ -30,7 +30,9 @@ class Row:
         argv: Overrides behind the recipes.
         trains: Whether there is anything to fit.
         takes: Field of the config -> file of another row that it names.
-        alone: Whether the recipes stand alone, without the benchmark's config and overrides of the command line.
+        alone: Whether the recipes stand alone, without the benchmark's config.
+        elsewhere: Whether the row is a run of another module on other data, which overrides of the command line are not
+            meant for.
         shown: Whether the table has the row; otherwise others only take its files.
     """
 
@@ -41,6 +43,7 @@ class Row:
     trains: bool = True
     takes: Mapping[str, Taken] = field(default_factory=dict)
     alone: bool = False
+    elsewhere: bool = False
     shown: bool = True
 
 

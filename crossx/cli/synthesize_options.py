@@ -63,7 +63,12 @@ def _parser() -> OptionParser:
     parser = OptionParser(
         "synthesize", "Draw photos with a trained generator of drawings, as SVG files and as pages that replay the pen."
     )
-    parser.add_argument("--generator", required=True, metavar="FILE", help="generator.safetensors of a run")
+    parser.add_argument(
+        "--generator",
+        default="crossx:assets/shapes_generator.safetensors",
+        metavar="FILE",
+        help="generator.safetensors of a run (default: the shipped one, which knows the embedded shapes alone)",
+    )
     parser.add_argument("--photo", required=True, metavar="PHOTO", help="an image file, or a folder of them")
     parser.add_argument(
         "--out", metavar="SVG", help="file to write, or folder for several (default: the photo's name with .svg, here)"

@@ -14,6 +14,7 @@ from crossx.data.quickdraw_drawings import QuickDrawDrawings
 from crossx.data.reader import ImageReader
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.data.sketchy import Sketchy, SketchyExtended
+from crossx.data.traced_strokes import TracedStrokes
 from crossx.data.tuberlin import TUBerlin, TUBerlinPhotos
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "SketchyExtended",
     "TUBerlin",
     "TUBerlinPhotos",
+    "TracedStrokes",
 ]

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.data.base import LabelledImages, RetrievalData
+from crossx.strokes.quickdraw import line_width
 from crossx.strokes.sequence import Strokes
 from crossx.types import Split
 
@@ -43,6 +44,13 @@ class InstanceData(RetrievalData):
     def strokes(self, split: Split, i: int) -> Strokes | None:
         """Strokes of sketch i of a split in drawing order, in [0, 1]; None where the data set has images only."""
         return None
+
+    def line_width(self, size: int) -> float:
+        """Mean width of the sketches' lines, in pixels of an image whose side has `size` pixels.
+
+        Drawings that a generator makes in place of such sketches get it.
+        """
+        return line_width(size)
 
     def own_photos(self, split: Split) -> npt.NDArray[np.int64]:
         """Place of the photo that each sketch of a split was drawn from, (N,).

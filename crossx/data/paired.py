@@ -118,6 +118,12 @@ class PairedData(InstanceData):
         """
         if (modality, split) not in self._images:
             listing = self._all()[modality, split]
+            if not listing.names:
+                pairs = sum(len(set(self._all()["sketch", part].instances)) for part in _SPLITS)
+                raise InputError(
+                    f"{self.name}: must have a {modality} for {split}, got none from {pairs} photos with sketches at "
+                    f"{self._readers[modality].path}; about 20 are enough for train, validation and test"
+                )
             self._images[modality, split] = _Images(self, modality, listing)
         return self._images[modality, split]
 
@@ -132,7 +138,7 @@ class PairedData(InstanceData):
     def read(self, modality: Modality, name: str, category: str, size: int) -> Tensor:
         """Read an image of one of the readers, or an extra photo, as uint8 RGB, (3, S, S)."""
         if name.startswith(_EXTRA):
-            return self._extra.read(category, name.removeprefix(_EXTRA), size)
+            return self._extra.read(category, name.removeprefix(f"{_EXTRA}{category}/"), size)
         return self._readers[modality].read(name, size)
 
     def _all(self) -> dict[tuple[Modality, Split], _Listing]:
@@ -151,7 +157,7 @@ class PairedData(InstanceData):
             names[instance] = name
         parts = self._parts(names, {instance for _, _, instance in sketches})
         found: dict[tuple[Modality, Split], _Listing] = {
-            (modality, split): _Listing() for modality in MODALITIES for split in ("train", "validation", "test")
+            (modality, split): _Listing() for modality in MODALITIES for split in _SPLITS
         }
         for modality, images in zip(MODALITIES, (photos, sketches), strict=True):
             for name, label, instance in images:
@@ -160,7 +166,8 @@ class PairedData(InstanceData):
         self._tell_alone([name for name, _, instance in sketches if instance not in names])
         for category, extra in self._extra.listed(self._readers["photo"], found["photo", "test"].names).items():
             for name in extra:
-                found["photo", "train"].add(_EXTRA + name, self.classes.index(category), _EXTRA + name)
+                unique = f"{_EXTRA}{category}/{name}"  # two folders may have one last name
+                found["photo", "train"].add(unique, self.classes.index(category), unique)
         return found
 
     def _of(self, modality: Modality) -> list[tuple[str, int, str]]:
@@ -196,6 +203,7 @@ class PairedData(InstanceData):
             )
 
 
+_SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 _EXTRA = "extra:"
 """Beginning of the names of extra photos, which no image of a reader has."""
 

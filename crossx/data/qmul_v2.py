@@ -41,7 +41,8 @@ class QMULV2(ImageReader):
     """QMUL Shoe V2 and Chair V2: photos, and several sketches of each, in one of three layouts.
 
     - `photo/` and a pickle of the sketches' strokes, `ShoeV2_Coordinate` or `ChairV2_Coordinate`. Its keys,
-      `/train/<photo id>_<n>`, say the part of each photo; photos that it does not name are in no part.
+      `/train/<photo id>_<n>`, say the part of each photo; photos that it does not name are unlabelled ones
+      for training.
     - `trainA/`, `trainB/`, `testA/` and `testB/`: sketches are A, photos B.
     - `<Set>_photo/` and `<Set>_sketch/` beside `photo_train.txt`, `photo_test.txt`, `sketch_train.txt` and
       `sketch_test.txt`, which have the name of a file on each line.

@@ -164,6 +164,7 @@ def flipped(items: ReadItems) -> FineGrainedBatch:
         sketch=_images(items.sketch, items.flip),
         instance=items.instance,
         five=None if items.five is None else mirrored(items.five, items.flip),
+        line_width=items.line_width,
     )
     if items.free_photo is not None and items.free_flip is not None:
         batch.free_photo = _images(items.free_photo, items.free_flip)

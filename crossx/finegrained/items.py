@@ -96,6 +96,7 @@ class ReadItems:
     free_flip: Tensor | None = None
     free_sketch: Tensor | None = None
     five: FiveBatch | None = None
+    line_width: float | None = None
 
 
 class TrainingItems(Dataset[ReadItems]):
@@ -168,6 +169,7 @@ class TrainingItems(Dataset[ReadItems]):
             sketch=torch.stack([self.sketches.image(pair.sketch) for pair, _ in chosen]),
             instance=torch.tensor([pair.photo for pair, _ in chosen]),
             flip=torch.tensor([flip for _, flip in chosen]),
+            line_width=self.data.line_width(self.data.size),
         )
         if self.strokes is not None:
             batch.five = five_batch([self._five(self.strokes, pair.sketch) for pair, _ in chosen], self.scale)

@@ -11,26 +11,22 @@ from crossx.finegrained.types import FiveBatch
 from crossx.strokes.five import CENTRE, DRAW, END, LIFT, Rows
 
 
-def five_batch(drawings: Sequence[Rows], scale: float, length: int | None = None) -> FiveBatch:
+def five_batch(drawings: Sequence[Rows], scale: float) -> FiveBatch:
     """Collate drawings into a batch, padded with end rows.
 
     Args:
         drawings: B drawings as `crossx.strokes.five.to_five` writes them, (L + 1, 5) each, the end row last.
         scale: The scale that they were written with.
-        length: Rows of the batch, the end row among them; None for those of the longest drawing.
 
     Returns:
         A batch on the CPU.
 
     Raises:
-        InputError: When there is no drawing, or one has more rows than `length`.
+        InputError: When there is no drawing.
     """
     if not drawings:
         raise InputError("drawings: must have at least one drawing, got none")
-    longest = max(map(len, drawings))
-    if length is not None and longest > length:
-        raise InputError(f"length: must be at least {longest}, the rows of the longest drawing, got {length}")
-    rows = torch.zeros(len(drawings), length or longest, 5)
+    rows = torch.zeros(len(drawings), max(map(len, drawings)), 5)
     rows[:, :, END] = 1
     for batch_row, drawing in zip(rows, drawings, strict=True):
         batch_row[: len(drawing)] = torch.from_numpy(drawing)

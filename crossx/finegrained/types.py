@@ -53,6 +53,8 @@ class FineGrainedBatch:
         free_flip: Whether each is mirrored left to right, (F,) bool; None where none is.
         free_sketch: Their true sketches, which only the oracle sees, (F, 3, H, W); otherwise None.
         five: Strokes of the labelled sketches; None for a data set without strokes.
+        line_width: Mean width of the sketches' lines in pixels, in which drawings that stand in for sketches are drawn;
+            None where it is not known.
     """
 
     photo: Tensor
@@ -63,6 +65,7 @@ class FineGrainedBatch:
     free_sketch: Tensor | None = None
     five: FiveBatch | None = None
     free_flip: Tensor | None = None
+    line_width: float | None = None
 
 
 @dataclass

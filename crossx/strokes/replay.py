@@ -11,7 +11,7 @@ from PIL import Image
 
 from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
-from crossx.strokes.sequence import Strokes, check_normalised
+from crossx.strokes.sequence import Strokes, check_strokes
 from crossx.strokes.svg import LINE_WIDTH
 
 MOST_PIXELS = 256
@@ -29,7 +29,7 @@ def replay_html(
     """Write a page with a photo and its drawing, a slider over the drawing's points, and a button that plays it.
 
     Args:
-        strokes: A drawing in the unit square, which lies over the photo.
+        strokes: A drawing in the unit square, which lies over the photo; what is outside is not shown.
         photo: (H, W, 3) or (H, W); photos above 256 pixels are made smaller.
         attention: Where the generator looked at each point, (L, h, w) for L points, at least 0 and not all 0. The page
             lays the mean over the stroke in hand on the photo. None for a page without.
@@ -45,7 +45,7 @@ def replay_html(
     must_be_in("width", width, "(0, inf)")
     if not strokes:
         raise InputError("strokes: must have at least one stroke, got none")
-    check_normalised(strokes)
+    check_strokes(strokes)
     maps = None if attention is None else _stroke_maps(strokes, attention)
     data = {
         "strokes": [[[round(value, 4) for value in point] for point in stroke.tolist()] for stroke in strokes],

@@ -115,7 +115,7 @@ def replacements(content: Config, folder: Path) -> list[str]:
     recorded = [part for part in parts(content["model"]) if part["class_path"] == "ActivationMomentsLoss"]
     for modality, named in content.get("teachers", {}).items():
         words += ["--data.eval_batch_size", "8"]
-        if not named.startswith("crossx:"):
+        if named is not None and not named.startswith("crossx:"):
             path = untrained_teacher(named, classes_of(content), folder)
             words += [f"--teachers.{modality}", path]
             for _ in recorded:
@@ -134,7 +134,6 @@ def replacements(content: Config, folder: Path) -> list[str]:
     side = ""
     if content["model"]["class_path"] == "SemiSupervisedModule":
         encoding = model["encoding"]["init_args"]
-        words += ["--model.teacher", untrained_encoders(encoding["encoder"], folder)] if model.get("teacher") else []
         model, side = encoding, "encoding.init_args."
     for place, value in (("start", model.get("start")), ("teacher.start", (model.get("teacher") or {}).get("start"))):
         if value == "encoders.safetensors":

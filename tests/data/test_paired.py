@@ -13,6 +13,7 @@ from crossx.data.pair_folders import PairFolders
 from crossx.data.pair_split import computed_parts, pair_split_text, read_pair_split
 from crossx.data.paired import PairedData
 from crossx.data.sketchy import Sketchy
+from crossx.types import MODALITIES
 
 
 def pairs(root: Path, split: str | None = None, extra: dict[str, str] | None = None) -> PairedData:
@@ -186,3 +187,25 @@ def test_nothing_is_told_where_nothing_is_left_out(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(pairs(tmp_path).images("sketch", "test")) == 16
+
+
+def test_extra_folders_of_one_last_name_are_told_apart(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "pairs", count=10)
+    for category, colour in (("car", 10), ("cup", 200)):
+        Image.new("RGB", (24, 24), (colour, 0, 99)).save(_made(tmp_path / category / "extra") / "0.png")
+    data = pairs(tmp_path / "pairs", extra={name: str(tmp_path / name / "extra") for name in ("car", "cup")})
+    train = data.images("photo", "train")
+    added = [i for i, name in enumerate(train.names) if name.startswith("extra:")]
+    assert [int(train.read(i)[0, 0, 0]) for i in added] == [10, 200]
+    assert set(added) <= set(data.unlabelled(1.0))
+
+
+def test_too_few_pairs_for_three_parts_are_told(tmp_path: Path) -> None:
+    write_pairs(tmp_path, count=2)
+    data = pairs(tmp_path)
+    assert len(data.images("photo", "train")) == 4
+    for modality in MODALITIES:
+        with pytest.raises(
+            InputError, match=rf"^own: must have a {modality} for validation, got none from 8 photos with"
+        ):
+            data.images(modality, "validation")

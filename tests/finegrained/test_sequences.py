@@ -24,10 +24,9 @@ DRAWINGS: list[Strokes] = [
 ]
 
 
-@pytest.mark.parametrize("length", [None, 6, 11])
-def test_rows_are_padded_with_end_rows(length: int | None) -> None:
-    batch = five_batch([to_five(drawing, SCALE) for drawing in DRAWINGS], SCALE, length)
-    assert batch.rows.shape == (3, length or 6, 5)
+def test_rows_are_padded_with_end_rows() -> None:
+    batch = five_batch([to_five(drawing, SCALE) for drawing in DRAWINGS], SCALE)
+    assert batch.rows.shape == (3, 6, 5)
     assert batch.rows.dtype == torch.float32
     assert batch.length.tolist() == [5, 4, 1]
     assert batch.scale == SCALE
@@ -52,9 +51,9 @@ def test_points_and_drawn_lines_by_hand() -> None:
 
 
 def test_without_dots_there_are_as_many_points_as_rows() -> None:
-    batch = five_batch([to_five(DRAWINGS[0], SCALE)], SCALE, 9)
+    batch = five_batch([to_five(DRAWINGS[0], SCALE)], SCALE)
     points, down = points_of(batch.rows, batch.length, batch.scale)
-    assert points.shape == (1, 9, 2)
+    assert points.shape == (1, 6, 2)
     assert down.sum() == 3
 
 
@@ -65,7 +64,7 @@ def test_an_empty_drawing_has_nothing_drawn() -> None:
 
 
 def test_offsets_behind_the_end_count_nothing() -> None:
-    batch = five_batch([to_five(drawing, SCALE) for drawing in DRAWINGS], SCALE, 8)
+    batch = five_batch([to_five(drawing, SCALE) for drawing in DRAWINGS], SCALE)
     rows = batch.rows.clone()
     rows[0, 5:, :2] = 7.0
     for clean, dirty in zip(
@@ -86,5 +85,3 @@ def test_an_offset_moves_all_points_behind_it() -> None:
 def test_bad_lists() -> None:
     with pytest.raises(InputError, match=r"^drawings: must have at least one drawing, got none$"):
         five_batch([], SCALE)
-    with pytest.raises(InputError, match=r"^length: must be at least 6, the rows of the longest drawing, got 5$"):
-        five_batch([to_five(DRAWINGS[0], SCALE)], SCALE, 5)

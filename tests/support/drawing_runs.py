@@ -27,12 +27,12 @@ from crossx.finegrained.retrieval.losses import InstanceNCE, InstanceTerm
 from crossx.finegrained.retrieval.module import FineGrainedModule
 from crossx.networks.small_resnet import SmallResNet
 
-SIZE, POINTS = 16, 40
+SIZE, POINTS = 16, 41
 Norm = Literal["batch", "group"]
 
 
 def drawer(norm: Norm = "batch", **arguments: Any) -> PhotoToSketchModule:  # noqa: ANN401 - any argument of the module
-    """A generator whose drawings have 40 points at most."""
+    """A generator whose drawings have 41 points at most."""
     torch.manual_seed(0)
     encoder = PhotoEncoder2D(arguments={"widths": [4, 8], "norm": norm}, input_size=SIZE)
     decoder = partial(StrokeDecoder, hidden=12, components=2, attention="output", width=6)

@@ -120,6 +120,10 @@ class ShapesDataset(InstanceData):
         rng = self._random(split, instance, _SKETCH, copy)
         return draw_sketch(self._object(split, instance), rng, DETAILS[self.detail], self._viewpoint(split, instance))
 
+    def line_width(self, size: int) -> float:
+        """Mean width of the sketches' lines, in pixels of an image whose side has `size` pixels."""
+        return sum(_PENS) / 2 * _wider(size)
+
     @property
     def split_hash(self) -> str:
         """SHA-256 (hex) of format version, seed, counts and classes."""
@@ -189,7 +193,15 @@ class ShapesImages(LabelledImages):
         if self.modality == "photo":
             photo = data._photo(self.split, instance, scale * size)
             return torch.tensor(photo).permute(2, 0, 1).contiguous()
-        # Wide enough to be visible at 32 px, and relatively finer on larger images.
-        width = data._random(self.split, instance, _PEN, copy).uniform(1.2, 2.0) * max(1.0, (size / 32) ** 0.5)
+        width = data._random(self.split, instance, _PEN, copy).uniform(*_PENS) * _wider(size)
         sketch = rasterise(data.strokes(self.split, i), scale * size, scale * width)
         return torch.tensor(sketch).expand(3, -1, -1).clone()
+
+
+_PENS = (1.2, 2.0)
+"""Thinnest and widest line at 32 px, in pixels."""
+
+
+def _wider(size: int) -> float:
+    """Factor of the line width: wide enough to be visible at 32 px, and relatively finer on larger images."""
+    return max(1.0, (size / 32) ** 0.5)

@@ -31,6 +31,10 @@ class HeldOutPairs:
     sketch: Tensor
     drawing: Tensor
 
+    def half(self, first: int) -> "HeldOutPairs":
+        """Every second photo from `first` on, 0 or 1: one half fits a temperature, and the other measures it."""
+        return HeldOutPairs(self.photo[first::2], self.sketch[first::2], self.drawing[first::2])
+
 
 @dataclass
 class CertaintyMeasures:
@@ -63,6 +67,7 @@ def held_out_pairs(
     sketches: InstanceImages,
     generator: DrawingGenerator,
     temperature: float,
+    width: float,
     device: torch.device,
 ) -> HeldOutPairs:
     """Draw the first photos that have a sketch; each photo's first sketch stands for its true ones.
@@ -74,6 +79,7 @@ def held_out_pairs(
         sketches: All its sketches.
         generator: What draws.
         temperature: Of the drawings.
+        width: Line width of the drawings in pixels.
         device: Where the generator is.
     """
     first: dict[int, int] = {}
@@ -84,7 +90,7 @@ def held_out_pairs(
     sketch = torch.stack([sketches.image(j) for _, j in chosen]).to(device).float() / 255
     noise = drawing_noise([philox(run_seed(), i, Stream.HELD_OUT) for i, _ in chosen], generator.max_points)
     drawing = generator.draw(photo, temperature, noise=noise)
-    drawn = images_of(drawing.rows, drawing.length, float(generator.scale), photo.shape[-1])
+    drawn = images_of(drawing.rows, drawing.length, float(generator.scale), photo.shape[-1], width)
     return HeldOutPairs(photo, sketch, drawn)
 
 

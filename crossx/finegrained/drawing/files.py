@@ -101,6 +101,7 @@ def arguments_of(generator: DrawingGenerator) -> dict[str, Any]:
 
 
 def _built(arguments: dict[str, Any]) -> DrawingGenerator:
+    # Of a stranger's file, which might name another file to read, or a download.
     encoder = {name: value for name, value in arguments["encoder"].items() if name not in ("teacher", "pretrained")}
     decoder = partial(StrokeDecoder, **arguments["decoder"])
     return DrawingGenerator(PhotoEncoder2D(**encoder), decoder, arguments["latent"], arguments["max_points"])

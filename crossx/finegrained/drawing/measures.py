@@ -10,11 +10,9 @@ from torchmetrics.utilities import dim_zero_cat
 
 from crossx.finegrained.types import Drawing
 from crossx.strokes.five import LIFT, from_five
+from crossx.strokes.quickdraw import line_width
 from crossx.strokes.raster import rasterise_batch
 from crossx.strokes.sequence import Strokes
-
-LINE_WIDTH = 1.6 / 32
-"""Line width of a drawing as a picture, as a share of its side: the mean of the embedded sketches."""
 
 
 def strokes_of(drawing: Drawing, scale: float) -> list[Strokes]:
@@ -28,10 +26,16 @@ def strokes_of(drawing: Drawing, scale: float) -> list[Strokes]:
     return [from_five(own[:points], scale) if points else [] for own, points in zip(rows, length, strict=True)]
 
 
-def pictures(drawings: Sequence[Strokes], size: int) -> Tensor:
-    """Drawings as sketches, dark on white, (B, 3, S, S) in [0, 1]; lines far outside of the canvas are cut off."""
+def pictures(drawings: Sequence[Strokes], size: int, width: float | None = None) -> Tensor:
+    """Drawings as sketches, dark on white, (B, 3, S, S) in [0, 1]; lines far outside of the canvas are cut off.
+
+    Args:
+        drawings: B drawings in the unit square.
+        size: Side S in pixels.
+        width: Line width in pixels, such as the mean of the real sketches; None for that of Quick, Draw! drawings.
+    """
     on_paper = [[np.clip(stroke, -0.9, 1.9) for stroke in drawing] for drawing in drawings]
-    found = rasterise_batch(on_paper, size, LINE_WIDTH * size)
+    found = rasterise_batch(on_paper, size, line_width(size) if width is None else width)
     return torch.from_numpy(found).float().div(255)[:, None].expand(-1, 3, -1, -1).contiguous()
 
 

@@ -1,12 +1,12 @@
 """Training of the generator of drawings, and its measurement on unseen photos."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
-from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.core.seeding import Stream, philox, run_seed
 from crossx.finegrained.data import FineGrainedDataModule
@@ -49,7 +49,6 @@ class PhotoToSketchModule(CrossxModule):
         start: `generator.safetensors` whose weights and scale it starts with, or a published decoder of sketch-rnn
             (`*.gen.json`) for the decoder alone; None starts at random. Also read where a checkpoint is measured.
         half: Write the file's parameters as float16.
-        kl_weight: Weight of the latent's divergence in the end, at least 0.
         sketch_teacher: Classifier of sketches that names the drawings at validation, where the data have its classes;
             filled in by the command line from `teachers.sketch`.
         optimizer: See `CrossxModule`.
@@ -65,30 +64,28 @@ class PhotoToSketchModule(CrossxModule):
         encoder: PhotoEncoder2D,
         decoder: Callable[[int, int], StrokeDecoder],
         latent: int = 128,
-        max_points: int = 100,
+        max_points: int = 120,
         start: str | None = None,
         half: bool = False,
-        kl_weight: float = 1.0,
         sketch_teacher: str | None = None,
         optimizer: OptimizerCallable = torch.optim.Adam,
         scheduler: RateFactory | None = None,
         clip_norm: float | None = 1.0,
     ) -> None:
         super().__init__(optimizer, scheduler, clip_norm)
-        must_be_in("kl_weight", kl_weight, "[0, inf)")
         self.generator = DrawingGenerator(encoder, decoder, latent, max_points)
         if start is not None and start.endswith(ENDING):
             SketchRNNWeights(start, "start").start(self.generator.decoder)
         elif start is not None:
             load_start(self.generator, start, "start")
-        self.half_file, self.kl_weight = half, kl_weight
+        self.half_file = half
         self.teacher = None if sketch_teacher is None else load_teacher(sketch_teacher, "teachers.sketch")
         self.measures = DrawingMeasures()
 
     def step(self, batch: FineGrainedBatch, progress: Progress) -> StepOutput:
         """Losses of one batch of pairs with strokes: L = L_off + L_pen + w max(KL, 0.2).
 
-        The divergence's weight rises by w = 1 - 0.99 * 0.99995^done, times `kl_weight`, as published for sketch-rnn.
+        The divergence's weight rises by w = 1 - 0.99 * 0.99995^done, as published for sketch-rnn.
 
         Raises:
             InputError: When the batch has no strokes.
@@ -98,7 +95,7 @@ class PhotoToSketchModule(CrossxModule):
         taught = self.generator(batch.photo, batch.five)
         offset, pen = drawing_loss(taught.mixture, taught.rows, batch.five.length)
         divergence = kl_divergence(taught.mean, taught.log_var)
-        weight = self.kl_weight * (1 - 0.99 * 0.99995**progress.done)
+        weight = 1 - 0.99 * 0.99995**progress.done
         loss = offset + pen + weight * with_floor(divergence)
         logs = {"draw/loss": loss, "draw/offset": offset, "draw/pen": pen, "draw/kl": divergence}
         return StepOutput(loss, {name: value.detach() for name, value in logs.items()}, ("draw/loss",))
@@ -145,7 +142,7 @@ class PhotoToSketchModule(CrossxModule):
             if batch.modality == "photo":
                 drawing = self.draw_fixed(batch.image, batch.index)
                 lengths = torch.stack([drawing.length, stroke_counts(drawing)], 1)
-                right = self._named_right(pictures_of(drawing, self.generator, self._side), batch.label)
+                right = self._named_right(self._pictures(drawing), batch.label)
                 self.measures.update(batch.index, lengths, drawing.ended, right)
             else:
                 self._measure_real(batch, split)
@@ -170,10 +167,11 @@ class PhotoToSketchModule(CrossxModule):
         for name, value in (("offset", offset), ("pen", pen)):
             self.log(f"{stage}/{name}", value, batch_size=len(drawn), add_dataloader_idx=False, sync_dist=True)
 
-    @property
-    def _side(self) -> int:
-        """Side of a drawing as a picture: that of the teacher's input, or else of the data set's images."""
-        return max(sides(self.teacher.card.input_size)) if self.teacher is not None else self._data.dataset.size
+    def _pictures(self, drawing: Drawing) -> Tensor:
+        """Drawings as sketches of the data set, as large as the teacher's input, or else as the data set's images."""
+        data = self._data.dataset
+        size = max(sides(self.teacher.card.input_size)) if self.teacher is not None else data.size
+        return pictures(strokes_of(drawing, float(self.generator.scale)), size, data.line_width(size))
 
     def _named_right(self, sketches: Tensor, label: Tensor) -> Tensor | None:
         """Whether the sketch teacher names the class of each sketch, (B,); None without teacher or its classes."""
@@ -218,13 +216,16 @@ class PhotoToSketchModule(CrossxModule):
     def on_fit_end(self) -> None:
         """Write the generator into the run folder."""
         super().on_fit_end()
-        folder = run_folder(self.trainer)
-        if folder is not None and self.trainer.is_global_zero and float(self.generator.scale):
+        self.write(run_folder(self.trainer), self.trainer.is_global_zero)
+
+    def write(self, folder: Path | None, writes: bool) -> None:
+        """Write `generator.safetensors`, once it has seen a drawing.
+
+        Args:
+            folder: The run folder; None in a try-out, which writes nothing.
+            writes: Whether this process is the one that writes.
+        """
+        if folder is not None and writes and float(self.generator.scale):
             path = folder / GENERATOR
             save_generator(path, self.generator, self.half_file)
             print(f"generator: {path.resolve()}", flush=True)  # noqa: T201 - what the user looks for
-
-
-def pictures_of(drawing: Drawing, generator: DrawingGenerator, size: int) -> Tensor:
-    """Drawings of a generator as sketches, (B, 3, S, S) in [0, 1]."""
-    return pictures(strokes_of(drawing, float(generator.scale)), size)

@@ -145,11 +145,6 @@ class SketchBank:
             torch.tensor([drawing.certainty for drawing in found], device=device),
         )
 
-    @property
-    def certainties(self) -> Tensor:
-        """Certainty of each drawing, (N,) float32."""
-        return torch.tensor([drawing.certainty for drawing in self._drawings.values()])
-
     def state_dict(self) -> dict[str, Tensor]:
         """All drawings as a few tensors, for a checkpoint."""
         stored = list(self._drawings.values())

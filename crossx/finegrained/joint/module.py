@@ -29,6 +29,7 @@ from crossx.finegrained.retrieval.module import FineGrainedModule
 from crossx.finegrained.types import FineGrainedBatch
 from crossx.networks.batch_norm import eval_mode
 from crossx.training.alternating import AlternatingModule
+from crossx.training.lightning_state import run_folder
 from crossx.training.module import CrossxModule
 from crossx.training.objective import WeightedObjective, complete_terms
 from crossx.types import Images, Modality, Progress, StepOutput
@@ -46,7 +47,7 @@ class SemiSupervisedModule(AlternatingModule, InstanceRetrievalModule):
     The generator learns from labelled pairs and, by the terms of `refinement`, from what the other two say of its
     drawings. The discriminator learns to tell its drawings from true sketches. The encoders learn from labelled pairs
     and from drawings of unlabelled photos, each weighed by the discriminator's certainty. The drawings are kept in a
-    `SketchBank`, which is in the checkpoint.
+    `SketchBank`, which is in the checkpoint. A fit writes `encoders.safetensors` and `generator.safetensors`.
 
     The paper's full text could not be read: phases, schedule, temperatures and refreshes are our choice.
 
@@ -135,6 +136,7 @@ class SemiSupervisedModule(AlternatingModule, InstanceRetrievalModule):
             self.generator.generator,
             self.teacher,
             self.discriminator,
+            batch.line_width,
         )
         loss, values = self.refinement(inputs, progress)
         logs = {f"refine/{name}": value for name, value in values.items()}
@@ -144,7 +146,7 @@ class SemiSupervisedModule(AlternatingModule, InstanceRetrievalModule):
         """Labelled pairs beside drawings of the same photos as the generator makes them now."""
         generator = self.generator.generator
         drawing = generator.draw(batch.photo, self.temperature)
-        drawn = images_of(drawing.rows, drawing.length, float(generator.scale), batch.photo.shape[-1])
+        drawn = images_of(drawing.rows, drawing.length, float(generator.scale), batch.photo.shape[-1], batch.line_width)
         return JudgedPairs(batch.photo, batch.sketch, drawn, batch.instance)
 
     @torch.no_grad()
@@ -167,11 +169,11 @@ class SemiSupervisedModule(AlternatingModule, InstanceRetrievalModule):
         packed = batch.free_photo.new_zeros(len(due), 3 * points + 2, dtype=torch.float64)
         if due.any():
             photos = mirrored(batch.free_photo, batch.free_flip)[due]
-            packed[due] = self._drawn(photos, batch.free_instance[due], number).packed(points)
+            packed[due] = self._drawn(photos, batch.free_instance[due], number, batch.line_width).packed(points)
         every, kept, instance = gather(packed), gather(due.double()).bool(), gather(batch.free_instance.double()).long()
         self.bank.put(instance[kept], CodedDrawings.unpacked(every[kept]), done)
 
-    def _drawn(self, photos: Tensor, instances: Tensor, number: int) -> CodedDrawings:
+    def _drawn(self, photos: Tensor, instances: Tensor, number: int, width: float | None) -> CodedDrawings:
         """Drawings of photos in one round, with their certainties."""
         generator = self.generator.generator
         sources = [philox(run_seed(), number * _SEEDS_A_ROUND + i, Stream.BANK) for i in instances.tolist()]
@@ -180,14 +182,14 @@ class SemiSupervisedModule(AlternatingModule, InstanceRetrievalModule):
         coded = encode_drawings(drawing.rows, drawing.length, ones, float(generator.scale))
         if self.weighted:
             five = decode_drawings(coded, scale=1.0)
-            images = images_of(five.rows, five.length, five.scale, photos.shape[-1])
+            images = images_of(five.rows, five.length, five.scale, photos.shape[-1], width)
             coded.certainty = self.discriminator.certainty(photos, images)
         return coded
 
     def _calibrate(self, number: int) -> None:
-        """Fit the certainties' temperature to pairs of the validation part; all processes take the mean of theirs."""
+        """Fit the certainties' temperature to half of the validation part; all processes take the mean of theirs."""
         self._calibrated = number
-        pairs = self._held_out()
+        pairs = self._held_out(0)
         if pairs is not None:
             with eval_mode(self.discriminator):
                 logits = [self.discriminator.logits(pairs.photo, x) for x in (pairs.sketch, pairs.drawing)]
@@ -195,18 +197,24 @@ class SemiSupervisedModule(AlternatingModule, InstanceRetrievalModule):
             temperature = self.discriminator.temperature
             temperature.copy_(mean_over_processes(temperature))
 
-    def _held_out(self) -> HeldOutPairs | None:
-        """Pairs of the validation part; None with a data module of another kind, or before anything can be drawn."""
+    def _held_out(self, half: int) -> HeldOutPairs | None:
+        """Half of the pairs of the validation part; None without such data, or before anything can be drawn."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it without declaring it
         generator = self.generator.generator
         if not isinstance(data, FineGrainedDataModule) or not float(generator.scale):
             return None
-        return held_out_pairs(*data.images("validation"), generator, self.temperature, self.device)
+        width = data.dataset.line_width(data.dataset.size)
+        return held_out_pairs(*data.images("validation"), generator, self.temperature, width, self.device).half(half)
+
+    def on_fit_end(self) -> None:
+        """Write encoders and generator into the run folder."""
+        super().on_fit_end()
+        self.generator.write(run_folder(self.trainer), self.trainer.is_global_zero)
 
     def on_validation_epoch_end(self) -> None:
         """Log `val/<metric>` of the retrieval, and of the certainties."""
         super().on_validation_epoch_end()
-        pairs = self._held_out() if self.weighted else None
+        pairs = self._held_out(1) if self.weighted else None
         if pairs is not None:
             embeddings = self.encode(pairs.photo, "photo"), self.encode(pairs.drawing, "sketch")
             self.certainty = judge(pairs, self.discriminator, *embeddings)

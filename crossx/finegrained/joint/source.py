@@ -28,7 +28,9 @@ class BankSketches(PseudoSketches):
     def draw(self, photos: Tensor, batch: FineGrainedBatch) -> Tensor:
         """Return the drawings, mirrored where their photos are."""
         five = decode_drawings(self.bank.get(_instances(batch)), scale=1.0)
-        return mirrored(images_of(five.rows, five.length, five.scale, photos.shape[-1]), batch.free_flip)
+        return mirrored(
+            images_of(five.rows, five.length, five.scale, photos.shape[-1], batch.line_width), batch.free_flip
+        )
 
     def certainty(self, sketches: Tensor, batch: FineGrainedBatch) -> Tensor:
         """Return the certainties that the drawings got when they were drawn."""

@@ -42,7 +42,7 @@ class TracedEdges(EdgeMaps):
         flips = torch.zeros(len(photos), dtype=torch.bool) if batch.free_flip is None else batch.free_flip.cpu()
         traces = self._traced(photos, batch, flips)
         drawings = [_by_hand(t, bool(flip), rng) for t, flip in zip(traces, flips, strict=True)]
-        return pictures(drawings, photos.shape[-1]).to(photos)
+        return pictures(drawings, photos.shape[-1], batch.line_width).to(photos)
 
     def _traced(self, photos: Tensor, batch: FineGrainedBatch, flips: Tensor) -> list[Strokes]:
         """Strokes of the photos as the data set has them."""

@@ -25,6 +25,7 @@ class Refinement:
         generator: What draws; the only one that is trained.
         teacher: The frozen retrieval model.
         discriminator: What tells drawings from true sketches; its parameters get no gradient in a generator's turn.
+        line_width: Width of a drawing's lines in pixels; None for that of Quick, Draw! drawings.
     """
 
     photo: Tensor
@@ -32,6 +33,7 @@ class Refinement:
     generator: DrawingGenerator
     teacher: FrozenEncoders
     discriminator: PairDiscriminator
+    line_width: float | None = None
 
     @property
     def size(self) -> int:

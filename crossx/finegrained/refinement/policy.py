@@ -50,7 +50,7 @@ class PolicyGradient(RefinementLoss):
 
     def _judge(self, inputs: Refinement, drawing: Drawing) -> Tensor:
         scale = float(inputs.generator.scale)
-        return self.reward(inputs, images_of(drawing.rows, drawing.length, scale, inputs.size))
+        return self.reward(inputs, images_of(drawing.rows, drawing.length, scale, inputs.size, inputs.line_width))
 
 
 def policy_loss(scored: Drawing, advantage: Tensor) -> Tensor:

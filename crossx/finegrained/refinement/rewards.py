@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from crossx.finegrained.retrieval.losses.base import distances, other_instances
+
 
 def retrieval_reward(sketch: Tensor, photo: Tensor, instance: Tensor, margin: float) -> Tensor:
     """Reward for a drawing that lies nearer to its own photo than to all others: 0 at best, else below 0.
@@ -19,10 +21,8 @@ def retrieval_reward(sketch: Tensor, photo: Tensor, instance: Tensor, margin: fl
     Returns:
         (B,) in [-2 - margin, 0], with gradient to the vectors.
     """
-    # The root of 0 has no gradient; vectors that agree to 1e-6 are the same in float32.
-    distance = (2 - 2 * sketch.float() @ photo.float().T).clamp_min(1e-12).sqrt()
-    others = instance[:, None] != instance[None]
-    nearest = distance.masked_fill(~others, torch.inf).amin(1)
+    distance = distances(sketch, photo)
+    nearest = distance.masked_fill(~other_instances(instance), torch.inf).amin(1)
     return -(margin + distance.diagonal() - nearest).clamp_min(0)
 
 

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 from crossx.finegrained.drawing.generator import as_it_draws
-from crossx.finegrained.drawing.measures import LINE_WIDTH
 from crossx.finegrained.drawing.mixture import Mixture
 from crossx.finegrained.refinement.base import Refinement, RefinementLoss, Reward
 from crossx.finegrained.sequences import points_of
 from crossx.finegrained.types import FiveBatch
+from crossx.strokes.quickdraw import line_width
 from crossx.strokes.soft import soft_rasterise
 
 
@@ -36,7 +36,8 @@ class SoftReward(RefinementLoss):
             taught = generator(inputs.photo, FiveBatch(drawing.rows, drawing.length, scale))
         rows = with_gradient(taught.mixture, taught.rows)
         points, down = points_of(rows, drawing.length, scale)
-        image = soft_rasterise(points, down, inputs.size, LINE_WIDTH * inputs.size)
+        width = line_width(inputs.size) if inputs.line_width is None else inputs.line_width
+        image = soft_rasterise(points, down, inputs.size, width)
         return -self.reward(inputs, image.expand(-1, 3, -1, -1)).mean()
 
 

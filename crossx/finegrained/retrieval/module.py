@@ -179,7 +179,7 @@ class FineGrainedModule(InstanceRetrievalModule):
         if any(loss.needs_views for loss in losses):
             other = _view(batch.free_photo, self.photo_views)
             free.view = self.photo_encoder.embed_trainable(other, None).unit
-        if self.teacher is not None:
+        if self.teacher is not None and any(loss.needs_free and loss.needs_teacher for loss in losses):
             free.teacher = self.teacher(photo, "photo")
         return free
 

@@ -44,6 +44,14 @@ def test_seeds_and_overrides_make_other_folders(tmp_path: Path) -> None:
     assert len(folders) == 4
 
 
+def test_overrides_reach_all_rows_of_the_data_set(tmp_path: Path) -> None:
+    """A table would compare different things otherwise."""
+    word = "--data.init_args.fraction=0.25"
+    for name in SHAPES.by_name:
+        found = measurement(name, tmp_path, 0, word)
+        assert (word in found.job.argv) == (name != "data_free_run")
+
+
 def test_recipes_that_stand_alone_have_no_config_of_the_benchmark(tmp_path: Path) -> None:
     first = measurement("data_free", tmp_path, 0, "--trainer.max_steps=2").jobs[0]
     assert "fg_retrieval.yaml" not in first.argv

@@ -10,6 +10,7 @@ from support.drawing_runs import instances, refinement, running, semi_supervised
 from support.runs import trainer
 from torch import Tensor
 
+from crossx.finegrained.drawing.files import load_generator
 from crossx.finegrained.joint.module import SemiSupervisedModule
 from crossx.finegrained.joint.schedule import JointSchedule
 
@@ -67,6 +68,12 @@ def test_resumed_run_is_the_straight_run_with_its_bank(straight: Path, tmp_path:
     expected = state(straight, STEPS, *ALL)
     assert differing(expected, state(tmp_path, STEPS, *ALL)) == []
     assert len([name for name in expected if name.startswith(".sketch_bank")]) == 7
+
+
+def test_the_files_hold_the_last_weights(straight: Path) -> None:
+    trained = torch.load(straight / f"step={STEPS}.ckpt", weights_only=True)["state_dict"]
+    written = load_generator(straight / "generator.safetensors").state_dict()
+    assert all(torch.equal(written[name], trained[f"generator.generator.{name}"]) for name in written)
 
 
 def test_a_turn_touches_nothing_of_the_other_players(straight: Path) -> None:

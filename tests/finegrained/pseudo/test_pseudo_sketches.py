@@ -68,6 +68,7 @@ def test_edges_turn_with_the_photo() -> None:
 
 def test_traced_edges_lie_near_the_outline_and_a_hand_never_draws_twice_the_same() -> None:
     source, given = TracedEdges(), batch(square(64))
+    given.line_width = 3.0
     torch.manual_seed(0)
     first, second = source(given).sketch, source(given).sketch
     assert first.shape == (1, 3, 64, 64)

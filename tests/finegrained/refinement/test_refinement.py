@@ -152,3 +152,15 @@ def test_a_term_without_weight_draws_nothing(tmp_path: Path) -> None:
 def test_mistakes(part: "partial[object]", message: str) -> None:
     with pytest.raises(InputError, match=message):
         part()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_reward_is_exact_in_mixed_precision(dtype: torch.dtype) -> None:
+    """Half precision takes nearly equal vectors for equal ones."""
+    photo = torch.nn.functional.normalize(torch.randn(6, 32, generator=torch.Generator().manual_seed(0)), dim=1)
+    sketch = torch.nn.functional.normalize(photo + 0.01 * photo.roll(1, 0), dim=1)
+    expected = retrieval_reward(sketch, photo, torch.arange(6), 1.5)
+    with torch.autocast("cpu", dtype):
+        found = retrieval_reward(sketch, photo, torch.arange(6), 1.5)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, expected)
