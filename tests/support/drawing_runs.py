@@ -27,7 +27,7 @@ from crossx.finegrained.retrieval.losses import InstanceNCE, InstanceTerm
 from crossx.finegrained.retrieval.module import FineGrainedModule
 from crossx.networks.small_resnet import SmallResNet
 
-SIZE, POINTS = 16, 41
+SIZE, POINTS = 16, 40
 Norm = Literal["batch", "group"]
 
 
@@ -36,7 +36,7 @@ def drawer(norm: Norm = "batch", **arguments: Any) -> PhotoToSketchModule:  # no
     torch.manual_seed(0)
     encoder = PhotoEncoder2D(arguments={"widths": [4, 8], "norm": norm}, input_size=SIZE)
     decoder = partial(StrokeDecoder, hidden=12, components=2, attention="output", width=6)
-    return PhotoToSketchModule(encoder, decoder, latent=4, max_points=POINTS, **arguments)
+    return PhotoToSketchModule(encoder, decoder, latent=4, max_points=POINTS + 1, **arguments)
 
 
 def matcher(norm: Norm = "batch", **arguments: Any) -> FineGrainedModule:  # noqa: ANN401 - as above
