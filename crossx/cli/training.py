@@ -19,6 +19,7 @@ from crossx.cli.devices import process_arguments
 from crossx.cli.interruption import resumption_told
 from crossx.cli.library_errors import CHECKS, named_arguments, named_parts, refused_setting
 from crossx.cli.mistakes import explain, input_error_behind
+from crossx.cli.parsed_once import parsed_once
 from crossx.cli.precision import precision_for_cpu
 from crossx.cli.quiet import hush_expected
 from crossx.cli.run_start import RunStart
@@ -101,7 +102,8 @@ class CrossxCLI(LightningCLI):
             InputError: For a mistake in the command line or its configs, explained in one line.
         """
         try:
-            super().parse_arguments(parser, args)
+            with parsed_once():
+                super().parse_arguments(parser, args)
         except ArgumentError as error:
             known = parser.get_defaults(skip_validation=True).keys()
             raise InputError(explain(error, self.verb, self._composition.config, known)) from error
@@ -146,6 +148,7 @@ class CrossxCLI(LightningCLI):
             return
         on_cpu = trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not torch.cuda.is_available())
         trainer.precision = precision_for_cpu(trainer.precision, on_cpu, self._composition.argv)
+        self.config_dump = self.resolved_config()  # or Lightning would check and dump the config again
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:  # noqa: ANN401 - Lightning's signature
         """Choose the right DDP for joint runs, and tell the module and the report the resolved config.

@@ -204,4 +204,4 @@ _PENS = (1.2, 2.0)
 
 def _wider(size: int) -> float:
     """Factor of the line width: wide enough to be visible at 32 px, and relatively finer on larger images."""
-    return max(1.0, (size / 32) ** 0.5)
+    return float(max(1.0, (size / 32) ** 0.5))

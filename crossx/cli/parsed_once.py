@@ -1,0 +1,57 @@
+"""A faster parse: what jsonargparse has made of a class with its arguments, it does not make again in the same parse.
+
+jsonargparse fills in defaults and checks types at each level of nested classes, and each level does so for all below it
+two or three times. With five levels it parses the same class with the same arguments dozens of times, which is half of
+the time of a parse. The results are those of jsonargparse itself; a test compares them for the shipped configs.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from jsonargparse import Namespace
+
+try:
+    from jsonargparse import _typehints as parser
+    from jsonargparse._common import lenient_check
+    from jsonargparse._util import NestedArg
+
+    _KNOWN = hasattr(parser, "adapt_class_type") and hasattr(parser, "sub_defaults")
+except ImportError:  # another version, which has other parts inside: it parses at its own speed
+    _KNOWN = False
+
+_Key = tuple[object, ...]
+
+
+@contextmanager
+def parsed_once() -> Iterator[None]:
+    """Parse each class with the same arguments once, for the length of the block; it must not build anything."""
+    if not _KNOWN:
+        yield
+        return
+    parse: Callable[..., Namespace] = parser.adapt_class_type
+    made: dict[_Key, tuple[Namespace, object]] = {}
+
+    def adapt_class_type(
+        value: Any,  # noqa: ANN401 - jsonargparse's signature
+        serialize: bool,
+        instantiate_classes: bool,
+        sub_add_kwargs: dict[str, Any],
+        *rest: Any,  # noqa: ANN401 - likewise
+        **named: Any,  # noqa: ANN401 - likewise
+    ) -> Any:  # noqa: ANN401 - likewise
+        arguments = (value, serialize, instantiate_classes, sub_add_kwargs, *rest)
+        if isinstance(value.get("init_args"), NestedArg):  # one option of the command line, added to others
+            return parse(*arguments, **named)
+        state = lenient_check.get(), parser.sub_defaults.get()
+        key = (*state, repr(arguments), repr(named))
+        if key not in made:
+            given = (arguments, named)  # kept, so that no other object gets an address that stands in a key
+            made[key] = parse(*arguments, **named).clone(), given
+        return made[key][0].clone()
+
+    parser.adapt_class_type = adapt_class_type
+    try:
+        yield
+    finally:
+        parser.adapt_class_type = parse
