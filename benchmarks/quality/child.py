@@ -40,12 +40,11 @@ def record(teacher: Path, path: Path, argv: Sequence[str]) -> None:
         InputError: When the images are missing.
     """
     import torch
-    from torch.utils.data import DataLoader
 
     from benchmarks.quality.configs import data_of, resolved_config
     from crossx.baselines.meta_data import record_activations
     from crossx.core.errors import InputError
-    from crossx.data.base import collate_images
+    from crossx.data.loading import in_order
     from crossx.teachers.teacher import load_teacher
 
     torch.set_num_threads(1)  # sums over images have the same last digits everywhere
@@ -53,7 +52,7 @@ def record(teacher: Path, path: Path, argv: Sequence[str]) -> None:
     modality = loaded.card.modality
     if data is None or modality == "modality":
         raise InputError(f"{' '.join(argv)}: must train a photo or sketch teacher")
-    images = DataLoader(data.images(modality, "train"), _RECORDED_AT_ONCE, collate_fn=collate_images)
+    images = in_order(data.images(modality, "train"), _RECORDED_AT_ONCE, workers=0)
     record_activations(loaded, (batch.image for batch in images), path)
 
 

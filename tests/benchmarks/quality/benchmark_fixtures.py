@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 import pytest
+from remembered import remembered
 from small_benchmark import CLASSIFIER_ONLY_MODEL, MOMENTS, ROWS, TABLES, Measure, teacher_config, without_pictures
 from support.commands import RECONSTRUCTION, edit, joint_config, write
 from support.runs import Teachers
@@ -19,16 +20,31 @@ from benchmarks.quality.types import Benchmark, Teacher
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Commands of crossx that were run, in this process and not in others, which would take seconds each to start."""
+def calls(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> list[str]:
+    """Commands of crossx that were run, in this process and not in others, which would take seconds each to start.
+
+    What an earlier test has run is taken over from it, but for the test of interruptions, which compares runs.
+    """
     made: list[str] = []
+    kept = tmp_path_factory.mktemp("runs")
+    fresh = "interrupted" in request.node.name
     one_at_a_time = Lock()  # random numbers and the standard error are those of the whole process
 
     def crossx(self: Runner, words: Sequence[str], log: Path) -> int:  # noqa: ARG001 - a method
         made.append(words[0])
         log.parent.mkdir(parents=True, exist_ok=True)
-        with one_at_a_time, log.open("w") as file, redirect_stderr(file):
-            return child.run(words)
+
+        def run(words: Sequence[str]) -> int:
+            with log.open("w") as file, redirect_stderr(file):
+                return child.run(words)
+
+        with one_at_a_time:
+            return run(words) if fresh else remembered(run, words, log, tmp_path, kept)
 
     monkeypatch.setattr(Runner, "crossx", crossx)
     return made
