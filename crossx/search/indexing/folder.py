@@ -7,7 +7,8 @@ from pathlib import Path
 
 from crossx.core.errors import InputError
 from crossx.search.gallery.local import LocalGallery
-from crossx.search.gallery.opening import AnyGallery, is_in_milvus, open_gallery
+from crossx.search.gallery.opening import is_in_milvus, open_gallery
+from crossx.search.gallery.protocol import Gallery
 from crossx.search.gallery.rows import FileKey
 from crossx.search.indexing.decode import DecodePool
 from crossx.search.indexing.probes import probe_sketches
@@ -110,7 +111,7 @@ def interrupted(summary: Summary, files: int) -> KeyboardInterrupt:
     return KeyboardInterrupt(f" after {summary.files:,} of {files:,} files; the same command goes on from there")
 
 
-def finish(gallery: AnyGallery, encoder: Predictor | None) -> Iterator[str]:
+def finish(gallery: Gallery, encoder: Predictor | None) -> Iterator[str]:
     """Build the index where the gallery is to have one and it is missing or worn; yields what there is to say.
 
     Args:
@@ -118,7 +119,7 @@ def finish(gallery: AnyGallery, encoder: Predictor | None) -> Iterator[str]:
         encoder: Its encoder, which draws and embeds the sketches that recall is measured with; None where it is not
             at hand, and then an index without such sketches has no recall to show.
     """
-    if isinstance(gallery, LocalGallery) and gallery.status().due:
+    if isinstance(gallery, LocalGallery) and gallery.due():
         if encoder is not None and not gallery.has_probes():
             gallery.set_probes(encoder.embed_sketches(probe_sketches(encoder.card)))
         yield "building the index ..."
@@ -148,12 +149,12 @@ def done_lines(summary: Summary, known: int) -> Iterator[str]:
     yield from (f"skipped: {entry.path}: {entry.reason}" for entry in summary.skipped)
 
 
-def _gone(gallery: AnyGallery, found: Scan) -> list[int]:
+def _gone(gallery: Gallery, found: Scan) -> list[int]:
     there = {file.key for file in found.files}
     return [photo.id for photo in gallery.scan() if photo.root == found.root and photo.key not in there]
 
 
-def remove_gone(gallery: AnyGallery, found: Scan) -> int:
+def remove_gone(gallery: Gallery, found: Scan) -> int:
     """Remove photos and notes of skipped files whose files a scan has not found; returns how many photos."""
     there = {file.key for file in found.files}
     notes = [entry.key for entry in gallery.skipped()]

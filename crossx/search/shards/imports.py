@@ -5,7 +5,8 @@ from pathlib import Path
 
 from crossx.core.errors import InputError
 from crossx.search.card import CARD
-from crossx.search.gallery.opening import AnyGallery, open_gallery
+from crossx.search.gallery.opening import open_gallery
+from crossx.search.gallery.protocol import Gallery
 from crossx.search.gallery.rows import FileKey, Photo, Skipped
 from crossx.search.indexing.folder import finish
 from crossx.search.indexing.progress import Progress
@@ -102,7 +103,7 @@ def _check_names(shards: Sequence[Shard]) -> None:
                 raise InputError(f"{shard.path}: {photo.path!r} has the number of another photo; rename the file")
 
 
-def _new(gallery: AnyGallery, photos: Sequence[Photo]) -> list[Photo]:
+def _new(gallery: Gallery, photos: Sequence[Photo]) -> list[Photo]:
     last = {photo.key: photo for photo in photos}  # of a file that was embedded again, the later row
     known = gallery.state(list(last))
 
