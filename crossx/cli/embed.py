@@ -36,7 +36,7 @@ def embed(argv: Sequence[str]) -> int:
         from crossx.search.predictor import Predictor
         from crossx.search.shards.embed import embed_part
     encoder = Predictor(arguments.encoder, threads=cores(), device=arguments.device)
-    choices = Choices(arguments.workers or 0, arguments.batch, arguments.follow_symlinks)
+    choices = Choices(arguments.workers or 0, arguments.batch)
     part, parts = int(match[1]), int(match[2])
     for line in embed_part(Path(arguments.photos), Path(arguments.out), encoder, part, parts, choices):
         print(line, flush=True)  # noqa: T201
@@ -56,5 +56,4 @@ def _parser() -> OptionParser:
     parser.add_argument("--device", default="cpu", help="cpu, or cuda, which needs torch (%(default)s)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that decode (one a core)")
     parser.add_argument("--batch", type=int, default=256, help="photos that are embedded at once (%(default)s)")
-    parser.add_argument("--follow-symlinks", action="store_true", help="take links to files and folders, too")
     return parser

@@ -9,17 +9,14 @@ from crossx.core.errors import InputError
 from crossx.search.gallery.local import LocalGallery
 from crossx.search.gallery.opening import is_in_milvus, open_gallery
 from crossx.search.gallery.protocol import Gallery
-from crossx.search.gallery.rows import FileKey
 from crossx.search.indexing.decode import DecodePool
+from crossx.search.indexing.gone import gone_photos, is_gone, remove
 from crossx.search.indexing.probes import probe_sketches
 from crossx.search.indexing.progress import Progress
 from crossx.search.indexing.run import Summary, index_files, new_or_changed
 from crossx.search.indexing.scan import Scan, scan
 from crossx.search.opening import identity, remember_encoder
 from crossx.search.predictor import Predictor
-
-REMOVED_TOGETHER = 1024
-"""Photos that are removed in one transaction."""
 
 
 def cores() -> int:
@@ -36,6 +33,7 @@ class Choices:
         batch: Photos that are embedded at once.
         follow_symlinks: Whether links to files and folders count.
         prune: Whether photos whose files are gone are removed.
+        many: Whether more than a fifth of a folder's photos may be removed so.
         kind: How the gallery is to be searched; empty to leave it as it is.
     """
 
@@ -43,6 +41,7 @@ class Choices:
     batch: int = 256
     follow_symlinks: bool = False
     prune: bool = False
+    many: bool = False
     kind: str = ""
 
 
@@ -67,9 +66,8 @@ def look(photos: Path, gallery: str, encoder: Predictor, choices: Choices) -> It
         if opened.encoder.sha256 != encoder.card.hash:
             raise InputError(f"--encoder: must be the encoder that {gallery} was made with")
         yield f"to do: {len(new_or_changed(opened, found.files)):,} files are new or have changed"
-        gone = _gone(opened, found) if choices.prune else []
         if choices.prune:
-            yield f"to remove: {len(gone):,} photos, whose files are gone"
+            yield f"to remove: {len(_gone(opened, found, choices.many)):,} photos, whose files are gone"
 
 
 def index_folder(photos: Path, gallery: str, encoder: Predictor, choices: Choices) -> Iterator[str]:
@@ -92,6 +90,8 @@ def index_folder(photos: Path, gallery: str, encoder: Predictor, choices: Choice
         remember_encoder(opened, encoder.folder)
         if choices.kind:
             opened.choose(choices.kind)
+        if choices.prune:  # first, because it may be refused, and embedding may take days
+            yield f"removed: {remove_gone(opened, found, choices.many):,} photos, whose files are gone"
         files = new_or_changed(opened, found.files)
         summary = Summary()
         if files:
@@ -101,8 +101,6 @@ def index_folder(photos: Path, gallery: str, encoder: Predictor, choices: Choice
         yield from done_lines(summary, len(found.files) - len(files))
         if summary.stopped:
             raise interrupted(summary, len(files))
-        if choices.prune:
-            yield f"removed: {remove_gone(opened, found):,} photos, whose files are gone"
         yield from finish(opened, encoder)
 
 
@@ -149,15 +147,23 @@ def done_lines(summary: Summary, known: int) -> Iterator[str]:
     yield from (f"skipped: {entry.path}: {entry.reason}" for entry in summary.skipped)
 
 
-def _gone(gallery: Gallery, found: Scan) -> list[int]:
-    there = {file.key for file in found.files}
-    return [photo.id for photo in gallery.scan() if photo.root == found.root and photo.key not in there]
+def remove_gone(gallery: Gallery, found: Scan, many: bool) -> int:
+    """Remove photos and notes of skipped files of a scan's folder whose files are gone; returns how many photos.
+
+    Args:
+        gallery: The gallery.
+        found: The scan.
+        many: Whether more than a fifth of the folder's photos may be removed.
+
+    Raises:
+        InputError: When so many are gone, and `many` is not given.
+    """
+    ids = _gone(gallery, found, many)
+    keys = [entry.key for entry in gallery.skipped() if entry.root == found.root]
+    gallery.forget_skipped([key for key in keys if not found.hides(key) and is_gone(key)])
+    return remove(gallery, ids)
 
 
-def remove_gone(gallery: Gallery, found: Scan) -> int:
-    """Remove photos and notes of skipped files whose files a scan has not found; returns how many photos."""
+def _gone(gallery: Gallery, found: Scan, many: bool) -> list[int]:
     there = {file.key for file in found.files}
-    notes = [entry.key for entry in gallery.skipped()]
-    gallery.forget_skipped([key for key in notes if key.root == found.root and FileKey(*key) not in there])
-    gone = _gone(gallery, found)
-    return sum(gallery.remove(gone[i : i + REMOVED_TOGETHER]) for i in range(0, len(gone), REMOVED_TOGETHER))
+    return gone_photos(gallery, "--prune", many, found.root, lambda key: key in there or found.hides(key))

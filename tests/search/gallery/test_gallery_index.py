@@ -165,7 +165,7 @@ def test_a_newest_index_that_is_damaged_is_looked_at_once(tmp_path: Path) -> Non
 
 
 def test_what_would_end_a_building_ends_it_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gallery, worked = indexed(tmp_path / "g", 50), []
+    gallery, worked = indexed(tmp_path / "g", 50), list[object]()
     monkeypatch.setattr("crossx.search.gallery.build._built", worked.append)
     with (
         LocalGallery(tmp_path / "g") as other,

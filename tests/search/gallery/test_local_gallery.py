@@ -7,6 +7,7 @@ from support.galleries import ENCODER, content, made, photos, unit
 
 from crossx.core.errors import InputError
 from crossx.search.gallery.local import LocalGallery
+from crossx.search.gallery.permitted import Permitted
 from crossx.search.gallery.rows import FileKey, Skipped
 
 
@@ -126,9 +127,14 @@ def test_search_below_a_folder(tmp_path: Path) -> None:
 
 
 def test_spellings_of_a_folder_are_one_and_it_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gallery, asked = made(tmp_path / "g", 20), []
+    gallery, asked = made(tmp_path / "g", 20), list[str]()
     read = gallery.truth.photos_under
-    monkeypatch.setattr(gallery.truth, "photos_under", lambda under: asked.append(under) or read(under))
+
+    def noted(under: str) -> Permitted | None:
+        asked.append(under)
+        return read(under)
+
+    monkeypatch.setattr(gallery.truth, "photos_under", noted)
     for under in ("0", "0/", "./0", "0/../0"):
         assert len(gallery.search(unit(1), 5, under=under)[0]) == 5
     assert asked == ["0"]

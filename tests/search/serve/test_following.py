@@ -7,7 +7,6 @@ from support.galleries import made, photos
 
 from crossx.core.errors import WorkError
 from crossx.search.gallery.local import LocalGallery
-from crossx.search.serve import follow
 from crossx.search.serve.follow import Follower
 
 
@@ -15,8 +14,8 @@ from crossx.search.serve.follow import Follower
 def test_a_building_that_fails_is_tried_again_later_and_the_following_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
-    clock, tries = [0.0], []
-    monkeypatch.setattr(follow.time, "monotonic", lambda: clock[0])
+    clock, tries = [0.0], list[float]()
+    monkeypatch.setattr("crossx.search.serve.follow.time.monotonic", lambda: clock[0])
 
     def fail(_: LocalGallery) -> None:
         tries.append(clock[0])
