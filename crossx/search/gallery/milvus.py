@@ -19,7 +19,7 @@ from crossx.search.gallery.milvus_rows import (
     first_number,
     plain,
 )
-from crossx.search.gallery.milvus_server import Collections, connect, note
+from crossx.search.gallery.milvus_server import Collections, connect, is_file, note
 from crossx.search.gallery.packing import check_vectors
 from crossx.search.gallery.rows import EXACT, F32, EncoderIdentity, FileKey, Hit, How, Known, Photo, Skipped, Status
 
@@ -38,7 +38,8 @@ class MilvusGallery:
     not measured here; a file of milvus-lite is searched exactly.
 
     Args:
-        uri: `http://host:19530` of a server, or the name of a file that ends with `.db`.
+        uri: `http://host:19530` of a server, whose token is in the environment as `CROSSX_MILVUS_TOKEN`, or the name of
+            a file that ends with `.db`.
         write: Whether to make the gallery where it is not there.
         encoder: The encoder; must be that of the gallery, where there is one.
         collection: Name of the gallery in the database.
@@ -51,11 +52,11 @@ class MilvusGallery:
         self, uri: str, write: bool = False, encoder: EncoderIdentity | None = None, collection: str = "crossx"
     ) -> None:
         self.name = f"milvus:{uri}"
-        self._is_file = uri.endswith(".db")
+        self._is_file = is_file(uri)
         self._client = connect(uri, must_exist=not write)
         try:
             self._stored = Collections(self._client, collection, uri)
-            self._encoder = self._stored.open(encoder if write else None, "FLAT" if self._is_file else "AUTOINDEX")
+            self._encoder = self._stored.open(encoder if write else None)
             if encoder is not None and encoder.sha256 != self._encoder.sha256:
                 raise InputError(
                     f"--encoder: must be the encoder that {self.name} was made with ({self._encoder.sha256[:12]}), "
