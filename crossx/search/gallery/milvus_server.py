@@ -214,7 +214,7 @@ class Collections:
 
 
 def _failures(*more: type[Exception]) -> tuple[type[Exception], ...]:
-    """What pymilvus raises: its own errors, those of gRPC that it does not try again, such as a wrong token, and more."""
+    """What pymilvus raises: its own errors, those of gRPC that it does not try again, and some more."""
     from grpc import RpcError
     from pymilvus.exceptions import MilvusException
 
