@@ -101,8 +101,7 @@ class Caches:
                 if len(engine) != card.count or engine.dim != card.dim:
                     raise ValueError("it holds other vectors than its text says")
             except (ValueError, OSError, RuntimeError) as error:  # RuntimeError is FAISS's
-                reason = " ".join(str(error).split())[:200]
-                self.note(f"index {number} is left out: {reason}")
+                self.note(f"index {number} is left out: {_reason(error)}")
             else:
                 return card, engine
         return None
@@ -157,7 +156,7 @@ class Caches:
             try:
                 self._check(CacheCard.parse(path.read_text()), number)
             except (ValueError, OSError) as error:
-                self.note(f"index {number}: {error}")
+                self.note(f"index {number}: {_reason(error)}")
         return self.notes[before:]
 
     def note(self, text: str) -> None:
@@ -202,6 +201,15 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    """A fault in words without a path of this machine: a server sends notes to whoever may search."""
+    if isinstance(error, OSError):
+        return error.strerror or "it cannot be read"
+    if isinstance(error, RuntimeError):
+        return "FAISS cannot read it"
+    return " ".join(str(error).split())[:200]
 
 
 def _put(temporary: Path, path: Path) -> None:

@@ -15,7 +15,6 @@ from crossx.search.serve.limits import (
     MOST_RESULTS,
     MOST_SVG_BYTES,
     SECONDS,
-    read_body,
 )
 from crossx.search.serve.problems import Problem, wrong
 from crossx.search.serve.queries import PICTURES, Understood
@@ -66,7 +65,7 @@ def router(server: Server) -> APIRouter:
 
     async def answer(request: Request, page: Page, read: Callable[[str, bytes, Times], Understood]) -> answers.Answer:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        body = await read_body(request)
+        body = await server.bodies.read(request)
 
         def work() -> answers.Answer:
             times = Times()

@@ -25,6 +25,8 @@ from crossx.search.sketches.ink import NoDrawingError
 PICTURES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 """Types of pictures that are read, and their decoders; what is inside must be what the type says."""
 _JSON, _SVG = "application/json", "image/svg+xml"
+_DRAWINGS = {_JSON: sketch_from_json, _SVG: sketch_from_svg, **dict.fromkeys(PICTURES, sketch_from_picture)}
+"""How a drawing of each type is read; these functions open no file, so that what they refuse is the client's."""
 _SEEN = 128
 """Side in pixels of the picture that shows what the encoder saw of a photo."""
 
@@ -90,8 +92,7 @@ class Queries:
             times: Where the time is noted.
 
         Raises:
-            Problem: When the type or the picture cannot be used.
-            InputError: When the strokes or the drawing cannot be used.
+            Problem: When the type, the picture or the strokes cannot be used.
         """
         with times.part("prepare"):
             sketch = self._drawn(kind, body)
@@ -133,17 +134,14 @@ class Queries:
         return Understood("class", self._of_classes[self.classes.index(str(name))])
 
     def _drawn(self, kind: str, body: bytes) -> Sketch:
-        if kind == _JSON:
-            return sketch_from_json(body, self.card)
-        if kind == _SVG:
-            if len(body) > MOST_SVG_BYTES:
-                raise wrong("body", f"{len(body)} bytes", f"an SVG of at most {MOST_SVG_BYTES} bytes", 413)
-            return sketch_from_svg(body, self.card)
-        _decoder(kind, [_JSON, _SVG])
+        if kind == _SVG and len(body) > MOST_SVG_BYTES:
+            raise wrong("body", f"{len(body)} bytes", f"an SVG of at most {MOST_SVG_BYTES} bytes", 413)
+        if kind not in _DRAWINGS:
+            raise _unsupported(kind, list(_DRAWINGS))
         try:
-            return sketch_from_picture(body, self.card)
-        except NoDrawingError as error:
-            hint = None if self.card.photo_query is None else "photo"
+            return _DRAWINGS[kind](body, self.card)
+        except InputError as error:
+            hint = "photo" if isinstance(error, NoDrawingError) and self.card.photo_query is not None else None
             raise Problem(422, str(error), field="body", hint=hint) from error
 
     def _of_gallery(self, gallery: Gallery, number: object) -> Understood:
@@ -171,20 +169,15 @@ def _field(body: bytes, name: str) -> object:
     return values[name]
 
 
-def _decoder(kind: str, others: list[str]) -> str:
-    """Name of the decoder of a type."""
-    if kind not in PICTURES:
-        raise _unsupported(kind, [*others, *PICTURES])
-    return PICTURES[kind]
-
-
 def _unsupported(kind: str, legal: list[str]) -> Problem:
     return wrong("Content-Type", kind, f"one of {', '.join(legal)}", 415)
 
 
 def _decoded(kind: str, body: bytes) -> Image.Image:
     """A picture, upright in RGB; its size is looked at before its pixels are."""
-    decoder = _decoder(kind, [_JSON])
+    if kind not in PICTURES:
+        raise _unsupported(kind, [_JSON, *PICTURES])
+    decoder = PICTURES[kind]
     try:
         with Image.open(BytesIO(body), formats=(decoder,)) as image:
             width, height = image.size
