@@ -7,6 +7,7 @@ from pathlib import Path
 from crossx.cli.extras import needs
 from crossx.cli.options import OptionParser
 from crossx.core.checks import must_be_in
+from crossx.core.cores import cores
 from crossx.core.errors import InputError
 
 
@@ -32,7 +33,7 @@ def embed(argv: Sequence[str]) -> int:
     must_be_in("--batch", arguments.batch, "[1, 4096]")
 
     with needs("search"):
-        from crossx.search.indexing.folder import Choices, cores
+        from crossx.search.indexing.folder import Choices
         from crossx.search.predictor import Predictor
         from crossx.search.shards.embed import embed_part
     encoder = Predictor(arguments.encoder, threads=cores(), device=arguments.device)

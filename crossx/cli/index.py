@@ -7,6 +7,7 @@ from pathlib import Path
 from crossx.cli.extras import needs
 from crossx.cli.options import OptionParser
 from crossx.core.checks import must_be_in
+from crossx.core.cores import cores
 from crossx.core.errors import InputError
 
 KINDS = ("auto", "exact", "ivf")
@@ -35,7 +36,7 @@ def index(argv: Sequence[str]) -> int:
 
 def _lines(arguments: Namespace) -> Iterator[str]:
     with needs("search"):
-        from crossx.search.indexing.folder import Choices, cores, index_folder, look
+        from crossx.search.indexing.folder import Choices, index_folder, look
         from crossx.search.predictor import Predictor
         from crossx.search.shards.imports import import_shards
     gallery = arguments.gallery

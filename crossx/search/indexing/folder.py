@@ -1,10 +1,10 @@
 """A folder of photos into a gallery, from the scan to the index."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from crossx.core.cores import cores
 from crossx.core.errors import InputError
 from crossx.search.gallery.local import LocalGallery
 from crossx.search.gallery.opening import AnyGallery, is_in_milvus, open_gallery
@@ -19,11 +19,6 @@ from crossx.search.predictor import Predictor
 
 REMOVED_TOGETHER = 1024
 """Photos that are removed in one transaction."""
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """How much the server does at once, and how large requests may be."""
 
 import asyncio
-import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -15,9 +14,6 @@ T = TypeVar("T")
 
 MOST_BYTES = 8 * 2**20
 """Bytes of a request's body."""
-MOST_PIXELS = 24_000_000
-"""Pixels of a picture in a request."""
-MOST_SVG_BYTES = 2**20
 MOST_RESULTS = 200
 MOST_OFFSET = 10_000
 """Best hits that can be left out; the gallery finds them before it leaves them out."""
@@ -27,11 +23,6 @@ COMING = 32
 """Bodies that may be on their way at once; with those of waiting searches they take 0.5 GiB at most."""
 SECONDS = 20.0
 """Time for one request."""
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Bodies:

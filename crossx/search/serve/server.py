@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from crossx.core.cores import cores
 from crossx.search.gallery.local import LocalGallery
 from crossx.search.gallery.protocol import Gallery
 from crossx.search.gallery.rows import Photo
 from crossx.search.serve.follow import Follower
-from crossx.search.serve.limits import SECONDS, WAITING, Bodies, Gate, cores
+from crossx.search.serve.limits import SECONDS, WAITING, Bodies, Gate
 from crossx.search.serve.metrics import Metrics
 from crossx.search.serve.problems import Problem
 from crossx.search.serve.queries import Queries

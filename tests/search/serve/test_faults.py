@@ -39,7 +39,10 @@ def unable(client: TestClient, method: str, address: str, place: Path, body: obj
     answer = client.request(method, address, json=body)
     assert str(place) not in answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    return (answer.status_code, answer.json()["detail"]) == (503, "The server cannot answer at the moment; its log has the reason.")
+    return (answer.status_code, answer.json()["detail"]) == (
+        503,
+        "The server cannot answer at the moment; its log has the reason.",
+    )
 
 
 @pytest.mark.parametrize("damage", ["gone", "no file of numpy", "other vectors"])

@@ -44,7 +44,7 @@ def test_few_bodies_come_at_once_and_a_slow_one_gives_its_place_back() -> None:
         go.set()
         assert await slow[0] == b"ab"
         assert await bodies.read(sending(b"c", None)) == b"c"
-        with pytest.raises(Problem, match="within 0.2 seconds"):
+        with pytest.raises(Problem, match=r"within 0\.2 seconds"):
             await slow[1]
         gone = asyncio.Event()
         gone.set()
