@@ -37,13 +37,14 @@ def index(argv: Sequence[str]) -> int:
 def _lines(arguments: Namespace) -> Iterator[str]:
     with needs("search"):
         from crossx.search.indexing.folder import Choices, index_folder, look
-        from crossx.search.predictor import Predictor
+        from crossx.search.predictor import MOST_TOGETHER, Predictor
         from crossx.search.shards.imports import import_shards
     gallery = arguments.gallery
     kind = arguments.index or ""
     if arguments.from_embeddings is not None:
         yield from import_shards(Path(arguments.from_embeddings), gallery, arguments.photos_root, kind)
         return
+    must_be_in("--batch", arguments.batch, f"[1, {MOST_TOGETHER}]")
     encoder = Predictor(arguments.encoder, threads=cores())
     choices = Choices(arguments.workers or 0, arguments.batch, arguments.follow_symlinks, arguments.prune, kind)
     yield from (look if arguments.dry_run else index_folder)(Path(arguments.photos), gallery, encoder, choices)
@@ -63,7 +64,6 @@ def _check(arguments: Namespace) -> None:
                 raise InputError(f"{option}: must not stand with --from-embeddings, which embeds nothing, got both")
     if arguments.workers is not None:
         must_be_in("--workers", arguments.workers, "[1, 256]")
-    must_be_in("--batch", arguments.batch, "[1, 4096]")
 
 
 def _parser() -> OptionParser:
