@@ -7,6 +7,7 @@ from pathlib import Path
 from crossx.cli.extras import needs
 from crossx.cli.options import OptionParser
 from crossx.core.checks import must_be_in
+from crossx.core.cores import cores
 from crossx.core.errors import InputError
 
 KINDS = ("auto", "exact", "ivf")
@@ -35,14 +36,15 @@ def index(argv: Sequence[str]) -> int:
 
 def _lines(arguments: Namespace) -> Iterator[str]:
     with needs("search"):
-        from crossx.search.indexing.folder import Choices, cores, index_folder, look
-        from crossx.search.predictor import Predictor
+        from crossx.search.indexing.folder import Choices, index_folder, look
+        from crossx.search.predictor import MOST_TOGETHER, Predictor
         from crossx.search.shards.imports import import_shards
     gallery = arguments.gallery
     kind = arguments.index or ""
     if arguments.from_embeddings is not None:
         yield from import_shards(Path(arguments.from_embeddings), gallery, arguments.photos_root, kind)
         return
+    must_be_in("--batch", arguments.batch, f"[1, {MOST_TOGETHER}]")
     encoder = Predictor(arguments.encoder, threads=cores())
     prune = (arguments.prune, arguments.many)
     choices = Choices(arguments.workers or 0, arguments.batch, arguments.follow_symlinks, *prune, kind)
@@ -65,7 +67,6 @@ def _check(arguments: Namespace) -> None:
         raise InputError("--many: must stand with --prune, got none")
     if arguments.workers is not None:
         must_be_in("--workers", arguments.workers, "[1, 256]")
-    must_be_in("--batch", arguments.batch, "[1, 4096]")
 
 
 def _parser() -> OptionParser:

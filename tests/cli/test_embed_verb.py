@@ -81,6 +81,11 @@ def test_damaged_and_foreign_shards_are_refused(predictor: Predictor, folder: Pa
     assert "--part: must be I/N" in refused(words(predictor, folder, "3/2"))
     assert "--part: must be I/N" in refused(words(predictor, folder, "one"))
     assert "must be a folder that `crossx embed`" in refused(imported(folder))
+    for device in ("cuda:99", "cuad", "meta"):
+        message = refused([*words(predictor, folder, "1/1"), "--device", device])
+        assert message.startswith("device: must be cpu, or ")
+        assert message.endswith(f"got {device!r}")
+    assert "--batch: must be in [1, 256], got 257" in refused([*words(predictor, folder, "1/1"), "--batch", "257"])
     (folder.parent / "shards").mkdir()
     assert "must hold shards" in refused(imported(folder))
     say(words(predictor, folder, "1/2"))

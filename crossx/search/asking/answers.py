@@ -1,7 +1,5 @@
 """What a gallery answers to a question: photos, scores, and what a score means."""
 
-import os
-import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -69,9 +67,3 @@ def answer(
         with suppress(KeyError):  # removed since it was found
             found.append(Found(gallery.photo(hit.id), hit.score, probability, verdict, hit.copies))
     return Answer(question, tuple(found), gallery.how(under, exact).recall)
-
-
-def printable(path: str) -> str:
-    """A path as text: bytes that are no UTF-8, and characters that are invisible or turn the text, are replaced."""
-    text = os.fsencode(path).decode("utf-8", "replace")
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cf") else c for c in text)

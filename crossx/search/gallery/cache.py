@@ -108,8 +108,7 @@ class Caches:
                 if len(engine) != card.count or engine.dim != card.dim:
                     raise ValueError("it holds other vectors than its text says")
             except (ValueError, OSError, RuntimeError, MemoryError) as error:  # the last two are FAISS's
-                reason = " ".join(str(error).split())[:200]
-                self.note(f"index {number} is left out: {reason}")
+                self.note(f"index {number} is left out: {_reason(error)}")
             else:
                 return card, engine
         return None
@@ -177,7 +176,7 @@ class Caches:
                 if file_sha256(self._index(number)) != card.sha256:
                     raise ValueError("its file is damaged")
             except (ValueError, OSError) as error:
-                self.note(f"index {number}: {error}")
+                self.note(f"index {number}: {_reason(error)}")
         return self.notes[before:]
 
     def note(self, text: str) -> None:
@@ -229,6 +228,15 @@ def edges_sha256(path: Path) -> str:
         head = file.read(_EDGE)
         file.seek(max(0, size - _EDGE))
         return hashlib.sha256(b"%d " % size + head + file.read(_EDGE)).hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    """A fault in words without a path of this machine: a server sends notes to whoever may search."""
+    if isinstance(error, OSError):
+        return error.strerror or "it cannot be read"
+    if isinstance(error, RuntimeError | MemoryError):
+        return "FAISS cannot read it"
+    return " ".join(str(error).split())[:200]
 
 
 def _put(temporary: Path, path: Path) -> None:

@@ -1,10 +1,10 @@
 """A folder of photos into a gallery, from the scan to the index."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from crossx.core.cores import cores
 from crossx.core.errors import InputError
 from crossx.search.gallery.local import LocalGallery
 from crossx.search.gallery.opening import is_in_milvus, open_gallery
@@ -17,11 +17,6 @@ from crossx.search.indexing.run import Summary, index_files, new_or_changed
 from crossx.search.indexing.scan import Scan, scan
 from crossx.search.opening import identity, remember_encoder
 from crossx.search.predictor import Predictor
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

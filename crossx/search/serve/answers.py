@@ -1,7 +1,5 @@
 """What the API answers, as OpenAPI describes it."""
 
-import os
-import unicodedata
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -81,12 +79,6 @@ class PhotoDetails(BaseModel):
     height: int
     size: int = Field(description="Bytes of the file when it was indexed")
     thumb: str
-
-
-def printable(path: str) -> str:
-    """A path as text: bytes that are no UTF-8, and characters that are invisible or turn the text, are replaced."""
-    text = os.fsencode(path).decode("utf-8", "replace")
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cf") else c for c in text)
 
 
 def thumb_address(number: int, side: int = 320) -> str:

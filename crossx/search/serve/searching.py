@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from crossx.search.gallery.protocol import Gallery
 from crossx.search.gallery.rows import Hit
+from crossx.search.names import printable
 from crossx.search.serve import answers
 from crossx.search.serve.limits import MOST_OFFSET
 from crossx.search.serve.metrics import Metrics
@@ -70,7 +71,7 @@ class Searcher:
             photo = self.gallery.photo(hit.id)
         except KeyError:
             return None
-        folder, _, name = answers.printable(photo.path).rpartition("/")
+        folder, _, name = printable(photo.path).rpartition("/")
         return answers.Result(
             id=hit.id,
             score=round(hit.score, 6),

@@ -4,10 +4,11 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from crossx.core.cores import cores
 from crossx.core.errors import InputError
 from crossx.search.gallery.rows import FileKey, Known, Photo, Skipped
 from crossx.search.indexing.decode import DecodePool
-from crossx.search.indexing.folder import Choices, cores, done_lines, found_lines, interrupted
+from crossx.search.indexing.folder import Choices, done_lines, found_lines, interrupted
 from crossx.search.indexing.progress import Progress
 from crossx.search.indexing.run import Summary, index_files, new_or_changed
 from crossx.search.indexing.scan import scan

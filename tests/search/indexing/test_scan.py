@@ -6,7 +6,7 @@ from support.photo_folders import folder_of
 
 from crossx.core.errors import InputError
 from crossx.search.indexing.scan import scan
-from crossx.search.serve.files import open_below
+from crossx.search.photo_files import open_below
 
 
 def paths(place: Path) -> list[str]:
