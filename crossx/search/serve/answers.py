@@ -30,7 +30,9 @@ class Result(BaseModel):
     score: float = Field(description="Cosine of query and photo; comparable within one answer alone")
     verdict: Verdict | None = Field(description="From the encoder's calibration; null where it has none")
     name: str = Field(description="Name of the file")
-    folder: str = Field(description="Folder below the indexed one, as `under` takes it")
+    folder: str = Field(
+        description="Folder below the indexed one, as `under` takes it: percent signs and what cannot be shown escaped"
+    )
     width: int
     height: int
     thumb: str = Field(description="Address of a small picture")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from crossx.search.formats import MOST_PIXELS, MOST_SVG_BYTES
-from crossx.search.names import printable
+from crossx.search.names import escaped_folder, folder_of, printable
 from crossx.search.photo_files import NoPhotoError
 from crossx.search.photo_pictures import full, original
 from crossx.search.serve import answers
@@ -43,12 +43,13 @@ _CLASS_JSON = {"type": "object", "required": ["class"], "properties": {"class": 
 def _page(
     k: Annotated[int, Query(ge=1, le=MOST_RESULTS, description="Number of photos")] = 20,
     offset: Annotated[int, Query(ge=0, le=MOST_OFFSET, description="Number of best photos to leave out")] = 0,
-    under: Annotated[str, Query(max_length=4096, description="Folder below the indexed one")] = "",
+    under: Annotated[str, Query(max_length=4096, description="Folder below the indexed one; %41 is A")] = "",
     exact: Annotated[bool, Query(description="Whether to compare every photo")] = False,
 ) -> Page:
-    if under.startswith("/") or "\0" in under:
+    folder = folder_of(under)
+    if folder.startswith("/") or "\0" in folder:
         raise wrong("under", under, "a folder below the indexed one, such as holidays/2026")
-    return Page(k, offset, under, exact)
+    return Page(k, offset, folder, exact)
 
 
 _PageOf = Annotated[Page, Depends(_page)]
@@ -112,11 +113,11 @@ def router(server: Server) -> APIRouter:
     def photo(id: _Id) -> answers.PhotoDetails:  # noqa: A002 - the name in the address
         """What is known of a photo."""
         found = server.photo(id)
-        folder, _, name = printable(found.path).rpartition("/")
+        folder, _, name = found.path.rpartition("/")
         return answers.PhotoDetails(
             id=id,
-            name=name,
-            folder=folder,
+            name=printable(name),
+            folder=escaped_folder(folder),
             width=found.width,
             height=found.height,
             size=found.size,

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from crossx.search.gallery.protocol import Gallery
 from crossx.search.gallery.rows import Hit
-from crossx.search.names import printable
+from crossx.search.names import escaped_folder, printable
 from crossx.search.serve import answers
 from crossx.search.serve.limits import MOST_OFFSET
 from crossx.search.serve.metrics import Metrics
@@ -71,13 +71,13 @@ class Searcher:
             photo = self.gallery.photo(hit.id)
         except KeyError:
             return None
-        folder, _, name = printable(photo.path).rpartition("/")
+        folder, _, name = photo.path.rpartition("/")
         return answers.Result(
             id=hit.id,
             score=round(hit.score, 6),
             verdict=self.queries.verdict(hit.score),
-            name=name,
-            folder=folder,
+            name=printable(name),
+            folder=escaped_folder(folder),
             width=photo.width,
             height=photo.height,
             thumb=answers.thumb_address(hit.id),

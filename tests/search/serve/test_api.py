@@ -98,6 +98,7 @@ def test_a_folder_and_copies(find: Callable[..., Found]) -> None:
     everywhere = find("sketch", strokes=drawing("cup"), k=200)["results"]
     twins = [result for result in everywhere if result["copies"]]
     assert [result["name"] for result in twins] == ["cup-0000.jpg"]
+    assert len(find("sketch", strokes=drawing("cup"), k=200, under="%6fdd")["results"]) == 41
     assert find("sketch", strokes=drawing("cup"), under="nowhere")["results"] == []
     ids = [twins[0]["id"], *twins[0]["copies"]]
     for number in ids:  # of a photo that is asked for, neither itself nor a copy is an answer
