@@ -38,10 +38,8 @@ def test_a_photo_that_is_removed_after_it_was_found_is_left_out(
         question = Question("a photo", "photo", opened.photo(3).vector, b"", (), ())
         search = opened.search
 
-        def search_and_lose(
-            vectors: F32, k: int, offset: int = 0, under: str = "", exact: bool = False
-        ) -> list[list[Hit]]:
-            hits = search(vectors, k, offset, under, exact)
+        def search_and_lose(vectors: F32, k: int, under: str, exact: bool) -> list[list[Hit]]:
+            hits = search(vectors, k, under=under, exact=exact)
             opened.remove([hits[0][0].id])
             return hits
 
