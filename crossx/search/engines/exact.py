@@ -90,7 +90,8 @@ class ExactEngine:
         places = np.searchsorted(self._ids, ids)
         there = places < len(self._ids)
         places, ids = places[there], ids[there]
-        return places[self._ids[places] == ids]
+        found: I64 = places[self._ids[places] == ids]
+        return found
 
 
 def _best(scores: F32, n: int, there: int) -> I64:
