@@ -13,7 +13,7 @@ from torch import Tensor
 
 from crossx.core.errors import InputError
 from crossx.core.paths import resolve
-from crossx.pixels.decode import DECODER_ERRORS, upright
+from crossx.pixels.decode import DECODER_ERRORS, upright_size
 from crossx.reports.lookup import data_module
 from crossx.search.gallery.rows import F32, Photo
 from crossx.search.opening import identity
@@ -124,7 +124,7 @@ class ShardWriter(Callback):
         try:
             status, content = path.stat(), path.read_bytes()
             with Image.open(path) as image:
-                width, height = upright(image).size
+                width, height = upright_size(image)
         except DECODER_ERRORS as error:
             raise InputError(
                 f"ShardWriter.photos: must hold the data set's photo {name!r} as a file, got {type(error).__name__}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from crossx.cli.extras import needs
 from crossx.cli.options import OptionParser
 from crossx.core.checks import must_be_in
+from crossx.core.cores import cores
 from crossx.core.errors import InputError
 
 
@@ -29,14 +30,14 @@ def embed(argv: Sequence[str]) -> int:
         raise InputError(f"--part: must be I/N with I from 1 to N, such as 1/4, got {arguments.part!r}")
     if arguments.workers is not None:
         must_be_in("--workers", arguments.workers, "[1, 256]")
-    must_be_in("--batch", arguments.batch, "[1, 4096]")
 
     with needs("search"):
-        from crossx.search.indexing.folder import Choices, cores
-        from crossx.search.predictor import Predictor
+        from crossx.search.indexing.folder import Choices
+        from crossx.search.predictor import MOST_TOGETHER, Predictor
         from crossx.search.shards.embed import embed_part
+    must_be_in("--batch", arguments.batch, f"[1, {MOST_TOGETHER}]")
     encoder = Predictor(arguments.encoder, threads=cores(), device=arguments.device)
-    choices = Choices(arguments.workers or 0, arguments.batch, arguments.follow_symlinks)
+    choices = Choices(arguments.workers or 0, arguments.batch)
     part, parts = int(match[1]), int(match[2])
     for line in embed_part(Path(arguments.photos), Path(arguments.out), encoder, part, parts, choices):
         print(line, flush=True)  # noqa: T201
@@ -56,5 +57,4 @@ def _parser() -> OptionParser:
     parser.add_argument("--device", default="cpu", help="cpu, or cuda, which needs torch (%(default)s)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that decode (one a core)")
     parser.add_argument("--batch", type=int, default=256, help="photos that are embedded at once (%(default)s)")
-    parser.add_argument("--follow-symlinks", action="store_true", help="take links to files and folders, too")
     return parser

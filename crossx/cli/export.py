@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crossx.cli.options import OptionParser
-from crossx.core.checks import must_be_in, must_be_one_of
 from crossx.core.errors import InputError
-
-_FORMATS = ("safetensors", "onnx")
+from crossx.search.export_choices import FORMATS, check_choices
 
 
 def export(argv: Sequence[str]) -> int:
@@ -35,10 +33,7 @@ def export(argv: Sequence[str]) -> int:
     if arguments.out is None:
         raise InputError("--out: must name the folder to write, got none")
     formats = arguments.formats.split(",")
-    for name in formats:
-        must_be_one_of("--formats", name, _FORMATS)
-    if arguments.size is not None:
-        must_be_in("--size", arguments.size, "[16, 4096]")
+    check_choices(formats, arguments.size)
 
     from crossx.cli.export_parts import encoders_and_data  # loads torch
     from crossx.search.export import export_encoders
@@ -69,7 +64,7 @@ def _parser() -> OptionParser:
     )
     parser.add_argument("--verify", metavar="DIR", help="check the files of an encoder folder, and what they compute")
     parser.add_argument("--out", metavar="DIR", help="folder to write; must be new or empty")
-    parser.add_argument("--formats", default=",".join(_FORMATS), help="files to write (default: %(default)s)")
+    parser.add_argument("--formats", default=",".join(FORMATS), help="files to write (default: %(default)s)")
     parser.add_argument("--aliases", help="for --teachers, other spellings of class names: '{automobile: car}'")
     parser.add_argument(
         "--data",

@@ -1,8 +1,8 @@
 """`crossx gallery`: what a gallery holds, whether its files are whole, and removing from it."""
 
+import os
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossx.cli.extras import needs
@@ -12,6 +12,7 @@ from crossx.core.errors import InputError, WorkError
 
 if TYPE_CHECKING:
     from crossx.search.gallery.local import LocalGallery
+    from crossx.search.gallery.protocol import Gallery
 
 ACTIONS = ("info", "check", "delete", "rebuild")
 
@@ -35,17 +36,19 @@ def gallery(argv: Sequence[str]) -> int:
     if wanted != (arguments.action == "delete"):
         what = "name photos, or --missing," if arguments.action == "delete" else "name a gallery and nothing else"
         raise InputError(f"gallery {arguments.action}: must {what} got {arguments.photos or 'none'}")
+    if arguments.many and not arguments.missing:
+        raise InputError("--many: must stand with --missing, got none")
     with needs("search"):
-        from crossx.search.gallery.local import LocalGallery
+        from crossx.search.gallery.opening import open_gallery
 
-    with LocalGallery(Path(arguments.gallery), write=arguments.action in ("delete", "rebuild")) as opened:
+    with open_gallery(arguments.gallery, write=arguments.action in ("delete", "rebuild")) as opened:
         lines = {"info": _info, "check": _check, "delete": _delete, "rebuild": _rebuild}[arguments.action]
         for line in lines(opened, arguments):
             print(line, flush=True)  # noqa: T201
     return 0
 
 
-def _info(opened: "LocalGallery", _: Namespace) -> Iterator[str]:
+def _info(opened: "Gallery", _: Namespace) -> Iterator[str]:
     status = opened.status()
     recall = "not measured" if status.recall is None else f"{status.recall:.3f}"
     yield f"photos      {status.photos:,}, {status.vectors:,} different ones"
@@ -58,33 +61,47 @@ def _info(opened: "LocalGallery", _: Namespace) -> Iterator[str]:
     yield from (f"note        {note}" for note in status.notes)
 
 
-def _check(opened: "LocalGallery", _: Namespace) -> Iterator[str]:
-    wrong = opened.check()
+def _check(opened: "Gallery", arguments: Namespace) -> Iterator[str]:
+    wrong = _folder(opened, arguments).check()
     if wrong:
         raise WorkError("; ".join(wrong))
     yield f"whole: {opened.count():,} photos"
 
 
-def _delete(opened: "LocalGallery", arguments: Namespace) -> Iterator[str]:
-    ids = set()
+def _delete(opened: "Gallery", arguments: Namespace) -> Iterator[str]:
+    from crossx.search.indexing.gone import gone_photos, remove
+
+    ids = {int(name) for name in arguments.photos if name.isdecimal()}
     if arguments.missing:
-        ids |= {photo.id for photo in opened.scan() if not Path(photo.root, photo.path).exists()}
-    names = [name for name in arguments.photos if not name.isdecimal()]
-    ids |= {int(name) for name in arguments.photos if name.isdecimal()}
+        ids |= set(gone_photos(opened, "--missing", arguments.many))
+    names = {name for name in arguments.photos if not name.isdecimal()}
     if names:
-        found = {photo.path: photo.id for photo in opened.scan() if photo.path in names}
-        if unknown := [name for name in names if name not in found]:
+        found = set()
+        for photo in opened.scan():
+            if called := names & {photo.path, os.path.join(photo.root, photo.path)}:
+                ids.add(photo.id)
+                found |= called
+        if unknown := sorted(names - found):
             raise InputError(f"gallery delete: must name ids or paths of the gallery, got {unknown[0]!r}")
-        ids |= set(found.values())
-    yield f"removed: {opened.remove(sorted(ids)):,} photos; their files stay"
+    yield f"removed: {remove(opened, ids):,} photos; their files stay"
 
 
-def _rebuild(opened: "LocalGallery", _: Namespace) -> Iterator[str]:
-    card = opened.rebuild()
+def _rebuild(opened: "Gallery", arguments: Namespace) -> Iterator[str]:
+    card = _folder(opened, arguments).rebuild()
     if card is None:
         yield "nothing to build: this gallery is searched exactly; `crossx index --index ivf` changes that"
     else:
         yield f"built: {card.kind} of {card.count:,} vectors"
+
+
+def _folder(opened: "Gallery", arguments: Namespace) -> "LocalGallery":
+    from crossx.search.gallery.local import LocalGallery
+
+    if not isinstance(opened, LocalGallery):
+        raise InputError(
+            f"gallery {arguments.action}: must name a folder, got {opened.name}, which keeps its own files"
+        )
+    return opened
 
 
 def _parser() -> OptionParser:
@@ -94,7 +111,10 @@ def _parser() -> OptionParser:
         "whose files are --missing. rebuild: the index of a large gallery anew.",
     )
     parser.add_argument("action", metavar="|".join(ACTIONS))
-    parser.add_argument("gallery", metavar="G", help="folder that `crossx index` has made")
-    parser.add_argument("photos", nargs="*", metavar="PHOTO", help="for delete: ids, or paths as info shows them")
+    parser.add_argument("gallery", metavar="G", help="folder that `crossx index` has made, or milvus:URL")
+    parser.add_argument(
+        "photos", nargs="*", metavar="PHOTO", help="for delete: ids, or paths, below their folder or whole"
+    )
     parser.add_argument("--missing", action="store_true", help="for delete: photos whose files are gone")
+    parser.add_argument("--many", action="store_true", help="with --missing: also more than a fifth of a folder's")
     return parser

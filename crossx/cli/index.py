@@ -7,6 +7,7 @@ from pathlib import Path
 from crossx.cli.extras import needs
 from crossx.cli.options import OptionParser
 from crossx.core.checks import must_be_in
+from crossx.core.cores import cores
 from crossx.core.errors import InputError
 
 KINDS = ("auto", "exact", "ivf")
@@ -35,16 +36,18 @@ def index(argv: Sequence[str]) -> int:
 
 def _lines(arguments: Namespace) -> Iterator[str]:
     with needs("search"):
-        from crossx.search.indexing.folder import Choices, cores, index_folder, look
-        from crossx.search.predictor import Predictor
+        from crossx.search.indexing.folder import Choices, index_folder, look
+        from crossx.search.predictor import MOST_TOGETHER, Predictor
         from crossx.search.shards.imports import import_shards
     gallery = arguments.gallery
     kind = arguments.index or ""
     if arguments.from_embeddings is not None:
         yield from import_shards(Path(arguments.from_embeddings), gallery, arguments.photos_root, kind)
         return
+    must_be_in("--batch", arguments.batch, f"[1, {MOST_TOGETHER}]")
     encoder = Predictor(arguments.encoder, threads=cores())
-    choices = Choices(arguments.workers or 0, arguments.batch, arguments.follow_symlinks, arguments.prune, kind)
+    prune = (arguments.prune, arguments.many)
+    choices = Choices(arguments.workers or 0, arguments.batch, arguments.follow_symlinks, *prune, kind)
     yield from (look if arguments.dry_run else index_folder)(Path(arguments.photos), gallery, encoder, choices)
 
 
@@ -60,9 +63,10 @@ def _check(arguments: Namespace) -> None:
             if getattr(arguments, name):
                 option = f"--{name.replace('_', '-')}"
                 raise InputError(f"{option}: must not stand with --from-embeddings, which embeds nothing, got both")
+    if arguments.many and not arguments.prune:
+        raise InputError("--many: must stand with --prune, got none")
     if arguments.workers is not None:
         must_be_in("--workers", arguments.workers, "[1, 256]")
-    must_be_in("--batch", arguments.batch, "[1, 4096]")
 
 
 def _parser() -> OptionParser:
@@ -76,8 +80,9 @@ def _parser() -> OptionParser:
     parser.add_argument("--gallery", metavar="G", required=True, help="folder, or milvus:URL; made where it is missing")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that decode (one a core)")
     parser.add_argument("--batch", type=int, default=256, help="photos that are embedded at once (%(default)s)")
-    parser.add_argument("--follow-symlinks", action="store_true", help="take links to files and folders, too")
+    parser.add_argument("--follow-symlinks", action="store_true", help="take what links lead to, by its own name")
     parser.add_argument("--prune", action="store_true", help="remove photos of this folder whose files are gone")
+    parser.add_argument("--many", action="store_true", help="with --prune: also more than a fifth of them")
     parser.add_argument("--index", choices=KINDS, help="how to search (auto: exact up to 200,000 photos, then ivf)")
     parser.add_argument("--dry-run", action="store_true", help="say what there is to do, and do nothing")
     parser.add_argument("--from-embeddings", metavar="SHARDS", help="folder that `crossx embed` has written")

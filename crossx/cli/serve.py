@@ -1,10 +1,14 @@
 """`crossx serve`: a page to draw on, and the photos of a gallery that fit."""
 
+import os
 from collections.abc import Sequence
 
 from crossx.cli.extras import needs
 from crossx.cli.options import OptionParser
 from crossx.core.checks import must_be_in
+
+_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OMP_NUM_THREADS")
+"""Where the libraries that multiply matrices look, once, when numpy is imported."""
 
 
 def serve(argv: Sequence[str]) -> int:
@@ -37,6 +41,8 @@ def serve(argv: Sequence[str]) -> int:
     if arguments.max_concurrency is not None:
         must_be_in("--max-concurrency", arguments.max_concurrency, "[1, 1024]")
 
+    for name in _ONE_THREAD:  # each search has a core, and further threads would take those of other searches
+        os.environ.setdefault(name, "1")
     with needs("serve"):
         from crossx.search.serve.opening import open_server
         from crossx.search.serve.run import run

@@ -22,6 +22,8 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """Orientation in EXIF -> what makes the image upright; every other value means that it is."""
+_TURNS = [_UPRIGHT[orientation] for orientation in (5, 6, 7, 8)]
+"""Of these, what exchanges width and height."""
 
 
 def open_rgb(source: Path | BinaryIO, formats: tuple[str, ...] | None = None) -> Image.Image:
@@ -73,12 +75,25 @@ def upright(image: Image.Image) -> Image.Image:
     `ImageOps.exif_transpose` writes the rest of the block anew, which fails where any of it is damaged.
     """
     image.load()  # before the block is read: what fails here is the image
+    method = _to_upright(image)
+    return image if method is None else image.transpose(method)
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height of an image when it is upright; where the format allows, from its header alone."""
+    if image.format == "TIFF":  # Pillow turns it when it is decoded, and forgets then that it did
+        image.load()
+    width, height = image.size
+    turned = _to_upright(image) in _TURNS
+    return (height, width) if turned else (width, height)
+
+
+def _to_upright(image: Image.Image) -> Image.Transpose | None:
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # a damaged block fails in any way inside its parser, and says nothing of the image
-        return image
-    method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
-    return image if method is None else image.transpose(method)
+        return None
+    return _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

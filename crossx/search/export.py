@@ -7,18 +7,18 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from crossx.core.atomic import write_text
-from crossx.core.checks import must_be_in, must_be_one_of
 from crossx.core.errors import InputError
 from crossx.core.tensor_files import write_safetensors
 from crossx.core.version import __version__
 from crossx.data.base import RetrievalData
 from crossx.networks.preprocessing import Preprocessing, sides
 from crossx.search.card import CARD, EncoderCard, Side
+from crossx.search.export_choices import FORMATS, Format, check_choices
 from crossx.search.measured import measure
 from crossx.search.parity import Examples, Parity, check_parity, examples_of, torch_embed
 from crossx.search.predictor import REFERENCE
@@ -26,8 +26,6 @@ from crossx.search.stored import SPECS, StoredEncoders
 from crossx.teachers.teacher import save_teacher
 from crossx.types import MODALITIES, Modality
 
-Format = Literal["safetensors", "onnx"]
-FORMATS: tuple[Format, Format] = ("safetensors", "onnx")
 _REFERENCES = 16
 """Images of each modality in `reference.npz`."""
 
@@ -75,17 +73,12 @@ def export_encoders(
 
 
 def _check(encoders: StoredEncoders, formats: Sequence[Format], size: int | None) -> None:
-    for name in formats:
-        must_be_one_of("--formats", name, FORMATS)
-    if not formats:
-        raise InputError(f"--formats: must name at least one of {', '.join(FORMATS)}, got none")
+    check_choices(formats, size)
     if "safetensors" in formats and not encoders.specs:
         raise InputError(
             "--formats: must be onnx alone for encoders that were built in Python, got safetensors; nothing says how "
             "to build them again"
         )
-    if size is not None:
-        must_be_in("--size", size, "[16, 4096]")
 
 
 def _write(

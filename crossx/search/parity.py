@@ -22,6 +22,7 @@ MOST_DIFFERENCE, MOST_ANGLE = 1e-5, 1e-6
 _POSTERIOR_DIFFERENCE = 1e-4
 """Largest difference of a class probability, which is shown and never ranks."""
 _TOGETHER = 64
+"""Images that a CPU embeds at once."""
 
 
 class Examples(NamedTuple):
@@ -65,10 +66,11 @@ def examples_of(modality: Modality, size: int, pen: Pen | None) -> Examples:
 
 @torch.no_grad()
 def torch_embed(encoder: Encoder, images: U8, device: str = "cpu") -> Embedded:
-    """Embed images, uint8 (B, 3, S, S), by torch in float32."""
+    """Embed images, uint8 (B, 3, S, S), by torch in float32; a GPU embeds all at once."""
     vectors, posteriors = [], []
-    for start in range(0, len(images), _TOGETHER):
-        pixels = torch.from_numpy(np.ascontiguousarray(images[start : start + _TOGETHER])).to(device)
+    together = _TOGETHER if device == "cpu" else max(1, len(images))
+    for start in range(0, len(images), together):
+        pixels = torch.from_numpy(np.ascontiguousarray(images[start : start + together])).to(device)
         embedding = encoder.embed(pixels.float() / 255, None)
         vectors.append(embedding.unit.cpu().numpy())
         if embedding.posterior is not None:

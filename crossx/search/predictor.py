@@ -23,7 +23,7 @@ REFERENCE = "reference.npz"
 """Images in an encoder folder, and their vectors: `<modality>_images` (N, 3, S, S) and `<modality>_vectors` (N, D)."""
 _TOLERANCE = 1e-4
 """Largest difference from the reference vectors; processors add in other orders than the one that exported."""
-_TOGETHER = 256
+MOST_TOGETHER = 256
 """Images that run together at most: more take memory, and no less time."""
 
 
@@ -57,8 +57,8 @@ class Predictor:
         backend: `onnx` or `torch`.
 
     Raises:
-        InputError: When the folder has no card, a file is missing or not the one that the card names, or the backend
-            cannot run.
+        InputError: When the folder has no card, a file is missing or not the one that the card names, the backend
+            cannot run, or there is no such device.
     """
 
     def __init__(self, folder: str | Path, backend: Backend = "auto", threads: int = 1, device: str = "cpu") -> None:
@@ -67,6 +67,10 @@ class Predictor:
         self.folder = Path(folder)
         self.card = EncoderCard.read(self.folder)
         self.backend = _chosen(self.card, backend, device)
+        if device != "cpu":
+            from crossx.search.torch_run import check_device  # imports torch
+
+            check_device(device)
         self._threads, self._device = threads, device
         self._runs: dict[Modality, Run] = {}
 
@@ -90,7 +94,7 @@ class Predictor:
         if modality not in self._runs:
             self._runs[modality] = self._opened(modality)
         run = self._runs[modality]
-        parts = [run(images[i : i + _TOGETHER]) for i in range(0, len(images), _TOGETHER)]
+        parts = [run(images[i : i + MOST_TOGETHER]) for i in range(0, len(images), MOST_TOGETHER)]
         if not parts:
             return Embedded(np.empty((0, self.card.dim), np.float32), None)
         posteriors = [part.posterior for part in parts if part.posterior is not None]

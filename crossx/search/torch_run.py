@@ -3,6 +3,9 @@
 from functools import lru_cache
 from pathlib import Path
 
+import torch
+
+from crossx.core.errors import InputError
 from crossx.pixels.fit import U8
 from crossx.search.parity import torch_embed
 from crossx.search.predictor import Embedded, Run
@@ -25,6 +28,23 @@ def torch_run(folder: Path, card_hash: str, modality: Modality, device: str) -> 
         return torch_embed(encoder, images, device)
 
     return run
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that torch cannot compute on, before any work is done for it.
+
+    Args:
+        device: Name of the device, such as `cuda` or `cuda:1`.
+
+    Raises:
+        InputError: When there is none of this name.
+    """
+    try:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError) as error:  # AssertionError is that of a torch without GPUs
+        seen = torch.cuda.device_count()
+        others = f"one of cuda:0 to cuda:{seen - 1}" if seen else "cuda where torch sees a GPU, which it does not here"
+        raise InputError(f"device: must be cpu, or {others}, got {device!r}") from error
 
 
 @lru_cache(maxsize=1)  # both encoders of a folder share their teachers

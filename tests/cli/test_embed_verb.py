@@ -53,13 +53,15 @@ def test_two_parts_make_the_gallery_that_the_folder_makes(predictor: Predictor, 
 
 
 def test_a_part_that_was_ended_goes_on(predictor: Predictor, folder: Path, say: Say, refused: Say) -> None:
+    """Also where the encoder's folder has another name, as on another machine."""
     say(words(predictor, folder, "1/1"))
+    shutil.copytree(predictor.folder, folder.parent / "copied encoder")
     shards = folder.parent / "shards"
     (shards / "_done-1").unlink()  # as if it had been killed before its end
     assert "part 1 unfinished" in refused(imported(folder))
     folder_of(folder, [*NAMES, "late.png"])  # the same pictures, and one more
     before = (shards / "part-1-00000.parquet").read_bytes()
-    lines = say(words(predictor, folder, "1/1"))
+    lines = say([*words(predictor, folder, "1/1"), "--encoder", str(folder.parent / "copied encoder")])
     assert "22 files, " in lines
     assert (shards / "part-1-00000.parquet").read_bytes() == before
     say(imported(folder))
@@ -79,6 +81,11 @@ def test_damaged_and_foreign_shards_are_refused(predictor: Predictor, folder: Pa
     assert "--part: must be I/N" in refused(words(predictor, folder, "3/2"))
     assert "--part: must be I/N" in refused(words(predictor, folder, "one"))
     assert "must be a folder that `crossx embed`" in refused(imported(folder))
+    for device in ("cuda:99", "cuad", "meta"):
+        message = refused([*words(predictor, folder, "1/1"), "--device", device])
+        assert message.startswith("device: must be cpu, or ")
+        assert message.endswith(f"got {device!r}")
+    assert "--batch: must be in [1, 256], got 257" in refused([*words(predictor, folder, "1/1"), "--batch", "257"])
     (folder.parent / "shards").mkdir()
     assert "must hold shards" in refused(imported(folder))
     say(words(predictor, folder, "1/2"))

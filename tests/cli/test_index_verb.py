@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.galleries import made, photos
 from support.photo_folders import folder_of, save_photo
 from support.served import Say
 
@@ -30,7 +32,7 @@ def words(predictor: Predictor, folder: Path, gallery: Path) -> list[str]:
     ]
 
 
-def test_again_only_new_and_changed_files_are_read(predictor: Predictor, folder: Path, say: Say) -> None:
+def test_again_only_new_and_changed_files_are_read(predictor: Predictor, folder: Path, say: Say, refused: Say) -> None:
     gallery = folder.parent / "g"
     first = say(words(predictor, folder, gallery))
     assert "found: 4 files that may be photos, 1 other files" in first
@@ -45,7 +47,9 @@ def test_again_only_new_and_changed_files_are_read(predictor: Predictor, folder:
     assert "to do: 2 files are new or have changed" in say([*words(predictor, folder, gallery), "--dry-run"])
     with LocalGallery(gallery) as opened:
         assert opened.count() == 3  # a dry run changes nothing
-    assert "removed: 1 photos" in say([*words(predictor, folder, gallery), "--prune"])
+    message = refused([*words(predictor, folder, gallery), "--prune"])  # a third is much
+    assert message.startswith("--prune: must stand with --many to remove 1 of 3 photos")
+    assert "removed: 1 photos" in say([*words(predictor, folder, gallery), "--prune", "--many"])
     with LocalGallery(gallery) as opened:
         assert sorted(photo.path for photo in opened.scan()) == ["a.png", "b.jpg", "d.png"]
         assert opened.check() == []
@@ -63,7 +67,8 @@ def test_a_gallery_is_shown_checked_and_deleted_from(
     assert "removed: 1 photos; their files stay" in say(["gallery", "delete", gallery, "holiday/c.png"])
     assert "got 'holiday/c.png'" in refused(["gallery", "delete", gallery, "holiday/c.png"])
     (folder / "b.jpg").unlink()
-    assert "removed: 1 photos" in say(["gallery", "delete", gallery, "--missing"])
+    assert "--missing: must stand with --many" in refused(["gallery", "delete", gallery, "--missing"])
+    assert "removed: 1 photos" in say(["gallery", "delete", gallery, "--missing", "--many"])
     assert "nothing to build" in say(["gallery", "rebuild", gallery])
     assert "name photos, or --missing" in refused(["gallery", "delete", gallery])
     assert "got 'chek'" in refused(["gallery", "chek", gallery])
@@ -71,6 +76,21 @@ def test_a_gallery_is_shown_checked_and_deleted_from(
         file.seek(4096)
         file.write(bytes(4096))
     assert "gallery.db" in refused(["gallery", "check", gallery])
+
+
+def test_a_path_is_deleted_from_each_folder_or_from_the_one_that_is_named(
+    tmp_path: Path, say: Say, refused: Say
+) -> None:
+    with made(tmp_path / "g") as gallery:
+        for i, root in enumerate(("/one", "/two", "/three")):
+            gallery.add([replace(row, path=row.path.removeprefix(f"{i}/")) for row in photos(3, i, root)])
+    delete = ["gallery", "delete", str(tmp_path / "g")]
+    assert "removed: 1 photos" in say([*delete, "/two/1.jpg"])
+    assert "removed: 2 photos" in say([*delete, "1.jpg"])
+    assert "removed: 4 photos" in say([*delete, "0.jpg", "/three/2.jpg"])
+    assert "got '/two/1.jpg'" in refused([*delete, "2.jpg", "/two/1.jpg"])
+    with LocalGallery(tmp_path / "g") as gallery:
+        assert {photo.key for photo in gallery.scan()} == {("/one", "2.jpg"), ("/two", "2.jpg")}
 
 
 def test_an_index_is_built_where_it_is_asked_for(predictor: Predictor, tmp_path: Path, say: Say) -> None:
@@ -93,6 +113,7 @@ def test_mistakes_are_one_line(predictor: Predictor, folder: Path, refused: Say)
         (["--gallery", str(folder.parent / "file")], "file"),
         (["--workers", "0"], "--workers: must be in [1, 256]"),
         (["--index", "hnws"], "--index"),
+        (["--many"], "--many: must stand with --prune"),
         (["--prun"], "did you mean '--prune'"),
         (["--photos-root", "/"], "--photos-root: must stand with --from-embeddings"),
     ):
@@ -105,8 +126,6 @@ def test_mistakes_are_one_line(predictor: Predictor, folder: Path, refused: Say)
 def test_a_gallery_of_another_encoder_and_a_second_writer_are_refused(
     predictor: Predictor, folder: Path, refused: Say
 ) -> None:
-    from support.galleries import made
-
     made(folder.parent / "other", 3).close()
     message = refused(words(predictor, folder, folder.parent / "other"))
     assert "--encoder: must be the encoder that" in message

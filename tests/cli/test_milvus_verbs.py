@@ -1,6 +1,7 @@
 """`milvus:FILE.db` in the place of a folder: index, search and server give what they give for a folder."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,15 @@ def test_index_again_adds_nothing_and_a_way_to_search_is_refused(
     assert "to do: 0 files" in say([*words, "--dry-run"])
     assert main([*words, "--index", "ivf"]) == 2
     assert "--index: must not be given for a gallery in Milvus" in capsys.readouterr().err
+
+
+def test_it_is_shown_and_deleted_from(name: str, tmp_path: Path, say: Say, refused: Say) -> None:
+    place = f"milvus:{shutil.copytree(name.removeprefix('milvus:'), tmp_path / 'copy.db')}"
+    assert "photos      81" in say(["gallery", "info", place])
+    assert "removed: 2 photos" in say(["gallery", "delete", place, "odd/copy.jpg", "cup-0000.jpg"])
+    assert "photos      79" in say(["gallery", "info", place])
+    for action in ("check", "rebuild"):
+        assert f"gallery {action}: must name a folder, got milvus:" in refused(["gallery", action, place])
 
 
 def test_the_server_answers_from_it(name: str) -> None:

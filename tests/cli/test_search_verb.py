@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from PIL import Image, ImageOps
 from support.drawings import as_png, drawing
 from support.served import Say
 
+from crossx.search.asking.answers import answer
+from crossx.search.asking.questions import Question
 from crossx.search.gallery.local import LocalGallery
+from crossx.search.gallery.rows import F32, Hit
 from crossx.search.opening import remember_encoder
 from crossx.search.predictor import Predictor
 from crossx.strokes.svg import to_svg
@@ -25,6 +29,24 @@ def gallery(gallery_folder: Path, predictor: Predictor) -> str:
     with LocalGallery(gallery_folder, write=True) as opened:
         remember_encoder(opened, predictor.folder)
     return str(gallery_folder)
+
+
+def test_a_photo_that_is_removed_after_it_was_found_is_left_out(
+    gallery_folder: Path, predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LocalGallery(shutil.copytree(gallery_folder, tmp_path / "g"), write=True) as opened:
+        question = Question("a photo", "photo", opened.photo(3).vector, b"", (), ())
+        search = opened.search
+
+        def search_and_lose(vectors: F32, k: int, under: str, exact: bool) -> list[list[Hit]]:
+            hits = search(vectors, k, under=under, exact=exact)
+            opened.remove([hits[0][0].id])
+            return hits
+
+        monkeypatch.setattr(opened, "search", search_and_lose)
+        found = answer(question, opened, predictor.card, 3, "", None, exact=False).found
+        assert len(found) == 2
+        assert 3 not in [one.photo.id for one in found]
 
 
 def svg() -> bytes:

@@ -87,6 +87,25 @@ def test_a_server_answers_follows_an_index_run_and_ends(
     assert "Traceback" not in process.stderr.read()
 
 
+def test_a_search_multiplies_in_one_thread() -> None:
+    """The libraries of numpy read the number of their threads when numpy is imported, and never again."""
+    code = (
+        "import os, sys\n"
+        "names = ('OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'OMP_NUM_THREADS')\n"
+        "class Look:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'numpy': print([os.environ.get(each) for each in names])\n"
+        "sys.meta_path.insert(0, Look())\n"
+        "from crossx.cli import main\n"
+        "main(['serve', '--gallery', 'nowhere'])"
+    )
+    names = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    environment["MKL_NUM_THREADS"] = "3"  # what somebody has chosen stays
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert done.stdout.splitlines() == ["['1', '3', '1']"], done.stderr
+
+
 def test_mistakes_are_one_line(place: Path, port: int, refused: Say, predictor: Predictor) -> None:
     gallery = ["serve", "--gallery", str(place / "g")]
     with socket.socket() as taken:

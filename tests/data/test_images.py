@@ -9,7 +9,7 @@ from PIL import ExifTags, Image, ImageFilter, ImageOps
 
 from crossx.core.errors import InputError
 from crossx.data.images import fit_photo, fit_sketch, load_image
-from crossx.pixels.decode import open_rgb
+from crossx.pixels.decode import open_rgb, upright_size
 
 
 def saved(tmp_path: Path, image: Image.Image, name: str, **options: Any) -> Path:  # noqa: ANN401 - what the format takes
@@ -190,6 +190,18 @@ def test_every_orientation_becomes_upright(orientation: int, suffix: str, tmp_pa
     with Image.open(path) as image:
         expected = np.asarray(ImageOps.exif_transpose(image))
     assert np.array_equal(np.asarray(open_rgb(path)), expected)
+    with Image.open(path) as image:
+        assert upright_size(image) == (expected.shape[1], expected.shape[0])
+
+
+def test_the_size_of_a_photo_needs_no_pixels(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    photo_with_exif(b"").save(tmp_path / "x.jpg", exif=exif)
+    whole = (tmp_path / "x.jpg").read_bytes()
+    (tmp_path / "x.jpg").write_bytes(whole[: whole.index(b"\xff\xda") + 14])  # to where the pixels begin
+    with Image.open(tmp_path / "x.jpg") as image:
+        assert upright_size(image) == (8, 16)
 
 
 def test_a_rotated_photo_with_a_damaged_block_is_rotated(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from crossx.search.gallery.local import LocalGallery
 from crossx.search.gallery.rows import FileKey
-from crossx.search.indexing import folder as module
+from crossx.search.indexing import gone
 from crossx.search.indexing.folder import remove_gone
 from crossx.search.indexing.scan import Found, Scan
 from support.galleries import made, photos
@@ -18,24 +18,24 @@ def prepare(folder: Path) -> None:
 
 
 def work(folder: Path, tell: Callable[[int], None]) -> None:
-    module.REMOVED_TOGETHER = TOGETHER
+    gone.REMOVED_TOGETHER = TOGETHER
     remove = LocalGallery.remove
 
     def told(self: LocalGallery, ids: list[int]) -> int:
-        gone = remove(self, ids)
-        tell(gone)
-        return gone
+        number = remove(self, ids)
+        tell(number)
+        return number
 
     LocalGallery.remove = told  # type: ignore[method-assign,assignment]
     with LocalGallery(folder, write=True) as gallery:
-        remove_gone(gallery, _found())
+        remove_gone(gallery, _found(), many=True)
 
 
 def verify(folder: Path, told: list[int]) -> None:
     with LocalGallery(folder, write=True) as gallery:
         assert gallery.check() == []
         assert gallery.count() in (ROWS - sum(told), ROWS - sum(told) - TOGETHER), "a transaction that is half there"
-        remove_gone(gallery, _found())
+        remove_gone(gallery, _found(), many=True)
         assert {photo.path for photo in gallery.scan()} == {f"0/{i}.jpg" for i in range(KEPT)}
 
 

@@ -23,7 +23,9 @@ def work(folder: Path, tell: Callable[[int], None]) -> None:
     assert found is not None
     card, engine = found
     for _ in range(SAVES):
-        tell(caches.save(engine, card.mark, card.recall, card.recall_photos).generation)
+        with caches.building():
+            generation = caches.save(engine, card.mark, card.recall, card.recall_photos).generation
+        tell(generation)
 
 
 def verify(folder: Path, told: list[int]) -> None:

@@ -1,13 +1,12 @@
 """What a gallery answers to a question: photos, scores, and what a score means."""
 
-import os
-import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 
 from crossx.search.asking.questions import Question
 from crossx.search.card import EncoderCard
 from crossx.search.gallery.protocol import Gallery
-from crossx.search.gallery.rows import Photo, Where
+from crossx.search.gallery.rows import Photo
 
 
 @dataclass(frozen=True)
@@ -58,20 +57,13 @@ def answer(
         least: Score below which photos are left out; None for none.
         exact: Whether every photo is compared.
     """
-    where = Where(under=under) if under else None
     found = []
-    for hit in gallery.search(question.vector[None], k, where=where, exact=exact)[0]:
+    for hit in gallery.search(question.vector[None], k, under=under, exact=exact)[0]:
         if least is not None and hit.score < least:
             break
         calibration = card.calibration
         probability = None if calibration is None else float(calibration.probability(hit.score))
         verdict = None if calibration is None else calibration.verdict(hit.score)
-        found.append(Found(gallery.photo(hit.id), hit.score, probability, verdict, hit.copies))
-    status = gallery.status()
-    return Answer(question, tuple(found), 1.0 if exact or status.kind == "exact" else status.recall)
-
-
-def printable(path: str) -> str:
-    """A path as text: bytes that are no UTF-8, and characters that are invisible or turn the text, are replaced."""
-    text = os.fsencode(path).decode("utf-8", "replace")
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cf") else c for c in text)
+        with suppress(KeyError):  # removed since it was found
+            found.append(Found(gallery.photo(hit.id), hit.score, probability, verdict, hit.copies))
+    return Answer(question, tuple(found), gallery.how(under, exact).recall)

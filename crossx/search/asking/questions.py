@@ -4,17 +4,14 @@ import io
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-import numpy as np
-from PIL import Image
-
 from crossx.core.errors import InputError
 from crossx.pixels.decode import open_rgb
-from crossx.pixels.fit import U8, fit_photo
+from crossx.pixels.fit import fit_photo
+from crossx.search.formats import PHOTOS
 from crossx.search.gallery.rows import F32
-from crossx.search.indexing.decode import FORMATS
 from crossx.search.predictor import Embedded, Predictor
+from crossx.search.seen import photo_png
 from crossx.search.sketches import Sketch, sketch_from_json, sketch_from_picture, sketch_from_svg
-from crossx.search.sketches.sketch import SEEN
 
 
 class Question(NamedTuple):
@@ -63,12 +60,12 @@ def photo_question(name: str, content: bytes, predictor: Predictor) -> Question:
         InputError: When it cannot be read, or this encoder's photos cannot be compared with each other.
     """
     try:
-        pixels = fit_photo(open_rgb(io.BytesIO(content), FORMATS), predictor.card.photo.size)
+        pixels = fit_photo(open_rgb(io.BytesIO(content), PHOTOS), predictor.card.photo.size)
     except InputError as error:
         raise InputError(f"--photo: {name}: {str(error).removeprefix('image: ')}") from error
     embedded = predictor.embed(pixels[None], "photo")
     vector = predictor.as_photo_query(embedded.vectors)[0]
-    return Question(name, "photo", vector, _png(pixels), (), _guesses(embedded, predictor))
+    return Question(name, "photo", vector, photo_png(pixels), (), _guesses(embedded, predictor))
 
 
 def _sketches(name: str, content: bytes, predictor: Predictor) -> Iterator[tuple[str, Sketch]]:
@@ -90,10 +87,3 @@ def _sketches(name: str, content: bytes, predictor: Predictor) -> Iterator[tuple
 
 def _guesses(embedded: Embedded, predictor: Predictor) -> tuple[tuple[str, float], ...]:
     return () if embedded.posterior is None else tuple(predictor.guesses(embedded.posterior[0]))
-
-
-def _png(pixels: U8) -> bytes:
-    picture = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
-    buffer = io.BytesIO()
-    picture.resize((SEEN, SEEN), Image.Resampling.BICUBIC).save(buffer, "PNG")
-    return buffer.getvalue()

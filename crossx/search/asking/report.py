@@ -1,15 +1,16 @@
 """Answers as a table for the terminal, as JSON for programs, and as a page for everybody."""
 
-import base64
 import html
 import json
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from crossx.search.asking.answers import Answer, Found, printable
-from crossx.search.serve.files import NoPhotoError
-from crossx.search.serve.thumbs import thumbnail
+from crossx.search.asking.answers import Answer, Found
+from crossx.search.names import printable
+from crossx.search.photo_files import NoPhotoError
+from crossx.search.photo_pictures import thumbnail
+from crossx.search.seen import data_address
 
 _SIDE = 320
 """Longest side in pixels of the photos on a page."""
@@ -46,7 +47,7 @@ def _values(answer: Answer) -> dict[str, Any]:
     return {
         "query": question.name,
         "kind": question.kind,
-        "seen": _address(question.seen, "png"),
+        "seen": data_address(question.seen, "png"),
         "warnings": list(question.warnings),
         "guesses": [{"class": name, "p": round(p, 4)} for name, p in question.guesses],
         "recall": answer.recall,
@@ -67,7 +68,7 @@ def _values(answer: Answer) -> dict[str, Any]:
 def _section(answer: Answer) -> str:
     question = answer.question
     notes = "".join(f"<p>note: {html.escape(warning)}</p>" for warning in question.warnings)
-    seen = f'<img class="seen" alt="what the encoder saw" src="{_address(question.seen, "png")}">'
+    seen = f'<img class="seen" alt="what the encoder saw" src="{data_address(question.seen, "png")}">'
     title = html.escape(printable(question.name) + _looks_like(answer))
     items = "".join(_item(found) for found in answer.found) or "<li>nothing found</li>"
     return f"<h2>{title}</h2>{seen}{notes}<ol>{items}</ol><p>{_how(answer)}</p>"
@@ -77,7 +78,7 @@ def _item(found: Found) -> str:
     name = html.escape(printable(found.photo.path))
     verdict = f", {found.verdict}" if found.verdict else ""
     try:
-        picture = f'<img alt="{name}" src="{_address(thumbnail(found.photo, _SIDE), "jpeg")}">'
+        picture = f'<img alt="{name}" src="{data_address(thumbnail(found.photo, _SIDE), "jpeg")}">'
     except NoPhotoError as error:
         picture = f"<span>{html.escape(str(error))}</span>"
     return f"<li>{picture}<small>{name}<br>{found.score:.3f}{verdict}</small></li>"
@@ -92,10 +93,6 @@ def _how(answer: Answer) -> str:
     if answer.recall == 1.0:
         return "every photo was compared"
     return "recall@10 not measured" if answer.recall is None else f"recall@10 for sketches {answer.recall:.3f}"
-
-
-def _address(content: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 _PAGE = """<!doctype html>

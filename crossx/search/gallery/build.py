@@ -5,7 +5,7 @@ import numpy as np
 from crossx.search.engines.ivf import IVFEngine
 from crossx.search.engines.tune import ExactAnswers, perturbed, tune
 from crossx.search.gallery.cache import CacheCard, Caches
-from crossx.search.gallery.truth import Truth
+from crossx.search.gallery.truth import Mark, Truth
 
 _QUERIES = 500
 """Queries with which recall is measured."""
@@ -18,7 +18,17 @@ def build(truth: Truth, caches: Caches) -> CacheCard:
     Args:
         truth: The database, with at least one vector.
         caches: Its index files.
+
+    Raises:
+        InputError: When another process builds one.
+        WorkError: When the disk is full.
     """
+    with caches.building():
+        return caches.save(*_built(truth))
+
+
+def _built(truth: Truth) -> tuple[IVFEngine, Mark, float | None, float]:
+    """An index, the state that it is of, and its recall for sketches, where there are any, and for photos."""
     sketches = truth.probes()[:_QUERIES]
     with truth.database.snapshot():
         mark, numbers = truth.mark(), truth.vector_ids()
@@ -34,5 +44,4 @@ def build(truth: Truth, caches: Caches) -> CacheCard:
                 answer.see(matrix)
     of_sketches, of_photos = answers
     engine.probes, recall = tune(engine, of_sketches if len(sketches) else of_photos)
-    recall_photos = of_photos.recall(engine, engine.probes)
-    return caches.save(engine, mark, recall if len(sketches) else None, recall_photos)
+    return engine, mark, recall if len(sketches) else None, of_photos.recall(engine, engine.probes)

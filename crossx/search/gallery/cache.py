@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,8 @@ from crossx.search.gallery.truth import Mark, Truth
 KEPT = 2
 """Generations that stay: readers may just be opening the one before the newest."""
 _STILL = "nothing is lost, and the search is exact without it: make room, and run `crossx gallery rebuild`"
+_EDGE = 1 << 16
+"""Bytes at either end of an index file that are looked at when it is opened: of all, 500 MB would take a second."""
 _NAME = re.compile(r"(\d{8})\.json")
 
 
@@ -38,7 +41,8 @@ class CacheCard:
         probes: Lists that a search looks into.
         recall: Recall@10 of sketches with so many probes; None where no sketches were at hand.
         recall_photos: The same of perturbed photos.
-        sha256: SHA-256 of the index file.
+        edges: Hash of the index file's size, beginning and end: what is looked at when it is opened.
+        sha256: SHA-256 of the whole file, which `crossx gallery check` looks at.
     """
 
     generation: int
@@ -53,6 +57,7 @@ class CacheCard:
     probes: int
     recall: float | None
     recall_photos: float
+    edges: str
     sha256: str
 
     @property
@@ -68,7 +73,7 @@ class CacheCard:
             raise ValueError("it has other fields")
         card = cls(**values)
         numbers = (card.generation, card.dim, card.seq, card.last_vector, card.count, card.probes)
-        texts = (card.encoder, card.token, card.kind, card.sha256)
+        texts = (card.encoder, card.token, card.kind, card.edges, card.sha256)
         if not all(isinstance(n, int) and n >= 0 for n in numbers) or not all(isinstance(t, str) for t in texts):
             raise ValueError("it has values of another kind")
         _ = card.mark
@@ -97,67 +102,81 @@ class Caches:
             try:
                 card = CacheCard.parse(path.read_text())
                 self._check(card, number)
+                if edges_sha256(self._index(number)) != card.edges:
+                    raise ValueError("its file is damaged")
                 engine = IVFEngine.read(self._index(number), card.probes)
                 if len(engine) != card.count or engine.dim != card.dim:
                     raise ValueError("it holds other vectors than its text says")
-            except (ValueError, OSError, RuntimeError) as error:  # RuntimeError is FAISS's
-                reason = " ".join(str(error).split())[:200]
-                self.note(f"index {number} is left out: {reason}")
+            except (ValueError, OSError, RuntimeError, MemoryError) as error:  # the last two are FAISS's
+                self.note(f"index {number} is left out: {_reason(error)}")
             else:
                 return card, engine
         return None
 
-    def save(self, engine: IVFEngine, mark: Mark, recall: float | None, recall_photos: float) -> CacheCard:
-        """Write the next generation, whole or not at all, and remove those that are too old.
+    @contextmanager
+    def building(self) -> Iterator[None]:
+        """A block in which no other process builds an index; what would end it is found before the work.
 
         Raises:
-            InputError: When another process saves one.
+            InputError: When another process builds one.
         """
         self._folder.mkdir(exist_ok=True)
         lock = Lock(
-            self._folder / "lock", f"gallery: the index of {self._folder.parent} is being saved by process {{pid}}"
+            self._folder / "lock", f"gallery: the index of {self._folder.parent} is being built by process {{pid}}"
         )
         try:
-            number = self.newest_generation() + 1
-            temporary = self._folder / f".tmp-{number:08}"
-            try:
-                engine.write(temporary)
-            except RuntimeError as error:  # FAISS's word for a full disk
-                temporary.unlink(missing_ok=True)
-                raise WorkError(
-                    f"{temporary.parent}: an index cannot be saved ({' '.join(str(error).split())[-200:]}); {_STILL}"
-                ) from error
-            card = CacheCard(
-                number,
-                self._truth.encoder.sha256,
-                engine.dim,
-                mark.seq,
-                mark.token.hex(),
-                mark.last_vector,
-                len(engine),
-                "ivf",
-                {"lists": engine.lists},
-                engine.probes,
-                recall,
-                recall_photos,
-                file_sha256(temporary),
-            )
-            _put(temporary, self._index(number))
-            temporary.write_text(json.dumps(asdict(card), indent=1))
-            _put(temporary, self._folder / f"{number:08}.json")
-            self._remove_old(number)
-            return card
+            yield
         finally:
             lock.release()
+
+    def save(self, engine: IVFEngine, mark: Mark, recall: float | None, recall_photos: float) -> CacheCard:
+        """Write the next generation, whole or not at all, and remove those that are too old; `building` is held.
+
+        Raises:
+            WorkError: When the disk is full.
+        """
+        number = self.newest_generation() + 1
+        temporary = self._folder / f".tmp-{number:08}"
+        try:
+            engine.write(temporary)
+        except RuntimeError as error:  # FAISS's word for a full disk
+            temporary.unlink(missing_ok=True)
+            raise WorkError(
+                f"{temporary.parent}: an index cannot be saved ({' '.join(str(error).split())[-200:]}); {_STILL}"
+            ) from error
+        card = CacheCard(
+            number,
+            self._truth.encoder.sha256,
+            engine.dim,
+            mark.seq,
+            mark.token.hex(),
+            mark.last_vector,
+            len(engine),
+            "ivf",
+            {"lists": engine.lists},
+            engine.probes,
+            recall,
+            recall_photos,
+            edges_sha256(temporary),
+            file_sha256(temporary),
+        )
+        _put(temporary, self._index(number))
+        temporary.write_text(json.dumps(asdict(card), indent=1))
+        _put(temporary, self._folder / f"{number:08}.json")
+        self._remove_old(number)
+        return card
 
     def check(self) -> list[str]:
         """What is wrong with any index file."""
         before = len(self.notes)
         for number, path in sorted(self._cards()):
             try:
-                self._check(CacheCard.parse(path.read_text()), number)
+                card = CacheCard.parse(path.read_text())
+                self._check(card, number)
+                if file_sha256(self._index(number)) != card.sha256:
+                    raise ValueError("its file is damaged")
             except (ValueError, OSError) as error:
-                self.note(f"index {number}: {error}")
+                self.note(f"index {number}: {_reason(error)}")
         return self.notes[before:]
 
     def note(self, text: str) -> None:
@@ -170,15 +189,13 @@ class Caches:
             pass  # a reader without the right to write has the sentence in `notes`
 
     def _check(self, card: CacheCard, number: int) -> None:
-        """Refuse, by ValueError, a file that does not belong to the database or is not what was written."""
+        """Refuse, by ValueError, a file that does not belong to the database."""
         if card.generation != number:
             raise ValueError("its text is of another generation")
         if (card.encoder, card.dim) != (self._truth.encoder.sha256, self._truth.encoder.dim):
             raise ValueError("it is of another encoder")
         if not self._truth.is_past(card.mark):
             raise ValueError("it is newer than the database, or of another one")
-        if file_sha256(self._index(number)) != card.sha256:
-            raise ValueError("its file is damaged")
 
     def _cards(self) -> Iterator[tuple[int, Path]]:
         if self._folder.is_dir():
@@ -202,6 +219,24 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def edges_sha256(path: Path) -> str:
+    """SHA-256 of a file's size and of its first and last 64 KB: what a cut, a kill or another file changes."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(_EDGE)
+        file.seek(max(0, size - _EDGE))
+        return hashlib.sha256(b"%d " % size + head + file.read(_EDGE)).hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    """A fault in words without a path of this machine: a server sends notes to whoever may search."""
+    if isinstance(error, OSError):
+        return error.strerror or "it cannot be read"
+    if isinstance(error, RuntimeError | MemoryError):
+        return "FAISS cannot read it"
+    return " ".join(str(error).split())[:200]
 
 
 def _put(temporary: Path, path: Path) -> None:

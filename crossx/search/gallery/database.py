@@ -1,13 +1,12 @@
 """The file that holds a gallery's truth: SQLite with a write-ahead log, each commit on the disk before it returns."""
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from crossx.core.errors import InputError, WorkError
 
@@ -16,6 +15,24 @@ VERSION = 1
 IN_ONE_QUERY = 500
 """Values of one `IN (...)`: far below SQLite's limit, and a query's plan costs little beside them."""
 _FULL = ("disk is full", "disk I/O error", "readonly database", "unable to open")
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_PATIENCE = 30.0
+"""Seconds to wait for another program's lock."""
+_Look: TypeAlias = tuple[int, int, int]
+
+
+class _Open(NamedTuple):
+    """A connection of one thread.
+
+    Attributes:
+        thread: The thread.
+        connection: The connection.
+        sealed: What the file was when a connection was opened that takes it to be unchangeable; None for another one.
+    """
+
+    thread: threading.Thread
+    connection: sqlite3.Connection
+    sealed: _Look | None
 
 
 class Database:
@@ -32,8 +49,8 @@ class Database:
     def __init__(self, path: Path, write: bool) -> None:
         self.path, self._write = path, write
         self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
-        self._lock = threading.Lock()
+        self._open: list[_Open] = []
+        self._lock, self._opening = threading.Lock(), threading.Lock()
         if not write and not path.is_file():
             raise InputError(
                 f"gallery: {path.parent} must be a gallery, which `crossx index` makes; it has no {path.name}"
@@ -104,46 +121,67 @@ class Database:
 
     def check(self) -> list[str]:
         """What SQLite itself finds wrong; empty where the file is whole."""
-        try:
-            found = [row[0] for row in self._connection().execute("PRAGMA integrity_check")]
-        except sqlite3.DatabaseError as error:
-            found = [str(error)]
+        with self._problems():
+            try:
+                found = [row[0] for row in self._connection().execute("PRAGMA integrity_check")]
+            except sqlite3.DatabaseError as error:
+                if _is_busy(error):
+                    raise
+                found = [str(error)]
         return [] if found == ["ok"] else found
 
     def close(self) -> None:
         """Close the connections of all threads."""
-        for connection in self._connections:
-            connection.close()
-        self._connections.clear()
-        self._local = threading.local()
+        with self._opening:
+            for entry in self._open:
+                entry.connection.close()
+            self._open.clear()
+            self._local = threading.local()
 
     def _one(self, sql: str) -> Any:  # noqa: ANN401 - any value of SQLite
         return self._connection().execute(sql).fetchone()[0]
 
     def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._connect()
-            self._local.connection = connection
-            self._connections.append(connection)
-        return connection
+        entry: _Open | None = getattr(self._local, "entry", None)
+        if entry is None or (entry.sealed and not entry.connection.in_transaction and entry.sealed != self._look()):
+            with self._opening:  # threads come and go, such as those of a server; their connections would stay
+                idle = [other for other in self._open if other is entry or not other.thread.is_alive()]
+                for other in idle:
+                    other.connection.close()
+                self._open = [other for other in self._open if other not in idle]
+                entry = _Open(threading.current_thread(), *self._connect())
+                self._open.append(entry)
+            self._local.entry = entry
+        return entry.connection
 
-    def _connect(self) -> sqlite3.Connection:
-        # In a folder that cannot be written, SQLite reads a log only when its shared memory exists; with no log there
-        # is nothing to share, and the file is what it is.
-        sealed = not self._write and not os.access(self.path.parent, os.W_OK) and not self._log().exists()
-        mode = "rwc" if self._write else "ro&immutable=1" if sealed else "ro"
-        name = self.path.absolute().as_uri()
-        connection = sqlite3.connect(
-            f"{name}?mode={mode}", uri=True, timeout=30, isolation_level=None, check_same_thread=False
-        )
-        if self._write:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-        return connection
+    def _connect(self) -> tuple[sqlite3.Connection, _Look | None]:
+        connection = self._connected("rwc" if self._write else "ro")
+        try:
+            if self._write:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=FULL")
+            else:
+                connection.execute("PRAGMA user_version").fetchone()
+        except sqlite3.OperationalError as error:
+            connection.close()
+            # A reader who may not write in the folder cannot make the memory that is shared with writers. While there
+            # is no log, nobody writes, and the file can be read as it is, until it is another one.
+            look = self._look()
+            if self._write or _code(error) != sqlite3.SQLITE_CANTOPEN or look is None:
+                raise
+            return self._connected("ro&immutable=1"), look
+        return connection, None
 
-    def _log(self) -> Path:
-        return self.path.with_name(f"{self.path.name}-wal")
+    def _connected(self, mode: str) -> sqlite3.Connection:
+        name = f"{self.path.absolute().as_uri()}?mode={mode}"
+        return sqlite3.connect(name, uri=True, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+
+    def _look(self) -> _Look | None:
+        """What tells a file from a later one; None where there is a log, and so perhaps a writer."""
+        if self.path.with_name(f"{self.path.name}-wal").exists():
+            return None
+        about = self.path.stat()
+        return about.st_ino, about.st_size, about.st_mtime_ns
 
     def _make_tables(self) -> None:
         schema = files("crossx.search.gallery").joinpath("schema.sql").read_text()
@@ -158,6 +196,8 @@ class Database:
             yield
         except sqlite3.DatabaseError as error:
             text = str(error)
+            if _is_busy(error):
+                raise WorkError(f"{self.path} is being used by another program ({text}); try again") from error
             if isinstance(error, sqlite3.OperationalError) and any(word in text for word in _FULL):
                 if not self._write:
                     raise InputError(f"gallery: {self.path} cannot be read ({text})") from error
@@ -168,6 +208,15 @@ class Database:
             if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
                 raise  # a bug, and no damage
             raise damaged(self.path, text) from error
+
+
+def _code(error: sqlite3.DatabaseError) -> int:
+    """The primary one of SQLite's error codes; 0 where it is none of SQLite's."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _is_busy(error: sqlite3.DatabaseError) -> bool:
+    return _code(error) in _BUSY
 
 
 def damaged(path: Path, what: str) -> InputError:

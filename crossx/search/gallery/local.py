@@ -1,9 +1,11 @@
 """A gallery in a folder: SQLite holds the truth, an index beside it makes large ones fast."""
 
+import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -15,7 +17,8 @@ from crossx.search.gallery.changes import Changes
 from crossx.search.gallery.check import check
 from crossx.search.gallery.lock import Lock
 from crossx.search.gallery.packing import check_vectors
-from crossx.search.gallery.rows import F32, EncoderIdentity, FileKey, Hit, Known, Photo, Skipped, Status, Where
+from crossx.search.gallery.permitted import Permitted
+from crossx.search.gallery.rows import EXACT, F32, EncoderIdentity, FileKey, Hit, How, Known, Photo, Skipped, Status
 from crossx.search.gallery.truth import Truth
 from crossx.search.gallery.view import View
 
@@ -57,9 +60,15 @@ class LocalGallery:
             raise
         self._changes = Changes(self.truth) if write else None
         self._caches = Caches(folder / "index", self.truth)
+        self._looked_at = 0
         self._view: View | None = None
         self._guard = threading.RLock()
-        self._found_where = lru_cache(maxsize=8)(self._photos_where)
+        self._found_under = lru_cache(maxsize=8)(self._photos_under)
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return str(self.folder)
 
     @property
     def encoder(self) -> EncoderIdentity:
@@ -120,46 +129,53 @@ class LocalGallery:
         must_be_one_of("--index", kind, KINDS)
         self._writing.set_setting("index", kind)
 
-    def search(
-        self, vectors: F32, k: int, offset: int = 0, where: Where | None = None, exact: bool = False
-    ) -> list[list[Hit]]:
+    def search(self, vectors: F32, k: int, offset: int = 0, under: str = "", exact: bool = False) -> list[list[Hit]]:
         """The pictures that are most similar to each vector; see `Gallery.search`."""
         must_be_in("k", k, "[1, inf)")
         must_be_in("offset", offset, "[0, inf)")
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         check_vectors(vectors, self.encoder.dim, "vectors")
         view = self._current()
-        photos = None if where is None else self._found_where(where, self.truth.mark().seq)
-        allowed = None if photos is None else np.array(sorted(photos), dtype=np.int64)
-        found = view.find(self.truth, vectors, k + offset, allowed, exact)
-        return self._scored(vectors, found, photos, k, offset)
+        permitted = self._permitted(under)
+        found = view.find(vectors, k + offset, None if permitted is None else permitted.vectors, exact)
+        return self._scored(vectors, found, permitted, k, offset)
+
+    def how(self, under: str = "", exact: bool = False) -> How:
+        """How such a search compares photos: in a folder, all of its photos."""
+        card = self._current().card
+        if card is None or exact or self._permitted(under) is not None:
+            return EXACT
+        return How(exact=False, recall=card.recall)
 
     def follow(self) -> bool:
         """See what was committed since; returns whether there was anything.
 
-        A newer index, and one that has become due and another process has built, is taken over.
+        A newer index, such as one that another process has built, is taken over; searches go on meanwhile. One that
+        cannot be used is looked at once.
         """
         with self._guard:
             before = self._current()
-            after = before.followed(self.truth)
-            known = before.card.generation if before.card else 0
-            if self.kind != "exact" and self._caches.newest_generation() > known:
-                after = View.open(self.truth, self._caches)
-            self._view = after
-            return after is not before
+            newer = self.kind != "exact" and self._caches.newest_generation() > self._looked_at
+            self._view = after = self._opened() if newer else before.followed(self.truth)
+            return after.mark != before.mark
+
+    def due(self) -> bool:
+        """Whether the index should be built anew."""
+        view = self._current()
+        return view.is_worn() and self._wants_index(view.count)
 
     def rebuild(self) -> CacheCard | None:
         """Build the index anew where the gallery is to have one; searches go on meanwhile with the old one.
 
         Raises:
-            InputError: When another process saves one.
+            InputError: When another process builds one.
             WorkError: When the disk is full.
         """
-        if not self._wants_index():
+        if not self._wants_index(self.truth.vectors()):
             return None
         card = build(self.truth, self._caches)
         with self._guard:
-            self._view = View.open(self.truth, self._caches)
+            self._view = self._opened()
         return card
 
     def status(self) -> Status:
@@ -171,7 +187,7 @@ class LocalGallery:
         )
         return Status(
             self.count(),
-            self.truth.vectors(),
+            view.count,
             self.truth.skipped_count(),
             "exact" if card is None else card.kind,
             1.0 if card is None else card.recall,
@@ -179,7 +195,7 @@ class LocalGallery:
             len(view.side),
             len(view.gone),
             view.mark.seq,
-            self._wants_index() and view.is_worn(),
+            self.due(),
             tuple(self._caches.notes),
         )
 
@@ -200,7 +216,7 @@ class LocalGallery:
         self.truth.database.close()
         self._release()
 
-    def __enter__(self) -> "LocalGallery":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -213,27 +229,39 @@ class LocalGallery:
         return self._changes
 
     def _current(self) -> View:
+        view = self._view
+        if view is not None and self._changes is None:  # a reader does not wait while `follow` opens an index
+            return view
         with self._guard:
             if self._view is None:
-                self._view = View.open(self.truth, None if self.kind == "exact" else self._caches)
+                self._view = self._opened()
             elif self._changes is not None:  # a writer sees its own changes at once
                 self._view = self._view.followed(self.truth)
             return self._view
 
-    def _photos_where(self, where: Where, _seq: int) -> dict[int, list[int]]:
-        """What a search may find; kept by the number of the newest change, with which it ends."""
-        return self.truth.photos_where(where)
+    def _opened(self) -> View:
+        if self.kind == "exact":
+            return View.open(self.truth, None)
+        self._looked_at = self._caches.newest_generation()
+        return View.open(self.truth, self._caches)
 
-    def _wants_index(self) -> bool:
-        vectors = self.truth.vectors()
+    def _permitted(self, under: str) -> Permitted | None:
+        """What a search in a folder may find; None for all."""
+        return self._found_under(os.path.normpath(under), self.truth.mark().seq) if under else None
+
+    def _photos_under(self, under: str, _seq: int) -> Permitted | None:
+        """The photos in a folder; kept by the number of the newest change, with which they end."""
+        return self.truth.photos_under(under)
+
+    def _wants_index(self, vectors: int) -> bool:
         return vectors > 0 and (self.kind == "ivf" or (self.kind == "auto" and vectors > EXACT_BELOW))
 
     def _scored(
-        self, queries: F32, found: list[np.ndarray], photos: dict[int, list[int]] | None, k: int, offset: int
+        self, queries: F32, found: list[np.ndarray], permitted: Permitted | None, k: int, offset: int
     ) -> list[list[Hit]]:
         """Score candidates again from the stored vectors, whatever has found them."""
         ids, matrix = self.truth.vectors_of(np.unique(np.concatenate(found)).tolist() if found else [])
-        photos = photos or self.truth.photos_of(ids.tolist())
+        photos = (permitted or self.truth).photos_of(ids.tolist())
         answers = []
         for query, candidates in zip(queries, found, strict=True):
             places = np.flatnonzero(np.isin(ids, candidates))

@@ -1,7 +1,7 @@
 """A gallery in Milvus: a server for galleries beyond one machine, or a file of milvus-lite for a try."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -19,9 +19,9 @@ from crossx.search.gallery.milvus_rows import (
     first_number,
     plain,
 )
-from crossx.search.gallery.milvus_server import Collections, connect, note
+from crossx.search.gallery.milvus_server import Collections, connect, is_file, note
 from crossx.search.gallery.packing import check_vectors
-from crossx.search.gallery.rows import F32, EncoderIdentity, FileKey, Hit, Known, Photo, Skipped, Status, Where
+from crossx.search.gallery.rows import EXACT, F32, EncoderIdentity, FileKey, Hit, How, Known, Photo, Skipped, Status
 
 _MOST = 16_384
 """Most hits that Milvus gives to one query."""
@@ -38,7 +38,8 @@ class MilvusGallery:
     not measured here; a file of milvus-lite is searched exactly.
 
     Args:
-        uri: `http://host:19530` of a server, or the name of a file that ends with `.db`.
+        uri: `http://host:19530` of a server, whose token is in the environment as `CROSSX_MILVUS_TOKEN`, or the name of
+            a file that ends with `.db`.
         write: Whether to make the gallery where it is not there.
         encoder: The encoder; must be that of the gallery, where there is one.
         collection: Name of the gallery in the database.
@@ -50,15 +51,15 @@ class MilvusGallery:
     def __init__(
         self, uri: str, write: bool = False, encoder: EncoderIdentity | None = None, collection: str = "crossx"
     ) -> None:
-        self.folder = f"milvus:{uri}"
-        self._is_file = uri.endswith(".db")
+        self.name = f"milvus:{uri}"
+        self._is_file = is_file(uri)
         self._client = connect(uri, must_exist=not write)
         try:
             self._stored = Collections(self._client, collection, uri)
-            self._encoder = self._stored.open(encoder if write else None, "FLAT" if self._is_file else "AUTOINDEX")
+            self._encoder = self._stored.open(encoder if write else None)
             if encoder is not None and encoder.sha256 != self._encoder.sha256:
                 raise InputError(
-                    f"--encoder: must be the encoder that {self.folder} was made with ({self._encoder.sha256[:12]}), "
+                    f"--encoder: must be the encoder that {self.name} was made with ({self._encoder.sha256[:12]}), "
                     f"got {encoder.sha256[:12]}, whose vectors mean something else; index into another one beside it"
                 )
         except BaseException:
@@ -70,10 +71,10 @@ class MilvusGallery:
         """The encoder that the gallery was made with."""
         return self._encoder
 
-    def setting(self, key: str, default: str = "") -> str:
-        """A setting of the gallery, or its default."""
+    def setting(self, key: str) -> str:
+        """A setting that is kept in the gallery; empty where nobody has set it."""
         values = self._stored.values("setting ", [f"setting {key}"])
-        return str(values[0]) if values else default
+        return str(values[0]) if values else ""
 
     def set_setting(self, key: str, value: str) -> None:
         """Store a setting."""
@@ -141,9 +142,7 @@ class MilvusGallery:
         self._stored.remove(there)
         return len(there)
 
-    def search(
-        self, vectors: F32, k: int, offset: int = 0, where: Where | None = None, exact: bool = False
-    ) -> list[list[Hit]]:
+    def search(self, vectors: F32, k: int, offset: int = 0, under: str = "", exact: bool = False) -> list[list[Hit]]:
         """The pictures that are most similar to each vector; see `Gallery.search`.
 
         Raises:
@@ -157,10 +156,14 @@ class MilvusGallery:
             raise InputError("exact: must be false for a Milvus server, whose index decides what is compared, got true")
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         check_vectors(vectors, self.encoder.dim, "vectors")
-        condition = "" if where is None else condition_of(where, map(plain, self._stored.values("root ")))
+        condition = condition_of(under, map(plain, self._stored.values("root "))) if under else ""
         if condition == NOTHING:
             return [[] for _ in vectors]
         return [self._search(vector, k + offset, condition)[offset:] for vector in vectors]
+
+    def how(self, under: str = "", exact: bool = False) -> How:
+        """How such a search compares photos: a server's own index decides it, and nobody has measured its recall."""
+        return EXACT if self._is_file else How(exact=False, recall=None)
 
     def photo(self, id: int) -> Photo:  # noqa: A002 - the field's word
         """A photo with its vector; KeyError when there is none with this id."""
@@ -179,7 +182,7 @@ class MilvusGallery:
         """Close the connection."""
         self._client.close()
 
-    def __enter__(self) -> "MilvusGallery":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 import numpy as np
 
-from crossx.search.gallery.rows import FileKey, Photo, Where
+from crossx.search.gallery.rows import FileKey, Photo
 from crossx.search.gallery.truth import below
 
 PHOTO_FIELDS = ["id", "root", "path", "size", "mtime_ns", "sha256", "width", "height", "vector"]
@@ -77,20 +77,15 @@ def one_of(field: str, values: Iterable[int | str]) -> str:
     return f"{field} in [{', '.join(str(v) if isinstance(v, int) else f'{chr(34)}{v}{chr(34)}' for v in values)}]"
 
 
-def condition_of(where: Where, roots: Iterable[str]) -> str:
-    """The condition that a photo may be found; empty for all.
+def condition_of(under: str, roots: Iterable[str]) -> str:
+    """The condition that a photo lies in a folder.
 
     Args:
-        where: What may be found.
+        under: The folder: absolute, or relative to the indexed folders.
         roots: Indexed folders.
     """
-    parts = []
-    if where.under:
-        folders = [(root, below(root, where.under)) for root in roots]
-        parts.append(" or ".join(_in_folder(root, folder) for root, folder in folders if folder is not None) or NOTHING)
-    if where.ids is not None:
-        parts.append(one_of("id", sorted(where.ids)) if where.ids else NOTHING)
-    return NOTHING if NOTHING in parts else " and ".join(f"({part})" for part in parts)
+    folders = [(root, below(root, under)) for root in roots]
+    return " or ".join(_in_folder(root, folder) for root, folder in folders if folder is not None) or NOTHING
 
 
 def _in_folder(root: str, folder: str) -> str:

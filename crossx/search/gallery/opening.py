@@ -1,13 +1,11 @@
 """From the name that a user gives to a gallery: a folder, or a place in Milvus."""
 
 from pathlib import Path
-from typing import TypeAlias
 
 from crossx.search.gallery.local import LocalGallery
 from crossx.search.gallery.milvus import MilvusGallery
+from crossx.search.gallery.protocol import Gallery
 from crossx.search.gallery.rows import EncoderIdentity
-
-AnyGallery: TypeAlias = LocalGallery | MilvusGallery
 
 _MILVUS = "milvus:"
 
@@ -17,7 +15,7 @@ def is_in_milvus(name: str) -> bool:
     return name.startswith(_MILVUS)
 
 
-def open_gallery(name: str, write: bool = False, encoder: EncoderIdentity | None = None) -> AnyGallery:
+def open_gallery(name: str, write: bool = False, encoder: EncoderIdentity | None = None) -> Gallery:
     """Open a gallery.
 
     Args:

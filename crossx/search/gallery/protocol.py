@@ -1,17 +1,34 @@
 """The protocol that everything else of the search knows of a gallery, whatever stores it."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, Self
 
-from crossx.search.gallery.rows import F32, EncoderIdentity, FileKey, Hit, Known, Photo, Skipped, Status, Where
+from crossx.search.gallery.rows import F32, EncoderIdentity, FileKey, Hit, How, Known, Photo, Skipped, Status
 
 
 class Gallery(Protocol):
     """Embedded photos: added and removed durably, and searched by vectors."""
 
     @property
+    def name(self) -> str:
+        """What a user calls it."""
+
+    @property
     def encoder(self) -> EncoderIdentity:
         """The encoder that the gallery was made with."""
+
+    def setting(self, key: str) -> str:
+        """A setting that is kept in the gallery; empty where nobody has set it."""
+
+    def set_setting(self, key: str, value: str) -> None:
+        """Keep a setting in the gallery."""
+
+    def choose(self, kind: str) -> None:
+        """Choose how the gallery is to be searched.
+
+        Raises:
+            InputError: When it cannot be searched so.
+        """
 
     def count(self) -> int:
         """Number of photos."""
@@ -32,21 +49,28 @@ class Gallery(Protocol):
     def remove(self, ids: Sequence[int]) -> int:
         """Remove photos, all or none; returns how many were there. Durable on return; unknown ids are no mistake."""
 
-    def search(
-        self, vectors: F32, k: int, offset: int = 0, where: Where | None = None, exact: bool = False
-    ) -> list[list[Hit]]:
+    def skipped(self) -> list[Skipped]:
+        """All files that were skipped, by path."""
+
+    def forget_skipped(self, keys: Sequence[FileKey]) -> None:
+        """Remove notes about skipped files; unknown names are no mistake."""
+
+    def search(self, vectors: F32, k: int, offset: int = 0, under: str = "", exact: bool = False) -> list[list[Hit]]:
         """The pictures that are most similar to each vector.
 
         Args:
             vectors: Unit vectors, (Q, D).
             k: Most hits a vector.
             offset: Number of best hits that are left out, for a second page.
-            where: Which photos count.
+            under: Folder whose photos count: absolute, or relative to the indexed folders; empty for all.
             exact: Whether to search exactly, where there is an index that is not.
 
         Returns:
             A list a vector; scores fall, and equal scores are in the order of the ids.
         """
+
+    def how(self, under: str = "", exact: bool = False) -> How:
+        """How such a search compares photos; asked beside each answer, so it counts nothing."""
 
     def photo(self, id: int) -> Photo:  # noqa: A002 - the field's word
         """A photo with its vector.
@@ -60,3 +84,9 @@ class Gallery(Protocol):
 
     def close(self) -> None:
         """Give everything back; the gallery cannot be used any more."""
+
+    def __enter__(self) -> Self:
+        """The gallery itself."""
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""

@@ -109,17 +109,20 @@ class Hit(NamedTuple):
     copies: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Which photos a search may return.
+class How(NamedTuple):
+    """How a search compares photos.
 
     Attributes:
-        under: A folder: absolute, or relative to the indexed folders; empty for all.
-        ids: Ids of photos; None for all.
+        exact: Whether every photo that may be found is compared.
+        recall: Recall@10 for sketch queries, measured on this gallery; 1.0 for exact search, None where nobody knows.
     """
 
-    under: str = ""
-    ids: frozenset[int] | None = None
+    exact: bool
+    recall: float | None
+
+
+EXACT = How(exact=True, recall=1.0)
+"""Every photo is compared."""
 
 
 class EncoderIdentity(NamedTuple):

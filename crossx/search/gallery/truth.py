@@ -11,7 +11,8 @@ import numpy as np
 from crossx.core.errors import InputError
 from crossx.search.gallery.database import Database, damaged
 from crossx.search.gallery.packing import as_photo, as_vector, vector_crc
-from crossx.search.gallery.rows import F32, I64, EncoderIdentity, FileKey, Known, Photo, Skipped, Where
+from crossx.search.gallery.permitted import Permitted
+from crossx.search.gallery.rows import F32, I64, EncoderIdentity, FileKey, Known, Photo, Skipped
 
 _PHOTO = "p.id, p.root, p.path, p.size, p.mtime_ns, p.sha256, p.width, p.height, p.vector, p.crc"
 _AT_ONCE = 8192
@@ -67,8 +68,8 @@ class Truth:
         return int(self.database.rows("SELECT count(*) FROM photo")[0][0])
 
     def vectors(self, after: int = 0) -> int:
-        """Number of vectors with an id above `after`."""
-        return int(self.database.rows("SELECT count(*) FROM vector WHERE id > ?", (after,))[0][0])
+        """Number of vectors with an id above `after`, by an index of the photos: the vectors' own table is large."""
+        return int(self.database.rows("SELECT count(DISTINCT vector) FROM photo WHERE vector > ?", (after,))[0][0])
 
     def skipped_count(self) -> int:
         """Number of files that were skipped."""
@@ -158,20 +159,20 @@ class Truth:
             found.setdefault(vector, []).append(number)
         return {vector: sorted(numbers) for vector, numbers in found.items()}
 
-    def photos_where(self, where: Where) -> dict[int, list[int]]:
-        """Ids of the photos that may be found, by their vector, ascending."""
-        found: dict[int, list[int]] = {}
-        for root, number in self.roots().items():
-            inside = below(root, where.under)
+    def photos_under(self, folder: str) -> Permitted | None:
+        """The photos in a folder, absolute or below the roots; None where these are all."""
+        insides = {number: below(root, folder) for root, number in self.roots().items()}
+        if all(inside == "" for inside in insides.values()):
+            return None
+        rows: list[tuple[int, int]] = []
+        for number, inside in insides.items():
             if inside is None:
                 continue
-            folder = os.fsencode(inside)
-            bounds = (folder + b"/", folder + b"0") if folder else (b"", b"\xff" * 8)  # "0" is the byte after "/"
-            sql = "SELECT vector, id FROM photo WHERE root = ? AND path >= ? AND path < ? ORDER BY id"
-            for vector, photo in self.database.each(sql, (number, *bounds)):
-                if where.ids is None or photo in where.ids:
-                    found.setdefault(vector, []).append(photo)
-        return found
+            name = os.fsencode(inside)
+            part = " AND path >= ? AND path < ?" if name else ""
+            bounds = (name + b"/", name + b"0") if name else ()  # "0" is the byte after "/"
+            rows += self.database.each(f"SELECT vector, id FROM photo WHERE root = ?{part}", (number, *bounds))  # noqa: S608
+        return Permitted.of(np.array(rows, np.int64).reshape(-1, 2))
 
     def probes(self) -> F32:
         """Vectors of the sketches with which recall is measured, (n, D)."""

@@ -13,8 +13,6 @@ from crossx.search.gallery.truth import Mark, Truth
 
 _TIES = 32
 """Candidates of an index beyond the wanted number, among which ties are sorted out exactly."""
-_FEW = 20_000
-"""Of so few vectors that may be found, all are compared: a filtered index would lose some."""
 _MOST_SIDE, _MOST_GONE = 0.05, 0.2
 """Shares of vectors beside the index, and of removed ones in it, above which the index should be made anew."""
 
@@ -36,6 +34,11 @@ class View:
     card: CacheCard | None
     main: IVFEngine | None
     gone: I64
+
+    @property
+    def count(self) -> int:
+        """Number of vectors that can be found; counting them in the database would read them all."""
+        return len(self.side) + (self.card.count - len(self.gone) if self.card else 0)
 
     @classmethod
     def open(cls, truth: Truth, caches: Caches | None) -> "View":
@@ -71,11 +74,13 @@ class View:
             return True
         return len(self.side) > _MOST_SIDE * self.card.count or len(self.gone) > _MOST_GONE * self.card.count
 
-    def find(self, truth: Truth, queries: F32, n: int, allowed: I64 | None, exact: bool) -> list[I64]:
+    def find(self, queries: F32, n: int, allowed: I64 | None, exact: bool) -> list[I64]:
         """Candidates of each query: ids of vectors, among which are the best `n`.
 
+        The few lists of an index in which a query's neighbours lie may hold none of those that may be found, so with
+        `allowed` all lists are looked into.
+
         Args:
-            truth: The database.
             queries: (Q, D) unit vectors.
             n: Number of candidates that are wanted.
             allowed: Ids of vectors that may be found, ascending; None for all.
@@ -84,10 +89,7 @@ class View:
         found = self.side.find(queries, n, allowed)
         if self.main is None:
             return found
-        if allowed is not None and len(allowed) <= _FEW:
-            ids, matrix = truth.vectors_of(allowed.tolist())
-            return ExactEngine(ids, matrix).find(queries, n)
-        probes = self.main.lists if exact else self.main.probes
+        probes = self.main.lists if exact or allowed is not None else self.main.probes
         _, ids = self.main.nearest(queries, n + _TIES, probes, self._permitted(allowed))
         return [np.union1d(side, row[row >= 0]) for side, row in zip(found, ids, strict=True)]
 
@@ -102,9 +104,7 @@ class View:
 
 
 def _loaded(truth: Truth, after: int) -> ExactEngine:
-    count = truth.vectors(after)
-    ids, matrix, done = np.empty(count, np.int64), np.empty((count, truth.encoder.dim), np.float32), 0
-    for some_ids, some in truth.vectors_after(after):
-        ids[done : done + len(some_ids)], matrix[done : done + len(some_ids)] = some_ids, some
-        done += len(some_ids)
-    return ExactEngine(ids, matrix)
+    engine = ExactEngine.empty(truth.encoder.dim, truth.vectors(after))
+    for ids, matrix in truth.vectors_after(after):
+        engine = engine.extended(ids, matrix)
+    return engine

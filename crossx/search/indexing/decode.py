@@ -18,10 +18,9 @@ from typing import NamedTuple
 from crossx.core.errors import InputError, WorkError
 from crossx.pixels.decode import open_rgb
 from crossx.pixels.fit import U8, fit_photo
+from crossx.search.formats import PHOTOS
 from crossx.search.indexing.scan import Found
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-"""Formats that are read, by Pillow's names, whatever a file's ending says; others have had no hostile tests."""
 SECONDS = 30.0
 """Longest time for one file."""
 _LARGEST = 1 << 29
@@ -87,7 +86,7 @@ def decode(path: str, size: int) -> Outcome:
     except OSError as error:
         return Failed(error.strerror or "cannot be read")
     try:
-        image = open_rgb(io.BytesIO(data), FORMATS)
+        image = open_rgb(io.BytesIO(data), PHOTOS)
         return Decoded(hashlib.sha256(data).digest(), image.width, image.height, fit_photo(image, size))
     except InputError as error:
         return Failed(str(error).removeprefix("image: "))

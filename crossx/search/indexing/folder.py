@@ -1,29 +1,22 @@
 """A folder of photos into a gallery, from the scan to the index."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from crossx.core.cores import cores
 from crossx.core.errors import InputError
 from crossx.search.gallery.local import LocalGallery
-from crossx.search.gallery.opening import AnyGallery, is_in_milvus, open_gallery
-from crossx.search.gallery.rows import FileKey
+from crossx.search.gallery.opening import is_in_milvus, open_gallery
+from crossx.search.gallery.protocol import Gallery
 from crossx.search.indexing.decode import DecodePool
+from crossx.search.indexing.gone import gone_photos, is_gone, remove
 from crossx.search.indexing.probes import probe_sketches
 from crossx.search.indexing.progress import Progress
 from crossx.search.indexing.run import Summary, index_files, new_or_changed
 from crossx.search.indexing.scan import Scan, scan
 from crossx.search.opening import identity, remember_encoder
 from crossx.search.predictor import Predictor
-
-REMOVED_TOGETHER = 1024
-"""Photos that are removed in one transaction."""
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -35,6 +28,7 @@ class Choices:
         batch: Photos that are embedded at once.
         follow_symlinks: Whether links to files and folders count.
         prune: Whether photos whose files are gone are removed.
+        many: Whether more than a fifth of a folder's photos may be removed so.
         kind: How the gallery is to be searched; empty to leave it as it is.
     """
 
@@ -42,6 +36,7 @@ class Choices:
     batch: int = 256
     follow_symlinks: bool = False
     prune: bool = False
+    many: bool = False
     kind: str = ""
 
 
@@ -66,9 +61,8 @@ def look(photos: Path, gallery: str, encoder: Predictor, choices: Choices) -> It
         if opened.encoder.sha256 != encoder.card.hash:
             raise InputError(f"--encoder: must be the encoder that {gallery} was made with")
         yield f"to do: {len(new_or_changed(opened, found.files)):,} files are new or have changed"
-        gone = _gone(opened, found) if choices.prune else []
         if choices.prune:
-            yield f"to remove: {len(gone):,} photos, whose files are gone"
+            yield f"to remove: {len(_gone(opened, found, choices.many)):,} photos, whose files are gone"
 
 
 def index_folder(photos: Path, gallery: str, encoder: Predictor, choices: Choices) -> Iterator[str]:
@@ -91,6 +85,8 @@ def index_folder(photos: Path, gallery: str, encoder: Predictor, choices: Choice
         remember_encoder(opened, encoder.folder)
         if choices.kind:
             opened.choose(choices.kind)
+        if choices.prune:  # first, because it may be refused, and embedding may take days
+            yield f"removed: {remove_gone(opened, found, choices.many):,} photos, whose files are gone"
         files = new_or_changed(opened, found.files)
         summary = Summary()
         if files:
@@ -100,8 +96,6 @@ def index_folder(photos: Path, gallery: str, encoder: Predictor, choices: Choice
         yield from done_lines(summary, len(found.files) - len(files))
         if summary.stopped:
             raise interrupted(summary, len(files))
-        if choices.prune:
-            yield f"removed: {remove_gone(opened, found):,} photos, whose files are gone"
         yield from finish(opened, encoder)
 
 
@@ -110,7 +104,7 @@ def interrupted(summary: Summary, files: int) -> KeyboardInterrupt:
     return KeyboardInterrupt(f" after {summary.files:,} of {files:,} files; the same command goes on from there")
 
 
-def finish(gallery: AnyGallery, encoder: Predictor | None) -> Iterator[str]:
+def finish(gallery: Gallery, encoder: Predictor | None) -> Iterator[str]:
     """Build the index where the gallery is to have one and it is missing or worn; yields what there is to say.
 
     Args:
@@ -118,7 +112,7 @@ def finish(gallery: AnyGallery, encoder: Predictor | None) -> Iterator[str]:
         encoder: Its encoder, which draws and embeds the sketches that recall is measured with; None where it is not
             at hand, and then an index without such sketches has no recall to show.
     """
-    if isinstance(gallery, LocalGallery) and gallery.status().due:
+    if isinstance(gallery, LocalGallery) and gallery.due():
         if encoder is not None and not gallery.has_probes():
             gallery.set_probes(encoder.embed_sketches(probe_sketches(encoder.card)))
         yield "building the index ..."
@@ -148,15 +142,23 @@ def done_lines(summary: Summary, known: int) -> Iterator[str]:
     yield from (f"skipped: {entry.path}: {entry.reason}" for entry in summary.skipped)
 
 
-def _gone(gallery: AnyGallery, found: Scan) -> list[int]:
-    there = {file.key for file in found.files}
-    return [photo.id for photo in gallery.scan() if photo.root == found.root and photo.key not in there]
+def remove_gone(gallery: Gallery, found: Scan, many: bool) -> int:
+    """Remove photos and notes of skipped files of a scan's folder whose files are gone; returns how many photos.
+
+    Args:
+        gallery: The gallery.
+        found: The scan.
+        many: Whether more than a fifth of the folder's photos may be removed.
+
+    Raises:
+        InputError: When so many are gone, and `many` is not given.
+    """
+    ids = _gone(gallery, found, many)
+    keys = [entry.key for entry in gallery.skipped() if entry.root == found.root]
+    gallery.forget_skipped([key for key in keys if not found.hides(key) and is_gone(key)])
+    return remove(gallery, ids)
 
 
-def remove_gone(gallery: AnyGallery, found: Scan) -> int:
-    """Remove photos and notes of skipped files whose files a scan has not found; returns how many photos."""
+def _gone(gallery: Gallery, found: Scan, many: bool) -> list[int]:
     there = {file.key for file in found.files}
-    notes = [entry.key for entry in gallery.skipped()]
-    gallery.forget_skipped([key for key in notes if key.root == found.root and FileKey(*key) not in there])
-    gone = _gone(gallery, found)
-    return sum(gallery.remove(gone[i : i + REMOVED_TOGETHER]) for i in range(0, len(gone), REMOVED_TOGETHER))
+    return gone_photos(gallery, "--prune", many, found.root, lambda key: key in there or found.hides(key))

@@ -26,7 +26,7 @@ class Store(Protocol):
     def state(self, keys: Sequence[FileKey]) -> dict[FileKey, Known]:
         """What is known of files."""
 
-    def add(self, photos: Sequence[Photo], skipped: Sequence[Skipped] = ()) -> list[int]:
+    def add(self, photos: Sequence[Photo], skipped: Sequence[Skipped] = ()) -> object:
         """Add photos and note skipped files, durably."""
 
 

@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,22 +39,30 @@ class Scan:
         files: Files that may be photos, in the order of their names.
         others: Number of files with other endings.
         remarks: What could not be looked at, in words.
+        unseen: Folders that could not be looked at.
     """
 
     root: str
     files: list[Found] = field(default_factory=list)
     others: int = 0
     remarks: list[str] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
+
+    def hides(self, key: FileKey) -> bool:
+        """Whether a file lies in a folder that could not be looked at."""
+        path = os.path.join(*key)
+        return any(path.startswith(os.path.join(folder, "")) for folder in self.unseen)
 
 
 def scan(place: Path, follow_symlinks: bool = False) -> Scan:
     """Look for photos.
 
-    Hidden files and folders are left out, and links unless they are asked for.
+    Hidden files and folders are left out, and links unless they are asked for. What a link leads to has its own name,
+    below the folder where it really lies: a server opens photos by names without links, or not at all.
 
     Args:
         place: A folder, or a text file with a name a line, absolute or below the folder of the text file.
-        follow_symlinks: Whether links to files and folders count; a folder that is reached twice counts once.
+        follow_symlinks: Whether links to files and folders count; a file that is reached twice counts once.
 
     Raises:
         InputError: When there is no such place, or no photo in it.
@@ -62,7 +71,7 @@ def scan(place: Path, follow_symlinks: bool = False) -> Scan:
         found = Scan(os.path.realpath(place))
         _walk(found, follow_symlinks)
     elif place.is_file():
-        found = _listed(place)
+        found = _listed(place, follow_symlinks)
     else:
         raise InputError(
             f"--photos: must be a folder, or a text file with names of photos, got {str(place)!r}{nearest_file(place)}"
@@ -75,8 +84,8 @@ def scan(place: Path, follow_symlinks: bool = False) -> Scan:
 
 
 def _walk(found: Scan, follow: bool) -> None:
-    seen: set[tuple[int, int]] = set()
-    for folder, entries in _folders(found, follow, seen):
+    files: dict[FileKey, Found] = {}
+    for root, entries in _folders(found, follow):
         for entry in entries:
             if not entry.name.lower().endswith(ENDINGS):
                 found.others += 1
@@ -87,16 +96,18 @@ def _walk(found: Scan, follow: bool) -> None:
                 found.remarks.append(f"{entry.path}: {error.strerror}")
                 continue
             if stat.S_ISREG(status.st_mode):
-                path = os.path.relpath(os.path.join(folder, entry.name), found.root)
-                found.files.append(Found(FileKey(found.root, path), status.st_size, status.st_mtime_ns))
-    found.files.sort()
+                linked = entry.is_symlink()
+                key = _key(os.path.realpath(entry.path), found.root) if linked else _key(entry.path, root)
+                files[key] = Found(key, status.st_size, status.st_mtime_ns)
+    found.files = sorted(files.values())
 
 
-def _folders(found: Scan, follow: bool, seen: set[tuple[int, int]]) -> Iterator[tuple[str, list["os.DirEntry[str]"]]]:
-    """Each folder with its files; a stack in place of recursion, because trees may be deep."""
-    waiting = [found.root]
+def _folders(found: Scan, follow: bool) -> Iterator[tuple[str, list["os.DirEntry[str]"]]]:
+    """Each folder's files with the root of their names; a stack in place of recursion, because trees may be deep."""
+    waiting = [(found.root, found.root)]
+    seen: set[tuple[int, int]] = set()
     while waiting:
-        folder = waiting.pop()
+        root, folder = waiting.pop()
         files = []
         try:
             status = os.stat(folder)
@@ -107,33 +118,53 @@ def _folders(found: Scan, follow: bool, seen: set[tuple[int, int]]) -> Iterator[
                 for entry in entries:
                     if entry.name.startswith("."):
                         continue
-                    if entry.is_dir(follow_symlinks=follow):
-                        waiting.append(entry.path)
-                    elif follow or not entry.is_symlink():
-                        files.append(entry)
+                    if not entry.is_dir(follow_symlinks=follow):
+                        if follow or not entry.is_symlink():
+                            files.append(entry)
+                    elif entry.is_symlink():
+                        target = os.path.realpath(entry.path)
+                        waiting.append((found.root if _is_below(target, found.root) else target, target))
+                    else:
+                        waiting.append((root, entry.path))
         except OSError as error:
             found.remarks.append(f"{folder}: {error.strerror}")
-        yield folder, files
+            found.unseen.append(folder)
+        yield root, files
 
 
-def _listed(place: Path) -> Scan:
+def _listed(place: Path, follow: bool) -> Scan:
     """The files of a list; those that are absolute begin at `/`."""
     lines = [os.fsdecode(line) for line in place.read_bytes().splitlines() if line.strip()]
     absolute = any(os.path.isabs(line) for line in lines)
     base = os.path.realpath(place.parent)
-    found = Scan("/" if absolute else base)
+    found, files, real = Scan("/" if absolute else base), dict[FileKey, Found](), cache(os.path.realpath)
     for line in dict.fromkeys(os.path.normpath(os.path.join(base, line)) for line in lines):
         try:
-            status = os.stat(line)
+            folder, name = os.path.split(line)
+            path = os.path.realpath(line) if follow else os.path.join(real(folder), name)
+            status = os.lstat(path)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             found.remarks.append(f"{line!r}: {getattr(error, 'strerror', error)}")
             continue
-        path = os.path.relpath(line, found.root)
-        if not stat.S_ISREG(status.st_mode) or path.startswith("../"):
+        if stat.S_ISLNK(status.st_mode):
+            found.remarks.append(f"{line!r}: is a link, which only --follow-symlinks takes")
+        elif not stat.S_ISREG(status.st_mode) or not (follow or _is_below(path, found.root)):
             found.remarks.append(f"{line!r}: must be a file below {found.root}")
-        elif path.lower().endswith(ENDINGS):
-            found.files.append(Found(FileKey(found.root, path), status.st_size, status.st_mtime_ns))
+        elif line.lower().endswith(ENDINGS):
+            key = _key(path, found.root)
+            files[key] = Found(key, status.st_size, status.st_mtime_ns)
         else:
             found.others += 1
-    found.files.sort()
+    found.files = sorted(files.values())
     return found
+
+
+def _is_below(path: str, root: str) -> bool:
+    return path.startswith(os.path.join(root, ""))
+
+
+def _key(path: str, root: str) -> FileKey:
+    """Name of a file without links: below a root, or else below its own folder."""
+    if _is_below(path, root):
+        return FileKey(root, path.removeprefix(os.path.join(root, "")))
+    return FileKey(*os.path.split(path))

@@ -1,7 +1,5 @@
 """What the API answers, as OpenAPI describes it."""
 
-import os
-import unicodedata
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -32,7 +30,9 @@ class Result(BaseModel):
     score: float = Field(description="Cosine of query and photo; comparable within one answer alone")
     verdict: Verdict | None = Field(description="From the encoder's calibration; null where it has none")
     name: str = Field(description="Name of the file")
-    folder: str = Field(description="Folder below the indexed one, as `under` takes it")
+    folder: str = Field(
+        description="Folder below the indexed one, as `under` takes it: percent signs and what cannot be shown escaped"
+    )
     width: int
     height: int
     thumb: str = Field(description="Address of a small picture")
@@ -81,12 +81,6 @@ class PhotoDetails(BaseModel):
     height: int
     size: int = Field(description="Bytes of the file when it was indexed")
     thumb: str
-
-
-def printable(path: str) -> str:
-    """A path as text: bytes that are no UTF-8, and characters that are invisible or turn the text, are replaced."""
-    text = os.fsencode(path).decode("utf-8", "replace")
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cf") else c for c in text)
 
 
 def thumb_address(number: int, side: int = 320) -> str:

@@ -6,22 +6,22 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from crossx.search.formats import MOST_PIXELS, MOST_SVG_BYTES
+from crossx.search.names import escaped_folder, folder_of, printable
+from crossx.search.photo_files import NoPhotoError
+from crossx.search.photo_pictures import full, original
 from crossx.search.serve import answers
-from crossx.search.serve.files import NoPhotoError
 from crossx.search.serve.limits import (
     MOST_BYTES,
     MOST_OFFSET,
-    MOST_PIXELS,
     MOST_RESULTS,
-    MOST_SVG_BYTES,
     SECONDS,
-    read_body,
 )
 from crossx.search.serve.problems import Problem, wrong
 from crossx.search.serve.queries import PICTURES, Understood
 from crossx.search.serve.searching import Page
 from crossx.search.serve.server import Server
-from crossx.search.serve.thumbs import SIZES, full, original
+from crossx.search.serve.thumbs import SIZES
 from crossx.search.serve.times import Times
 
 _Id = Annotated[int, Path(ge=1, lt=2**63, description="Number of a photo")]
@@ -43,12 +43,13 @@ _CLASS_JSON = {"type": "object", "required": ["class"], "properties": {"class": 
 def _page(
     k: Annotated[int, Query(ge=1, le=MOST_RESULTS, description="Number of photos")] = 20,
     offset: Annotated[int, Query(ge=0, le=MOST_OFFSET, description="Number of best photos to leave out")] = 0,
-    under: Annotated[str, Query(max_length=4096, description="Folder below the indexed one")] = "",
+    under: Annotated[str, Query(max_length=4096, description="Folder below the indexed one; %41 is A")] = "",
     exact: Annotated[bool, Query(description="Whether to compare every photo")] = False,
 ) -> Page:
-    if under.startswith("/") or "\0" in under:
+    folder = folder_of(under)
+    if folder.startswith("/") or "\0" in folder:
         raise wrong("under", under, "a folder below the indexed one, such as holidays/2026")
-    return Page(k, offset, under, exact)
+    return Page(k, offset, folder, exact)
 
 
 _PageOf = Annotated[Page, Depends(_page)]
@@ -66,7 +67,7 @@ def router(server: Server) -> APIRouter:
 
     async def answer(request: Request, page: Page, read: Callable[[str, bytes, Times], Understood]) -> answers.Answer:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        body = await read_body(request)
+        body = await server.bodies.read(request)
 
         def work() -> answers.Answer:
             times = Times()
@@ -112,11 +113,11 @@ def router(server: Server) -> APIRouter:
     def photo(id: _Id) -> answers.PhotoDetails:  # noqa: A002 - the name in the address
         """What is known of a photo."""
         found = server.photo(id)
-        folder, _, name = answers.printable(found.path).rpartition("/")
+        folder, _, name = found.path.rpartition("/")
         return answers.PhotoDetails(
             id=id,
-            name=name,
-            folder=folder,
+            name=printable(name),
+            folder=escaped_folder(folder),
             width=found.width,
             height=found.height,
             size=found.size,

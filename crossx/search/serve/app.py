@@ -13,7 +13,7 @@ from crossx.search.serve.api import router
 from crossx.search.serve.limits import MOST_BYTES
 from crossx.search.serve.metrics import TYPE, Counted
 from crossx.search.serve.page_files import read_page
-from crossx.search.serve.problems import Problem
+from crossx.search.serve.problems import Problem, unable
 from crossx.search.serve.security import Guard
 from crossx.search.serve.server import Server
 
@@ -68,7 +68,12 @@ def create_app(server: Server) -> FastAPI:
             server.gallery.count()
             server.searcher.queries.check()
 
-        await server.searches.run(request, look)
+        try:
+            await server.searches.run(request, look)
+        except Problem:
+            raise
+        except Exception as error:  # whatever it is, the server is not ready
+            raise unable("not ready", error) from error
         return {"status": "ready"}
 
     @app.get("/metrics", include_in_schema=False)

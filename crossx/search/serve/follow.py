@@ -5,13 +5,14 @@ import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from crossx.core.errors import InputError, WorkError
 from crossx.search.gallery.local import LocalGallery
 
 SECONDS = 1.0
 """Time between two looks."""
 _LATELY = 5.0
 """Seconds after the last change for which photos are said to be being added."""
+_PAUSE, _LONGEST_PAUSE = 60.0, 3600.0
+"""Seconds without another try after an index could not be built, doubled each time: building one takes a core."""
 _log = logging.getLogger(__name__)
 
 
@@ -24,7 +25,8 @@ class Follower:
 
     def __init__(self, gallery: LocalGallery) -> None:
         self.gallery = gallery
-        self._changed = float("-inf")
+        self._changed = self._not_before = float("-inf")
+        self._pause = _PAUSE
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="follow")
 
     @property
@@ -43,11 +45,20 @@ class Follower:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
     def look(self) -> None:
-        """See what has changed."""
+        """See what has changed; whatever is wrong is logged, and searches go on with what they have."""
         try:
             if self.gallery.follow():
                 self._changed = time.monotonic()
-            elif not self.indexing and self.gallery.status().due:
-                self.gallery.rebuild()
-        except (InputError, WorkError, OSError) as error:  # searches go on with what they have
-            _log.warning("gallery: %s", error)
+            elif not self.indexing and time.monotonic() >= self._not_before and self.gallery.due():
+                self._rebuild()
+        except Exception as error:  # FAISS and the system have many, and none may end the following
+            _log.warning("gallery: %s: %s", type(error).__name__, error)
+
+    def _rebuild(self) -> None:
+        try:
+            self.gallery.rebuild()
+        except BaseException:
+            self._not_before = time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+            raise
+        self._pause = _PAUSE

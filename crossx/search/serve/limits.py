@@ -1,7 +1,6 @@
 """How much the server does at once, and how large requests may be."""
 
 import asyncio
-import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -15,36 +14,47 @@ T = TypeVar("T")
 
 MOST_BYTES = 8 * 2**20
 """Bytes of a request's body."""
-MOST_PIXELS = 24_000_000
-"""Pixels of a picture in a request."""
-MOST_SVG_BYTES = 2**20
 MOST_RESULTS = 200
 MOST_OFFSET = 10_000
 """Best hits that can be left out; the gallery finds them before it leaves them out."""
 WAITING = 32
 """Searches that may wait for a core."""
+COMING = 32
+"""Bodies that may be on their way at once; with those of waiting searches they take 0.5 GiB at most."""
 SECONDS = 20.0
 """Time for one request."""
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+class Bodies:
+    """Bodies of requests on their way, of which each may take `MOST_BYTES` of memory; further ones are refused at once.
 
-
-async def read_body(request: Request) -> bytes:
-    """The body of a request, which must come within `SECONDS`.
-
-    Raises:
-        Problem: When it comes too slowly (408), or the client has gone (499).
+    Args:
+        most: Bodies that come at once.
+        seconds: Longest time for one.
     """
-    try:
-        async with asyncio.timeout(SECONDS):
-            return await request.body()
-    except TimeoutError as error:
-        raise Problem(408, f"The request must be here within {SECONDS:g} seconds.") from error
-    except ClientDisconnect as error:  # a page gives a search up when the next stroke comes
-        raise _gone_away() from error
+
+    def __init__(self, most: int = COMING, seconds: float = SECONDS) -> None:
+        self.most, self.seconds = most, seconds
+        self._coming = 0
+
+    async def read(self, request: Request) -> bytes:
+        """The body of a request.
+
+        Raises:
+            Problem: When too many others are coming (503), it comes too slowly (408), or the client has gone (499).
+        """
+        if self._coming >= self.most:
+            raise _busy("too many others are sending at the moment")
+        self._coming += 1
+        try:
+            async with asyncio.timeout(self.seconds):
+                return await request.body()
+        except TimeoutError as error:
+            raise Problem(408, f"The request must be here within {self.seconds:g} seconds.") from error
+        except ClientDisconnect as error:  # a page gives a search up when the next stroke comes
+            raise _gone_away() from error
+        finally:
+            self._coming -= 1
 
 
 class Gate:

@@ -1,17 +1,22 @@
 """Refusals as the API says them: problem+json (RFC 9457), with the field, the value and what is legal."""
 
 import json
+import logging
+import sqlite3
 from collections.abc import Mapping
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from crossx.core.errors import InputError
+from crossx.core.errors import InputError, WorkError
 
 MEDIA_TYPE = "application/problem+json"
 _LONGEST = 100
 """Characters of a bad value that are sent back."""
+_OURS = (InputError, WorkError, OSError, sqlite3.Error, MemoryError)
+"""Faults of gallery, encoder or machine. A mistake of the client is a `Problem` by the time that it gets here."""
+_log = logging.getLogger(__name__)
 _TITLES = {400: "Bad request", 404: "Not found", 405: "Method not allowed", 413: "Too large"}
 
 
@@ -56,6 +61,17 @@ def wrong(field: str, value: object, legal: str, status: int = 422) -> Problem:
     return Problem(status, f"{field}: must be {legal}, got {_short(value)}", field=field, value=value, legal=legal)
 
 
+def unable(what: str, error: Exception) -> Problem:
+    """A fault of this machine: the log has the reason, which may name its files, and the answer a fixed sentence.
+
+    Args:
+        what: What could not be done, for the log.
+        error: The reason.
+    """
+    _log.error("%s: %s", what, error, exc_info=error)
+    return Problem(503, "The server cannot answer at the moment; its log has the reason.")
+
+
 def respond(status: int, content: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Response:
     """A problem+json response."""
     title = _TITLES.get(status, "The request was refused" if status < 500 else "The server could not answer")
@@ -70,8 +86,8 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, Problem)  # noqa: S101 - as registered
         return error.response()
 
-    async def mistake(_: Request, error: Exception) -> Response:
-        return respond(422, {"detail": str(error)})
+    async def fault(request: Request, error: Exception) -> Response:
+        return unable(request.url.path, error).response()
 
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - as registered
@@ -87,7 +103,8 @@ def install(app: FastAPI) -> None:
         return respond(500, {"detail": "The server has a fault; its log has the reason."})
 
     app.add_exception_handler(Problem, problem)
-    app.add_exception_handler(InputError, mistake)
+    for kind in _OURS:
+        app.add_exception_handler(kind, fault)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(Exception, bug)

@@ -1,32 +1,32 @@
 """What a client sends, as the encoder has it: strokes, pictures, photos of the gallery, and names of classes."""
 
-import base64
 import json
 from io import BytesIO
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 from PIL import Image
 
 from crossx.core.errors import InputError
-from crossx.pixels.decode import DECODER_ERRORS, open_rgb
-from crossx.pixels.fit import U8, fit_photo
+from crossx.pixels.decode import DECODER_ERRORS, to_rgb, upright
+from crossx.pixels.fit import fit_photo
 from crossx.search.calibration import Verdict
+from crossx.search.formats import MEDIA_TYPES, TooLargeError, check_pixels
 from crossx.search.gallery.protocol import Gallery
 from crossx.search.gallery.rows import F32
+from crossx.search.large import turn_of
 from crossx.search.predictor import Embedded, Predictor
+from crossx.search.seen import data_address, photo_png
 from crossx.search.serve.classes import class_queries
-from crossx.search.serve.limits import MOST_PIXELS, MOST_SVG_BYTES
 from crossx.search.serve.problems import Problem, wrong
 from crossx.search.serve.times import Times
 from crossx.search.sketches import Sketch, sketch_from_json, sketch_from_picture, sketch_from_svg
 from crossx.search.sketches.ink import NoDrawingError
 
-PICTURES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
+PICTURES = {MEDIA_TYPES[name]: name for name in ("PNG", "JPEG", "WEBP")}
 """Types of pictures that are read, and their decoders; what is inside must be what the type says."""
 _JSON, _SVG = "application/json", "image/svg+xml"
-_SEEN = 128
-"""Side in pixels of the picture that shows what the encoder saw of a photo."""
+_DRAWINGS = {_JSON: sketch_from_json, _SVG: sketch_from_svg, **dict.fromkeys(PICTURES, sketch_from_picture)}
+"""How a drawing of each type is read; these functions open no file, so that what they refuse is the client's."""
 
 
 class Understood(NamedTuple):
@@ -90,15 +90,14 @@ class Queries:
             times: Where the time is noted.
 
         Raises:
-            Problem: When the type or the picture cannot be used.
-            InputError: When the strokes or the drawing cannot be used.
+            Problem: When the type, the picture or the strokes cannot be used.
         """
         with times.part("prepare"):
             sketch = self._drawn(kind, body)
         with times.part("embed"):
             embedded = self.predictor.embed(sketch.pixels[None], "sketch")
         return Understood(
-            "sketch", embedded.vectors[0], _address(sketch.png()), sketch.warnings, self._guesses(embedded)
+            "sketch", embedded.vectors[0], data_address(sketch.png(), "png"), sketch.warnings, self._guesses(embedded)
         )
 
     def photo(self, gallery: Gallery, kind: str, body: bytes, times: Times) -> Understood:
@@ -117,7 +116,7 @@ class Queries:
         with times.part("embed"):
             embedded = self.predictor.embed(pixels[None], "photo")
         query = self.predictor.as_photo_query(embedded.vectors)[0]
-        return Understood("photo", query, _address(_png(pixels)), (), self._guesses(embedded))
+        return Understood("photo", query, data_address(photo_png(pixels), "png"), (), self._guesses(embedded))
 
     def named(self, kind: str, body: bytes, times: Times) -> Understood:
         """Understand the name of a class: as a sketch would be that shows it beyond doubt.
@@ -133,18 +132,13 @@ class Queries:
         return Understood("class", self._of_classes[self.classes.index(str(name))])
 
     def _drawn(self, kind: str, body: bytes) -> Sketch:
-        if kind == _JSON:
-            return sketch_from_json(body, self.card)
-        if kind == _SVG:
-            if len(body) > MOST_SVG_BYTES:
-                raise wrong("body", f"{len(body)} bytes", f"an SVG of at most {MOST_SVG_BYTES} bytes", 413)
-            return sketch_from_svg(body, self.card)
-        _decoder(kind, [_JSON, _SVG])
+        if kind not in _DRAWINGS:
+            raise _unsupported(kind, list(_DRAWINGS))
         try:
-            return sketch_from_picture(body, self.card)
-        except NoDrawingError as error:
-            hint = None if self.card.photo_query is None else "photo"
-            raise Problem(422, str(error), field="body", hint=hint) from error
+            return _DRAWINGS[kind](body, self.card)
+        except InputError as error:
+            hint = "photo" if isinstance(error, NoDrawingError) and self.card.photo_query is not None else None
+            raise _refused(error, hint) from error
 
     def _of_gallery(self, gallery: Gallery, number: object) -> Understood:
         if type(number) is not int:
@@ -171,40 +165,27 @@ def _field(body: bytes, name: str) -> object:
     return values[name]
 
 
-def _decoder(kind: str, others: list[str]) -> str:
-    """Name of the decoder of a type."""
-    if kind not in PICTURES:
-        raise _unsupported(kind, [*others, *PICTURES])
-    return PICTURES[kind]
-
-
 def _unsupported(kind: str, legal: list[str]) -> Problem:
     return wrong("Content-Type", kind, f"one of {', '.join(legal)}", 415)
 
 
+def _refused(error: InputError, hint: str | None = None) -> Problem:
+    """What a client sends and cannot be used, in the words of its reader."""
+    return Problem(413 if isinstance(error, TooLargeError) else 422, str(error), field="body", hint=hint)
+
+
 def _decoded(kind: str, body: bytes) -> Image.Image:
     """A picture, upright in RGB; its size is looked at before its pixels are."""
-    decoder = _decoder(kind, [_JSON])
+    if kind not in PICTURES:
+        raise _unsupported(kind, [_JSON, *PICTURES])
+    decoder = PICTURES[kind]
     try:
         with Image.open(BytesIO(body), formats=(decoder,)) as image:
-            width, height = image.size
+            check_pixels(image)
+            with turn_of(image):
+                return to_rgb(upright(image))
+    except TooLargeError as error:
+        raise _refused(error) from error
     except DECODER_ERRORS as error:
-        raise Problem(422, f"body: must be a {decoder} picture ({type(error).__name__})", field="body") from error
-    if width * height > MOST_PIXELS:
-        raise wrong("body", f"{width} x {height} pixels", f"a picture of at most {MOST_PIXELS} pixels", 413)
-    try:
-        return open_rgb(BytesIO(body), (decoder,))
-    except InputError as error:
-        raise Problem(422, "body: must be a whole picture, got a damaged one", field="body") from error
-
-
-def _png(pixels: U8) -> bytes:
-    """A photo that the encoder sees, (3, S, S), as a PNG of about `_SEEN` pixels."""
-    picture = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
-    buffer = BytesIO()
-    picture.resize((_SEEN, _SEEN), Image.Resampling.BICUBIC).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def _address(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+        detail = f"body: must be a whole {decoder} picture ({type(error).__name__})"
+        raise Problem(422, detail, field="body") from error

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from crossx.search.gallery.protocol import Gallery
-from crossx.search.gallery.rows import Hit, Where
+from crossx.search.gallery.rows import Hit
+from crossx.search.names import escaped_folder, printable
 from crossx.search.serve import answers
 from crossx.search.serve.limits import MOST_OFFSET
 from crossx.search.serve.metrics import Metrics
@@ -41,16 +42,14 @@ class Searcher:
 
     def answer(self, understood: Understood, page: Page, times: Times) -> answers.Answer:
         """Find the photos of a query and describe them."""
-        where = Where(under=page.under) if page.under else None
         with times.part("search"):  # one more than wanted tells whether there is a next page, and one may be the query
-            hits = self.gallery.search(understood.vector[None], page.k + 2, page.offset, where, page.exact)[0]
-            places = [place for place, hit in enumerate(hits) if hit.id != understood.itself]
+            hits = self.gallery.search(understood.vector[None], page.k + 2, page.offset, page.under, page.exact)[0]
+            places = [place for place, hit in enumerate(hits) if understood.itself not in (hit.id, *hit.copies)]
             results = [self._result(hits[place]) for place in places[: page.k]]
-            status = self.gallery.status()
+            how = self.gallery.how(page.under, page.exact)
         for part, value in times.ms.items():
             self.metrics.parts.labels(part).observe(value / 1000)
         self.metrics.queries.labels(understood.kind).inc()
-        exact = page.exact or status.kind == "exact"
         further = page.offset + places[page.k] if len(places) > page.k else MOST_OFFSET + 1
         return answers.Answer(
             query=answers.Query(
@@ -60,8 +59,8 @@ class Searcher:
                 guesses=[answers.Guess(name=name, p=p) for name, p in understood.guesses],
             ),
             results=[result for result in results if result is not None],
-            exact=exact,
-            recall=1.0 if exact else status.recall,
+            exact=how.exact,
+            recall=how.recall,
             ms=answers.Milliseconds(**times.ms),
             next=further if further <= MOST_OFFSET else None,
         )
@@ -72,13 +71,13 @@ class Searcher:
             photo = self.gallery.photo(hit.id)
         except KeyError:
             return None
-        folder, _, name = answers.printable(photo.path).rpartition("/")
+        folder, _, name = photo.path.rpartition("/")
         return answers.Result(
             id=hit.id,
             score=round(hit.score, 6),
             verdict=self.queries.verdict(hit.score),
-            name=name,
-            folder=folder,
+            name=printable(name),
+            folder=escaped_folder(folder),
             width=photo.width,
             height=photo.height,
             thumb=answers.thumb_address(hit.id),

@@ -1,14 +1,16 @@
 """Everything that one server has: gallery, encoder, queues, small pictures and numbers."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from crossx.core.cores import cores
 from crossx.search.gallery.local import LocalGallery
 from crossx.search.gallery.protocol import Gallery
 from crossx.search.gallery.rows import Photo
 from crossx.search.serve.follow import Follower
-from crossx.search.serve.limits import SECONDS, WAITING, Gate, cores
+from crossx.search.serve.limits import SECONDS, WAITING, Bodies, Gate
 from crossx.search.serve.metrics import Metrics
 from crossx.search.serve.problems import Problem
 from crossx.search.serve.queries import Queries
@@ -47,6 +49,7 @@ class Server:
         self.gallery, self.settings = gallery, settings
         self.metrics = Metrics()
         self.searcher = Searcher(gallery, queries, self.metrics)
+        self.bodies = Bodies()
         self.searches = Gate(settings.threads or cores(), WAITING, SECONDS, "search")
         self.pictures = Gate(settings.threads or cores(), _PICTURES_WAITING, SECONDS, "picture")
         self.follower = Follower(gallery) if isinstance(gallery, LocalGallery) else None
@@ -57,7 +60,7 @@ class Server:
             self._scratch = TemporaryDirectory(prefix="crossx-thumbs-")
             self.thumbs = Thumbs(Path(self._scratch.name))
         self.metrics.watch("photos", "Photos of the gallery.", gallery.count)
-        self.metrics.watch("recall", "Measured recall@10 for sketches.", lambda: gallery.status().recall or 0.0)
+        self.metrics.watch("recall", "Measured recall@10 for sketches; NaN where it is unknown.", self._recall)
         self.metrics.watch("searches_inside", "Searches that compute or wait.", lambda: self.searches.inside)
         self.metrics.watch("pictures_inside", "Pictures that are made or wait.", lambda: self.pictures.inside)
 
@@ -65,6 +68,10 @@ class Server:
     def indexing(self) -> bool:
         """Whether photos are being added."""
         return self.follower is not None and self.follower.indexing
+
+    def _recall(self) -> float:
+        recall = self.gallery.status().recall
+        return math.nan if recall is None else recall
 
     def photo(self, number: int) -> Photo:
         """A photo by its number.

@@ -4,10 +4,11 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from crossx.core.cores import cores
 from crossx.core.errors import InputError
 from crossx.search.gallery.rows import FileKey, Known, Photo, Skipped
 from crossx.search.indexing.decode import DecodePool
-from crossx.search.indexing.folder import Choices, cores, done_lines, found_lines, interrupted
+from crossx.search.indexing.folder import Choices, done_lines, found_lines, interrupted
 from crossx.search.indexing.progress import Progress
 from crossx.search.indexing.run import Summary, index_files, new_or_changed
 from crossx.search.indexing.scan import scan
@@ -18,7 +19,7 @@ from crossx.search.shards.files import (
     About,
     Shard,
     close_part,
-    photo_id,
+    part_of,
     photos_of,
     read_shard,
     shards_in,
@@ -37,7 +38,7 @@ class _Part:
         self.number = 0
         for path in shards_in(folder, about.part):
             shard = read_shard(path)
-            if shard.about != about:
+            if (shard.about.whole, shard.about.part) != (about.whole, about.part):
                 raise InputError(
                     f"--out: must hold shards of the same encoder, photos and number of parts, got others in {path}; "
                     "name a new folder"
@@ -47,7 +48,7 @@ class _Part:
 
     def _take(self, shard: Shard) -> None:
         for photo in (photo for photos in photos_of(shard) for photo in photos):
-            self._known[photo.key] = Known(photo.size, photo.mtime_ns, photo_id(photo.path))
+            self._known[photo.key] = Known(photo.size, photo.mtime_ns, None)
         for entry in shard.skipped:
             self._known[entry.key] = Known(entry.size, entry.mtime_ns, None, entry.reason)
 
@@ -55,13 +56,12 @@ class _Part:
         """What is known of files."""
         return {key: self._known[key] for key in keys if key in self._known}
 
-    def add(self, photos: Sequence[Photo], skipped: Sequence[Skipped] = ()) -> list[int]:
+    def add(self, photos: Sequence[Photo], skipped: Sequence[Skipped] = ()) -> None:
         """Keep photos for the next shard, and write it where it is full."""
         self._photos += photos
         self._skipped += skipped
         if len(self._photos) >= SHARD_ROWS:
             self.write()
-        return [photo_id(photo.path) for photo in photos]
 
     def write(self) -> None:
         """Write what waits."""
@@ -86,9 +86,9 @@ def embed_part(photos: Path, out: Path, encoder: Predictor, part: int, parts: in
         InputError: When the photos cannot be used, or the folder holds other shards.
         KeyboardInterrupt: After Ctrl-C, when what is done has been written.
     """
-    found = scan(photos, choices.follow_symlinks)
+    found = scan(photos)
     yield from found_lines(found)
-    mine = [file for file in found.files if photo_id(file.key.path) % parts == part - 1]
+    mine = [file for file in found.files if part_of(file.key.path, parts) == part]
     out.mkdir(parents=True, exist_ok=True)
     about = About(identity(encoder.card), os.path.realpath(encoder.folder), found.root, part, parts)
     shards = _Part(out, about)

@@ -43,6 +43,11 @@ class About:
     part: int
     parts: int
 
+    @property
+    def whole(self) -> tuple[str, str, int]:
+        """What shards that belong together share; the encoder's folder may be another one on another machine."""
+        return self.encoder.sha256, self.root, self.parts
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -61,9 +66,10 @@ class Shard:
     skipped: tuple[Skipped, ...]
 
 
-def photo_id(path: str) -> int:
-    """Number of a photo that every machine gives to the same name, in [0, 2^63): it says which part embeds it."""
-    return int.from_bytes(hashlib.sha1(os.fsencode(path), usedforsecurity=False).digest()[:8]) >> 1
+def part_of(path: str, parts: int) -> int:
+    """The part, 1 to `parts`, that embeds a photo of this name, on every machine."""
+    number = int.from_bytes(hashlib.sha1(os.fsencode(path), usedforsecurity=False).digest()[:8]) >> 1
+    return number % parts + 1
 
 
 def write_shard(folder: Path, number: int, about: About, photos: Sequence[Photo], skipped: Sequence[Skipped]) -> Path:
@@ -80,7 +86,6 @@ def write_shard(folder: Path, number: int, about: About, photos: Sequence[Photo]
     matrix = np.stack([photo.vector for photo in photos]) if photos else np.empty((0, about.encoder.dim), np.float32)
     flat = pa.array(matrix.reshape(-1), pa.float32())
     columns = [
-        pa.array([photo_id(photo.path) for photo in photos], pa.int64()),
         pa.array([os.fsencode(photo.path) for photo in photos], pa.binary()),
         *(pa.array([getattr(photo, name) for photo in photos], pa.int64()) for name in ("size", "mtime_ns")),
         pa.array([photo.sha256 for photo in photos], pa.binary(32)),
@@ -170,7 +175,7 @@ _FIELDS = ("path", "size", "mtime_ns", "sha256", "width", "height")
 
 
 def _schema(dim: int) -> pa.Schema:
-    fields = [("id", pa.int64()), ("path", pa.binary()), ("size", pa.int64()), ("mtime_ns", pa.int64())]
+    fields = [("path", pa.binary()), ("size", pa.int64()), ("mtime_ns", pa.int64())]
     fields += [("sha256", pa.binary(32)), ("width", pa.int32()), ("height", pa.int32())]
     return pa.schema([*fields, ("embedding", pa.list_(pa.float32(), dim))])
 

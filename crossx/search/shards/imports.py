@@ -5,13 +5,14 @@ from pathlib import Path
 
 from crossx.core.errors import InputError
 from crossx.search.card import CARD
-from crossx.search.gallery.opening import AnyGallery, open_gallery
+from crossx.search.gallery.opening import open_gallery
+from crossx.search.gallery.protocol import Gallery
 from crossx.search.gallery.rows import FileKey, Photo, Skipped
 from crossx.search.indexing.folder import finish
 from crossx.search.indexing.progress import Progress
 from crossx.search.opening import remember_encoder
 from crossx.search.predictor import Predictor
-from crossx.search.shards.files import Shard, photo_id, photos_of, read_shard, shards_in, shards_of_closed_part
+from crossx.search.shards.files import Shard, photos_of, read_shard, shards_in, shards_of_closed_part
 
 
 def import_shards(folder: Path, gallery: str, photos_root: str | None, kind: str) -> Iterator[str]:
@@ -32,7 +33,6 @@ def import_shards(folder: Path, gallery: str, photos_root: str | None, kind: str
     root = str(Path(photos_root).resolve()) if photos_root else about.root
     if photos_root and not Path(root).is_dir():
         raise InputError(f"--photos-root: must be a folder, got {photos_root!r}")
-    _check_names(shards)
     total, done, skipped, added = sum(shard.rows for shard in shards), 0, 0, 0
     yield f"found: {total:,} photos in {len(shards)} shards of {about.parts} parts"
     progress = Progress(total)
@@ -70,8 +70,7 @@ def whole(folder: Path) -> list[Shard]:
         raise InputError(f"--from-embeddings: must hold shards, part-*.parquet, got none in {str(folder)!r}")
     first = shards[0].about
     for shard in shards:
-        same = (shard.about.encoder.sha256, shard.about.root, shard.about.parts)
-        if same != (first.encoder.sha256, first.root, first.parts):
+        if shard.about.whole != first.whole:
             raise InputError(
                 f"--from-embeddings: must hold shards of one encoder, one folder and one number of parts; "
                 f"{shard.path.name} and {shards[0].path.name} differ"
@@ -93,16 +92,7 @@ def entry_of(entry: Skipped) -> tuple[str, int, int, str]:
     return entry.path, entry.size, entry.mtime_ns, entry.reason
 
 
-def _check_names(shards: Sequence[Shard]) -> None:
-    """Refuse two names with one number: a store beyond one machine knows photos by it."""
-    names: dict[int, str] = {}
-    for shard in shards:
-        for photo in (photo for photos in photos_of(shard) for photo in photos):
-            if names.setdefault(photo_id(photo.path), photo.path) != photo.path:
-                raise InputError(f"{shard.path}: {photo.path!r} has the number of another photo; rename the file")
-
-
-def _new(gallery: AnyGallery, photos: Sequence[Photo]) -> list[Photo]:
+def _new(gallery: Gallery, photos: Sequence[Photo]) -> list[Photo]:
     last = {photo.key: photo for photo in photos}  # of a file that was embedded again, the later row
     known = gallery.state(list(last))
 

@@ -16,11 +16,11 @@ from crossx.core.errors import InputError
 from crossx.pixels.decode import DECODER_ERRORS, upright
 from crossx.pixels.fit import U8, fit_sketch
 from crossx.search.card import EncoderCard
+from crossx.search.formats import DRAWINGS, check_pixels
+from crossx.search.large import turn_of
 from crossx.search.sketches.ink import Found, find_ink
 from crossx.search.sketches.sketch import Sketch, fineness, finished
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
-MOST_PIXELS = 24_000_000
 _LONGEST = 1024
 """Longest side in pixels in which ink is looked for."""
 _MARGIN = 0.06
@@ -73,15 +73,12 @@ def decode(content: bytes) -> Decoded:
         InputError: When the format is another one, the picture has too many pixels, or is damaged.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise InputError(
-                    f"picture: must have at most {MOST_PIXELS // 10**6} million pixels, got {image.width} x "
-                    f"{image.height}"
-                )
-            turned = upright(image)
-            transparent = turned.has_transparency_data
-            turned = turned.convert("RGBA" if transparent else "RGB")
+        with Image.open(io.BytesIO(content), formats=DRAWINGS) as image:
+            check_pixels(image)
+            with turn_of(image):
+                turned = upright(image)
+                transparent = turned.has_transparency_data
+                turned = turned.convert("RGBA" if transparent else "RGB")
     except InputError:
         raise
     except DECODER_ERRORS as error:

@@ -1,18 +1,12 @@
 """A sketch as the encoder gets it."""
 
-import io
 from dataclasses import dataclass
-
-import numpy as np
-from PIL import Image
 
 from crossx.pixels.fit import U8, repeat_grey
 from crossx.pixels.pen import FINER
 from crossx.pixels.redraw import redraw
 from crossx.search.card import EncoderCard
-
-SEEN = 128
-"""Least side in pixels of the picture that an answer shows."""
+from crossx.search.seen import sketch_png
 
 
 @dataclass(frozen=True)
@@ -28,13 +22,8 @@ class Sketch:
     warnings: tuple[str, ...] = ()
 
     def png(self) -> bytes:
-        """The picture that the encoder sees, as a PNG of at least `SEEN` pixels."""
-        picture = Image.fromarray(np.ascontiguousarray(self.pixels[0]))
-        factor = -(-SEEN // picture.width)
-        enlarged = picture.resize((picture.width * factor,) * 2, Image.Resampling.NEAREST)
-        buffer = io.BytesIO()
-        enlarged.save(buffer, "PNG")
-        return buffer.getvalue()
+        """The picture that the encoder sees, as a PNG."""
+        return sketch_png(self.pixels[0])
 
 
 def fineness(card: EncoderCard) -> int:

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,71 @@ def test_a_folder_that_cannot_be_written_can_be_searched(small_disk: Path) -> No
         assert len(reader.search(unit(1), 5)[0]) == 5
     with pytest.raises((InputError, OSError), match=r"lock|Read-only"):
         LocalGallery(small_disk / "g", write=True)
+
+
+@pytest.fixture
+def sealed(small_disk: Path, tmp_path: Path) -> Iterator[Path]:
+    """The same file system at another place, where it cannot be written."""
+    folder = tmp_path / "sealed"
+    folder.mkdir()
+    for options in (["--bind", str(small_disk)], ["-o", "remount,bind,ro"]):
+        subprocess.run(["mount", *options, str(folder)], check=True)  # noqa: S607
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)  # noqa: S607
+
+
+def test_who_may_not_write_sees_what_others_write(small_disk: Path, sealed: Path) -> None:
+    """Without a log a reader takes the file as it is; with a writer there comes a log, and later another file."""
+    made(small_disk / "g", 300).close()
+    with LocalGallery(sealed / "g") as reader:
+        assert len(reader.search(unit(1), 2000)[0]) == 300
+        for seed, expected in ((1, 499), (2, 698), (3, 897)):
+            with LocalGallery(small_disk / "g", write=True) as writer:
+                writer.add(photos(200, seed=seed))
+                writer.remove([seed])
+                if seed != 2:  # whether the reader comes while the writer is there, or after it
+                    assert reader.follow()
+            assert reader.follow() == (seed == 2)
+            assert len(reader.search(unit(1), 2000)[0]) == reader.count() == expected
+        assert reader.check() == []
+
+
+def test_a_database_in_use_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crossx.search.gallery.database._PATIENCE", 0.1)
+    made(tmp_path / "g", 5).close()
+    with LocalGallery(tmp_path / "g") as reader, LocalGallery(tmp_path / "g", write=True) as writer:
+        other = sqlite3.connect(tmp_path / "g/gallery.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(WorkError, match=r"gallery\.db is being used by another program .*locked.; try again"):
+            writer.remove([1])
+        other.execute("COMMIT")
+        assert writer.remove([1]) == 1
+        reader.truth.database.close()
+        writer.truth.database.close()
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("DELETE FROM skipped")
+        for work in (reader.count, reader.check, writer.check, lambda: LocalGallery(tmp_path / "g")):
+            with pytest.raises(WorkError, match="is being used by another program"):
+                work()
+        other.close()
+        assert reader.check() == []
+
+
+def test_threads_that_end_leave_no_files_open(tmp_path: Path) -> None:
+    made(tmp_path / "g", 5).close()
+    with LocalGallery(tmp_path / "g") as reader:
+        found: list[int] = []
+        for _ in range(12):
+            thread = threading.Thread(target=lambda: found.append(reader.count()))
+            thread.start()
+            thread.join()
+        handles = [os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd") if _is_open(n)]
+        assert found == [5] * 12
+        assert handles.count(str(tmp_path / "g/gallery.db")) <= 2  # of this thread and of the last one
+
+
+def _is_open(number: str) -> bool:
+    return os.path.lexists(f"/proc/self/fd/{number}")
 
 
 def _whole(folder: Path) -> bytes:

@@ -7,7 +7,8 @@ from support.galleries import ENCODER, content, made, photos, unit
 
 from crossx.core.errors import InputError
 from crossx.search.gallery.local import LocalGallery
-from crossx.search.gallery.rows import FileKey, Skipped, Where
+from crossx.search.gallery.permitted import Permitted
+from crossx.search.gallery.rows import FileKey, Skipped
 
 
 def test_hits_are_those_of_the_product_with_all_vectors_and_ties_go_by_id(tmp_path: Path) -> None:
@@ -102,20 +103,41 @@ def test_names_are_bytes(tmp_path: Path) -> None:
     assert FileKey("/photos", name) in gallery.state([FileKey("/photos", name)])
 
 
-def test_search_below_a_folder_and_among_ids(tmp_path: Path) -> None:
+def test_search_below_a_folder(tmp_path: Path) -> None:
     gallery = made(tmp_path / "g")
     a, b = gallery.add(photos(20, seed=1)), gallery.add(photos(20, seed=10))
     query = unit(1, seed=3)
 
-    def found(where: Where) -> set[int]:
-        return {hit.id for hit in gallery.search(query, 100, where=where)[0]}
+    def found(under: str) -> set[int]:
+        return {hit.id for hit in gallery.search(query, 100, under=under)[0]}
 
-    assert found(Where(under="1")) == set(a)  # and not 10
-    assert found(Where(under="/photos/10/")) == set(b)
-    assert found(Where(under="/")) == found(Where(under=".")) == {*a, *b}
-    assert found(Where(under="/elsewhere")) == found(Where(under="2")) == set()
-    assert found(Where(ids=frozenset(a[:3]))) == set(a[:3])
-    assert found(Where(under="1", ids=frozenset([a[0], b[0]]))) == {a[0]}
+    assert found("1") == found("./1/") == set(a)  # and not 10
+    assert found("/photos/10/") == set(b)
+    assert found("") == found("/") == found(".") == found("/photos") == {*a, *b}
+    assert found("/elsewhere") == found("2") == set()
+    gallery.remove(a[:3])
+    assert found("1") == set(a[3:])
+    twin, other = replace(gallery.photo(b[0]), path="1/twin.jpg"), replace(gallery.photo(b[1]), root="/other")
+    (twin_id, other_id) = gallery.add([twin, other])
+    hits = {hit.id: hit.copies for hit in gallery.search(query, 100, under="1")[0]}
+    assert hits == {**dict.fromkeys(a[3:], ()), twin_id: ()}  # of a picture's copies, those in the folder
+    assert found("/photos") == {*a[3:], *b}
+    assert found("10") == {*b}
+    assert other_id in {number for hit in gallery.search(query, 100, under="10")[0] for number in hit.copies}
+
+
+def test_spellings_of_a_folder_are_one_and_it_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery, asked = made(tmp_path / "g", 20), list[str]()
+    read = gallery.truth.photos_under
+
+    def noted(under: str) -> Permitted | None:
+        asked.append(under)
+        return read(under)
+
+    monkeypatch.setattr(gallery.truth, "photos_under", noted)
+    for under in ("0", "0/", "./0", "0/../0"):
+        assert len(gallery.search(unit(1), 5, under=under)[0]) == 5
+    assert asked == ["0"]
 
 
 def test_a_reader_sees_what_a_writer_commits(tmp_path: Path) -> None:

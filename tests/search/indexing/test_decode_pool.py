@@ -1,14 +1,13 @@
 import os
-import signal
 import struct
 import zlib
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
 from support.photo_folders import folder_of, save_photo
+from support.treacherous import Trapped
 
 from crossx.data.images import load_image
 from crossx.search.indexing import decode as module
@@ -67,41 +66,10 @@ def test_each_bad_file_has_its_reason(tmp_path: Path) -> None:
     assert reasons["gone.jpg"] == Failed("is gone", vanished=True)
 
 
-class Trap(NamedTuple):
-    """What the patched decoder does at a file of this name."""
-
-    died: str = "b.jpg"
-    slow: str = "d.jpg"
-
-
-def treacherous(path: str, size: int) -> module.Outcome:
-    if path.endswith(Trap().died):
-        os.kill(os.getpid(), signal.SIGSEGV)
-    if path.endswith(Trap().slow):
-        signal.pause()
-    return decode(path, size)
-
-
-def _work(pipe: object, size: int) -> None:
-    module.decode = treacherous
-    module._work(pipe, size)  # type: ignore[arg-type]
-
-
 @pytest.fixture
 def trapped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Decoders that die at one file and hang at another."""
-    work = module._work
-    monkeypatch.setattr(module, "_work", _Trapped(work))
-
-
-class _Trapped:
-    """The work of a decoder with the traps set; pickled by name into the other process."""
-
-    def __init__(self, work: object) -> None:
-        pass
-
-    def __call__(self, pipe: object, size: int) -> None:
-        _work(pipe, size)
+    monkeypatch.setattr(module, "_work", Trapped())
 
 
 @pytest.mark.usefixtures("trapped")

@@ -6,10 +6,11 @@ from support.photo_folders import folder_of
 
 from crossx.core.errors import InputError
 from crossx.search.indexing.scan import scan
+from crossx.search.photo_files import open_below
 
 
-def paths(place: Path, follow: bool = False) -> list[str]:
-    return [found.key.path for found in scan(place, follow).files]
+def paths(place: Path) -> list[str]:
+    return [found.key.path for found in scan(place).files]
 
 
 def test_photos_are_found_in_the_order_of_their_names(tmp_path: Path) -> None:
@@ -29,8 +30,30 @@ def test_links_count_only_where_they_are_asked_for_and_loops_end(tmp_path: Path)
     (tmp_path / "p/other").symlink_to(tmp_path / "outside")
     (tmp_path / "p/link.jpg").symlink_to(tmp_path / "outside/2.jpg")
     (tmp_path / "p/nothing.jpg").symlink_to(tmp_path / "gone.jpg")
+    (tmp_path / "p/again.jpg").symlink_to(tmp_path / "p/a/1.jpg")
     assert paths(tmp_path / "p") == ["a/1.jpg"]
-    assert paths(tmp_path / "p", follow=True) == ["a/1.jpg", "link.jpg", "other/2.jpg"]
+    found = scan(tmp_path / "p", follow_symlinks=True)
+    assert [file.key for file in found.files] == [(f"{tmp_path}/outside", "2.jpg"), (f"{tmp_path}/p", "a/1.jpg")]
+
+
+def test_what_links_lead_to_can_be_opened_without_a_link(tmp_path: Path) -> None:
+    """Links to files and folders, inside and outside, from a folder and from a list that names them."""
+    folder_of(tmp_path, ["p/a/1.jpg", "p/.store/2.jpg", "out/deep/3.jpg", "out/4.jpg"])
+    for link, target in (("l.jpg", "p/.store/2.jpg"), ("m.jpg", "out/4.jpg"), ("d", "out/deep"), ("e", "p/a")):
+        (tmp_path / "p" / link).symlink_to(tmp_path / target)
+    (tmp_path / "p/list.txt").write_text("l.jpg\nm.jpg\nd/3.jpg\ne/1.jpg\n")
+    for place in ("p", "p/list.txt"):
+        keys = [file.key for file in scan(tmp_path / place, follow_symlinks=True).files]
+        assert len(keys) == 4
+        for root, path in keys:
+            with open_below(root, path) as file:
+                assert file.read(2) == b"\xff\xd8"
+    found = scan(tmp_path / "p/list.txt")
+    assert [file.key for file in found.files] == [(f"{tmp_path}/p", "a/1.jpg")]
+    assert [remark.partition(": ")[2] for remark in found.remarks] == [
+        *["is a link, which only --follow-symlinks takes"] * 2,
+        f"must be a file below {tmp_path}/p",
+    ]
 
 
 def test_pipes_and_devices_are_no_photos(tmp_path: Path) -> None:

@@ -98,7 +98,22 @@ def test_a_folder_and_copies(find: Callable[..., Found]) -> None:
     everywhere = find("sketch", strokes=drawing("cup"), k=200)["results"]
     twins = [result for result in everywhere if result["copies"]]
     assert [result["name"] for result in twins] == ["cup-0000.jpg"]
+    assert len(find("sketch", strokes=drawing("cup"), k=200, under="%6fdd")["results"]) == 41
     assert find("sketch", strokes=drawing("cup"), under="nowhere")["results"] == []
+    ids = [twins[0]["id"], *twins[0]["copies"]]
+    for number in ids:  # of a photo that is asked for, neither itself nor a copy is an answer
+        like = find("photo", id=number, k=200)["results"]
+        assert len(like) == 79
+        assert not set(ids) & {result["id"] for result in like}
+
+
+def test_an_answer_does_not_count_the_gallery(
+    find: Callable[..., Found], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("status", "count"):
+        monkeypatch.setattr(server.gallery, name, lambda: pytest.fail("counted"))
+    found = find("sketch", strokes=drawing("cup"), under="odd")
+    assert (found["exact"], found["recall"]) == (True, 1.0)
 
 
 def test_more_like_a_photo_of_the_gallery(find: Callable[..., Found]) -> None:

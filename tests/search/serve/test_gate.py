@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fastapi import Request
 
-from crossx.search.serve.limits import Gate
+from crossx.search.serve.limits import Bodies, Gate
 from crossx.search.serve.problems import Problem
 
 
@@ -23,6 +23,36 @@ def request(gone: asyncio.Event | None = None) -> Request:
 
 def in_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(asyncio.wait_for(test(), 20))
+
+
+def test_few_bodies_come_at_once_and_a_slow_one_gives_its_place_back() -> None:
+    async def test() -> None:
+        bodies, go = Bodies(most=2, seconds=0.2), asyncio.Event()
+
+        def sending(chunk: bytes, wait: asyncio.Event | None) -> Request:
+            async def receive() -> dict[str, object]:
+                await wait.wait() if wait else None
+                return {"type": "http.request", "body": chunk, "more_body": False}
+
+            return Request({"type": "http", "headers": []}, receive)
+
+        slow = [asyncio.create_task(bodies.read(sending(b"ab", wait))) for wait in (go, asyncio.Event())]
+        await asyncio.sleep(0)
+        with pytest.raises(Problem, match="too many others are sending") as refused:
+            await bodies.read(sending(b"c", None))
+        assert (refused.value.status, dict(refused.value.headers or {})) == (503, {"Retry-After": "1"})
+        go.set()
+        assert await slow[0] == b"ab"
+        assert await bodies.read(sending(b"c", None)) == b"c"
+        with pytest.raises(Problem, match=r"within 0\.2 seconds"):
+            await slow[1]
+        gone = asyncio.Event()
+        gone.set()
+        for _ in range(3):  # places of clients that have gone are free, too
+            with pytest.raises(Problem, match="has gone"):
+                await bodies.read(request(gone))
+
+    in_loop(test)
 
 
 def test_results_and_mistakes_come_back() -> None:

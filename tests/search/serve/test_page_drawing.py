@@ -1,7 +1,10 @@
 """The page in a browser: drawing with mouse, finger and pen, and what the tools do."""
 
+import math
 from functools import partial
 
+import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 from support.drawings import drawing
 from support.hands import PHONE, Open, Strokes, draw, pen, shown, strokes_drawn, touch, wait_for_photos_of
@@ -114,11 +117,39 @@ def test_the_window_may_change_its_size_under_a_drawing(opened: Open) -> None:
     assert page.url.startswith(before.partition("-")[0])  # the first stroke is where it was
 
 
+def test_back_and_reload_keep_a_drawing_that_is_too_long_for_an_address(opened: Open) -> None:
+    turns = [i / 8 for i in range(2400)]
+    spiral = [round(640 + (5 + t) * wave(t)) for t in turns for wave in (math.cos, math.sin)]
+    page = opened("/#" + "".join(np.base_repr(number, 36).lower().zfill(2) for number in spiral))
+    page.wait_for_selector(".photo")
+    draw(page, [[[1, 20], [1, 20]]])
+    page.wait_for_function("() => !location.hash")
+    drawn = ink(page)
+    page.get_by_role("button", name="rocket", exact=True).click()
+    wait_for_photos_of(page, "rocket")
+    page.go_back()
+    page.wait_for_function("() => document.getElementById('ask').dataset.kind === 'drawing'")
+    assert ink(page) == pytest.approx(drawn, rel=0.05)
+    page.reload()
+    page.wait_for_selector(".photo")
+    assert ink(page) == pytest.approx(drawn, rel=0.05)
+
+
 def test_a_drawing_is_a_bookmark_and_back_works(opened: Open) -> None:
     page = opened()
     draw(page, drawing("tree"))
     wait_for_photos_of(page, "tree")
     kept = page.url
+    skip = page.get_by_role("link", name="Skip to the photos")
+    skip.focus()
+    skip.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "found"
+    assert page.url == kept
+    page.evaluate("location.hash = 'found'")  # by a hand in the address: a place on the page, and no other query
+    page.go_back()
+    page.wait_for_url(kept)
+    assert ink(page) > 100
+    assert shown(page)
     page.get_by_role("button", name="rocket", exact=True).click()
     wait_for_photos_of(page, "rocket")
     assert ink(page) == 0

@@ -1,16 +1,19 @@
 """The page in a browser without a drawing: keyboard, screen reader, pictures from elsewhere, one photo's details."""
 
 import base64
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from support.drawings import as_png, drawing
 from support.hands import PHONE, Open, draw, shown, wait_for_photos_of
 
 pytest_plugins = ["support.browser"]
 
+Photo = dict[str, Any]
 _FILE = (
     "([content, name, type]) => { const data = new DataTransfer();"
     "data.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name, {type})); return data; }"
@@ -36,6 +39,31 @@ def focused(page: Page) -> str:
     return alt.partition(",")[0]
 
 
+def stays_at_its_photo(page: Page) -> None:
+    """Answers that come meanwhile move the photo with the focus, and take it away; the photos stay the page's own."""
+
+    def answer(change: Callable[[list[Photo]], list[Photo]]) -> None:
+        def changed(route: Route) -> None:
+            response = route.fetch()
+            found = response.json()
+            route.fulfill(response=response, json=found | {"results": change(found["results"])})
+
+        page.route("**/api/v1/search/class?*", changed, times=1)
+        with page.expect_response("**/api/v1/search/class?*"):
+            page.evaluate("dispatchEvent(new PopStateEvent('popstate', {state: history.state}))")
+
+    at, names = focused(page), shown(page)
+    place = names.index(at)
+    answer(lambda photos: photos[::-1])
+    page.wait_for_function("(last) => document.querySelector('#grid img').alt.startsWith(last)", arg=names[-1])
+    assert (focused(page), shown(page).index(at)) == (at, 23 - place)
+    answer(lambda photos: [photo for photo in photos if photo["name"] != at])
+    page.wait_for_function("() => document.querySelectorAll('#grid img').length === 23")
+    assert focused(page) == shown(page)[min(23 - place, 22)] != at
+    answer(lambda photos: photos)
+    page.wait_for_function("() => document.querySelectorAll('#grid img').length === 24")
+
+
 def test_the_keyboard_alone_reaches_photos_and_more_like_them(opened: Open) -> None:
     page = opened()
     page.keyboard.press("Tab")
@@ -49,12 +77,14 @@ def test_the_keyboard_alone_reaches_photos_and_more_like_them(opened: Open) -> N
     tab_to(page, ".photo")
     names = shown(page)
     assert focused(page) == names[0]
+    expect(page.locator("#how")).to_have_text("Every photo was compared.")
     page.keyboard.press("ArrowRight")
     assert focused(page) == names[1]
     page.keyboard.press("ArrowDown")
     assert names.index(focused(page)) > 2
+    stays_at_its_photo(page)
     page.keyboard.press("Home")
-    assert focused(page) == names[0]
+    assert focused(page) == shown(page)[0] == names[0]
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name=names[0])
     expect(dialog).to_be_visible()
@@ -66,8 +96,8 @@ def test_the_keyboard_alone_reaches_photos_and_more_like_them(opened: Open) -> N
     page.keyboard.press("Enter")
     page.wait_for_url("**/?like=*")
     wait_for_photos_of(page, "mushroom")
-    page.wait_for_function("() => document.activeElement.matches('.photo')")
-    assert names[0] not in shown(page)  # the photo itself is no answer
+    expect(page.locator("#grid").get_by_alt_text(names[0])).to_have_count(0)  # the photo itself is no answer
+    page.wait_for_function("() => document.activeElement === document.querySelector('.photo')")
 
 
 def test_a_picture_is_uploaded_pasted_or_dropped(opened: Open) -> None:

@@ -1,7 +1,7 @@
 // The page: what is asked (a drawing, a picture, a photo, a kind of thing), and what is shown of the answer.
 import { forget, get, Refusal, search } from "./api.js";
 import { Sheet } from "./draw.js";
-import { Grid, fit, looks, thumb } from "./results.js";
+import { Grid, fit, how, looks, node, thumb } from "./results.js";
 import { fromAddress, toAddress } from "./address.js";
 
 /** @typedef {import("./api.js").Query} Query */
@@ -28,7 +28,7 @@ let photos = -1;
 const sheet = new Sheet(at("canvas"), { changed: drawn });
 const grid = new Grid(at("grid"), details);
 
-// --- asking ---------------------------------------------------------------------------------------------------------
+// asking
 
 /** @param {boolean} finished */
 function drawn(finished) {
@@ -88,7 +88,7 @@ async function run(further = false) {
   }
 }
 
-// --- showing --------------------------------------------------------------------------------------------------------
+// showing
 
 /** @param {import("./api.js").Answer} answer @param {boolean} further */
 function show(answer, further) {
@@ -98,19 +98,17 @@ function show(answer, further) {
   next = answer.next;
   at("more").hidden = next === null;
   at("empty").hidden = true;
-  if (!further) at("looks").textContent = looks(answer);
-  if (!further) at("fit").textContent = fit(answer, shown);
+  if (!further) [at("looks").textContent, at("fit").textContent] = [looks(answer), fit(answer, shown)];
+  at("how").textContent = how(answer);
   if (before >= 0 && further) at("grid").children[before]?.firstElementChild.focus();
   const { seen, guesses, warnings } = answer.query;
   at("read").hidden = !seen;
   if (seen) at("seen").src = seen;
   at("warnings").textContent = warnings.join("; ");
   at("guesses").replaceChildren(...guesses.filter((guess, i) => i === 0 || guess.p >= 0.005).map((guess) => {
-    const line = document.createElement("li"), name = document.createElement("b"), share = document.createElement("span"), bar = document.createElement("i");
-    name.textContent = guess.class;
-    share.textContent = `${Math.round(guess.p * 100)} %`;
-    bar.style.setProperty("--p", String(guess.p * 100));
-    line.append(name, share, bar);
+    const line = node("li"), bar = node("i");
+    bar.style.setProperty("--p", guess.p * 100);
+    line.append(node("b", { textContent: guess.class }), node("span", { textContent: `${Math.round(guess.p * 100)} %` }), bar);
     return line;
   }));
 }
@@ -119,7 +117,7 @@ function empty() {
   grid.show([], false);
   shown = 0;
   at("more").hidden = at("read").hidden = at("problem").hidden = true;
-  at("looks").textContent = at("fit").textContent = "";
+  at("looks").textContent = at("fit").textContent = at("how").textContent = "";
   at("empty").hidden = false;
 }
 
@@ -162,7 +160,7 @@ function details(photo) {
   dialog.showModal();
 }
 
-// --- controls -------------------------------------------------------------------------------------------------------
+// controls
 
 /** Take everything off the sheet, for a query that is no drawing. */
 function blank() { sheet.show([]); }
@@ -177,6 +175,7 @@ function take(file) {
   ask({ kind: "picture", file, as: "sketch", unsure: true });
 }
 
+at("skip").onclick = (/** @type {Event} */ event) => { event.preventDefault(); found.focus(); };
 at("undo").onclick = () => sheet.undo();
 at("redo").onclick = () => sheet.redo();
 at("clear").onclick = () => (sheet.empty ? ask({ kind: "none" }) : sheet.clear());
@@ -208,24 +207,27 @@ document.addEventListener("drop", (event) => {
   take(event.dataTransfer?.files[0]);
 });
 
-// --- the address, and the gallery -----------------------------------------------------------------------------------
+// the address, and the gallery
 
-/** @param {"push" | "replace"} how */
-function remember(how) {
-  history[`${how}State`]({ picture: query.kind === "picture" ? query : null }, "", toAddress(query, under));
+/** @param {"push" | "replace"} way */
+function remember(way) {
+  history[`${way}State`]({ query, under }, "", toAddress(query, under)); // an address has no pictures
 }
 
-/** @param {any} state */
+/** @param {{query: Query, under: string}} state */
 function restore(state) {
-  ({ query, under } = fromAddress(location));
-  if (state?.picture) query = state.picture;
+  ({ query, under } = state);
   sheet.show(query.kind === "drawing" ? query.strokes : []);
   run();
 }
-addEventListener("popstate", (event) => restore(event.state));
+addEventListener("popstate", (event) => {
+  const state = event.state ?? fromAddress(location);
+  if (event.state || !location.hash || state.query.kind !== "none") restore(state); // else a place on the page
+});
 
 /** Follow the gallery: its classes once, and new photos while it is being indexed. */
 async function watch() {
+  if (reading()) return void setTimeout(watch, WATCH_MS);
   try {
     const gallery = await get("/api/v1/gallery");
     at("count").textContent = `${gallery.count.toLocaleString()} ${gallery.count === 1 ? "photo" : "photos"}${gallery.indexing ? ", more are being added" : ""}`;
@@ -238,15 +240,14 @@ async function watch() {
   setTimeout(watch, WATCH_MS);
 }
 
+/** Whether somebody is among the photos, which must not be exchanged then. */
+function reading() { return at("details").open || at("grid").contains(document.activeElement); }
+
 /** @param {string[]} names */
 function chips(names) {
   at("classes").hidden = !names.length;
   at("chips").replaceChildren(...names.map((name) => {
-    const item = document.createElement("li"), chip = document.createElement("button");
-    chip.type = "button";
-    chip.className = "chip";
-    chip.textContent = name;
-    chip.ariaPressed = "false";
+    const item = node("li"), chip = node("button", { className: "chip", textContent: name, ariaPressed: "false" });
     chip.onclick = () => { blank(); ask(chip.ariaPressed === "true" ? { kind: "none" } : { kind: "class", name }); };
     item.append(chip);
     return item;
@@ -254,5 +255,5 @@ function chips(names) {
   reflect();
 }
 
-restore(history.state);
+restore(history.state ?? fromAddress(location));
 watch();

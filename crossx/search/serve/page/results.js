@@ -2,7 +2,6 @@
 
 /** @typedef {import("./api.js").Photo} Photo */
 
-const WORDS = /** @type {Record<string, string>} */ ({ likely: "Likely", possible: "Possible", unlikely: "Unlikely" });
 const BESIDE = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowRight: 1 });
 
 export class Grid {
@@ -29,10 +28,20 @@ export class Grid {
   show(photos, further) {
     const shown = photos.map((photo) => this.item(photo));
     if (further) this.list.append(...shown);
-    else this.list.replaceChildren(...shown);
+    else this.arrange(shown);
     this.items = new Map([...(further ? this.items : []), ...photos.map((photo, i) => /** @type {const} */ ([photo.id, shown[i]]))]);
     const first = this.list.querySelector("button");
     if (first && !this.list.querySelector('button[tabindex="0"]')) first.tabIndex = 0;
+  }
+
+  /** Whoever is at a photo stays at it, or at its place when it has gone. @param {HTMLLIElement[]} items */
+  arrange(items) {
+    const focused = document.activeElement, before = [...this.list.children];
+    if (items.length === before.length && items.every((item, i) => item === before[i])) return;
+    const place = before.findIndex((item) => item.contains(focused));
+    this.list.replaceChildren(...items);
+    const next = focused?.isConnected ? focused : items[Math.min(place, items.length - 1)]?.firstElementChild;
+    if (place >= 0) /** @type {HTMLElement | undefined} */ (next)?.focus({ preventScroll: true });
   }
 
   focus() { this.list.querySelector("button")?.focus(); }
@@ -41,37 +50,24 @@ export class Grid {
   item(photo) {
     const item = this.items.get(photo.id) ?? this.make(photo);
     const verdict = photo.verdict ?? "";
-    const button = /** @type {HTMLButtonElement} */ (item.firstElementChild);
+    const button = /** @type {any} */ (item.firstElementChild), image = button.firstElementChild, word = button.querySelector(".verdict");
     button.className = `photo ${verdict}`;
     button.onclick = () => this.open(photo);
-    const image = /** @type {HTMLImageElement} */ (button.firstElementChild);
-    image.alt = [photo.name, WORDS[verdict]?.toLowerCase()].filter(Boolean).join(", ");
-    const word = /** @type {HTMLElement} */ (button.querySelector(".verdict"));
+    image.alt = [photo.name, verdict].filter(Boolean).join(", ");
     word.className = `verdict ${verdict}`;
-    word.textContent = WORDS[verdict] ?? "";
+    word.textContent = verdict;
     word.hidden = !verdict;
     return item;
   }
 
   /** @param {Photo} photo */
   make(photo) {
-    const item = document.createElement("li"), button = document.createElement("button"), image = new Image();
-    button.type = "button";
-    button.tabIndex = -1;
-    image.loading = "lazy";
-    image.decoding = "async";
-    image.width = image.height = 320;
-    image.sizes = "(max-width: 860px) 31vw, 190px";
+    const item = node("li"), button = node("button", { tabIndex: -1 });
+    const image = node("img", { loading: "lazy", decoding: "async", width: 320, height: 320, sizes: "(max-width: 860px) 31vw, 190px" });
     image.srcset = [160, 320, 640].map((size) => `${thumb(photo.id, size)} ${size}w`).join(", ");
     image.src = thumb(photo.id, 320);
-    const caption = document.createElement("span"), file = document.createElement("span"), word = document.createElement("span");
-    caption.className = "caption";
-    caption.ariaHidden = "true"; // the picture's text has it
-    file.className = "file";
-    file.textContent = photo.name;
-    file.title = photo.name;
-    caption.append(word, file);
-    word.className = "verdict";
+    const caption = node("span", { className: "caption", ariaHidden: "true" }); // the picture's text has it
+    caption.append(node("span", { className: "verdict" }), node("span", { className: "file", textContent: photo.name, title: photo.name }));
     button.append(image, caption);
     item.append(button);
     return item;
@@ -95,6 +91,9 @@ export class Grid {
   }
 }
 
+/** @param {string} tag @param {object} [values] @returns {any} */
+export function node(tag, values) { return Object.assign(document.createElement(tag), values); }
+
 /** @param {number} id @param {number} size */
 export function thumb(id, size) { return `/api/v1/photos/${id}/thumb?size=${size}`; }
 
@@ -105,6 +104,12 @@ export function thumb(id, size) { return `/api/v1/photos/${id}/thumb?size=${size
 export function looks(answer) {
   const [guess] = answer.query.guesses;
   return guess && answer.query.kind !== "class" ? `Looks like ${guess.class} (${Math.round(guess.p * 100)} %). ` : "";
+}
+
+/** How the photos were found. @param {import("./api.js").Answer} answer */
+export function how({ exact, recall }) {
+  if (exact) return "Every photo was compared.";
+  return recall === null ? "Fast search; its recall is not measured." : `Fast search: finds ${Math.floor(recall * 1000) / 10} % of the ten best, measured here.`;
 }
 
 /**

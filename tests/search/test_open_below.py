@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crossx.search.serve.files import NoPhotoError, open_below
+from crossx.search.photo_files import NoPhotoError, open_below
 
 
 @pytest.fixture
