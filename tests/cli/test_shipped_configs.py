@@ -114,7 +114,7 @@ def replacements(content: Config, folder: Path) -> list[str]:
     words += ["--trainer.enable_progress_bar", "false", "--data.batch_size", "4"]
     recorded = [part for part in parts(content["model"]) if part["class_path"] == "ActivationMomentsLoss"]
     for modality, named in content.get("teachers", {}).items():
-        words += ["--data.eval_batch_size", "8"]
+        words += ["--data.eval_batch_size", "4"]
         if named is not None and not named.startswith("crossx:"):
             path = untrained_teacher(named, classes_of(content), folder)
             words += [f"--teachers.{modality}", path]

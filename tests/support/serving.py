@@ -15,6 +15,7 @@ from crossx.search.serve.app import create_app
 from crossx.search.serve.queries import Queries
 from crossx.search.serve.server import Server, Settings
 from support.served import Say, add_all
+from support.shared import shared
 
 EACH = 8
 """Photos of each shape."""
@@ -23,9 +24,11 @@ EACH = 8
 @pytest.fixture(scope="session")
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     """The encoder that `crossx demo` makes."""
-    folder = tmp_path_factory.mktemp("encoder") / "encoder"
-    assert main(["export", "--teachers", *SHIPPED, "--data", "data/shapes.yaml", "--out", str(folder)]) == 0
-    return Predictor(folder)
+
+    def export(folder: Path) -> None:
+        assert main(["export", "--teachers", *SHIPPED, "--data", "data/shapes.yaml", "--out", str(folder)]) == 0
+
+    return Predictor(shared(tmp_path_factory, "encoder", export))
 
 
 @pytest.fixture(scope="session")
