@@ -100,6 +100,23 @@ def test_the_keyboard_alone_reaches_photos_and_more_like_them(opened: Open) -> N
     page.wait_for_function("() => document.activeElement === document.querySelector('.photo')")
 
 
+def test_photos_stay_while_somebody_is_among_them(opened: Open) -> None:
+    page = opened("/?show=cup")
+    page.clock.install()
+    page.reload()
+    wait_for_photos_of(page, "cup")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/search/" in request.url else None)
+    count = {"count": 82, "classes": ["cup"]}  # one more than there were
+    page.route("**/api/v1/gallery", lambda route: route.fulfill(json=count))
+    page.locator(".photo").first.focus()
+    page.clock.run_for(9000)
+    assert asked == []
+    page.locator("#upload").focus()
+    with page.expect_request("**/api/v1/search/class?*"):
+        page.clock.run_for(9000)
+
+
 def test_a_picture_is_uploaded_pasted_or_dropped(opened: Open) -> None:
     page = opened()
     with page.expect_file_chooser() as chooser:
