@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossx.core.errors import InputError
+from crossx.search.sketches.photograph import is_photograph
 
 Array = npt.NDArray[np.float32]
 _FAINTEST = 0.08
@@ -19,8 +20,6 @@ _WIDEST_LINE = 1 / 10
 """Width of the widest line that is told from a shadow, as a share of the longer side."""
 _SPECK = 1 / 170
 """Side of the largest speck, likewise."""
-_MOST_TEXTURE = 0.35
-"""Share of the ground with edges of its own above which a picture is a photograph."""
 
 
 class NoDrawingError(InputError):
@@ -70,7 +69,7 @@ def find_ink(rgb: Array, alpha: Array | None) -> Found:
     mask = _without_specks(contrast > _threshold(contrast))
     if not mask.any():
         raise InputError("picture: must show a drawing, got a sheet on which nothing is drawn")
-    if _texture(noisy, mask) > _MOST_TEXTURE:
+    if is_photograph(noisy, mask):
         raise NoDrawingError(
             "picture: must show a drawing, got what looks like a photograph; use photo search for photos"
         )
@@ -140,19 +139,6 @@ def _without_specks(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         return np.zeros_like(mask)
     result: npt.NDArray[np.bool_] = kept[labels]
     return result
-
-
-def _texture(rgb: Array, mask: npt.NDArray[np.bool_]) -> float:
-    """Share of the ground, away from ink, in which neighbouring parts differ: little on paper, much in a photograph."""
-    scale = 64 / max(mask.shape)
-    size = [max(2, round(side * scale)) for side in mask.shape[::-1]]
-    grey = cv2.resize(rgb.mean(axis=2), size, interpolation=cv2.INTER_AREA)
-    near = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
-    ground = cv2.dilate(near.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0
-    steps = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=1 / 8))
-    if ground.mean() < 0.05:
-        return 1.0
-    return float((steps[ground] > 0.02).mean())
 
 
 def _blurred(rgb: Array, deviation: float) -> Array:

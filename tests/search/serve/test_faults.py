@@ -81,6 +81,12 @@ def test_notes_on_index_files_name_no_path(place: Path) -> None:
         gallery.choose("ivf")
         for _ in range(2):
             gallery.rebuild()
+    server = open_server(str(place / "gallery"), str(place / "encoder"), Settings(threads=1))
+    assert (
+        b"crossx_recall NaN" in server.metrics.text()
+    )  # no sketches were at hand to measure it, and 0 would be a claim
+    server.close()
+    server.gallery.close()
     index = place / "gallery/index"
     (index / "00000002.faiss").unlink()
     (index / "00000001.faiss").write_bytes(b"no index")

@@ -7,13 +7,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from support.cards import card
 from support.spoilt import SPOILT, png
 
 from crossx.core.errors import InputError
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.search.sketches import sketch_from_picture
+from crossx.search.sketches.ink import NoDrawingError
 from crossx.teachers.teacher import load_teacher
 
 SIDE, EACH = 384, 4
@@ -52,6 +53,36 @@ def test_the_user_is_told_what_was_done() -> None:
     assert told["hard shadow and blur"] == ("uneven light removed",)
     assert told["white ink on transparency"] == ("drawn on transparency",)
     assert told["blue pen"] == ()
+
+
+@pytest.mark.parametrize("side", [32, 64, 256])
+def test_photos_are_noticed(side: int) -> None:
+    images = ShapesDataset(size=side, test=4).images("photo", "test")
+    noticed = 0
+    for i in range(len(images)):
+        try:
+            sketch_from_picture(picture(images.image(i).numpy().transpose(1, 2, 0), "JPEG"), card(32))
+        except NoDrawingError:
+            noticed += 1
+    assert noticed >= 0.95 * len(images)
+
+
+@pytest.mark.parametrize("place", ["on a table", "filled"])
+def test_drawings_in_many_colours_are_no_photos(place: str) -> None:
+    """Felt pens of four colours on yellow paper, in light from a side."""
+    table = place == "on a table"
+    sheet = Image.new("RGB", (600, 450), (150, 110, 70) if table else (250, 245, 215))
+    pens = ImageDraw.Draw(sheet)
+    pens.rectangle((40, 30, 560, 420), fill=(250, 245, 215))
+    pens.line((120, 350, 480, 350), fill=(60, 120, 50), width=8)
+    pens.rectangle((200, 220, 400, 350), outline=(180, 30, 40), width=8)
+    roof = [(180, 220), (300, 110), (420, 220)]
+    pens.polygon(roof, fill=None if table else (60, 60, 200), outline=(60, 60, 200), width=8)
+    pens.ellipse((450, 60, 520, 130), outline=(230, 160, 0), width=8)
+    light = np.linspace(1, 0.6, 600)[None, :, None] * np.array([1, 0.98, 0.93])
+    noise = np.random.default_rng(0).normal(0, 4, (450, 600, 3))
+    values = (np.asarray(sheet) * light + noise).clip(0, 255).astype(np.uint8)
+    assert sketch_from_picture(picture(values, "JPEG"), card(32)).pixels.min() < 128
 
 
 def picture(values: npt.NDArray[np.uint8], kind: str = "PNG") -> bytes:
