@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from crossx.core.batches import take
 from crossx.core.seeding import Stream, philox, run_seed
 from crossx.data.base import LabelledImages
 from crossx.finegrained.certainty.discriminator import PairDiscriminator
@@ -25,15 +26,20 @@ class HeldOutPairs:
         photo: (N, 3, H, W) float32 in [0, 1].
         sketch: (N, 3, H, W).
         drawing: (N, 3, H, W).
+        ended: Whether the generator ended each drawing by itself, (N,) bool.
     """
 
     photo: Tensor
     sketch: Tensor
     drawing: Tensor
+    ended: Tensor
 
     def half(self, first: int) -> "HeldOutPairs":
-        """Every second photo from `first` on, 0 or 1: one half fits a temperature, and the other measures it."""
-        return HeldOutPairs(self.photo[first::2], self.sketch[first::2], self.drawing[first::2])
+        """Every second photo from `first` on, 0 or 1: one half fits a temperature, and the other measures it.
+
+        A single photo is both halves.
+        """
+        return self if len(self.photo) < 2 else take(self, slice(first, None, 2))
 
 
 @dataclass
@@ -91,7 +97,7 @@ def held_out_pairs(
     noise = drawing_noise([philox(run_seed(), i, Stream.HELD_OUT) for i, _ in chosen], generator.max_points)
     drawing = generator.draw(photo, temperature, noise=noise)
     drawn = images_of(drawing.rows, drawing.length, float(generator.scale), photo.shape[-1], width)
-    return HeldOutPairs(photo, sketch, drawn)
+    return HeldOutPairs(photo, sketch, drawn, drawing.ended)
 
 
 @torch.no_grad()

@@ -212,10 +212,12 @@ class SemiSupervisedModule(AlternatingModule, InstanceRetrievalModule):
         self.generator.write(run_folder(self.trainer), self.trainer.is_global_zero)
 
     def on_validation_epoch_end(self) -> None:
-        """Log `val/<metric>` of the retrieval, and of the certainties."""
+        """Log `val/<metric>` of the retrieval and of the certainties, and the share of drawings that end."""
         super().on_validation_epoch_end()
-        pairs = self._held_out(1) if self.weighted else None
+        pairs = self._held_out(1)
         if pairs is not None:
+            self.log("val/ended", pairs.ended.float().mean(), rank_zero_only=True)
+        if pairs is not None and self.weighted:
             embeddings = self.encode(pairs.photo, "photo"), self.encode(pairs.drawing, "sketch")
             self.certainty = judge(pairs, self.discriminator, *embeddings)
             for name, value in self.certainty.values.items():

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from crossx.core.atomic import atomic_path
 from crossx.core.checks import must_be_in
+from crossx.finegrained.certainty.discriminator import PairDiscriminator
 from crossx.finegrained.data import FineGrainedDataModule
 from crossx.finegrained.drawing.measures import pictures, strokes_of, wasserstein
 from crossx.finegrained.drawing.module import PhotoToSketchModule
+from crossx.finegrained.joint.module import SemiSupervisedModule
 from crossx.reports.pictures.charts import PHOTO, SKETCH
 from crossx.reports.pictures.sheets import NEUTRAL, RIGHT, WRONG, Sheet
 from crossx.reports.validations import AfterValidation
@@ -28,7 +30,8 @@ class DrawingSheets(AfterValidation):
     `drawings.png`: photo, true sketch, the drawing at a quarter, a half, three quarters and the end of its points, and
     where the generator looked in its last stroke. Below the last stand the points, and whether it ended by itself
     (green) or was cut (red). `lengths.png`: points and strokes of the drawings of all validation photos beside the real
-    ones, with their Wasserstein-1 distance. Only `PhotoToSketchModule` has them.
+    ones, with their Wasserstein-1 distance. `PhotoToSketchModule` has both; a joint run has `drawings.png`, with the
+    certainty of each drawing.
 
     Args:
         photos: Photos shown, chosen evenly from the validation split before the training, at least 1.
@@ -45,22 +48,31 @@ class DrawingSheets(AfterValidation):
     def show(self, trainer: pl.Trainer, module: pl.LightningModule, folder: Path) -> None:
         """Write both pictures, once the generator has seen a drawing."""
         data = trainer.datamodule  # type: ignore[attr-defined]  # set in Trainer's constructor
-        if not isinstance(module, PhotoToSketchModule) or not isinstance(data, FineGrainedDataModule):
+        drawer = module.generator if isinstance(module, SemiSupervisedModule) else module
+        if not isinstance(drawer, PhotoToSketchModule) or not isinstance(data, FineGrainedDataModule):
             return
-        if float(module.generator.scale) == 0:
+        if float(drawer.generator.scale) == 0:
             return
-        self._sheet(module, data, f"step {trainer.global_step}").save(folder / "drawings.png")
-        generated, real = module.measures.generated, module.measures.real
+        judge = module.discriminator if isinstance(module, SemiSupervisedModule) and module.weighted else None
+        self._sheet(drawer, judge, data, f"step {trainer.global_step}").save(folder / "drawings.png")
+        generated, real = drawer.measures.generated, drawer.measures.real
         if len(generated):
             with atomic_path(folder / "lengths.png") as temporary:
                 length_chart(generated, real).save(temporary, format="PNG")
 
-    def _sheet(self, module: PhotoToSketchModule, data: FineGrainedDataModule, title: str) -> Sheet:
+    def _sheet(
+        self, module: PhotoToSketchModule, judge: PairDiscriminator | None, data: FineGrainedDataModule, title: str
+    ) -> Sheet:
         gallery, queries = data.images("validation")
         index = torch.linspace(0, len(gallery) - 1, min(self.photos, len(gallery))).long()
         photos = torch.stack([gallery.image(i) for i in index.tolist()]).float() / 255
         drawing = module.draw_fixed(photos.to(module.device), index)
         strokes = strokes_of(drawing, float(module.generator.scale))
+        trusted = [""] * len(index)
+        if judge is not None:
+            size = data.dataset.size
+            drawn = pictures(strokes, size, data.dataset.line_width(size)).to(module.device)
+            trusted = [f", certainty {c:.2f}" for c in judge.certainty(photos.to(module.device), drawn).tolist()]
         sheet = Sheet(len(index), 3 + len(_SHARES), _SIDE, 1, f"{title}: photo, sketch, drawing in quarters, attention")
         own = {int(photo): place for place, photo in reversed(list(enumerate(queries.own.tolist())))}
         for row, i in enumerate(index.tolist()):
@@ -73,7 +85,7 @@ class DrawingSheets(AfterValidation):
                 sheet.place(row, column, part, NEUTRAL, [f"{100 * share:.0f} %"])
             if drawing.attention is not None and strokes[row]:
                 last = drawing.attention[row, points - len(strokes[row][-1]) : points].mean(0).cpu()
-                text = [f"{points} points, {'ended' if ended else 'cut'}"]
+                text = [f"{points} points, {'ended' if ended else 'cut'}{trusted[row]}"]
                 sheet.place(row, 2 + len(_SHARES), heat(photos[row], last), RIGHT if ended else WRONG, text)
         return sheet
 

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch import seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
+from PIL import Image
 from support.drawing_runs import instances, refinement, running, semi_supervised
 from support.runs import trainer
 from torch import Tensor
@@ -13,6 +15,7 @@ from torch import Tensor
 from crossx.finegrained.drawing.files import load_generator
 from crossx.finegrained.joint.module import SemiSupervisedModule
 from crossx.finegrained.joint.schedule import JointSchedule
+from crossx.reports.pictures.drawings import DrawingSheets
 
 STEPS = 12
 SCHEDULE = JointSchedule(warmup_generator=2, warmup_discriminator=2, retrieval_steps=2)
@@ -24,9 +27,10 @@ def fit(folder: Path, ckpt_path: Path | None = None) -> SemiSupervisedModule:
     module = semi_supervised(folder, schedule=SCHEDULE, refinement=refinement(), refresh=5)
     seed_everything(5, verbose=False)  # behind the parts, which seed torch
     save = ModelCheckpoint(folder, filename="{step}", every_n_train_steps=1, save_top_k=-1)
-    run = trainer(folder, STEPS, [save], enable_checkpointing=True, num_sanity_val_steps=0)
+    run = trainer(folder, STEPS, [save, DrawingSheets(2)], enable_checkpointing=True, num_sanity_val_steps=0)
     run.fit(module, datamodule=instances(), ckpt_path=ckpt_path)
     assert run.global_step == STEPS
+    assert 0 <= float(run.logged_metrics["val/ended"]) <= 1
     return module
 
 
@@ -68,6 +72,12 @@ def test_resumed_run_is_the_straight_run_with_its_bank(straight: Path, tmp_path:
     expected = state(straight, STEPS, *ALL)
     assert differing(expected, state(tmp_path, STEPS, *ALL)) == []
     assert len([name for name in expected if name.startswith(".sketch_bank")]) == 7
+
+
+def test_a_validation_shows_what_the_generator_draws_now(straight: Path) -> None:
+    with Image.open(straight / "drawings.png") as sheet:
+        assert sheet.width > 7 * 96
+        assert np.asarray(sheet.convert("L")).std() > 20
 
 
 def test_the_files_hold_the_last_weights(straight: Path) -> None:
