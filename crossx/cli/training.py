@@ -192,12 +192,9 @@ class CrossxCLI(LightningCLI):
 
     def resolved_config(self) -> dict[str, Any]:
         """The config as plain values, without the places that `teachers` fills."""
+        # Without validation: the config was checked when it was parsed, and to check it again takes half a second.
         text = self.parser.dump(
-            self.arguments,
-            skip_link_targets=True,
-            skip_none=False,
-            skip_validation=True,  # checked when it was parsed: to check it again takes half a second
-            format="yaml",
+            self.arguments, skip_link_targets=True, skip_none=False, skip_validation=True, format="yaml"
         )
         plain: dict[str, Any] = yaml.safe_load(text)
         return plain
