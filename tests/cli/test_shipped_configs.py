@@ -67,8 +67,12 @@ ELSEWHERE = [
 ]
 """Their images are not here; tests/data/test_full_scale.py and tests/finegrained/test_leakage.py have their layouts."""
 UNTRAINED = ("model/averaging_weights.yaml", "model/classifier_only.yaml", "finegrained/start.yaml")
-FEW = {"data/sketchy.yaml": ["--dataset.classes", "[airplane, alarm_clock, ant]"]}
-"""The tenths of the whole data set leave some classes of the small one that is here without a validation photo."""
+FEW = {
+    # The tenths of the whole data set leave some classes of the small one that is here without a validation photo.
+    "data/sketchy.yaml": ["--dataset.classes", "[airplane, alarm_clock, ant]"],
+    "fg_qmul_joint.yaml": ["--data.fraction", "0.05"],  # all labelled sketches are traced
+}
+"""What is shown of data sets."""
 FRAGMENTS = ("model/joint.yaml", "teachers/small.yaml", "finegrained/free_photos.yaml", "model/drawing.yaml")
 """They say that they do not run alone; others include them."""
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from crossx.core.batches import concatenate, stack, take
-from crossx.types import LatentBatch, LayerStatistics, PairBatch, TeacherOutput
+from crossx.types import ImageBatch, LatentBatch, LayerStatistics, PairBatch, TeacherOutput
 
 
 def latents(first: int, count: int, photo: bool = False) -> LatentBatch:
@@ -71,8 +71,14 @@ def test_what_has_no_rows_is_refused() -> None:
         take(output, slice(1))
 
     @dataclass
-    class Named:
-        name: str
+    class Counted:
+        count: int
 
-    with pytest.raises(TypeError, match="type str"):
-        stack([Named("a"), Named("b")])
+    with pytest.raises(TypeError, match="type int"):
+        stack([Counted(1), Counted(2)])
+
+
+def test_what_all_rows_are_stays() -> None:
+    items = [ImageBatch(torch.zeros(3, 2, 2), torch.tensor(i), torch.tensor(i), "sketch") for i in range(2)]
+    batch = stack(items)
+    assert (batch.modality, batch.index.tolist(), batch.image.shape) == ("sketch", [0, 1], (2, 3, 2, 2))
