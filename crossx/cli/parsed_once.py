@@ -2,7 +2,7 @@
 
 jsonargparse fills in defaults and checks types at each level of nested classes, and each level does so for all below it
 two or three times. With five levels it parses the same class with the same arguments dozens of times, which is half of
-the time of a parse. The results are those of jsonargparse itself; a test compares them for the shipped configs.
+the time of a parse. The results are those of jsonargparse itself; a test compares them for configs of each kind.
 """
 
 from collections.abc import Callable, Iterator

@@ -122,7 +122,7 @@ class PairedData(InstanceData):
                 pairs = sum(len(set(self._all()["sketch", part].instances)) for part in _SPLITS)
                 raise InputError(
                     f"{self.name}: must have a {modality} for {split}, got none from {pairs} photos with sketches at "
-                    f"{self._readers[modality].path}; about 20 are enough for train, validation and test"
+                    f"{self._readers[modality].path}; about 50 are enough for train, validation and test"
                 )
             self._images[modality, split] = _Images(self, modality, listing)
         return self._images[modality, split]

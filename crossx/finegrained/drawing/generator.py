@@ -87,18 +87,10 @@ class DrawingGenerator(nn.Module):
         Args:
             photos: (B, 3, H, W) in [0, 1].
             drawings: One drawing a photo, each with its end row.
-
-        Raises:
-            InputError: When the drawings have more points than the generator could draw and end.
         """
         if float(self.scale) == 0:
             self.scale.fill_(drawings.scale)
         rows = self.own_rows(drawings)
-        if rows.shape[1] > self.max_points:
-            raise InputError(
-                f"model.max_points: must be above the {rows.shape[1] - 1} points of a drawing that is learned from, so "
-                f"that the drawing can end, got {self.max_points}; data.strokes.max_points bounds the points"
-            )
         features, pooled = self.encoder(photos)
         mean, log_var = self.mean(pooled), self.log_var(pooled)
         latent = mean + (0.5 * log_var).exp() * torch.randn_like(mean) if self.training else mean

@@ -88,10 +88,15 @@ class PhotoToSketchModule(CrossxModule):
         The divergence's weight rises by w = 1 - 0.99 * 0.99995^done, as published for sketch-rnn.
 
         Raises:
-            InputError: When the batch has no strokes.
+            InputError: When the batch has no strokes, or a drawing has more points than the generator could draw and end.
         """
         if batch.five is None:
             raise InputError("data.strokes: must be StrokeRows, because a generator learns from strokes, got null")
+        if (longest := int(batch.five.length.max())) >= self.generator.max_points:
+            raise InputError(
+                f"model.max_points: must be above the {longest} points of a drawing that is learned from, so that the "
+                f"drawing can end, got {self.generator.max_points}; data.strokes.max_points bounds the points"
+            )
         taught = self.generator(batch.photo, batch.five)
         offset, pen = drawing_loss(taught.mixture, taught.rows, batch.five.length)
         divergence = kl_divergence(taught.mean, taught.log_var)

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 from PIL import Image
-from support.drawing_runs import SIZE, drawer, instances
+from support.drawing_runs import POINTS, SIZE, drawer, instances
 from support.runs import trainer
 
 from crossx.core.errors import InputError
@@ -18,7 +18,9 @@ from crossx.finegrained.data import FineGrainedDataModule
 from crossx.finegrained.drawing.files import load_generator
 from crossx.finegrained.drawing.module import PhotoToSketchModule
 from crossx.finegrained.items import StrokeRows
+from crossx.finegrained.types import FineGrainedBatch, FiveBatch
 from crossx.reports.pictures.drawings import DrawingSheets, first_points, heat, length_chart
+from crossx.types import Progress
 
 STEPS = 6
 
@@ -113,3 +115,13 @@ def test_bars_stand_where_the_lengths_are() -> None:
     assert (left < 200).any()
     assert (right < 200).any()
     assert (points[:, 250:400] > 200).all(), "no drawing has so many points"
+
+
+def test_a_drawing_that_it_could_not_end_is_not_learned() -> None:
+    module = drawer()
+    rows = torch.zeros(1, POINTS + 2, 5)
+    rows[..., 2] = 1
+    photo = torch.rand(1, 3, SIZE, SIZE)
+    batch = FineGrainedBatch(photo, photo, torch.zeros(1).long(), five=FiveBatch(rows, torch.tensor([POINTS + 1]), 0.1))
+    with pytest.raises(InputError, match=rf"^model\.max_points: must be above the {POINTS + 1} points of a drawing "):
+        module.step(batch, Progress(0, None))

@@ -11,7 +11,6 @@ from crossx.finegrained.drawing.decoder import under_pen
 from crossx.finegrained.drawing.generator import DrawingGenerator, drawing_noise
 from crossx.finegrained.drawing.losses import counts, drawing_loss
 from crossx.finegrained.drawing.photo_encoder import PhotoEncoder2D
-from crossx.finegrained.types import FiveBatch
 
 
 def overfitted(end_row_counts: bool, steps: int = 250) -> DrawingGenerator:
@@ -183,12 +182,3 @@ def test_policy_gradients_reach_all_that_draws() -> None:
     rewarded(generator, photos()).backward()  # type: ignore[no-untyped-call]
     without = [name for name, p in generator.named_parameters() if p.grad is None]
     assert all(name.startswith("log_var") for name in without), "the latent is its mean, whose variance draws nothing"
-
-
-def test_a_drawing_that_it_could_not_end_is_not_learned() -> None:
-    generator = drawing_generator()
-    points = generator.max_points
-    rows = torch.zeros(1, points + 1, 5)
-    rows[..., 2] = 1
-    with pytest.raises(InputError, match=rf"^model\.max_points: must be above the {points} points of a drawing .* got"):
-        generator(photos()[:1], FiveBatch(rows, torch.tensor([points]), 0.1))

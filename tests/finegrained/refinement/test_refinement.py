@@ -164,3 +164,20 @@ def test_a_reward_is_exact_in_mixed_precision(dtype: torch.dtype) -> None:
         found = retrieval_reward(sketch, photo, torch.arange(6), 1.5)
     assert found.dtype == torch.float32
     assert torch.equal(found, expected)
+
+
+def test_drawings_that_are_cut_are_refined_too() -> None:
+    """A generator that cannot end draws as many points as it may."""
+
+    class Paper(Reward):
+        def __call__(self, inputs: Refinement, sketch: Tensor) -> Tensor:
+            return sketch.mean((1, 2, 3))
+
+    generator = drawer("group").generator
+    generator.scale.fill_(0.01)
+    with torch.no_grad():
+        generator.decoder.head.bias[:3] = torch.tensor([9.0, 0.0, -99.0])  # draw, lift, end
+    inputs = Refinement(torch.rand(2, 3, SIZE, SIZE), torch.arange(2), generator, None, None)  # type: ignore[arg-type]  # no judges
+    assert generator.draw(inputs.photo, temperature=1.0).length.tolist() == [generator.max_points] * 2
+    for refine in (SoftReward(Paper()), PolicyGradient(Paper())):
+        assert refine(inputs).isfinite()
