@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from crossx.core.errors import InputError
 from crossx.data.base import LabelledImages
 from crossx.data.instances import InstanceData
 from crossx.strokes.sequence import Strokes
@@ -50,13 +51,16 @@ class TracedStrokes(InstanceData):
         return self.dataset.images(modality, split)
 
     def strokes(self, split: Split, i: int) -> Strokes:
-        """Strokes of sketch i of a split as the tracer finds them, in [0, 1]; none in an empty picture.
+        """Strokes of sketch i of a split as the tracer finds them, in [0, 1].
 
         Raises:
-            InputError: When the sketch cannot be read, or scikit-image is not installed.
+            InputError: When the sketch cannot be read or shows no line, or scikit-image is not installed.
         """
         if (split, i) not in self._traced:
             self._traced[split, i] = trace(self._picture(split, i))
+            if not self._traced[split, i]:
+                name = self.images("sketch", split).names[i]
+                raise InputError(f"{self.name}: a sketch must show a line to be traced, got none in {name!r}")
         return self._traced[split, i]
 
     def line_width(self, size: int) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from crossx.core.errors import InputError
 from crossx.data.shapes.dataset import ShapesDataset
 from crossx.data.traced_strokes import TracedStrokes
 from crossx.strokes.raster import rasterise
@@ -55,3 +56,11 @@ def test_the_embedded_sketches_have_the_mean_width_that_they_say(size: int) -> N
             share.append(float(255 - image.astype(np.float64).mean()))
     means = [float(np.mean(share)) for share in shares]
     assert all(b == pytest.approx(a, rel=0.05) for a, b in pairwise(means))
+
+
+def test_a_sketch_without_a_line_is_named(data: ShapesDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = data.images("sketch", "train")
+    monkeypatch.setattr(type(images), "read", lambda *_: torch.full((3, 128, 128), 255, dtype=torch.uint8))
+    message = rf"^shapes-fine: a sketch must show a line to be traced, got none in '{images.names[2]}'$"
+    with pytest.raises(InputError, match=message):
+        TracedStrokes(data).strokes("train", 2)

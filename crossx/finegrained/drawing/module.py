@@ -88,7 +88,7 @@ class PhotoToSketchModule(CrossxModule):
         The divergence's weight rises by w = 1 - 0.99 * 0.99995^done, as published for sketch-rnn.
 
         Raises:
-            InputError: When the batch has no strokes, or a drawing has more points than the generator could draw and end.
+            InputError: When the batch has no strokes, or a drawing too many points for the generator to end it.
         """
         if batch.five is None:
             raise InputError("data.strokes: must be StrokeRows, because a generator learns from strokes, got null")
