@@ -1,6 +1,7 @@
 """Digests of everything that a figure depends on: equal digests mean that a run need not be repeated."""
 
 import ast
+import gc
 import hashlib
 import io
 import json
@@ -56,17 +57,36 @@ def code_digest(package: Path = PACKAGE) -> str:
     return digest([[str(path.relative_to(package)), code_of(path.read_text(encoding="utf-8"))] for path in files])
 
 
+@cache
 def code_of(source: str) -> str:
-    """Source text without comments, docstrings and blank lines, independent of the version of Python."""
+    """Source text without comments, docstrings and blank lines, independent of the version of Python.
+
+    A text is read once: the code is compared before and after each run.
+    """
     lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column]
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_tree(source)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             lines[node.lineno - 1 : node.end_lineno] = [""] * ((node.end_lineno or node.lineno) - node.lineno + 1)
     return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def _tree(source: str) -> ast.Module:
+    """Syntax tree of a source text, while the garbage collector rests.
+
+    Python 3.11 counts the depth of trees in one place: a collection amid a tree whose finalizers parse, or let another
+    thread parse, ends in `SystemError: AST constructor recursion depth mismatch` (gh-106905).
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return ast.parse(source)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 known_code_digest = cache(code_digest)

@@ -1,5 +1,8 @@
 """What figures depend on: contents and not places."""
 
+import ast
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +163,31 @@ def test_the_machine_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(precision, "computes_bfloat16", lambda fast=fast: fast)
         digests.add(run_digest.__wrapped__(argv, with_code=True))
     assert len(digests) == 1
+
+
+class Parses:
+    """Garbage whose finalizer parses a source text."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        ast.parse("1 + 2 * (3 + 4)")
+
+
+@pytest.fixture
+def hurried_collector() -> Iterator[None]:
+    threshold = gc.get_threshold()
+    gc.set_threshold(50)
+    yield
+    gc.set_threshold(*threshold)
+
+
+@pytest.mark.usefixtures("hurried_collector")
+def test_a_collection_amid_a_parse_harms_none() -> None:
+    sources = [path.read_text() for path in sorted(identity.PACKAGE.rglob("*.py"))[:50]]
+    for source in sources:
+        for _ in range(20):
+            Parses()
+        assert compile(identity._tree(source), "source", "exec").co_code == compile(source, "source", "exec").co_code
+    assert gc.isenabled()
