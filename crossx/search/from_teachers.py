@@ -13,20 +13,20 @@ _PHOTOS = 25
 """Procedural photos of each shape that the statistics of photos' features are taken of: 250 in all."""
 
 
-def _composite(temperature: float) -> dict[str, object]:
+def _composite(temperature: float, soft_weight: float, reading_weight: float) -> dict[str, object]:
     """The encoder of configs/model/composite.yaml without the part that trains."""
     posterior = f"{_ENCODERS}.PosteriorEncoder"
     sharp = {"class_path": posterior, "init_args": {"temperature": temperature}}
     soft = {"class_path": posterior, "init_args": {"temperature": 4.0}}
     parts = {
         "posterior": {"encoder": sharp, "weight": 1.0},
-        "soft": {"encoder": soft, "weight": 10.0},
-        "reading": {"encoder": {"class_path": f"{_ENCODERS}.ReadingEncoder"}, "weight": 0.1},
+        "soft": {"encoder": soft, "weight": soft_weight},
+        "reading": {"encoder": {"class_path": f"{_ENCODERS}.ReadingEncoder"}, "weight": reading_weight},
     }
     return {"class_path": f"{_ENCODERS}.CompositeEncoder", "init_args": {"parts": parts, "mirrored": True}}
 
 
-SPECS = {"photo_encoder": _composite(1.0), "sketch_encoder": _composite(0.5), "shared": False}
+SPECS = {"photo_encoder": _composite(1.0, 10.0, 0.1), "sketch_encoder": _composite(0.5, 1.0, 0.01), "shared": False}
 
 
 def encoders_of_teachers(photo: str, sketch: str, aliases: dict[str, str] | None = None) -> StoredEncoders:
