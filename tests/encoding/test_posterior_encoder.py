@@ -49,6 +49,13 @@ def test_posterior_vectors_of_both_modalities() -> None:
     assert certain.grad.isfinite().all()
 
 
+def test_vectors_of_nearly_certain_posteriors_are_precise() -> None:
+    logits = torch.tensor([[9.0, 0.0, 1.0, 0.5], [0.0, 1.0, 12.0, 0.5], [-12.0, 0.0, -11.0, -10.5]])
+    exact = logits.double().softmax(1)
+    rest = (1 - exact.square().sum(1)).clamp_min(1e-6).sqrt()
+    torch.testing.assert_close(posterior_vector(logits.softmax(1), "photo")[:, 4], rest.float(), rtol=1e-6, atol=0)
+
+
 def test_posterior_encoder_is_posterior_matching(pair: TeacherPair) -> None:
     made = {m: PosteriorEncoder(pair, m, t) for m, t in zip(MODALITIES, (2.0, 0.5), strict=True)}
     outputs = {m: pair.of(m)(images()) for m in MODALITIES}

@@ -28,8 +28,10 @@ def posterior_vector(posterior: Tensor, modality: Modality) -> Tensor:
         (B, U + 2) float32, rows of length 1.
     """
     posterior = full_precision(posterior)
+    # 1 - |P|^2 as a sum of products: the difference would round where a posterior is nearly 1 for one class.
+    rest = 2 * (posterior[:, 1:] * posterior.cumsum(1)[:, :-1]).sum(1, keepdim=True)
     # The floor keeps the gradient of the root finite where a posterior is 1 for one class.
-    rest = (1 - posterior.square().sum(1, keepdim=True)).clamp_min(1e-6).sqrt()
+    rest = rest.clamp_min(1e-6).sqrt()
     nothing = torch.zeros_like(rest)
     own = [rest if m == modality else nothing for m in MODALITIES]
     return torch.cat([posterior, *own], dim=1)
