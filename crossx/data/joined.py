@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from crossx.core.paths import resolve
 from crossx.core.text_files import read_text
 from crossx.data.base import LabelledImages, RetrievalData
 from crossx.data.class_map import read_class_map
+from crossx.data.listing import stem
 from crossx.data.reader import ImageReader
 from crossx.data.split_file import read_split
 from crossx.types import MODALITIES, Modality, Split
@@ -113,7 +113,7 @@ class JoinedData(RetrievalData):
                 if not self._split[modality, folder].positions[split]:
                     continue
                 there = self._names(reader, label, folder)
-                instances = reader.instances(there) or [PurePosixPath(name).stem for name in there]
+                instances = reader.instances(there) or [stem(name) for name in there]
                 keys = [f"{folder}/{key}" for key in instances]
                 chosen = self._split[modality, folder].choose(split, keys)
                 self._unused[modality, folder] = [there[i] for i in self._split[modality, folder].in_no_part(keys)]

@@ -48,17 +48,17 @@ def list_images(folder: Path) -> tuple[list[str], Rest]:
     rest = Rest()
     with os.scandir(folder) as entries:  # knows the kind of an entry without a further look at the disk
         for entry in entries:
-            path, ending = folder / entry.name, _ending(entry.name)
+            ending = _ending(entry.name)
             if is_hidden(entry.name):
-                rest.files[HIDDEN].append(path)
+                rest.files[HIDDEN].append(Path(entry))
             elif entry.is_dir():
-                rest.folders |= count_images(path)
+                rest.folders |= count_images(Path(entry))
             elif ending not in ENDINGS:
-                rest.files[f"with the ending {ending}" if ending else "without an ending"].append(path)
+                rest.files[f"with the ending {ending}" if ending else "without an ending"].append(Path(entry))
             elif entry.is_file() or entry.is_symlink():  # a link to nothing is an image that cannot be read
                 images.append(entry.name)
             else:
-                rest.files["neither a file nor a folder"].append(path)
+                rest.files["neither a file nor a folder"].append(Path(entry))
     for name in sorted(images):
         if format_name := FORMATS.get(_ending(name)):
             check_format(folder / name, format_name)
@@ -87,6 +87,11 @@ def in_words(rests: Iterable[Rest]) -> str:
     if folders:
         said.append(f"{sum(folders.values())} in folders that are not named, such as {min(folders)} (name that folder)")
     return "; ".join(said)
+
+
+def stem(name: str) -> str:
+    """Last part of an image's name without its ending, six times as fast as `PurePosixPath.stem`."""
+    return os.path.splitext(name.rpartition("/")[2])[0]
 
 
 def _ending(name: str) -> str:

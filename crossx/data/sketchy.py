@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import PurePosixPath
 
 from torch import Tensor
 
@@ -11,6 +10,7 @@ from crossx.core.errors import InputError
 from crossx.core.text_files import read_text
 from crossx.data.folders import ImageFolder
 from crossx.data.images import load_image
+from crossx.data.listing import stem
 from crossx.data.reader import ImageReader
 from crossx.types import Modality
 
@@ -40,13 +40,13 @@ class Sketchy(ImageFolder):
         names = super().names(folder)
         if not self.leave_out_invalid or self.modality == "photo":
             return names
-        return [name for name in names if PurePosixPath(name).stem not in self._invalid]
+        return [name for name in names if stem(name) not in self._invalid]
 
     @cached_property
     def _invalid(self) -> set[str]:
         """Stems of the sketches that the release marks as invalid."""
         lists = sorted((self.path.parents[2] / "info").glob("invalid-*.txt"))
-        return {PurePosixPath(line.strip()).stem for path in lists for line in read_text(path).splitlines()}
+        return {stem(line.strip()) for path in lists for line in read_text(path).splitlines()}
 
     def instances(self, names: Sequence[str]) -> list[str]:
         """Id of each photo, or of the photo that each sketch was drawn from.
@@ -54,7 +54,7 @@ class Sketchy(ImageFolder):
         Raises:
             InputError: When a sketch's name does not end in a hyphen and a number.
         """
-        stems = [PurePosixPath(name).stem for name in names]
+        stems = [stem(name) for name in names]
         return stems if self.modality == "photo" else [_photo_of(stem) for stem in stems]
 
 
@@ -92,7 +92,7 @@ class SketchyExtended(ImageReader):
 
     def instances(self, names: Sequence[str]) -> list[str]:
         """Id of each photo."""
-        return [PurePosixPath(name).stem for name in names]
+        return [stem(name) for name in names]
 
 
 def _photo_of(sketch: str) -> str:
