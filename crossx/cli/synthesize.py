@@ -13,6 +13,7 @@ from crossx.data.listing import list_images
 from crossx.finegrained.drawing.files import load_generator
 from crossx.finegrained.drawing.generator import DrawingGenerator, drawing_noise
 from crossx.finegrained.drawing.measures import strokes_of
+from crossx.finegrained.joint.judge import DrawingJudge, load_judge
 from crossx.networks.preprocessing import sides
 from crossx.strokes.replay import replay_html
 from crossx.strokes.svg import to_svg
@@ -22,7 +23,7 @@ _SHOWN = 256
 
 
 def synthesize(arguments: Namespace) -> int:
-    """Draw one photo, or those of a folder, and say of each drawing whether it ended by itself.
+    """Draw one photo, or those of a folder; say of each drawing whether it ended by itself, and its certainty.
 
     Args:
         arguments: The options, as `read_options` returns them.
@@ -31,9 +32,14 @@ def synthesize(arguments: Namespace) -> int:
         The exit status.
 
     Raises:
-        InputError: When the generator or a photo cannot be read, or a folder holds no photo.
+        InputError: When the generator, the discriminator or a photo cannot be read, or a folder holds no photo.
     """
     generator = load_generator(arguments.generator, "--generator")
+    judge = None
+    if arguments.discriminator is not None:
+        import crossx.cli.components  # noqa: F401 - every class that the checkpoint may name
+
+        judge = load_judge(arguments.discriminator, "--discriminator")
     photos = _photos(Path(arguments.photo))
     several = Path(arguments.photo).is_dir() or arguments.copies > 1
     for photo in photos:
@@ -45,7 +51,7 @@ def synthesize(arguments: Namespace) -> int:
                 out, html = out / f"{name}.svg", None if html is None else html / f"{name}.html"
             # A photo is drawn alike by itself and in any folder.
             noise = drawing_noise([philox(arguments.seed, copy, Stream.SYNTHESIZED)], generator.max_points)
-            print(_draw(generator, photo, noise, arguments.temperature, out, html), flush=True)  # noqa: T201
+            print(_draw(generator, judge, photo, noise, arguments.temperature, out, html), flush=True)  # noqa: T201
     return 0
 
 
@@ -72,7 +78,13 @@ def _photos(path: Path) -> list[Path]:
 
 
 def _draw(
-    generator: DrawingGenerator, photo: Path, noise: torch.Tensor, temperature: float, out: Path, html: Path | None
+    generator: DrawingGenerator,
+    judge: DrawingJudge | None,
+    photo: Path,
+    noise: torch.Tensor,
+    temperature: float,
+    out: Path,
+    html: Path | None,
 ) -> str:
     """Draw one photo, write the files, and return the line that says what came out."""
     size = max(sides(generator.encoder.format.size))
@@ -90,4 +102,5 @@ def _draw(
         looks = None if drawing.attention is None else drawing.attention[0, :points].numpy()
         write_text(html, replay_html(strokes, shown, looks, title=photo.name))
         written.append(str(html))
-    return f"{photo}: {points} points in {len(strokes)} strokes, {ended} -> {', '.join(written)}"
+    trusted = "" if judge is None else f", certainty {judge.certainty(photo, strokes):.2f}"
+    return f"{photo}: {points} points in {len(strokes)} strokes, {ended}{trusted} -> {', '.join(written)}"

@@ -37,6 +37,8 @@ def read_options(words: Sequence[str]) -> argparse.Namespace:
     """
     arguments = _parser().read(words)
     resolve(arguments.generator, "--generator")
+    if arguments.discriminator is not None:
+        resolve(arguments.discriminator, "--discriminator")
     photo = Path(arguments.photo)
     if not photo.exists():
         raise InputError(f"--photo: {arguments.photo!r} does not exist{nearest_file(photo)}")
@@ -68,6 +70,11 @@ def _parser() -> OptionParser:
         default="crossx:assets/shapes_generator.safetensors",
         metavar="FILE",
         help="generator.safetensors of a run (default: the shipped one, which knows the embedded shapes alone)",
+    )
+    parser.add_argument(
+        "--discriminator",
+        metavar="CHECKPOINT",
+        help="checkpoint of a joint run, such as last.ckpt: says how far each drawing can be trusted",
     )
     parser.add_argument("--photo", required=True, metavar="PHOTO", help="an image file, or a folder of them")
     parser.add_argument(

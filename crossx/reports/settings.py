@@ -16,6 +16,7 @@ from crossx.reports.pictures.filmstrip import Filmstrip
 from crossx.reports.pictures.hardest import HardestPairs
 from crossx.reports.pictures.histograms import ClassHistograms
 from crossx.reports.pictures.pairs import PairSheets
+from crossx.reports.pictures.ranks import RankCurves
 from crossx.reports.pictures.retrieval import RetrievalSheets
 from crossx.reports.run.baselines import TeacherBaselines
 from crossx.reports.run.checkpoint import LastCheckpoint
@@ -72,6 +73,7 @@ class Pictures:
         filmstrip: Images of fixed latents over the steps.
         drawings: Drawings of a generator beside photos and true sketches, and their lengths.
         certainty: Certainties of true sketches and of drawings, and how far they can be believed.
+        ranks: How many sketches find their own photo among the first k, in fine-grained retrieval.
     """
 
     every: int = 1
@@ -82,6 +84,7 @@ class Pictures:
     filmstrip: bool | Filmstrip = True
     drawings: bool | DrawingSheets = True
     certainty: bool | CertaintyCharts = True
+    ranks: bool | RankCurves = True
 
 
 @dataclass
@@ -146,6 +149,7 @@ def _pictures(pictures: Pictures) -> list[Callback]:
         _part(pictures.filmstrip, Filmstrip),
         _part(pictures.drawings, DrawingSheets),
         _part(pictures.certainty, CertaintyCharts),
+        _part(pictures.ranks, RankCurves),
     ]
     found = [picture for picture in chosen if picture is not None]
     for picture in found:

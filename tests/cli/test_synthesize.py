@@ -12,6 +12,7 @@ from crossx.cli import main
 from crossx.core.errors import InputError
 from crossx.core.tensor_files import write_safetensors
 from crossx.finegrained.drawing.files import load_generator, save_generator
+from crossx.finegrained.joint.judge import load_judge
 from crossx.strokes.svg import from_svg
 
 
@@ -140,3 +141,39 @@ def test_files_that_are_no_generator(tmp_path: Path, generator: str) -> None:
     save_generator(other, broken)
     with pytest.raises(InputError, match=r"must have a scale in \(0, 1\), got 7\.0"):
         load_generator(other)
+
+
+@pytest.fixture(scope="module")
+def joint_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Last checkpoint of a joint run of three batches: one of the generator, of the discriminator, of all."""
+    folder = tmp_path_factory.mktemp("joint")
+    words = ["--trainer.max_steps", "3", "--data.batch_size", "4", "--data.free_batch_size", "4"]
+    words += ["--model.schedule.warmup_generator", "1", "--model.schedule.warmup_discriminator", "1"]
+    words += ["--dataset.train", "20", "--dataset.validation", "1", "--trainer.default_root_dir", str(folder)]
+    words += ["--trainer.logger.save_dir", str(folder), "--reports.pictures", "false", "--reports.health", "false"]
+    assert main(["fit", "--config", "fg_quick.yaml", *words, "--trainer.enable_progress_bar", "false"]) == 0
+    return folder / "fg_quick/version_0/checkpoints/last.ckpt"
+
+
+def test_a_discriminator_says_how_far_a_drawing_is_trusted(
+    joint_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn = photo(tmp_path, "png")
+    words = ["--photo", str(drawn), "--out", str(tmp_path / "a.svg")]
+    assert main(["synthesize", *words, "--discriminator", str(joint_checkpoint)]) == 0
+    match = re.search(r", certainty (0\.\d\d) -> ", capsys.readouterr().out)
+    assert match is not None
+    judge = load_judge(joint_checkpoint)
+    assert judge.form.size == 32
+    assert judge.form.line_width is not None, "lines of shapes are thinner than those of Quick, Draw!"
+    expected = judge.certainty(drawn, from_svg((tmp_path / "a.svg").read_bytes()))
+    assert float(match[1]) == pytest.approx(expected, abs=0.02)  # the file has whole hundredths of a pixel
+    other = judge.certainty(drawn, [np.array([[0.1, 0.1], [0.9, 0.9]], dtype=np.float32)])
+    assert other != expected
+
+
+def test_a_discriminator_is_of_a_joint_run(joint_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--photo", str(photo(tmp_path, "png")), "--out", str(tmp_path / "a.svg")]
+    assert main(["synthesize", *words, "--discriminator", str(joint_run / "checkpoints/last.ckpt")]) == 2
+    assert "--discriminator: must be a checkpoint of a SemiSupervisedModule, got one of " in capsys.readouterr().err
+    assert not (tmp_path / "a.svg").exists()

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -36,9 +36,21 @@ from crossx.types import Images, Modality, Progress, StepOutput
 
 DiscriminatorFactory = Callable[[FrozenEncoders], PairDiscriminator]
 """Builds a discriminator on a frozen retrieval model, such as the class `PairDiscriminator` or a partial of it."""
-_BANK = "sketch_bank"
+_BANK, _JUDGED = "sketch_bank", "judged_pictures"
 _SEEDS_A_ROUND = 2**32
 """More than there are photos: each round draws a photo anew."""
+
+
+class JudgedPictures(NamedTuple):
+    """How the pictures look that a discriminator judges.
+
+    Attributes:
+        size: Side of photo and sketch in pixels.
+        line_width: Width of the lines in pixels; None for that of Quick, Draw! drawings.
+    """
+
+    size: int
+    line_width: float | None
 
 
 class SemiSupervisedModule(AlternatingModule, InstanceRetrievalModule):
@@ -67,6 +79,7 @@ class SemiSupervisedModule(AlternatingModule, InstanceRetrievalModule):
 
     Attributes:
         certainty: Measures of the last validation; None before the first one, and where nothing is weighed.
+        judged: The pictures that the discriminator has learned from; None before the first one.
 
     Raises:
         InputError: When there is no frozen retrieval model, parts do not fit, or a number is out of range.
@@ -104,6 +117,7 @@ class SemiSupervisedModule(AlternatingModule, InstanceRetrievalModule):
         self.bank = SketchBank(refresh)
         self.encoding.pseudo = BankSketches(self.bank, weighted)
         self.certainty: CertaintyMeasures | None = None
+        self.judged: JudgedPictures | None = None
         self._calibrated = -1
         """Round in which the certainties' temperature was fitted."""
 
@@ -145,6 +159,7 @@ class SemiSupervisedModule(AlternatingModule, InstanceRetrievalModule):
     def _judged(self, batch: FineGrainedBatch) -> JudgedPairs:
         """Labelled pairs beside drawings of the same photos as the generator makes them now."""
         generator = self.generator.generator
+        self.judged = JudgedPictures(batch.photo.shape[-1], batch.line_width)
         drawing = generator.draw(batch.photo, self.temperature)
         drawn = images_of(drawing.rows, drawing.length, float(generator.scale), batch.photo.shape[-1], batch.line_width)
         return JudgedPairs(batch.photo, batch.sketch, drawn, batch.instance)
@@ -227,6 +242,7 @@ class SemiSupervisedModule(AlternatingModule, InstanceRetrievalModule):
         """Keep the bank: the weights that drew it are gone by the time of a resume."""
         super().on_save_checkpoint(checkpoint)
         checkpoint[_BANK] = {**self.bank.state_dict(), "calibrated": torch.tensor(self._calibrated)}
+        checkpoint[_JUDGED] = None if self.judged is None else self.judged._asdict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the bank of the run that goes on."""
@@ -234,6 +250,8 @@ class SemiSupervisedModule(AlternatingModule, InstanceRetrievalModule):
         state = dict(checkpoint.get(_BANK, {}))
         self._calibrated = int(state.pop("calibrated", -1))
         self.bank.load_state_dict(state)
+        judged = checkpoint.get(_JUDGED)
+        self.judged = None if judged is None else JudgedPictures(**judged)
 
     @property
     def encoders(self) -> dict[Modality, nn.Module]:
