@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from crossx.core.batches import take
 from crossx.core.seeding import Stream, philox, run_seed
 from crossx.data.base import LabelledImages
 from crossx.finegrained.certainty.discriminator import PairDiscriminator
@@ -33,13 +32,6 @@ class HeldOutPairs:
     sketch: Tensor
     drawing: Tensor
     ended: Tensor
-
-    def half(self, first: int) -> "HeldOutPairs":
-        """Every second photo from `first` on, 0 or 1: one half fits a temperature, and the other measures it.
-
-        A single photo is both halves.
-        """
-        return self if len(self.photo) < 2 else take(self, slice(first, None, 2))
 
 
 @dataclass
@@ -75,10 +67,12 @@ def held_out_pairs(
     temperature: float,
     width: float,
     device: torch.device,
+    half: int,
 ) -> HeldOutPairs:
-    """Draw the first photos that have a sketch; each photo's first sketch stands for its true ones.
+    """Draw half of the first photos that have a sketch; each photo's first sketch stands for its true ones.
 
-    The same call with the same weights draws the same, in every process and at any time of a run.
+    One half fits a temperature, and the other measures it; a single photo is both. The same call with the same weights
+    draws the same, in every process and at any time of a run.
 
     Args:
         photos: All photos of the validation part.
@@ -87,11 +81,13 @@ def held_out_pairs(
         temperature: Of the drawings.
         width: Line width of the drawings in pixels.
         device: Where the generator is.
+        half: 0 or 1: every second photo from there on.
     """
     first: dict[int, int] = {}
     for j, i in enumerate(sketches.own.tolist()):
         first.setdefault(i, j)
     chosen = sorted(first.items())[:MOST_PHOTOS]
+    chosen = chosen if len(chosen) < 2 else chosen[half::2]
     photo = torch.stack([photos.image(i) for i, _ in chosen]).to(device).float() / 255
     sketch = torch.stack([sketches.image(j) for _, j in chosen]).to(device).float() / 255
     noise = drawing_noise([philox(run_seed(), i, Stream.HELD_OUT) for i, _ in chosen], generator.max_points)

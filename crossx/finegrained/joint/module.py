@@ -219,7 +219,7 @@ class SemiSupervisedModule(AlternatingModule, InstanceRetrievalModule):
         if not isinstance(data, FineGrainedDataModule) or not float(generator.scale):
             return None
         width = data.dataset.line_width(data.dataset.size)
-        return held_out_pairs(*data.images("validation"), generator, self.temperature, width, self.device).half(half)
+        return held_out_pairs(*data.images("validation"), generator, self.temperature, width, self.device, half)
 
     def on_fit_end(self) -> None:
         """Write encoders and generator into the run folder."""
