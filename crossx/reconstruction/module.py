@@ -106,8 +106,9 @@ class ReconstructionModule(TeacherGuided, CrossxModule):
         reconstruction = Reconstruction(pairs, self.teachers.vocabulary)
         if critic is not None and any(loss.needs_critic for loss in losses):
             reconstruction.critic = critic(pairs)
-        if any(loss.needs_swapped for loss in losses):
-            reconstruction.swapped = self.teachers.swapped(pairs.photo, pairs.sketch)
+        layers = max((loss.swapped_layers for loss in losses), default=0)
+        if layers:
+            reconstruction.swapped = self.teachers.swapped(pairs.photo, pairs.sketch, layers)
         loss, values = self.objective(reconstruction, progress)
         logs = {f"recon/{name}": value for name, value in values.items()}
         logs = {"recon/loss": loss.detach(), **logs, **self._health(pairs)}

@@ -7,7 +7,7 @@ from crossx.networks.timm_network import TIMM_PREFIX
 from crossx.teachers.lookalikes import lookalikes
 from crossx.teachers.teacher import FrozenTeacher, load_teacher
 from crossx.teachers.vocabulary import Vocabulary
-from crossx.types import MODALITIES, Modality, PairBatch, TeacherOutput
+from crossx.types import MODALITIES, LayerStatistics, Modality, PairBatch
 
 
 class TeacherPair(nn.Module):
@@ -78,14 +78,18 @@ class TeacherPair(nn.Module):
             f"as {{{sketch!r}: {photo!r}}}"
         )
 
-    def swapped(self, photo: Tensor, sketch: Tensor) -> dict[Modality, TeacherOutput]:
-        """Run each teacher on the other modality's images, with statistics.
+    def swapped(self, photo: Tensor, sketch: Tensor, layers: int) -> dict[Modality, list[LayerStatistics]]:
+        """Run the first layers of each teacher on the other modality's images.
 
         Args:
             photo: (B, 3, H, W) in [0, 1].
             sketch: (B, 3, H, W) in [0, 1].
+            layers: How many of the first BatchNorm layers are read, at least 1.
 
         Returns:
-            The outputs by the modality of the images: under `photo` the sketch teacher's.
+            Their statistics by the modality of the images: under `photo` those of the sketch teacher.
         """
-        return {"photo": self.sketch(photo, statistics=True), "sketch": self.photo(sketch, statistics=True)}
+        return {
+            "photo": self.sketch.first_statistics(photo, layers),
+            "sketch": self.photo.first_statistics(sketch, layers),
+        }

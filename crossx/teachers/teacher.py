@@ -3,7 +3,7 @@
 import os
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import torch
@@ -61,15 +61,41 @@ class FrozenTeacher(Frozen):
             features = self.network.pooled(self.preprocessing(x))
             return TeacherOutput(self.network.classify(features), features, layers)
 
+    def first_statistics(self, x: Tensor, layers: int) -> list[LayerStatistics]:
+        """Compute the input statistics of the first BatchNorm layers; the layers behind them do not run.
+
+        Args:
+            x: As in `forward`.
+            layers: Number of layers, at least 1.
+
+        Returns:
+            Statistics of the layers in the order in which they run; all where there are fewer.
+        """
+        with _batch_norm_statistics(self.network, True, layers) as collected, suppress(_Enough):
+            self.network.pooled(self.preprocessing(x))
+        return collected
+
+
+class _Enough(Exception):  # noqa: N818 - no error
+    """Ends a forward whose further layers nobody reads; networks of all kinds can be left in no other way."""
+
 
 @contextmanager
-def _batch_norm_statistics(network: nn.Module, wanted: bool) -> Iterator[list[LayerStatistics]]:
-    """Collect the input statistics of BatchNorm layers by hooks that live as long as the context."""
+def _batch_norm_statistics(
+    network: nn.Module, wanted: bool, most: int | None = None
+) -> Iterator[list[LayerStatistics]]:
+    """Collect the input statistics of BatchNorm layers by hooks that live as long as the context.
+
+    Raises:
+        _Enough: From within the forward, when so many layers have been read.
+    """
     collected: list[LayerStatistics] = []
 
     def collect(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         mean, var = channel_statistics(inputs[0])
         collected.append(LayerStatistics(mean, var, layer.running_mean, layer.running_var))  # type: ignore[arg-type]
+        if len(collected) == most:
+            raise _Enough
 
     layers = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
     handles = [layer.register_forward_pre_hook(collect) for layer in layers if wanted]

@@ -14,7 +14,7 @@ import pytest
 import torch
 from support.pixels import SHAPES, Pixels, real_images, save_discriminator, train
 from support.runs import MODALITIES, SIZE, Teachers, reconstruction, save_teachers
-from torch import Tensor
+from torch import Tensor, nn
 
 from crossx.core.batches import stack
 from crossx.core.errors import InputError
@@ -186,18 +186,39 @@ def test_statistics_guidance_matches_the_definition(teachers: Teachers) -> None:
     expected = 0.0
     for modality in MODALITIES:
         own = reference(x.teachers[modality].statistics[:3])
-        other = reference(x.swapped[modality].statistics[:3])
+        other = reference(x.swapped[modality][:3])
         expected += own / (own + other) / 2
     assert StatisticsGuidanceLoss(TeacherPair(*teachers), layers=3)(x).item() == pytest.approx(expected, rel=1e-3)
 
 
-def test_swapped_are_the_outputs_of_the_other_teachers(teachers: Teachers) -> None:
+def test_swapped_are_the_first_statistics_of_the_other_teachers(teachers: Teachers) -> None:
     pair = TeacherPair(*teachers)
     photo, sketch = torch.rand(2, 4, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
-    swapped = pair.swapped(photo, sketch)
-    assert torch.equal(swapped["photo"].logits, pair.sketch(photo).logits)
-    assert torch.equal(swapped["sketch"].logits, pair.photo(sketch).logits)
-    assert all(output.statistics for output in swapped.values())
+    swapped = pair.swapped(photo, sketch, 3)
+    for found, whole in ((swapped["photo"], pair.sketch(photo, True)), (swapped["sketch"], pair.photo(sketch, True))):
+        assert len(found) == 3 < len(whole.statistics)
+        for layer, expected in zip(found, whole.statistics, strict=False):
+            assert torch.equal(layer.mean, expected.mean)
+            assert torch.equal(layer.var, expected.var)
+            assert torch.equal(layer.running_mean, expected.running_mean)
+
+
+def test_layers_behind_the_first_ones_do_not_run(teachers: Teachers) -> None:
+    teacher = TeacherPair(*teachers).photo
+    ran: list[nn.Module] = []
+    layers = [m for m in teacher.network.modules() if isinstance(m, nn.BatchNorm2d | nn.Linear)]
+    handles = [layer.register_forward_hook(lambda layer, *_: ran.append(layer)) for layer in layers]
+    images = torch.rand(2, 3, SIZE, SIZE, requires_grad=True)
+    found = teacher.first_statistics(images, 2)
+    assert len(found) == 2
+    assert len(ran) == 1, "the second layer's inputs are known before it runs"
+    torch.stack([layer.mean.sum() for layer in found]).sum().backward()  # type: ignore[no-untyped-call]
+    assert images.grad is not None
+    assert images.grad.abs().sum() > 0
+    everything = teacher.first_statistics(images.detach(), 1000)
+    for handle in handles:
+        handle.remove()
+    assert len(everything) == len(teacher(images.detach(), statistics=True).statistics)
 
 
 def test_misfit_is_zero_at_home_and_a_mean_over_the_first_layers() -> None:
@@ -258,7 +279,7 @@ def test_real_images_are_told_apart_by_the_statistics_alone() -> None:
 
     def value(photo: Tensor, sketch: Tensor) -> float:
         pairs = pair(photo, sketch, statistics=True)
-        return float(loss(Reconstruction(pairs, pair.vocabulary, swapped=pair.swapped(photo, sketch))))
+        return float(loss(Reconstruction(pairs, pair.vocabulary, swapped=pair.swapped(photo, sketch, 4))))
 
     assert value(photo, sketch) < 0.1
     assert value(sketch, photo) > 0.9
@@ -273,7 +294,7 @@ def test_statistics_guidance_makes_each_modality_fit_its_own_teacher(teachers: T
         return [
             (
                 statistics_misfit(x.teachers[m].statistics, 4).item(),
-                statistics_misfit(x.swapped[m].statistics, 4).item(),
+                statistics_misfit(x.swapped[m], 4).item(),
             )
             for m in MODALITIES
         ]
@@ -319,7 +340,8 @@ def test_teachers_see_the_other_modality_only_while_a_term_asks_for_it(teachers:
     def count(modality: str) -> None:
         passes[modality] += 1
 
-    handles = [getattr(module.teachers, m).register_forward_hook(lambda *_, m=m: count(m)) for m in MODALITIES]
+    starts = {m: module.teachers.of(m).preprocessing for m in MODALITIES}  # what each pass begins with
+    handles = [start.register_forward_hook(lambda *_, m=m: count(m)) for m, start in starts.items()]
     stream = LatentDataset(0, module.latent_dim, 1)
     latents = stack([stream[i] for i in range(4)])
     assert "recon/guidance" not in module.step(latents, Progress(5)).logs

@@ -87,7 +87,7 @@ class Pixels(nn.Module):
         """All pairs, or some of them."""
         photo, sketch = self.pixels[:, chosen].sigmoid()
         pairs = self.teachers(photo, sketch, statistics=True)
-        return Reconstruction(pairs, self.teachers.vocabulary, swapped=self.teachers.swapped(photo, sketch))
+        return Reconstruction(pairs, self.teachers.vocabulary, swapped=self.teachers.swapped(photo, sketch, 4))
 
 
 def train(images: Pixels, loss: ReconstructionLoss, steps: int = 200, batch: int | None = None) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from crossx.teachers.pair import TeacherPair
 from crossx.teachers.vocabulary import Vocabulary
 from crossx.training.objective import Ramp, WeightedTerm
-from crossx.types import CriticOutput, Modality, PairBatch, TeacherOutput
+from crossx.types import CriticOutput, LayerStatistics, Modality, PairBatch, TeacherOutput
 
 
 @dataclass
@@ -20,14 +20,14 @@ class Reconstruction:
         pairs: The pairs; the teachers' outputs carry gradient and, for teachers with BatchNorm, statistics.
         vocabulary: Union and shared part of the two teachers' classes.
         critic: How hard each pair is for the encoders, with gradient; None without a critic.
-        swapped: Output of the other modality's teacher, with statistics, by the modality of the images; empty unless a
-            loss needs it.
+        swapped: Statistics of the first BatchNorm layers of the other modality's teacher, by the modality of the
+            images; empty unless a loss reads them.
     """
 
     pairs: PairBatch
     vocabulary: Vocabulary
     critic: CriticOutput | None = None
-    swapped: dict[Modality, TeacherOutput] = field(default_factory=dict)
+    swapped: dict[Modality, list[LayerStatistics]] = field(default_factory=dict)
 
     @property
     def teachers(self) -> dict[Modality, TeacherOutput]:
@@ -53,14 +53,15 @@ class ReconstructionLoss(nn.Module, ABC):
         needs_critic: Whether the loss reads `Reconstruction.critic`, which costs a pass through both encoders.
         needs_class_nll: Whether the loss reads the critic's `class_nll`, which not every critic returns.
         needs_statistics: Whether the loss reads the teachers' `statistics`, which cost a pass over all their layers.
-        needs_swapped: Whether the loss reads `Reconstruction.swapped`, which costs a further pass of each teacher.
+        swapped_layers: How many layers the loss reads of `Reconstruction.swapped`, each of which a further pass of each
+            teacher goes through; 0 for a loss that reads none.
     """
 
     wants_agreement = False
     needs_critic = False
     needs_class_nll = False
     needs_statistics = False
-    needs_swapped = False
+    swapped_layers = 0
 
     @abstractmethod
     def forward(self, reconstruction: Reconstruction) -> Tensor:

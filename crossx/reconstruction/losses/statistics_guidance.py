@@ -67,7 +67,7 @@ class StatisticsGuidanceLoss(ReconstructionLoss):
     where the batch looks more like its own modality. The share is the logistic function of the difference of the
     misfits' logarithms.
 
-    It takes one further pass of each teacher, over the other modality's images.
+    It takes a further pass of each teacher, over the other modality's images, up to the last layer that counts.
 
     Args:
         teachers: Both teachers.
@@ -79,7 +79,6 @@ class StatisticsGuidanceLoss(ReconstructionLoss):
     """
 
     needs_statistics = True
-    needs_swapped = True
 
     def __init__(self, teachers: TeacherPair, layers: int = 4) -> None:
         super().__init__()
@@ -92,13 +91,13 @@ class StatisticsGuidanceLoss(ReconstructionLoss):
                     f"{teacher.card.name!r} has none; take the term out, in the shipped configs by "
                     "--model.reconstruction.terms.modality null, or use DiscriminatorGuidanceLoss"
                 )
-        self.layers = layers
+        self.layers = self.swapped_layers = layers
 
     def forward(self, reconstruction: Reconstruction) -> Tensor:
         """Return the mean over both modalities of own misfit / (own misfit + other misfit), in [0, 1]."""
         shares = []
         for modality, teacher in reconstruction.teachers.items():
             own = statistics_misfit(teacher.statistics, self.layers)
-            other = statistics_misfit(reconstruction.swapped[modality].statistics, self.layers)
+            other = statistics_misfit(reconstruction.swapped[modality], self.layers)
             shares.append(own / (own + other).clamp_min(torch.finfo(own.dtype).tiny))
         return torch.stack(shares).mean()
