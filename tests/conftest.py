@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from jsonargparse import _typehints as parser
 from support.commands import Config, Refuse, joint_config, run, write
 from support.runs import SKETCHES, Teachers, save_teachers
 
 from crossx.cli import main
+from crossx.cli.parsed_once import parsed_once
 from crossx.teachers import sketch_reader
 
 SEEDS = ("PL_GLOBAL_SEED", "CROSSX_DERIVED_SEED")
@@ -30,6 +32,19 @@ def few_procedural_sketches() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sketch_reader, "SKETCHES", SKETCHES)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def parsed_once_for_all() -> Iterator[None]:
+    """Parse the same class with the same arguments once in all tests; `parsed_anew` is for those that change one."""
+    with parsed_once():
+        yield
+
+
+@pytest.fixture
+def parsed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parse as a process of its own does: classes or their defaults are others than in other tests."""
+    monkeypatch.setattr(parser, "adapt_class_type", parser.adapt_class_type.plain)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from crossx.cli.parsed_once import parsed_once
 from crossx.core.errors import InputError
 
 _OURS = ("--config", "--teachers", "--seed_everything", "--ckpt_path", "--trainer.logger")
@@ -59,7 +60,8 @@ def exit_status(name: str, run: Callable[[], int]) -> int:
     torch.set_num_threads(1)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a request to end is an interrupt, with status 130
     try:
-        return run()
+        with parsed_once():  # rows are small changes of one config
+            return run()
     except InputError as error:
         print(f"{name}: error: {error}", file=sys.stderr)
         return 2

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from crossx.cli.checkpoints import checkpoint_config, find_checkpoint, folder_of_runs, run_folder_of
 from crossx.cli.configs import read_layers
 from crossx.cli.imports import take_imports
 from crossx.cli.merging import Layer, Merged, merge
 from crossx.cli.resets import take_resets
 from crossx.core.untrusted import texts
+from crossx.core.yaml_files import dump_yaml
 
 _LOGGER = "lightning.pytorch.loggers.CSVLogger"
 DEFAULTS = Layer(
@@ -136,7 +135,7 @@ def compose(argv: Sequence[str]) -> Composition:
     if imports:  # imported by now; stays in the run's config.yaml, so that it can be run again
         config["imports"] = imports
     merged.config = config
-    text = yaml.safe_dump(config, sort_keys=False, width=1 << 20)
+    text = dump_yaml(config, width=1 << 20)
     return Composition([verb, "--config", text, *options], config, checkpoint, continues, [*merged.changes, *notes])
 
 

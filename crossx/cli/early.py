@@ -19,6 +19,7 @@ from crossx.cli.signatures import Inside, inside, signature
 from crossx.core.checks import did_you_mean
 from crossx.core.errors import InputError
 from crossx.core.paths import nearest_file, resolve
+from crossx.core.yaml_files import plain_yaml
 
 GROUPS = {"trainer": "Trainer", "reports": "Reports", "teachers": "Teachers"}
 """Options at the top that hold the arguments of one class."""
@@ -248,7 +249,7 @@ def _assignments(options: Sequence[str]) -> Iterator[tuple[str, object]]:
 
 def _read(text: str) -> object:
     try:
-        return yaml.safe_load(text)
+        return plain_yaml(text)
     except yaml.YAMLError:
         return text
 

@@ -25,8 +25,11 @@ _Key = tuple[object, ...]
 
 @contextmanager
 def parsed_once() -> Iterator[None]:
-    """Parse each class with the same arguments once, for the length of the block; it must not build anything."""
-    if not _KNOWN:
+    """Parse each class with the same arguments once, for the length of the outermost block.
+
+    Within it no class may be replaced by another of its name, and no default may change.
+    """
+    if not _KNOWN or hasattr(parser.adapt_class_type, "plain"):
         yield
         return
     parse: Callable[..., Namespace] = parser.adapt_class_type
@@ -41,7 +44,8 @@ def parsed_once() -> Iterator[None]:
         **named: Any,  # noqa: ANN401 - likewise
     ) -> Any:  # noqa: ANN401 - likewise
         arguments = (value, serialize, instantiate_classes, sub_add_kwargs, *rest)
-        if isinstance(value.get("init_args"), NestedArg):  # one option of the command line, added to others
+        # One option of the command line, added to others; and what is built is built each time.
+        if instantiate_classes or isinstance(value.get("init_args"), NestedArg):
             return parse(*arguments, **named)
         state = lenient_check.get(), parser.sub_defaults.get()
         key = (*state, repr(arguments), repr(named))
@@ -50,6 +54,7 @@ def parsed_once() -> Iterator[None]:
             made[key] = parse(*arguments, **named).clone(), given
         return made[key][0].clone()
 
+    adapt_class_type.plain = parse  # type: ignore[attr-defined]  # a block within this one remembers with it
     parser.adapt_class_type = adapt_class_type
     try:
         yield

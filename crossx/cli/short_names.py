@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import crossx.cli.components  # noqa: F401 - loads every class that a config may name by its short name
@@ -32,15 +33,23 @@ def _qualified(value: Any, paths: Mapping[str, str]) -> Any:  # noqa: ANN401 - a
 
 def _shared_names() -> dict[str, str]:
     """Return the paths of the classes of crossx whose name a class of another package has, too."""
-    ours: set[type] = set()
-    for name, module in list(sys.modules.items()):
-        if name.startswith("crossx."):
-            ours.update(value for value in vars(module).values() if isinstance(value, type) and _is_ours(value))
+    ours = _classes(tuple(name for name in list(sys.modules) if name.startswith("crossx.")))
     others: set[str] = set()
     for base in ours:
         subclasses: list[type] = loaded_subclasses(base)
         others.update(cls.__name__ for cls in subclasses if not _is_ours(cls))
     return {cls.__name__: f"{cls.__module__}.{cls.__qualname__}" for cls in ours if cls.__name__ in others}
+
+
+@cache
+def _classes(modules: tuple[str, ...]) -> frozenset[type]:
+    """Return the classes of crossx in its modules, which define none later."""
+    return frozenset(
+        value
+        for name in modules
+        for value in vars(sys.modules[name]).values()
+        if isinstance(value, type) and _is_ours(value)
+    )
 
 
 def _is_ours(cls: type) -> bool:

@@ -6,7 +6,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-import yaml
 from jsonargparse import ArgumentError, Namespace
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -22,6 +21,7 @@ from crossx.cli.mistakes import explain, input_error_behind
 from crossx.cli.parsed_once import parsed_once
 from crossx.cli.precision import precision_for_cpu
 from crossx.cli.quiet import hush_expected
+from crossx.cli.resolved import resolved
 from crossx.cli.run_start import RunStart
 from crossx.cli.teachers import Teachers
 from crossx.cli.trainer_settings import check_settings
@@ -171,7 +171,7 @@ class CrossxCLI(LightningCLI):
             kwargs["logger"] = logger_in(self._composition.continues, self.arguments.trainer.logger.init_args)
         with named_arguments():
             trainer = super().instantiate_trainer(**kwargs)
-        config = self.resolved_config()
+        config = deepcopy(self.config_dump)
         self.model.hparams.update(self._hparams(deepcopy(config["model"])))
         if isinstance(self.model, CrossxModule):
             self.model.run_config = {key: config[key] for key in ("model", "data", "teachers") if config.get(key)}
@@ -192,12 +192,7 @@ class CrossxCLI(LightningCLI):
 
     def resolved_config(self) -> dict[str, Any]:
         """The config as plain values, without the places that `teachers` fills."""
-        # Without validation: the config was checked when it was parsed, and to check it again takes half a second.
-        text = self.parser.dump(
-            self.arguments, skip_link_targets=True, skip_none=False, skip_validation=True, format="yaml"
-        )
-        plain: dict[str, Any] = yaml.safe_load(text)
-        return plain
+        return resolved(self.parser, self.arguments)
 
     def run(self) -> None:
         """Run the command: fit, validate, test or predict."""

@@ -10,9 +10,13 @@ import yaml
 from crossx.core.errors import InputError
 from crossx.core.text_files import read_text
 
+_FAST_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_FAST_DUMPER: type[yaml.SafeDumper] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+"""Of libyaml, where PyYAML has it: six times as fast, with the same values and the same text."""
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which `1e-3` is a number, and a key stands once."""
+
+class _Keys(yaml.constructor.SafeConstructor):
+    """Mappings in which a key stands once."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
@@ -23,9 +27,18 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+"), list("-+0123456789")
-)
+class _Loader(_Keys, yaml.SafeLoader):
+    """YAML in which `1e-3` is a number, and a key stands once."""
+
+
+class _FastLoader(_Keys, _FAST_LOADER):  # type: ignore[misc,valid-type]  # the type is known at run time
+    """The same by libyaml, whose messages are others."""
+
+
+for _loader in (_Loader, _FastLoader):
+    _loader.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+"), list("-+0123456789")
+    )
 
 
 def read_yaml(path: Path, name: str) -> object:
@@ -48,7 +61,7 @@ def read_yaml(path: Path, name: str) -> object:
 def parse_yaml(text: str, name: str) -> object:
     """As `read_yaml` for a text that is read already."""
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+        return _parsed(text)
     except yaml.YAMLError as error:
         marked = error if isinstance(error, yaml.MarkedYAMLError) else yaml.MarkedYAMLError(problem=_line(error))
         mark = marked.problem_mark
@@ -59,6 +72,33 @@ def parse_yaml(text: str, name: str) -> object:
         ) from error
     except (ValueError, RecursionError) as error:  # such as a date of month 13; brackets in brackets without end
         raise InputError(f"{name}: not YAML: {_line(error)}") from error
+
+
+def _parsed(text: str) -> object:
+    try:
+        return yaml.load(text, _FastLoader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return yaml.load(text, _Loader)  # noqa: S506 - for its message, which is the same on all machines
+
+
+def plain_yaml(text: str) -> Any:  # noqa: ANN401 - any value
+    """Read what `dump_yaml` or jsonargparse has written.
+
+    Raises:
+        yaml.YAMLError: When it is something else.
+    """
+    return yaml.load(text, _FAST_LOADER)  # noqa: S506 - a SafeLoader
+
+
+def dump_yaml(value: object, **style: Any) -> str:  # noqa: ANN401 - PyYAML's arguments
+    """Write plain values as YAML, keys in their order.
+
+    Args:
+        value: The values.
+        style: Arguments of `yaml.dump`, such as `width`.
+    """
+    text: str = yaml.dump(value, Dumper=_FAST_DUMPER, **{"sort_keys": False, **style})
+    return text
 
 
 def _line(error: Exception) -> str:

@@ -9,6 +9,7 @@ from jsonargparse import _typehints as parser
 from crossx.cli import parsed_once, training
 from crossx.core.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("parsed_anew")
 CONFIGS = (
     ["quickstart.yaml"],
     ["fg_joint.yaml"],
@@ -57,3 +58,22 @@ def test_another_version_of_the_parser_is_left_alone(monkeypatch: pytest.MonkeyP
     before = parser.adapt_class_type
     with parsed_once.parsed_once():
         assert parser.adapt_class_type is before
+
+
+def test_a_block_around_several_parses_remembers_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    inner: Callable[..., object] = parser.adapt_class_type
+    calls = []
+
+    def counted(*arguments: object, **named: object) -> object:
+        calls.append(1)
+        return inner(*arguments, **named)
+
+    monkeypatch.setattr(parser, "adapt_class_type", counted)
+    with parsed_once.parsed_once():
+        first = training.parse(words(["quickstart.yaml"]))
+        once = len(calls)
+        assert training.parse(words(["quickstart.yaml"])) == first
+        assert len(calls) < 1.1 * once
+        other = training.parse(words(["quickstart.yaml", "--model.encoding.init_args.optimizer=SGD"]))
+        assert other != first
+    assert parser.adapt_class_type is counted
