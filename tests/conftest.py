@@ -6,10 +6,12 @@ import pytest
 import torch
 from jsonargparse import _typehints as parser
 from support.commands import Config, Refuse, joint_config, run, write
+from support.drawn import drawn_once
 from support.runs import SKETCHES, Teachers, save_teachers
 
 from crossx.cli import main
 from crossx.cli.parsed_once import parsed_once
+from crossx.data.shapes.dataset import ShapesImages
 from crossx.teachers import sketch_reader
 
 SEEDS = ("PL_GLOBAL_SEED", "CROSSX_DERIVED_SEED")
@@ -34,6 +36,13 @@ def few_procedural_sketches() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def shapes_drawn_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw an image of the embedded data set once for all tests, but for those of data sets."""
+    if "data" not in request.path.parts[len(request.config.rootpath.parts) :]:
+        monkeypatch.setattr(ShapesImages, "read", drawn_once)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def parsed_once_for_all() -> Iterator[None]:
     """Parse the same class with the same arguments once in all tests; `parsed_anew` is for those that change one."""
@@ -44,7 +53,8 @@ def parsed_once_for_all() -> Iterator[None]:
 @pytest.fixture
 def parsed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parse as a process of its own does: classes or their defaults are others than in other tests."""
-    monkeypatch.setattr(parser, "adapt_class_type", parser.adapt_class_type.plain)
+    plain = parser.adapt_class_type.plain  # type: ignore[attr-defined]  # of the block above
+    monkeypatch.setattr(parser, "adapt_class_type", plain)
 
 
 @pytest.fixture(scope="module", autouse=True)

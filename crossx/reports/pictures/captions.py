@@ -28,6 +28,9 @@ def caption(text: str, font: Font, width: float, lines: int = 1, end: str = "") 
 
 def shorten(text: str, font: Font, width: float) -> str:
     """A text in one line, shortened with an ellipsis where it is wider than a width in pixels."""
+    whole = " ".join(text.split())
+    if font.getlength(whole) <= width:  # most are, and are measured once
+        return whole
     return "".join(caption(text, font, width))
 
 

@@ -6,11 +6,11 @@ import lightning.pytorch as pl
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from crossx.core.atomic import atomic_path
 from crossx.finegrained.certainty.held_out import CertaintyMeasures
 from crossx.finegrained.certainty.measures import reliability
 from crossx.finegrained.joint.module import SemiSupervisedModule
 from crossx.reports.pictures.charts import PHOTO, SKETCH
+from crossx.reports.pictures.png import save_png
 from crossx.reports.validations import AfterValidation
 
 _BINS = 10
@@ -29,8 +29,7 @@ class CertaintyCharts(AfterValidation):
         """Write the picture, where there are certainties."""
         if not isinstance(module, SemiSupervisedModule) or module.certainty is None:
             return
-        with atomic_path(folder / "certainty.png") as temporary:
-            certainty_chart(module.certainty, trainer.global_step).save(temporary, format="PNG")
+        save_png(certainty_chart(module.certainty, trainer.global_step), folder / "certainty.png")
 
 
 def certainty_chart(measures: CertaintyMeasures, step: int) -> Image.Image:

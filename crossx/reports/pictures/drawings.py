@@ -8,7 +8,6 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from crossx.core.atomic import atomic_path
 from crossx.core.checks import must_be_in
 from crossx.finegrained.certainty.discriminator import PairDiscriminator
 from crossx.finegrained.data import FineGrainedDataModule
@@ -16,6 +15,7 @@ from crossx.finegrained.drawing.measures import pictures, strokes_of, wasserstei
 from crossx.finegrained.drawing.module import PhotoToSketchModule
 from crossx.finegrained.joint.module import SemiSupervisedModule
 from crossx.reports.pictures.charts import PHOTO, SKETCH
+from crossx.reports.pictures.png import save_png
 from crossx.reports.pictures.sheets import NEUTRAL, RIGHT, WRONG, Sheet
 from crossx.reports.validations import AfterValidation
 from crossx.strokes.sequence import Strokes
@@ -57,8 +57,7 @@ class DrawingSheets(AfterValidation):
         self._sheet(drawer, judge, data, f"step {trainer.global_step}").save(folder / "drawings.png")
         generated, real = drawer.measures.generated, drawer.measures.real
         if len(generated):
-            with atomic_path(folder / "lengths.png") as temporary:
-                length_chart(generated, real).save(temporary, format="PNG")
+            save_png(length_chart(generated, real), folder / "lengths.png")
 
     def _sheet(
         self, module: PhotoToSketchModule, judge: PairDiscriminator | None, data: FineGrainedDataModule, title: str

@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from crossx.core.atomic import atomic_path
 from crossx.core.batches import take
 from crossx.core.checks import must_be_in
 from crossx.reports.lookup import batch_size, sampler, seeks_agreement
 from crossx.reports.pictures.charts import curve_chart
+from crossx.reports.pictures.png import save_png
 from crossx.reports.pictures.sheets import AGREE, DISAGREE, NEUTRAL, RIGHT, WRONG, Sheet, to_picture
 from crossx.reports.run.measured import images_of
 from crossx.reports.validations import AfterValidation
@@ -90,8 +90,7 @@ class Filmstrip(AfterValidation):
             self._curve = [*(point for point in self._curve if point[0] != step), (step, float(measured))]
         pairs = self.fixed.at(step, generators, max(batch_size(trainer), self.latents))
         self._add(self._frame(take(pairs, slice(self.latents)), module.teachers.vocabulary, step))
-        with atomic_path(folder / "filmstrip.png") as temporary:
-            self._draw(seeks_agreement(module)).save(temporary, format="PNG")
+        save_png(self._draw(seeks_agreement(module)), folder / "filmstrip.png")
 
     def _frame(self, pairs: PairBatch, vocabulary: Vocabulary, step: int) -> dict[str, Any]:
         photo = vocabulary.union_posterior(pairs.photo_teacher.logits, "photo").argmax(1).tolist()

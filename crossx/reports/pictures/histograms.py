@@ -7,10 +7,10 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
-from crossx.core.atomic import atomic_path
 from crossx.core.checks import must_be_in
 from crossx.reports.lookup import batch_size, sampler
 from crossx.reports.pictures.charts import bar_chart
+from crossx.reports.pictures.png import save_png
 from crossx.reports.run.tables import write_csv
 from crossx.reports.validations import AfterValidation, step_name
 from crossx.teachers.pair import TeacherPair
@@ -83,8 +83,7 @@ class ClassHistograms(AfterValidation):
             f"({len(shown)} of {len(names)} classes, the line is their equal share)"
         )
         shares = {names[c]: (columns[c][0] / total, columns[c][1] / total) for c in shown}
-        with atomic_path(path.with_suffix(".png")) as temporary:
-            bar_chart(shares, ("photo", "sketch"), 1 / len(names), title).save(temporary, format="PNG")
+        save_png(bar_chart(shares, ("photo", "sketch"), 1 / len(names), title), path.with_suffix(".png"))
 
 
 @torch.no_grad()

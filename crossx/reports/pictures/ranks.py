@@ -6,11 +6,11 @@ from pathlib import Path
 import lightning.pytorch as pl
 from PIL import Image, ImageDraw, ImageFont
 
-from crossx.core.atomic import atomic_path
 from crossx.evaluation.functional import instance_accuracy
 from crossx.evaluation.instance_metric import InstanceMetric
 from crossx.evaluation.instances import InstanceScores
 from crossx.reports.pictures.charts import PHOTO, SKETCH
+from crossx.reports.pictures.png import save_png
 from crossx.reports.validations import AfterValidation
 from crossx.training.retrieval import RetrievalModule
 
@@ -33,8 +33,7 @@ class RankCurves(AfterValidation):
         if not isinstance(metric, InstanceMetric) or metric.by_sketch is None:
             return
         photos = len(metric.measured["photo"])
-        with atomic_path(folder / "ranks.png") as temporary:
-            rank_chart(metric.by_sketch, photos, f"step {trainer.global_step}").save(temporary, format="PNG")
+        save_png(rank_chart(metric.by_sketch, photos, f"step {trainer.global_step}"), folder / "ranks.png")
 
 
 def rank_chart(scores: InstanceScores, photos: int, title: str) -> Image.Image:

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from crossx.core.atomic import atomic_path
 from crossx.reports.pictures.captions import caption, shorten, wrap
+from crossx.reports.pictures.png import save_png
 
 RIGHT = (34, 139, 34)
 WRONG = (200, 30, 30)
@@ -86,5 +86,4 @@ class Sheet:
 
     def save(self, path: Path) -> None:
         """Write the sheet as PNG, atomically."""
-        with atomic_path(path) as temporary:
-            self.picture.save(temporary, format="PNG")
+        save_png(self.picture, path)
