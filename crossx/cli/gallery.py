@@ -1,8 +1,9 @@
-"""`crossx gallery`: what a gallery holds, whether its files are whole, and removing from it."""
+"""`crossx gallery`: what a gallery holds, whether its files are whole, adding to it and removing from it."""
 
 import os
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossx.cli.extras import needs
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from crossx.search.gallery.local import LocalGallery
     from crossx.search.gallery.protocol import Gallery
 
-ACTIONS = ("info", "check", "delete", "rebuild")
+ACTIONS = ("info", "check", "add", "delete", "rebuild", "export-vectors")
+_WRITING = ("add", "delete", "rebuild")
 
 
 def gallery(argv: Sequence[str]) -> int:
@@ -32,20 +34,31 @@ def gallery(argv: Sequence[str]) -> int:
     """
     arguments = _parser().read(argv[1:])
     must_be_one_of("gallery", arguments.action, ACTIONS)
-    wanted = bool(arguments.photos or arguments.missing)
-    if wanted != (arguments.action == "delete"):
-        what = "name photos, or --missing," if arguments.action == "delete" else "name a gallery and nothing else"
-        raise InputError(f"gallery {arguments.action}: must {what} got {arguments.photos or 'none'}")
-    if arguments.many and not arguments.missing:
-        raise InputError("--many: must stand with --missing, got none")
+    _check_options(arguments)
     with needs("search"):
         from crossx.search.gallery.opening import open_gallery
 
-    with open_gallery(arguments.gallery, write=arguments.action in ("delete", "rebuild")) as opened:
-        lines = {"info": _info, "check": _check, "delete": _delete, "rebuild": _rebuild}[arguments.action]
-        for line in lines(opened, arguments):
+    actions = (_info, _check, _add, _delete, _rebuild, _export)
+    with open_gallery(arguments.gallery, write=arguments.action in _WRITING) as opened:
+        for line in dict(zip(ACTIONS, actions, strict=True))[arguments.action](opened, arguments):
             print(line, flush=True)  # noqa: T201
     return 0
+
+
+def _check_options(arguments: Namespace) -> None:
+    action = arguments.action
+    wanted = {"delete": "name photos, or --missing,", "add": "name photos,"}
+    names = bool(arguments.photos) or (arguments.missing and action == "delete")
+    if names != (action in wanted):
+        legal = wanted.get(action, "name a gallery and nothing else,")
+        raise InputError(f"gallery {action}: must {legal} got {arguments.photos or 'none'}")
+    for option, of in (("missing", "delete"), ("encoder", "add"), ("out", "export-vectors")):
+        if getattr(arguments, option) and action != of:
+            raise InputError(f"--{option}: must stand with `gallery {of}`, got `gallery {action}`")
+    if action == "export-vectors" and not arguments.out:
+        raise InputError("--out: must name a folder for the shards, got none")
+    if arguments.many and not arguments.missing:
+        raise InputError("--many: must stand with --missing, got none")
 
 
 def _info(opened: "Gallery", _: Namespace) -> Iterator[str]:
@@ -66,6 +79,19 @@ def _check(opened: "Gallery", arguments: Namespace) -> Iterator[str]:
     if wrong:
         raise WorkError("; ".join(wrong))
     yield f"whole: {opened.count():,} photos"
+
+
+def _add(opened: "Gallery", arguments: Namespace) -> Iterator[str]:
+    from crossx.search.indexing.folder import add_photos
+    from crossx.search.opening import encoder_of
+
+    yield from add_photos(opened, arguments.photos, encoder_of(opened, arguments.encoder))
+
+
+def _export(opened: "Gallery", arguments: Namespace) -> Iterator[str]:
+    from crossx.search.shards.export import export_vectors
+
+    yield from export_vectors(opened, Path(arguments.out))
 
 
 def _delete(opened: "Gallery", arguments: Namespace) -> Iterator[str]:
@@ -107,14 +133,20 @@ def _folder(opened: "Gallery", arguments: Namespace) -> "LocalGallery":
 def _parser() -> OptionParser:
     parser = OptionParser(
         "gallery",
-        "info: what a gallery holds, and what was skipped. check: every byte. delete: photos by id or path, or those "
-        "whose files are --missing. rebuild: the index of a large gallery anew.",
+        "info: what a gallery holds, and what was skipped. check: every byte. add: single files. delete: photos by id "
+        "or path, or those whose files are --missing. rebuild: the index of a large gallery anew. export-vectors: "
+        "shards, as `crossx index --from-embeddings` takes them.",
     )
     parser.add_argument("action", metavar="|".join(ACTIONS))
     parser.add_argument("gallery", metavar="G", help="folder that `crossx index` has made, or milvus:URL")
     parser.add_argument(
-        "photos", nargs="*", metavar="PHOTO", help="for delete: ids, or paths, below their folder or whole"
+        "photos",
+        nargs="*",
+        metavar="PHOTO",
+        help="for add: files; for delete: ids, or paths, below their folder or whole",
     )
+    parser.add_argument("--encoder", metavar="DIR", help="for add: where the gallery's encoder is now")
+    parser.add_argument("--out", metavar="SHARDS", help="for export-vectors: folder for the shards")
     parser.add_argument("--missing", action="store_true", help="for delete: photos whose files are gone")
     parser.add_argument("--many", action="store_true", help="with --missing: also more than a fifth of a folder's")
     return parser

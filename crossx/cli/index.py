@@ -47,7 +47,9 @@ def _lines(arguments: Namespace) -> Iterator[str]:
     must_be_in("--batch", arguments.batch, f"[1, {MOST_TOGETHER}]")
     encoder = Predictor(arguments.encoder, threads=cores())
     prune = (arguments.prune, arguments.many)
-    choices = Choices(arguments.workers or 0, arguments.batch, arguments.follow_symlinks, *prune, kind)
+    choices = Choices(
+        arguments.workers or 0, arguments.batch, arguments.follow_symlinks, *prune, kind, arguments.hash_all
+    )
     yield from (look if arguments.dry_run else index_folder)(Path(arguments.photos), gallery, encoder, choices)
 
 
@@ -59,7 +61,7 @@ def _check(arguments: Namespace) -> None:
         if arguments.photos_root is not None:
             raise InputError("--photos-root: must stand with --from-embeddings, got none")
     else:
-        for name in ("encoder", "photos", "prune", "dry_run", "follow_symlinks", "workers"):
+        for name in ("encoder", "photos", "prune", "dry_run", "follow_symlinks", "workers", "hash_all"):
             if getattr(arguments, name):
                 option = f"--{name.replace('_', '-')}"
                 raise InputError(f"{option}: must not stand with --from-embeddings, which embeds nothing, got both")
@@ -83,6 +85,7 @@ def _parser() -> OptionParser:
     parser.add_argument("--follow-symlinks", action="store_true", help="take what links lead to, by its own name")
     parser.add_argument("--prune", action="store_true", help="remove photos of this folder whose files are gone")
     parser.add_argument("--many", action="store_true", help="with --prune: also more than a fifth of them")
+    parser.add_argument("--hash-all", action="store_true", help="read files, too, whose size and time are as they were")
     parser.add_argument("--index", choices=KINDS, help="how to search (auto: exact up to 200,000 photos, then ivf)")
     parser.add_argument("--dry-run", action="store_true", help="say what there is to do, and do nothing")
     parser.add_argument("--from-embeddings", metavar="SHARDS", help="folder that `crossx embed` has written")

@@ -1,5 +1,6 @@
 """`crossx index` and `crossx gallery`: folders into galleries, again and again."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -53,6 +54,65 @@ def test_again_only_new_and_changed_files_are_read(predictor: Predictor, folder:
     with LocalGallery(gallery) as opened:
         assert sorted(photo.path for photo in opened.scan()) == ["a.png", "b.jpg", "d.png"]
         assert opened.check() == []
+
+
+def test_changed_content_with_the_same_time_is_found_by_reading(
+    predictor: Predictor, folder: Path, say: Say, refused: Say
+) -> None:
+    gallery, restored = folder.parent / "g", folder / "same_size.bmp"
+    save_photo(restored, 1)
+    say(words(predictor, folder, gallery))
+    before = restored.stat()
+    save_photo(restored, 2)
+    os.utime(restored, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert restored.stat().st_size == before.st_size
+    assert "added: 0 photos; 5 files were known" in say(words(predictor, folder, gallery))
+    again = [*words(predictor, folder, gallery), "--hash-all"]
+    assert "to do: 1 files are new or have changed" in say([*again, "--dry-run"])
+    assert "added: 1 photos; 4 files were known" in say(again)
+    assert "added: 0 photos; 5 files were known" in say(again)
+    shards = ["index", "--from-embeddings", str(folder), "--gallery", str(gallery), "--hash-all"]
+    assert "--hash-all: must not stand with --from-embeddings" in refused(shards)
+
+
+def test_single_files_are_added_below_the_folder_that_was_indexed(
+    predictor: Predictor, folder: Path, say: Say, refused: Say
+) -> None:
+    gallery = str(folder.parent / "g")
+    say(words(predictor, folder, Path(gallery)))
+    save_photo(folder / "holiday/new.png", 7)
+    save_photo(folder.parent / "elsewhere.png", 8)
+    names = [str(folder / "holiday/new.png"), str(folder.parent / "elsewhere.png"), str(folder / "a.png")]
+    assert "added: 2 photos; 1 files were known" in say(["gallery", "add", gallery, *names])
+    with LocalGallery(Path(gallery)) as opened:
+        keys = {photo.path: photo.root for photo in opened.scan()}
+        assert keys["holiday/new.png"] == str(folder)
+        assert keys["elsewhere.png"] == str(folder.parent)
+    assert "added: 0 photos; 5 files were known" in say(words(predictor, folder, Path(gallery)))
+    assert "name photos, got none" in refused(["gallery", "add", gallery])
+    assert "photo: must end in .jpg" in refused(["gallery", "add", gallery, str(folder / "notes.txt")])
+    assert "No such file" in refused(["gallery", "add", gallery, str(folder / "b.jpeg")])
+    assert "--encoder: must stand with `gallery add`" in refused(["gallery", "info", gallery, "--encoder", "x"])
+
+
+@pytest.mark.parametrize("folders", [1, 2])
+def test_vectors_go_from_one_gallery_to_another(
+    folders: int, predictor: Predictor, folder: Path, say: Say, refused: Say
+) -> None:
+    first, second, shards = (str(folder.parent / name) for name in ("g", "h", "shards"))
+    say(words(predictor, folder, Path(first)))
+    if folders == 2:
+        save_photo(folder.parent / "elsewhere.png", 8)
+        say(["gallery", "add", first, str(folder.parent / "elsewhere.png")])
+    written = say(["gallery", "export-vectors", first, "--out", shards])
+    assert f"written: {2 + folders} photos and 1 skipped files, 1 shards in" in written
+    assert f"added: {2 + folders} photos" in say(["index", "--from-embeddings", shards, "--gallery", second])
+    with LocalGallery(Path(first)) as one, LocalGallery(Path(second)) as other:
+        files = [{os.path.join(*p.key): (p.sha256, p.vector.tobytes()) for p in g.scan()} for g in (one, other)]
+        assert files[0] == files[1]
+        assert [entry.reason for entry in one.skipped()] == [entry.reason for entry in other.skipped()]
+    assert "--out: must be a folder without shards" in refused(["gallery", "export-vectors", first, "--out", shards])
+    assert "--out: must name a folder" in refused(["gallery", "export-vectors", first])
 
 
 def test_a_gallery_is_shown_checked_and_deleted_from(

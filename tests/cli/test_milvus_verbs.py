@@ -11,6 +11,7 @@ from support.drawings import drawing
 from support.served import Say
 
 from crossx.cli import main
+from crossx.search.gallery.local import LocalGallery
 from crossx.search.predictor import Predictor
 from crossx.search.serve.app import create_app
 from crossx.search.serve.opening import open_server
@@ -58,6 +59,22 @@ def test_it_is_shown_and_deleted_from(name: str, tmp_path: Path, say: Say, refus
     assert "photos      79" in say(["gallery", "info", place])
     for action in ("check", "rebuild"):
         assert f"gallery {action}: must name a folder, got milvus:" in refused(["gallery", action, place])
+
+
+def test_photos_are_added_and_its_vectors_leave_it(
+    name: str, photos: Path, gallery_folder: Path, tmp_path: Path, say: Say
+) -> None:
+    place = f"milvus:{shutil.copytree(name.removeprefix('milvus:'), tmp_path / 'copy.db')}"
+    assert "added: 0 photos; 1 files were known" in say(["gallery", "add", place, str(photos / "cup-0000.jpg")])
+    new = Path(shutil.copy(photos / "cup-0000.jpg", tmp_path / "new.jpg"))
+    assert "added: 1 photos; 0 files were known" in say(["gallery", "add", place, str(new)])
+    assert "removed: 1 photos" in say(["gallery", "delete", place, "new.jpg"])
+    assert "written: 81 photos" in say(["gallery", "export-vectors", name, "--out", str(tmp_path / "shards")])
+    words = ["index", "--from-embeddings", str(tmp_path / "shards"), "--gallery", str(tmp_path / "g")]
+    assert "added: 81 photos" in say(words)
+    with LocalGallery(tmp_path / "g") as moved, LocalGallery(gallery_folder) as indexed:
+        one, other = ({photo.key: photo.sha256 for photo in gallery.scan()} for gallery in (moved, indexed))
+        assert one == other
 
 
 def test_the_server_answers_from_it(name: str) -> None:

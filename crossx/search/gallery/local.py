@@ -88,6 +88,10 @@ class LocalGallery:
         """What is known of files; an unknown file has no entry."""
         return self.truth.state(keys)
 
+    def folders(self) -> list[str]:
+        """Absolute paths of the folders that were indexed."""
+        return sorted(self.truth.roots())
+
     def add(self, photos: Sequence[Photo], skipped: Sequence[Skipped] = ()) -> list[int]:
         """Add photos and note skipped files in one transaction; returns the ids when it is durable."""
         return self._writing.add(photos, skipped)

@@ -108,6 +108,10 @@ class MilvusGallery:
             known[FileKey(plain(row["root"]), plain(row["path"]))] = Known(row["size"], row["mtime_ns"], row["id"])
         return known
 
+    def folders(self) -> list[str]:
+        """Absolute paths of the folders that were indexed."""
+        return sorted(map(plain, self._stored.values("root ")))
+
     def skipped(self, keys: Sequence[FileKey] | None = None) -> list[Skipped]:
         """Files that were skipped, by path; all of them, or those with these names."""
         names = None if keys is None else [file_note(key) for key in keys]
@@ -156,7 +160,7 @@ class MilvusGallery:
             raise InputError("exact: must be false for a Milvus server, whose index decides what is compared, got true")
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         check_vectors(vectors, self.encoder.dim, "vectors")
-        condition = condition_of(under, map(plain, self._stored.values("root "))) if under else ""
+        condition = condition_of(under, self.folders()) if under else ""
         if condition == NOTHING:
             return [[] for _ in vectors]
         return [self._search(vector, k + offset, condition)[offset:] for vector in vectors]

@@ -39,6 +39,9 @@ class Gallery(Protocol):
     def state(self, keys: Sequence[FileKey]) -> dict[FileKey, Known]:
         """What is known of files; an unknown file has no entry."""
 
+    def folders(self) -> list[str]:
+        """Absolute paths of the folders that were indexed."""
+
     def add(self, photos: Sequence[Photo], skipped: Sequence[Skipped] = ()) -> list[int]:
         """Add photos and note skipped files, all or none; returns the ids when both are durable.
 

@@ -1,6 +1,6 @@
 """A folder of photos into a gallery, from the scan to the index."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +9,13 @@ from crossx.core.errors import InputError
 from crossx.search.gallery.local import LocalGallery
 from crossx.search.gallery.opening import is_in_milvus, open_gallery
 from crossx.search.gallery.protocol import Gallery
+from crossx.search.indexing.altered import altered
 from crossx.search.indexing.decode import DecodePool
 from crossx.search.indexing.gone import gone_photos, is_gone, remove
 from crossx.search.indexing.probes import probe_sketches
 from crossx.search.indexing.progress import Progress
 from crossx.search.indexing.run import Summary, index_files, new_or_changed
-from crossx.search.indexing.scan import Scan, scan
+from crossx.search.indexing.scan import Found, Scan, named, scan
 from crossx.search.opening import identity, remember_encoder
 from crossx.search.predictor import Predictor
 
@@ -30,6 +31,7 @@ class Choices:
         prune: Whether photos whose files are gone are removed.
         many: Whether more than a fifth of a folder's photos may be removed so.
         kind: How the gallery is to be searched; empty to leave it as it is.
+        hash_all: Whether the content of files is compared whose size and time are as they were.
     """
 
     workers: int = 0
@@ -38,6 +40,7 @@ class Choices:
     prune: bool = False
     many: bool = False
     kind: str = ""
+    hash_all: bool = False
 
 
 def look(photos: Path, gallery: str, encoder: Predictor, choices: Choices) -> Iterator[str]:
@@ -60,7 +63,7 @@ def look(photos: Path, gallery: str, encoder: Predictor, choices: Choices) -> It
     with open_gallery(gallery) as opened:
         if opened.encoder.sha256 != encoder.card.hash:
             raise InputError(f"--encoder: must be the encoder that {gallery} was made with")
-        yield f"to do: {len(new_or_changed(opened, found.files)):,} files are new or have changed"
+        yield f"to do: {len(_to_do(opened, found.files, choices)):,} files are new or have changed"
         if choices.prune:
             yield f"to remove: {len(_gone(opened, found, choices.many)):,} photos, whose files are gone"
 
@@ -87,16 +90,46 @@ def index_folder(photos: Path, gallery: str, encoder: Predictor, choices: Choice
             opened.choose(choices.kind)
         if choices.prune:  # first, because it may be refused, and embedding may take days
             yield f"removed: {remove_gone(opened, found, choices.many):,} photos, whose files are gone"
-        files = new_or_changed(opened, found.files)
-        summary = Summary()
-        if files:
-            workers = choices.workers or min(cores(), len(files))
-            with DecodePool(encoder.card.photo.size, workers) as pool:
-                summary = index_files(opened, files, encoder, pool, choices.batch, Progress(len(files)))
-        yield from done_lines(summary, len(found.files) - len(files))
-        if summary.stopped:
-            raise interrupted(summary, len(files))
-        yield from finish(opened, encoder)
+        yield from _brought_in(opened, found.files, encoder, choices)
+
+
+def add_photos(gallery: Gallery, names: Sequence[str], encoder: Predictor) -> Iterator[str]:
+    """Bring single files into a gallery, new or changed; yields what there is to say.
+
+    Args:
+        gallery: The gallery, open for writing.
+        names: Names of files.
+        encoder: Its encoder.
+
+    Raises:
+        InputError: When a name is none of a photo.
+        WorkError: When the disk is full.
+        KeyboardInterrupt: As `index_folder`.
+    """
+    folders = gallery.folders()
+    yield from _brought_in(gallery, sorted({named(name, folders) for name in names}), encoder, Choices())
+
+
+def _brought_in(gallery: Gallery, found: Sequence[Found], encoder: Predictor, choices: Choices) -> Iterator[str]:
+    files = _to_do(gallery, found, choices)
+    summary = Summary()
+    if files:
+        workers = choices.workers or min(cores(), len(files))
+        with DecodePool(encoder.card.photo.size, workers) as pool:
+            summary = index_files(gallery, files, encoder, pool, choices.batch, Progress(len(files)))
+    yield from done_lines(summary, len(found) - len(files))
+    if summary.stopped:
+        raise interrupted(summary, len(files))
+    yield from finish(gallery, encoder)
+
+
+def _to_do(gallery: Gallery, found: Sequence[Found], choices: Choices) -> list[Found]:
+    """Files that the gallery does not have as they are now."""
+    files = new_or_changed(gallery, found)
+    if choices.hash_all:
+        waiting = set(files)
+        files += altered(gallery, [file for file in found if file not in waiting])
+    return files
 
 
 def interrupted(summary: Summary, files: int) -> KeyboardInterrupt:

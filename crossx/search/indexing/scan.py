@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -157,6 +157,29 @@ def _listed(place: Path, follow: bool) -> Scan:
             found.others += 1
     found.files = sorted(files.values())
     return found
+
+
+def named(name: str, folders: Sequence[str]) -> Found:
+    """Find one file by its name.
+
+    Args:
+        name: Name of a file; links are followed.
+        folders: Folders that were indexed, absolute; the file's own folder stands for them where it lies in none.
+
+    Raises:
+        InputError: When there is no such file, or its ending is not that of a photo.
+    """
+    path = os.path.realpath(name)
+    if not path.lower().endswith(ENDINGS):
+        raise InputError(f"photo: must end in {', '.join(ENDINGS)}, got {name!r}")
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise InputError(f"photo: {name!r}: {error.strerror}{nearest_file(Path(name))}") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"photo: must be a file, got {name!r}; `crossx index` takes folders")
+    above = [folder for folder in folders if _is_below(path, folder)]
+    return Found(_key(path, max(above, key=len, default=os.path.dirname(path))), status.st_size, status.st_mtime_ns)
 
 
 def _is_below(path: str, root: str) -> bool:
