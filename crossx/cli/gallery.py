@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from crossx.cli.extras import needs
 from crossx.cli.options import OptionParser
 from crossx.core.checks import must_be_one_of
+from crossx.core.cores import cores
 from crossx.core.errors import InputError, WorkError
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 ACTIONS = ("info", "check", "add", "delete", "rebuild", "export-vectors")
 _WRITING = ("add", "delete", "rebuild")
+_ONLY_OF = {"missing": "delete", "encoder": "add", "out": "export-vectors", "folder": "export-vectors"}
+"""Options of one action."""
 
 
 def gallery(argv: Sequence[str]) -> int:
@@ -52,7 +55,7 @@ def _check_options(arguments: Namespace) -> None:
     if names != (action in wanted):
         legal = wanted.get(action, "name a gallery and nothing else,")
         raise InputError(f"gallery {action}: must {legal} got {arguments.photos or 'none'}")
-    for option, of in (("missing", "delete"), ("encoder", "add"), ("out", "export-vectors")):
+    for option, of in _ONLY_OF.items():
         if getattr(arguments, option) and action != of:
             raise InputError(f"--{option}: must stand with `gallery {of}`, got `gallery {action}`")
     if action == "export-vectors" and not arguments.out:
@@ -85,13 +88,13 @@ def _add(opened: "Gallery", arguments: Namespace) -> Iterator[str]:
     from crossx.search.indexing.folder import add_photos
     from crossx.search.opening import encoder_of
 
-    yield from add_photos(opened, arguments.photos, encoder_of(opened, arguments.encoder))
+    yield from add_photos(opened, arguments.photos, encoder_of(opened, arguments.encoder, threads=cores()))
 
 
 def _export(opened: "Gallery", arguments: Namespace) -> Iterator[str]:
     from crossx.search.shards.export import export_vectors
 
-    yield from export_vectors(opened, Path(arguments.out))
+    yield from export_vectors(opened, Path(arguments.out), arguments.folder)
 
 
 def _delete(opened: "Gallery", arguments: Namespace) -> Iterator[str]:
@@ -147,6 +150,7 @@ def _parser() -> OptionParser:
     )
     parser.add_argument("--encoder", metavar="DIR", help="for add: where the gallery's encoder is now")
     parser.add_argument("--out", metavar="SHARDS", help="for export-vectors: folder for the shards")
+    parser.add_argument("--folder", metavar="FOLDER", help="for export-vectors: which of several indexed folders")
     parser.add_argument("--missing", action="store_true", help="for delete: photos whose files are gone")
     parser.add_argument("--many", action="store_true", help="with --missing: also more than a fifth of a folder's")
     return parser

@@ -88,6 +88,8 @@ def _parser() -> OptionParser:
     parser.add_argument("--hash-all", action="store_true", help="read files, too, whose size and time are as they were")
     parser.add_argument("--index", choices=KINDS, help="how to search (auto: exact up to 200,000 photos, then ivf)")
     parser.add_argument("--dry-run", action="store_true", help="say what there is to do, and do nothing")
-    parser.add_argument("--from-embeddings", metavar="SHARDS", help="folder that `crossx embed` has written")
+    parser.add_argument(
+        "--from-embeddings", metavar="SHARDS", help="folder of `crossx embed` or `gallery export-vectors`"
+    )
     parser.add_argument("--photos-root", metavar="FOLDER", help="where the photos of embeddings are here")
     return parser

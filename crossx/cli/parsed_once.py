@@ -16,7 +16,7 @@ try:
     from jsonargparse._common import lenient_check
     from jsonargparse._util import NestedArg
 
-    _KNOWN = hasattr(parser, "adapt_class_type") and hasattr(parser, "sub_defaults")
+    _KNOWN = all(hasattr(parser, name) for name in ("adapt_class_type", "sub_defaults", "dump_kwargs"))
 except ImportError:  # another version, which has other parts inside: it parses at its own speed
     _KNOWN = False
 
@@ -48,7 +48,7 @@ def parsed_once() -> Iterator[None]:
         if instantiate_classes or isinstance(value.get("init_args"), NestedArg):
             return parse(*arguments, **named)
         state = lenient_check.get(), parser.sub_defaults.get()
-        key = (*state, repr(arguments), repr(named))
+        key = (*state, repr(parser.dump_kwargs.get()), repr(arguments), repr(named))
         if key not in made:
             given = (arguments, named)  # kept, so that no other object gets an address that stands in a key
             made[key] = parse(*arguments, **named).clone(), given

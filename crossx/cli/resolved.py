@@ -12,7 +12,7 @@ def _write(value: object) -> str:
     return dump_yaml(value, default_flow_style=False, allow_unicode=True)
 
 
-set_dumper("yaml", _write)
+set_dumper("yaml", _write)  # for all parsers of the process: the text means the same
 
 
 def resolved(parser: ArgumentParser, arguments: Namespace) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def in_words(rests: Iterable[Rest]) -> str:
 
 
 def stem(name: str) -> str:
-    """Last part of an image's name without its ending, six times as fast as `PurePosixPath.stem`."""
+    """Last part of an image's name without its ending; `PurePosixPath.stem` takes six times as long."""
     return os.path.splitext(name.rpartition("/")[2])[0]
 
 

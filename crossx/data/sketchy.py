@@ -55,7 +55,7 @@ class Sketchy(ImageFolder):
             InputError: When a sketch's name does not end in a hyphen and a number.
         """
         stems = [stem(name) for name in names]
-        return stems if self.modality == "photo" else [_photo_of(stem) for stem in stems]
+        return stems if self.modality == "photo" else [_photo_of(name) for name in stems]
 
 
 class SketchyExtended(ImageReader):

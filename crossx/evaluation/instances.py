@@ -35,6 +35,7 @@ class InstanceScores:
         ranks: Rank of the own photo in the query's gallery, (Q,) int64 from 1.
         class_ranks: Rank of the own photo among the photos of its class in the query's gallery, (Q,) int64 from 1.
         class_first: Whether the first photo has the query's class, (Q,) bool.
+        photos: Number of photos in the query's gallery, (Q,) int64.
     """
 
     own: Tensor
@@ -42,6 +43,7 @@ class InstanceScores:
     ranks: Tensor
     class_ranks: Tensor
     class_first: Tensor
+    photos: Tensor
 
     def summary(self, acc_at: Sequence[int] = INSTANCE_ACC_AT) -> dict[str, float]:
         """Means over queries by the name of the metric.
@@ -101,6 +103,9 @@ def instance_scores(
         scores = within(scores, query_galleries, galleries)
     _check_same("class", query_labels, gallery_labels, own)
     size = len(gallery_labels)
+    photos = torch.full((len(own),), size)
+    if query_galleries is not None and galleries is not None:
+        photos = galleries.bincount()[query_galleries].cpu()
     chunks = scored_chunks(scores, query_labels, gallery_labels, chunk_size)
     first = [first_photos(chunk, 1).right[:, 0].cpu() for chunk in chunks]
     return InstanceScores(
@@ -109,6 +114,7 @@ def instance_scores(
         ranks=instance_ranks(scores, own, size, chunk_size),
         class_ranks=instance_ranks(within(scores, query_labels, gallery_labels), own, size, chunk_size),
         class_first=torch.cat(first),
+        photos=photos,
     )
 
 

@@ -24,7 +24,8 @@ REFERENCE = "reference.npz"
 _TOLERANCE = 1e-4
 """Largest difference from the reference vectors; processors add in other orders than the one that exported."""
 MOST_TOGETHER = 256
-"""Images that run together at most: more take memory, and no less time."""
+"""Images that run together at most, each beside its mirror image where the encoder mirrors: more take memory, and no
+less time."""
 
 
 class Embedded(NamedTuple):

@@ -80,7 +80,7 @@ def test_photos_may_be_elsewhere_than_where_they_were_embedded(predictor: Predic
 def test_damaged_and_foreign_shards_are_refused(predictor: Predictor, folder: Path, say: Say, refused: Say) -> None:
     assert "--part: must be I/N" in refused(words(predictor, folder, "3/2"))
     assert "--part: must be I/N" in refused(words(predictor, folder, "one"))
-    assert "must be a folder that `crossx embed`" in refused(imported(folder))
+    assert "must be a folder of shards, as `crossx embed`" in refused(imported(folder))
     for device in ("cuda:99", "cuad", "meta"):
         message = refused([*words(predictor, folder, "1/1"), "--device", device])
         assert message.startswith("device: must be cpu, or ")

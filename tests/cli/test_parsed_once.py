@@ -4,7 +4,9 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 import pytest
+from jsonargparse import ArgumentParser
 from jsonargparse import _typehints as parser
+from lightning.pytorch.cli import OptimizerCallable
 
 from crossx.cli import parsed_once, training
 from crossx.core.errors import InputError
@@ -77,3 +79,14 @@ def test_a_block_around_several_parses_remembers_for_all(monkeypatch: pytest.Mon
         other = training.parse(words(["quickstart.yaml", "--model.encoding.init_args.optimizer=SGD"]))
         assert other != first
     assert parser.adapt_class_type is counted
+
+
+def test_values_are_left_out_as_each_dump_asks() -> None:
+    class_with_nothing = {"class_path": "torch.optim.Adam", "init_args": {"foreach": None}}
+    maker = ArgumentParser(exit_on_error=False)
+    maker.add_argument("--optimizer", type=OptimizerCallable)
+    parsed = maker.parse_object({"optimizer": class_with_nothing})
+    with parsed_once.parsed_once():
+        whole, short = (maker.dump(parsed, skip_none=skip, skip_validation=True) for skip in (False, True))
+    assert "foreach" in whole
+    assert "foreach" not in short

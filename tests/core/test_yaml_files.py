@@ -1,9 +1,12 @@
+import os
 from pathlib import Path
 
 import pytest
+import yaml
 
+from crossx.core import yaml_files
 from crossx.core.errors import InputError
-from crossx.core.yaml_files import parse_yaml, read_yaml
+from crossx.core.yaml_files import dump_yaml, parse_yaml, plain_yaml, read_yaml
 
 
 def test_values_are_plain(tmp_path: Path) -> None:
@@ -37,3 +40,20 @@ def test_what_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match=r"^mine: not a text file$"):
         read_yaml(tmp_path / "a.yaml", "mine")
+
+
+def test_names_of_files_that_are_no_text_come_back() -> None:
+    """libyaml refuses surrogates, which stand for bytes that are no UTF-8."""
+    value = {"folder": os.fsdecode(b"/x/\xff")}
+    assert plain_yaml(dump_yaml(value)) == value
+    with pytest.raises(yaml.YAMLError):  # as PyYAML refuses it
+        plain_yaml(f"folder: {value['folder']}")
+
+
+def test_libyaml_reads_and_writes_what_the_plain_parser_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = {"a": [1, 1e-3, True, None, "yes", "1e3", "ü", {"b": []}], "c": "two words: and a colon"}
+    fast = dump_yaml(value)
+    monkeypatch.setattr(yaml_files, "_FAST_DUMPER", yaml.SafeDumper)
+    monkeypatch.setattr(yaml_files, "_FAST_LOADER", yaml.SafeLoader)
+    assert dump_yaml(value) == fast
+    assert plain_yaml(fast) == value

@@ -123,14 +123,20 @@ def test_training_takes_images_as_they_are(pair: TeacherPair) -> None:
 
 
 def test_the_teacher_runs_once_for_all_parts(pair: TeacherPair) -> None:
-    forwards: list[int] = []
+    forwards: list[int] = []  # images of each pass
     made, known = built(pair), pair.photo(images())
     mirrored = built(pair, mirrored=True)
-    with pair.photo.register_forward_pre_hook(lambda *_: forwards.append(1)):
-        for encoder, output, count in ((made, None, 1), (made, known, 0), (mirrored, None, 2), (mirrored, known, 1)):
+    size = len(images())
+    with pair.photo.register_forward_pre_hook(lambda _, inputs: forwards.append(len(inputs[0]))):
+        for encoder, output, passes in (
+            (made, None, [size]),
+            (made, known, []),
+            (mirrored, None, [2 * size]),
+            (mirrored, known, [size]),
+        ):
             forwards.clear()
             encoder(images(), output)
-            assert len(forwards) == count
+            assert forwards == passes
 
 
 class Seen(EncodingLoss):

@@ -57,6 +57,7 @@ def test_summary_by_hand() -> None:
         ranks=torch.tensor([1, 2, 8, 4]),
         class_ranks=torch.tensor([1, 1, 6, 2]),
         class_first=torch.tensor([True, False, True, True]),
+        photos=torch.full((4,), 10),
     )
     assert scores.summary((1, 5)) == {
         "acc_at_1": 0.25,

@@ -23,14 +23,14 @@ def test_marks_end_at_the_gallery(photos: int, expected: list[int]) -> None:
     assert marks(photos) == expected
 
 
-def scores(ranks: list[int], class_ranks: list[int]) -> InstanceScores:
+def scores(ranks: list[int], class_ranks: list[int], photos: int) -> InstanceScores:
     here = torch.zeros(len(ranks), dtype=torch.long)
-    return InstanceScores(here, here, torch.tensor(ranks), torch.tensor(class_ranks), here.bool())
+    return InstanceScores(here, here, torch.tensor(ranks), torch.tensor(class_ranks), here.bool(), here + photos)
 
 
 def test_points_stand_where_the_numbers_are() -> None:
     """Half of the sketches find their photo first, and all within ten; in the class all find it first."""
-    picture = rank_chart(scores([1, 10], [1, 1]), 100, "step 7")
+    picture = rank_chart(scores([1, 10], [1, 1], 100), "step 7")
     left, right, top, bottom = 44, 520 - 16, 50, 320 - 40
     ten = left + math.log(10) / math.log(100) * (right - left)
     assert picture.getpixel((left, (top + bottom) // 2)) == PHOTO
@@ -47,4 +47,4 @@ def test_a_run_writes_the_picture(tmp_path: Path) -> None:
 
 
 def test_one_photo_is_a_gallery_too() -> None:
-    assert rank_chart(scores([1], [1]), 1, "step 0").getpixel((44, 50)) == PHOTO
+    assert rank_chart(scores([1], [1], 1), "step 0").getpixel((44, 50)) == PHOTO

@@ -9,7 +9,7 @@ from crossx.core.untrusted import read_checkpoint
 from crossx.data.images import load_image
 from crossx.finegrained.certainty.discriminator import PairDiscriminator
 from crossx.finegrained.drawing.measures import pictures
-from crossx.finegrained.joint.module import JudgedPictures, SemiSupervisedModule
+from crossx.finegrained.joint.module import JUDGED, JudgedPictures, SemiSupervisedModule
 from crossx.strokes.sequence import Strokes
 
 
@@ -52,13 +52,15 @@ def load_judge(path: str | Path, field: str = "discriminator") -> DrawingJudge:
             that it names is missing.
     """
     file = resolve(path, field)
-    config = (read_checkpoint(file, field).get("crossx") or {}).get("config") or {}
+    checkpoint = read_checkpoint(file, field)
+    config = (checkpoint.get("crossx") or {}).get("config") or {}
     name = str((config.get("model") or {}).get("class_path", "no module of the command line"))
     if name.rpartition(".")[2] != SemiSupervisedModule.__name__:
         raise InputError(f"{field}: must be a checkpoint of a SemiSupervisedModule, got one of {name}: {file}")
-    module = SemiSupervisedModule.load_from_checkpoint(file, map_location="cpu").eval()
-    if module.judged is None:
+    if checkpoint.get(JUDGED) is None:
         raise InputError(
-            f"{field}: must be of a run whose discriminator has learned, got one before its first batch: {file}"
+            f"{field}: must say which pictures its discriminator has learned from, got a checkpoint from before its "
+            f"first batch, or of an earlier version of crossx: {file}; go on with its run for a batch"
         )
-    return DrawingJudge(module.discriminator.requires_grad_(False), module.judged)
+    module = SemiSupervisedModule.load_from_checkpoint(file, map_location="cpu").eval()
+    return DrawingJudge(module.discriminator.requires_grad_(False), JudgedPictures(**checkpoint[JUDGED]))

@@ -36,7 +36,9 @@ from crossx.types import Images, Modality, Progress, StepOutput
 
 DiscriminatorFactory = Callable[[FrozenEncoders], PairDiscriminator]
 """Builds a discriminator on a frozen retrieval model, such as the class `PairDiscriminator` or a partial of it."""
-_BANK, _JUDGED = "sketch_bank", "judged_pictures"
+JUDGED = "judged_pictures"
+"""Key of `JudgedPictures` in a checkpoint."""
+_BANK = "sketch_bank"
 _SEEDS_A_ROUND = 2**32
 """More than there are photos: each round draws a photo anew."""
 
@@ -242,7 +244,7 @@ class SemiSupervisedModule(AlternatingModule, InstanceRetrievalModule):
         """Keep the bank: the weights that drew it are gone by the time of a resume."""
         super().on_save_checkpoint(checkpoint)
         checkpoint[_BANK] = {**self.bank.state_dict(), "calibrated": torch.tensor(self._calibrated)}
-        checkpoint[_JUDGED] = None if self.judged is None else self.judged._asdict()
+        checkpoint[JUDGED] = None if self.judged is None else self.judged._asdict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the bank of the run that goes on."""
@@ -250,7 +252,7 @@ class SemiSupervisedModule(AlternatingModule, InstanceRetrievalModule):
         state = dict(checkpoint.get(_BANK, {}))
         self._calibrated = int(state.pop("calibrated", -1))
         self.bank.load_state_dict(state)
-        judged = checkpoint.get(_JUDGED)
+        judged = checkpoint.get(JUDGED)
         self.judged = None if judged is None else JudgedPictures(**judged)
 
     @property

@@ -32,18 +32,17 @@ class RankCurves(AfterValidation):
         metric = module.retrieval if isinstance(module, RetrievalModule) else None
         if not isinstance(metric, InstanceMetric) or metric.by_sketch is None:
             return
-        photos = len(metric.measured["photo"])
-        save_png(rank_chart(metric.by_sketch, photos, f"step {trainer.global_step}"), folder / "ranks.png")
+        save_png(rank_chart(metric.by_sketch, f"step {trainer.global_step}"), folder / "ranks.png")
 
 
-def rank_chart(scores: InstanceScores, photos: int, title: str) -> Image.Image:
+def rank_chart(scores: InstanceScores, title: str) -> Image.Image:
     """Draw accuracy over the number of first places.
 
     Args:
         scores: Ranks of the queries.
-        photos: G, the number of photos.
         title: What is measured.
     """
+    photos = int(scores.photos.max())  # of the largest gallery
     font = ImageFont.load_default(size=11)
     picture = Image.new("RGB", (_WIDTH, _HEIGHT), "white")
     draw = ImageDraw.Draw(picture)

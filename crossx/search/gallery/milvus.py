@@ -104,8 +104,9 @@ class MilvusGallery:
         known: dict[FileKey, Known] = {}
         for entry in self.skipped(keys):
             known[entry.key] = Known(entry.size, entry.mtime_ns, None, entry.reason)
-        for row in self._of_files(keys, ["id", "root", "path", "size", "mtime_ns"]):
-            known[FileKey(plain(row["root"]), plain(row["path"]))] = Known(row["size"], row["mtime_ns"], row["id"])
+        for row in self._of_files(keys, ["id", "root", "path", "size", "mtime_ns", "sha256"]):
+            file = (row["size"], row["mtime_ns"], row["id"], "", bytes.fromhex(row["sha256"]))
+            known[FileKey(plain(row["root"]), plain(row["path"]))] = Known(*file)
         return known
 
     def folders(self) -> list[str]:

@@ -31,12 +31,14 @@ class Known(NamedTuple):
         mtime_ns: Time of its last change then, in nanoseconds.
         id: Id of the photo; None for a file that was skipped.
         reason: Why it was skipped; empty for a photo.
+        sha256: SHA-256 of a photo's file, 32 bytes; empty for a file that was skipped.
     """
 
     size: int
     mtime_ns: int
     id: int | None
     reason: str = ""
+    sha256: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ class Truth:
             by_root.setdefault(key.root, []).append(os.fsencode(key.path))
         for root, paths in by_root.items():
             number = roots.get(root)
-            for table, columns in (("photo", "id, ''"), ("skipped", "NULL, reason")):
+            for table, columns in (("photo", "id, '', sha256"), ("skipped", "NULL, reason, x''")):
                 sql = f"SELECT path, size, mtime_ns, {columns} FROM {table} WHERE root = ? AND path IN (?)"  # noqa: S608
                 for path, *rest in self.database.rows_in(sql, paths, (number,)):
                     known[FileKey(root, os.fsdecode(path))] = Known(*rest)

@@ -5,32 +5,41 @@ import os
 from collections.abc import Sequence
 
 from crossx.search.gallery.protocol import Gallery
+from crossx.search.indexing.progress import Progress
 from crossx.search.indexing.run import TOGETHER
 from crossx.search.indexing.scan import Found
 
 
-def altered(gallery: Gallery, files: Sequence[Found]) -> list[Found]:
-    """Files whose content is not the one that the gallery knows; each is read.
+def altered(gallery: Gallery, files: Sequence[Found], progress: Progress) -> list[Found]:
+    """Files whose content is not the one that the gallery knows, and those that were skipped; each is read.
+
+    A file that cannot be read at the moment is left as it is: its photo may be there again with its drive.
 
     Args:
         gallery: The gallery.
-        files: Files that the gallery has with their size and time. Those that were skipped are left out.
+        files: Files that the gallery has with their size and time.
+        progress: Where the progress is shown.
     """
-    found = []
+    found: list[Found] = []
+    unread = 0
     for start in range(0, len(files), TOGETHER):
         part = files[start : start + TOGETHER]
         known = gallery.state([file.key for file in part])
         for file in part:
-            number = known[file.key].id if file.key in known else None
-            if number is not None and gallery.photo(number).sha256 != _digest(file):
+            entry = known.get(file.key)
+            content = _digest(file) if entry is not None and entry.id is not None else None
+            if entry is None or entry.id is None or content not in (None, entry.sha256):
                 found.append(file)
+            unread += entry is not None and entry.id is not None and content is None
+        progress.show(start + len(part), unread)
+    progress.end()
     return found
 
 
-def _digest(file: Found) -> bytes:
-    """SHA-256 of a file; empty for one that cannot be read, whose reason the decoder tells."""
+def _digest(file: Found) -> bytes | None:
+    """SHA-256 of a file; None for one that cannot be read."""
     try:
         with open(os.path.join(*file.key), "rb") as opened:
             return hashlib.file_digest(opened, "sha256").digest()
     except OSError:
-        return b""
+        return None

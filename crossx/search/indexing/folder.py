@@ -107,7 +107,11 @@ def add_photos(gallery: Gallery, names: Sequence[str], encoder: Predictor) -> It
         KeyboardInterrupt: As `index_folder`.
     """
     folders = gallery.folders()
-    yield from _brought_in(gallery, sorted({named(name, folders) for name in names}), encoder, Choices())
+    found = [named(name, folders) for name in names]
+    known = gallery.state([key for places in found for key in places.keys])
+    files = {places.file(known) for places in found}
+    remember_encoder(gallery, encoder.folder)
+    yield from _brought_in(gallery, sorted(files), encoder, Choices())
 
 
 def _brought_in(gallery: Gallery, found: Sequence[Found], encoder: Predictor, choices: Choices) -> Iterator[str]:
@@ -128,7 +132,8 @@ def _to_do(gallery: Gallery, found: Sequence[Found], choices: Choices) -> list[F
     files = new_or_changed(gallery, found)
     if choices.hash_all:
         waiting = set(files)
-        files += altered(gallery, [file for file in found if file not in waiting])
+        known = [file for file in found if file not in waiting]
+        files += altered(gallery, known, Progress(len(known)))
     return files
 
 

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -159,27 +159,47 @@ def _listed(place: Path, follow: bool) -> Scan:
     return found
 
 
-def named(name: str, folders: Sequence[str]) -> Found:
+class Named(NamedTuple):
+    """A file that a user has named, with the keys that a gallery may know it by.
+
+    Attributes:
+        keys: Below each indexed folder that holds the file, the nearest one first; or below its own folder.
+        size: Length in bytes.
+        mtime_ns: Time of its last change, in nanoseconds.
+    """
+
+    keys: list[FileKey]
+    size: int
+    mtime_ns: int
+
+    def file(self, known: Container[FileKey]) -> Found:
+        """The file by the key that is known, or else by the first one."""
+        return Found(next((key for key in self.keys if key in known), self.keys[0]), self.size, self.mtime_ns)
+
+
+def named(name: str, folders: Sequence[str]) -> Named:
     """Find one file by its name.
 
     Args:
         name: Name of a file; links are followed.
-        folders: Folders that were indexed, absolute; the file's own folder stands for them where it lies in none.
+        folders: Folders that were indexed, absolute.
 
     Raises:
         InputError: When there is no such file, or its ending is not that of a photo.
     """
     path = os.path.realpath(name)
-    if not path.lower().endswith(ENDINGS):
-        raise InputError(f"photo: must end in {', '.join(ENDINGS)}, got {name!r}")
     try:
         status = os.stat(path)
-    except OSError as error:
-        raise InputError(f"photo: {name!r}: {error.strerror}{nearest_file(Path(name))}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"photo: {name!r}: {reason}{nearest_file(Path(name))}") from error
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"photo: must be a file, got {name!r}; `crossx index` takes folders")
-    above = [folder for folder in folders if _is_below(path, folder)]
-    return Found(_key(path, max(above, key=len, default=os.path.dirname(path))), status.st_size, status.st_mtime_ns)
+    if not name.lower().endswith(ENDINGS):
+        raise InputError(f"photo: must end in {', '.join(ENDINGS)}, got {name!r}")
+    above = sorted((folder for folder in folders if _is_below(path, folder)), key=len, reverse=True)
+    keys = [_key(path, folder) for folder in above or [os.path.dirname(path)]]
+    return Named(keys, status.st_size, status.st_mtime_ns)
 
 
 def _is_below(path: str, root: str) -> bool:

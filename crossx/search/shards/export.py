@@ -2,53 +2,75 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from crossx.core.errors import InputError
 from crossx.search.gallery.protocol import Gallery
-from crossx.search.gallery.rows import Photo, Skipped
+from crossx.search.gallery.rows import Photo
 from crossx.search.opening import ENCODER_FOLDER
 from crossx.search.shards.files import SHARD_ROWS, About, close_part, shards_in, write_shard
 
-_EVERYWHERE = "/"
-"""Folder that names begin at where photos of several folders are in one gallery: shards have one."""
 
-
-def export_vectors(gallery: Gallery, out: Path, rows: int = SHARD_ROWS) -> Iterator[str]:
-    """Write the photos of a gallery with their vectors, and the notes of skipped files; yields what there is to say.
+def export_vectors(gallery: Gallery, out: Path, folder: str | None = None, rows: int = SHARD_ROWS) -> Iterator[str]:
+    """Write the photos of an indexed folder with their vectors, and the notes of skipped files; yields what to say.
 
     Args:
         gallery: The gallery.
-        out: Folder for the shards, without any.
+        out: Folder for the shards, without any; none are left there where the export does not come to its end.
+        folder: The indexed folder, because names in shards begin at one; None where the gallery has one.
         rows: Photos of one shard.
 
     Raises:
-        InputError: When the folder holds shards already, or the gallery has no photo.
+        InputError: When the gallery has several folders and none is named, or has no photo of the folder, or there are
+            shards already.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    if shards_in(out):
-        raise InputError(f"--out: must be a folder without shards, got {str(out)!r}")
-    folders = gallery.folders()
-    root = folders[0] if len(folders) == 1 else _EVERYWHERE
+    if out.is_dir() and shards_in(out):
+        raise InputError(f"--out: must be a folder without shards, got {str(out)!r}; remove its part-*.parquet first")
+    root = _root(gallery, folder)
     about = About(gallery.encoder, gallery.setting(ENCODER_FOLDER), root, part=1, parts=1)
+    skipped = [entry for entry in gallery.skipped() if entry.root == root]
+    photos, written = 0, list[Path]()
+    try:
+        for part in _parts(gallery, root, rows):
+            out.mkdir(parents=True, exist_ok=True)
+            written.append(write_shard(out, len(written), about, part, [] if written else skipped))
+            photos += len(part)
+        if not photos:
+            raise InputError(f"--folder: must be an indexed folder with photos, got none of {root!r} in {gallery.name}")
+        close_part(out, about, len(written))
+    except BaseException:  # Ctrl-C, too
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+    yield (
+        f"written: {photos:,} photos and {len(skipped):,} skipped files of {root}, {len(written)} shards in "
+        f"{os.path.join(out, '')}"
+    )
+
+
+def _root(gallery: Gallery, folder: str | None) -> str:
+    folders = gallery.folders()
+    if folder is not None:
+        root = os.path.realpath(folder)
+        if root not in folders:
+            raise InputError(f"--folder: must be one of the indexed folders, {', '.join(folders)}, got {folder!r}")
+        return root
+    if len(folders) != 1:
+        what = (
+            f"one of the indexed folders, {', '.join(folders)}" if folders else "an indexed folder, and there is none"
+        )
+        raise InputError(f"--folder: must name {what}; got none")
+    return folders[0]
+
+
+def _parts(gallery: Gallery, root: str, rows: int) -> Iterator[list[Photo]]:
+    """The photos of a folder, so many at a time."""
     waiting: list[Photo] = []
-    shards = photos = 0
     for photo in gallery.scan():
-        waiting.append(replace(photo, root=root, path=_below(root, photo)))
+        if photo.root == root:
+            waiting.append(photo)
         if len(waiting) == rows:
-            write_shard(out, shards, about, waiting, [])
-            shards, photos, waiting = shards + 1, photos + rows, []
-    skipped = [replace(entry, root=root, path=_below(root, entry)) for entry in gallery.skipped()]
-    if waiting or skipped:
-        write_shard(out, shards, about, waiting, skipped)
-        shards, photos = shards + 1, photos + len(waiting)
-    if not photos:
-        raise InputError(f"gallery export-vectors: must name a gallery with photos, got none in {gallery.name}")
-    close_part(out, about, shards)
-    yield f"written: {photos:,} photos and {len(skipped):,} skipped files, {shards} shards in {os.path.join(out, '')}"
-
-
-def _below(root: str, file: Photo | Skipped) -> str:
-    """Name of a file below the shards' folder."""
-    return file.path if root == file.root else os.path.relpath(os.path.join(*file.key), root)
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting

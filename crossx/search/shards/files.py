@@ -189,4 +189,7 @@ def _photo(root: str, row: tuple[Any, ...], vector: np.ndarray) -> Photo:
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path}: must be what `crossx embed` has written: {error}; embed its part again")
+    return InputError(
+        f"{path}: must be what `crossx embed` or `crossx gallery export-vectors` has written: {error}; embed its part "
+        "again, or export the gallery again"
+    )

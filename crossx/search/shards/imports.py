@@ -19,7 +19,7 @@ def import_shards(folder: Path, gallery: str, photos_root: str | None, kind: str
     """Add the photos of shards to a gallery; yields what there is to say.
 
     Args:
-        folder: Folder that `crossx embed` has written.
+        folder: Folder that `crossx embed` or `crossx gallery export-vectors` has written.
         gallery: Name of the gallery; it is made where it is not there.
         photos_root: Folder of the photos on this machine; None for the one that the shards name.
         kind: How the gallery is to be searched; empty to leave it as it is.
@@ -64,7 +64,9 @@ def whole(folder: Path) -> list[Shard]:
         InputError: When there are none, a part or a shard is missing, or they do not belong together.
     """
     if not folder.is_dir():
-        raise InputError(f"--from-embeddings: must be a folder that `crossx embed` has written, got {str(folder)!r}")
+        raise InputError(
+            f"--from-embeddings: must be a folder of shards, as `crossx embed` writes them, got {str(folder)!r}"
+        )
     shards = [read_shard(path) for path in shards_in(folder)]
     if not shards:
         raise InputError(f"--from-embeddings: must hold shards, part-*.parquet, got none in {str(folder)!r}")
@@ -82,7 +84,7 @@ def whole(folder: Path) -> list[Shard]:
             raise InputError(
                 f"--from-embeddings: must hold all {first.parts} parts, got part {part} "
                 f"{'unfinished' if wanted is None else f'with {there} of {wanted} shards'}; "
-                f"`crossx embed --part {part}/{first.parts}` makes it whole"
+                f"`crossx embed --part {part}/{first.parts}` makes it whole, or another export"
             )
     return shards
 

@@ -87,7 +87,7 @@ def test_skipped_files_are_known_until_they_become_photos(tmp_path: Path) -> Non
     gallery.add([photo], [skipped])
     known = gallery.state([photo.key, skipped.key, FileKey("/photos", "new.jpg"), FileKey("/other", "x")])
     assert known.keys() == {photo.key, skipped.key}
-    assert known[skipped.key] == (3, 4, None, "truncated")
+    assert known[skipped.key] == (3, 4, None, "truncated", b"")
     gallery.add([replace(photo, path="broken.jpg", sha256=content(5, 5))])
     assert gallery.status().skipped == 0
     gallery.add([], [Skipped("/photos", photo.path, 1, 1, "truncated")])

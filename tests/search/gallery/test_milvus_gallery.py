@@ -119,7 +119,7 @@ def test_skipped_files_and_settings_are_kept(tmp_path: Path) -> None:
     skipped = Skipped("/photos", "broken \xe9.jpg", 3, 4, 'truncated "here"')
     milvus.add([photo], [skipped])
     assert milvus.skipped() == [skipped]
-    assert milvus.state([photo.key, skipped.key])[skipped.key] == (3, 4, None, 'truncated "here"')
+    assert milvus.state([photo.key, skipped.key])[skipped.key] == (3, 4, None, 'truncated "here"', b"")
     milvus.add([replace(photo, path=skipped.path, sha256=content(5, 5))])
     assert milvus.status().skipped == 0
     milvus.add([], [Skipped("/photos", photo.path, 1, 1, "truncated")])  # it was a photo
