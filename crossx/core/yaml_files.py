@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.representer import RepresenterError
 
 from crossx.core.errors import InputError
 from crossx.core.text_files import read_text
@@ -108,7 +109,7 @@ def dump_yaml(value: object, **style: Any) -> str:  # noqa: ANN401 - PyYAML's ar
     text: str
     try:
         text = yaml.dump(value, Dumper=_FAST_DUMPER, **style)
-    except UnicodeEncodeError:  # a surrogate
+    except (UnicodeEncodeError, RepresenterError):  # a surrogate, or a class that only PyYAML's own dumper knows
         text = yaml.safe_dump(value, **style)
     return text
 

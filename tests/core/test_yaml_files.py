@@ -50,6 +50,15 @@ def test_names_of_files_that_are_no_text_come_back() -> None:
         plain_yaml(f"folder: {value['folder']}")
 
 
+def test_a_class_that_pyyaml_has_been_told_of_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Own:
+        pass
+
+    monkeypatch.setattr(yaml.SafeDumper, "yaml_representers", dict(yaml.SafeDumper.yaml_representers))
+    yaml.SafeDumper.add_representer(Own, lambda dumper, _: dumper.represent_data("own"))
+    assert plain_yaml(dump_yaml({"a": Own()})) == {"a": "own"}
+
+
 def test_libyaml_reads_and_writes_what_the_plain_parser_does(monkeypatch: pytest.MonkeyPatch) -> None:
     value = {"a": [1, 1e-3, True, None, "yes", "1e3", "ü", {"b": []}], "c": "two words: and a colon"}
     fast = dump_yaml(value)
