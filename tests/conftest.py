@@ -14,8 +14,37 @@ from crossx.cli.parsed_once import parsed_once
 from crossx.data.shapes.dataset import ShapesImages
 from crossx.teachers import sketch_reader
 
+LONG = (
+    "cli/test_shipped_configs.py",
+    "benchmarks/quality/test_runner.py",
+    "search/test_encoder_folder.py",
+    "cli/test_demo.py",
+    "cli/test_devices.py",
+    "reports/test_health.py",
+    "benchmarks/quality/test_runs.py",
+    "benchmarks/quality/test_full_scale_rows.py",
+    "search/serve/",
+    "cli/test_long_lists.py",
+    "extension/",
+    "training/test_rates.py",
+    "cli/test_data_free.py",
+    "cli/test_own_teachers.py",
+    "search/gallery/test_kills.py",
+)
+"""Files that take 20 seconds or more, the longest first."""
 SEEDS = ("PL_GLOBAL_SEED", "CROSSX_DERIVED_SEED")
 """Where a run leaves its seed in the environment."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the long files, so that no process waits at the end for another one."""
+    here = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.relative_to(here).as_posix() if item.path.is_relative_to(here) else ""
+        return next((i for i, start in enumerate(LONG) if name.startswith(start)), len(LONG))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -73,6 +73,8 @@ FEW = {
     "fg_qmul_joint.yaml": ["--data.fraction", "0.05"],  # all labelled sketches are traced
 }
 """What is shown of data sets."""
+SIDE = 64
+"""Largest input of a teacher: images of 224 pixels take ten times as long."""
 FRAGMENTS = ("model/joint.yaml", "teachers/small.yaml", "finegrained/free_photos.yaml", "model/drawing.yaml")
 """They say that they do not run alone; others include them."""
 
@@ -150,10 +152,6 @@ def replacements(content: Config, folder: Path) -> list[str]:
         place = "--model.reconstruction.init_args.terms.modality.loss.init_args.discriminator"
         words += [place, save_discriminator(folder / "modality.safetensors")]
     return words
-
-
-SIDE = 64
-"""Largest input of a teacher; images of 224 pixels take ten times as long."""
 
 
 def untrained_teacher(named: str, classes: tuple[str, ...], folder: Path) -> str:

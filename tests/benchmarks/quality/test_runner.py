@@ -114,7 +114,7 @@ def test_nothing_outlives_a_command_that_is_killed(tmp_path: Path, how: signal.S
         [*command, "--output", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as parent:
         try:
-            log = next(found for _ in range(1200) if (found := photo_log(tmp_path)) is not None)
+            log = next(found for _ in range(2400) if (found := photo_log(tmp_path)) is not None)
             started(log, seconds=60)
             tasks = Path(f"/proc/{parent.pid}/task").iterdir()
             children = [child for task in tasks for child in (task / "children").read_text().split()]
