@@ -18,6 +18,7 @@ from crossx.search.gallery.lock import Lock
 from crossx.search.indexing import altered
 from crossx.search.predictor import Predictor
 from crossx.search.shards import export
+from crossx.search.shards.files import write_shard
 
 pytest_plugins = ["support.serving"]
 
@@ -144,12 +145,12 @@ def test_an_export_that_does_not_end_leaves_nothing(
 ) -> None:
     gallery, out = folder.parent / "g", folder.parent / "shards"
     say(words(predictor, folder, gallery))
-    write, written = export.write_shard, []
+    written: list[Path] = []
 
     def interrupted(*arguments: Any) -> Path:  # noqa: ANN401 - as the function takes them
         if written:
             raise KeyboardInterrupt
-        written.append(write(*arguments))
+        written.append(write_shard(*arguments))
         return written[0]
 
     monkeypatch.setattr(export, "write_shard", interrupted)

@@ -60,7 +60,7 @@ def test_a_class_that_pyyaml_has_been_told_of_is_written(monkeypatch: pytest.Mon
 
 
 def test_libyaml_reads_and_writes_what_the_plain_parser_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    value = {"a": [1, 1e-3, True, None, "yes", "1e3", "ü", {"b": []}], "c": "two words: and a colon"}
+    value: dict[str, object] = {"a": [1, 1e-3, True, None, "yes", "1e3", "ü", {"b": []}], "c": "two words: and a colon"}
     fast = dump_yaml(value)
     monkeypatch.setattr(yaml_files, "_FAST_DUMPER", yaml.SafeDumper)
     monkeypatch.setattr(yaml_files, "_FAST_LOADER", yaml.SafeLoader)
