@@ -31,7 +31,7 @@ LONG = (
     "cli/test_own_teachers.py",
     "search/gallery/test_kills.py",
 )
-"""Files that take 20 seconds or more, the longest first."""
+"""Where the files are that take 20 seconds or more, or folders with such files."""
 SEEDS = ("PL_GLOBAL_SEED", "CROSSX_DERIVED_SEED")
 """Where a run leaves its seed in the environment."""
 

@@ -41,9 +41,10 @@ def gallery(argv: Sequence[str]) -> int:
     with needs("search"):
         from crossx.search.gallery.opening import open_gallery
 
-    actions = (_info, _check, _add, _delete, _rebuild, _export)
+    lines = {"info": _info, "check": _check, "add": _add, "delete": _delete, "rebuild": _rebuild}
+    lines["export-vectors"] = _export
     with open_gallery(arguments.gallery, write=arguments.action in _WRITING) as opened:
-        for line in dict(zip(ACTIONS, actions, strict=True))[arguments.action](opened, arguments):
+        for line in lines[arguments.action](opened, arguments):
             print(line, flush=True)  # noqa: T201
     return 0
 

@@ -47,9 +47,8 @@ def _lines(arguments: Namespace) -> Iterator[str]:
     must_be_in("--batch", arguments.batch, f"[1, {MOST_TOGETHER}]")
     encoder = Predictor(arguments.encoder, threads=cores())
     prune = (arguments.prune, arguments.many)
-    choices = Choices(
-        arguments.workers or 0, arguments.batch, arguments.follow_symlinks, *prune, kind, arguments.hash_all
-    )
+    settings = (arguments.workers or 0, arguments.batch, arguments.follow_symlinks)
+    choices = Choices(*settings, *prune, kind, hash_all=arguments.hash_all)
     yield from (look if arguments.dry_run else index_folder)(Path(arguments.photos), gallery, encoder, choices)
 
 

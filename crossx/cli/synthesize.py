@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,10 +14,12 @@ from crossx.data.listing import list_images
 from crossx.finegrained.drawing.files import load_generator
 from crossx.finegrained.drawing.generator import DrawingGenerator, drawing_noise
 from crossx.finegrained.drawing.measures import strokes_of
-from crossx.finegrained.joint.judge import DrawingJudge, load_judge
 from crossx.networks.preprocessing import sides
 from crossx.strokes.replay import replay_html
 from crossx.strokes.svg import to_svg
+
+if TYPE_CHECKING:
+    from crossx.finegrained.joint.judge import DrawingJudge
 
 _SHOWN = 256
 """Side of the photo on the page, in pixels."""
@@ -38,6 +41,7 @@ def synthesize(arguments: Namespace) -> int:
     judge = None
     if arguments.discriminator is not None:
         import crossx.cli.components  # noqa: F401 - every class that the checkpoint may name
+        from crossx.finegrained.joint.judge import load_judge  # loads Lightning, which drawing alone does not need
 
         judge = load_judge(arguments.discriminator, "--discriminator")
     photos = _photos(Path(arguments.photo))
@@ -79,7 +83,7 @@ def _photos(path: Path) -> list[Path]:
 
 def _draw(
     generator: DrawingGenerator,
-    judge: DrawingJudge | None,
+    judge: "DrawingJudge | None",
     photo: Path,
     noise: torch.Tensor,
     temperature: float,

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from lightning.fabric.utilities import rank_zero_warn
 from torch import Tensor
 
 from crossx.core.checks import some
+from crossx.core.distributed import warn
 from crossx.core.errors import InputError
 from crossx.data.folders import ImageFolder
 from crossx.data.near_duplicates import difference_hash, file_hash, near_duplicate
@@ -84,7 +84,7 @@ class ExtraPhotos:
                 )
         if self.duplicates:
             pairs = some(f"{found.extra} shows {found.photo}" for found in self.duplicates)
-            rank_zero_warn(
+            warn(
                 f"data: {len(self.duplicates)} extra photos are left out, because they are (nearly) photos of the test "
                 f"part: {pairs}"
             )

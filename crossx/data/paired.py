@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lightning.fabric.utilities import rank_zero_warn
 from torch import Tensor
 
 from crossx.core.checks import must_be_in, some
+from crossx.core.distributed import warn
 from crossx.core.errors import InputError
 from crossx.core.paths import resolve
 from crossx.data.base import LabelledImages
@@ -197,7 +197,7 @@ class PairedData(InstanceData):
 
     def _tell_alone(self, names: Sequence[str]) -> None:
         if names:
-            rank_zero_warn(
+            warn(
                 f"data: {len(names)} sketches of {self.name} are left out, because their photos are not there: "
                 f"{some(names)}"
             )

@@ -1,6 +1,8 @@
 """`crossx synthesize`: photos of all kinds in, SVG files and pages out."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -145,7 +147,7 @@ def test_files_that_are_no_generator(tmp_path: Path, generator: str) -> None:
 
 @pytest.fixture(scope="module")
 def joint_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Last checkpoint of a joint run of three batches: one of the generator, of the discriminator, of all."""
+    """Last checkpoint of a joint run: a batch of the generator, one of the discriminator, one of the joint phase."""
     folder = tmp_path_factory.mktemp("joint")
     words = ["--trainer.max_steps", "3", "--data.batch_size", "4", "--data.free_batch_size", "4"]
     words += ["--model.schedule.warmup_generator", "1", "--model.schedule.warmup_discriminator", "1"]
@@ -177,3 +179,8 @@ def test_a_discriminator_is_of_a_joint_run(joint_run: Path, tmp_path: Path, caps
     assert main(["synthesize", *words, "--discriminator", str(joint_run / "checkpoints/last.ckpt")]) == 2
     assert "--discriminator: must be a checkpoint of a SemiSupervisedModule, got one of " in capsys.readouterr().err
     assert not (tmp_path / "a.svg").exists()
+
+
+def test_drawing_alone_loads_no_lightning() -> None:
+    code = "import sys, crossx.cli.synthesize; sys.exit('lightning' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -92,7 +92,7 @@ class PhotoToSketchModule(CrossxModule):
         """
         if batch.five is None:
             raise InputError("data.strokes: must be StrokeRows, because a generator learns from strokes, got null")
-        if (longest := int(batch.five.length.max())) >= self.generator.max_points:
+        if (longest := batch.five.rows.shape[1] - 1) >= self.generator.max_points:  # without its end row
             raise InputError(
                 f"model.max_points: must be above the {longest} points of a drawing that is learned from, so that the "
                 f"drawing can end, got {self.generator.max_points}; data.strokes.max_points bounds the points"

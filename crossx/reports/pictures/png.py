@@ -7,7 +7,7 @@ from PIL import Image
 from crossx.core.atomic import atomic_path
 
 _COMPRESSION = 1
-"""A quarter of the time of Pillow's usual 6, for files a tenth to a third larger: a validation waits for pictures."""
+"""A quarter to a half of the time of Pillow's usual 6, for files a tenth to a third larger: a validation waits."""
 
 
 def save_png(picture: Image.Image, path: Path) -> None:

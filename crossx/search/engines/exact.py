@@ -4,8 +4,11 @@ import numpy as np
 
 from crossx.search.gallery.rows import F32, I64
 
-TIE = 4e-6
-"""Difference of two similarities below which float32 sums do not tell them apart: some hundred terms, one by one."""
+TIE = 1e-6
+"""Difference of two similarities below which they are equal where recall is measured."""
+_ROUNDING = 4e-6
+"""Most that a float32 sum of some hundred terms, one by one, is off: what lies so near to the last place is compared
+exactly behind the engine."""
 _MOST_TIES = 4096
 """Most candidates of one query beyond the wanted number: of more equal vectors than these, any may be found."""
 _PRODUCT = 1 << 24
@@ -22,14 +25,16 @@ class ExactEngine:
     own. Engines that extend each other share memory; only the newest of them may be extended.
 
     Args:
-        ids: (N,) ids, ascending.
-        matrix: (N, D) unit vectors.
+        ids: Ids of the first N vectors, ascending, and room for further ones.
+        columns: Their coordinates, (D, N), and as much room.
+        count: N, the number of vectors.
+        dead: Positions of vectors that are no longer found; None for none.
     """
 
-    def __init__(self, ids: I64, matrix: F32) -> None:
-        self._ids, self._columns = ids, np.ascontiguousarray(matrix.T)
-        self._dead = np.empty(0, np.int64)
-        self._room_ids, self._room = self._ids, self._columns
+    def __init__(self, ids: I64, columns: F32, count: int, dead: I64 | None = None) -> None:
+        self._room_ids, self._room = ids, columns
+        self._ids, self._columns = ids[:count], columns[:, :count]
+        self._dead = np.empty(0, np.int64) if dead is None else dead
 
     @classmethod
     def empty(cls, dim: int, room: int) -> "ExactEngine":
@@ -39,16 +44,7 @@ class ExactEngine:
             dim: Length D of the vectors that will come.
             room: Their number, as far as it is known; beyond it they are copied.
         """
-        engine = cls(np.empty(0, np.int64), np.empty((0, dim), np.float32))
-        engine._room_ids, engine._room = np.empty(room, np.int64), np.empty((dim, room), np.float32)
-        return engine
-
-    def _with(self, room_ids: I64, room: F32, count: int, dead: I64) -> "ExactEngine":
-        """An engine of the first vectors in some room."""
-        other = ExactEngine.__new__(ExactEngine)
-        other._room_ids, other._room, other._dead = room_ids, room, dead
-        other._ids, other._columns = room_ids[:count], room[:, :count]
-        return other
+        return cls(np.empty(room, np.int64), np.empty((dim, room), np.float32), count=0)
 
     def __len__(self) -> int:
         """Number of vectors that can be found."""
@@ -63,12 +59,12 @@ class ExactEngine:
             room_ids, room = np.empty(size, np.int64), np.empty((matrix.shape[1], size), np.float32)
             room_ids[:before], room[:, :before] = self._ids, self._columns
         room_ids[before:after], room[:, before:after] = ids, matrix.T
-        return self._with(room_ids, room, after, self._dead)
+        return ExactEngine(room_ids, room, after, self._dead)
 
     def without(self, ids: I64) -> "ExactEngine":
         """The engine without some vectors; ids that it does not have are no mistake."""
         dead = np.union1d(self._dead, self._positions(ids))
-        return self._with(self._room_ids, self._room, len(self._ids), dead)
+        return ExactEngine(self._room_ids, self._room, len(self._ids), dead)
 
     def find(self, queries: F32, n: int, allowed: I64 | None = None) -> list[I64]:
         """Ids of the `n` most similar vectors of each query in no order, and of those that tie with the last one.
@@ -106,7 +102,7 @@ def _best(scores: F32, n: int, there: int) -> I64:
     if n == 0:
         return np.empty(0, np.int64)
     last = np.partition(scores, len(scores) - n)[len(scores) - n]
-    places = np.flatnonzero(scores >= last - TIE)
+    places = np.flatnonzero(scores >= last - _ROUNDING)
     if len(places) > n + _MOST_TIES:
         places = places[np.argsort(-scores[places], kind="stable")[: n + _MOST_TIES]]
     return places

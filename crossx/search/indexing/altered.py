@@ -27,10 +27,14 @@ def altered(gallery: Gallery, files: Sequence[Found], progress: Progress) -> lis
         known = gallery.state([file.key for file in part])
         for file in part:
             entry = known.get(file.key)
-            content = _digest(file) if entry is not None and entry.id is not None else None
-            if entry is None or entry.id is None or content not in (None, entry.sha256):
+            if entry is None or entry.id is None:  # removed meanwhile, or skipped
                 found.append(file)
-            unread += entry is not None and entry.id is not None and content is None
+                continue
+            content = _digest(file)
+            if content is None:
+                unread += 1
+            elif content != entry.sha256:
+                found.append(file)
         progress.show(start + len(part), unread)
     progress.end()
     return found

@@ -55,11 +55,10 @@ def _root(gallery: Gallery, folder: str | None) -> str:
         if root not in folders:
             raise InputError(f"--folder: must be one of the indexed folders, {', '.join(folders)}, got {folder!r}")
         return root
-    if len(folders) != 1:
-        what = (
-            f"one of the indexed folders, {', '.join(folders)}" if folders else "an indexed folder, and there is none"
-        )
-        raise InputError(f"--folder: must name {what}; got none")
+    if not folders:
+        raise InputError(f"gallery export-vectors: must name a gallery with photos, got {gallery.name} without")
+    if len(folders) > 1:
+        raise InputError(f"--folder: must name one of the indexed folders, {', '.join(folders)}, got none")
     return folders[0]
 
 
