@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from benchmarks.search import machine, refuse_busy
+from benchmarks.machine import machine, refuse_busy
 from crossx.core.atomic import write_text
 from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError, WorkError
@@ -129,7 +129,7 @@ def measure(encoder: str, photos: int, clients: int, seconds: float) -> dict[str
         gallery = Path(folder) / "gallery"
         fill(gallery, Predictor(encoder), data, photos)
         words = ["serve", "--gallery", str(gallery), "--encoder", encoder, "--port", str(port)]
-        server = subprocess.Popen([sys.executable, "-m", "crossx", *words], stdout=subprocess.DEVNULL)  # noqa: S603 - our own
+        server = subprocess.Popen([sys.executable, "-m", "crossx", *words], stdout=subprocess.DEVNULL)
         try:
             started = wait_for(address, server)
             asyncio.run(crowd(address, drawings(data), clients, min(5.0, seconds)))  # warm
@@ -166,7 +166,7 @@ def main(argv: list[str]) -> None:
     must_be_in("--clients", arguments.clients, "[1, 1000]")
     must_be_in("--seconds", arguments.seconds, "(0, inf)")
     refuse_busy(arguments.out)
-    about = machine()
+    about = machine("numpy", "faiss-cpu")
     figures = measure(arguments.encoder, arguments.photos, arguments.clients, arguments.seconds)
     text = json.dumps({"machine": about, **figures}, indent=1)
     print(text)

@@ -17,27 +17,23 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
 import json
-import platform
 import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.machine import machine, refuse_busy
 from crossx.core.atomic import write_text
 from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
-from crossx.core.version import __version__
 from crossx.search.engines.exact import TIE
 from crossx.search.gallery.local import LocalGallery
 from crossx.search.gallery.rows import F32, EncoderIdentity, Photo
 
-MOST_LOAD = 0.5
-"""Load average above which times are no figures for a document."""
 _CLUSTERS = 1000
 _SPREAD, _OFF = 0.7, 0.8
 """Length of the noise of a photo, and of the shift of all sketches, against cluster centres of length 1."""
@@ -159,31 +155,6 @@ def _seconds(clock: Callable[[], float], work: Callable[[], object]) -> float:
     return clock() - start
 
 
-def machine() -> Figures:
-    """What the figures were measured on, with the load average before."""
-    return {
-        "load average": round(os.getloadavg()[0], 2),
-        "cores": os.cpu_count(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("numpy", "faiss-cpu")},
-        "crossx": __version__,
-    }
-
-
-def refuse_busy(out: str | None) -> None:
-    """Refuse to measure for a document on a busy machine.
-
-    Raises:
-        InputError: When there is a document and the load average is too high.
-    """
-    load = os.getloadavg()[0]
-    if out is not None and load > MOST_LOAD:
-        raise InputError(
-            f"--out: must be written on an idle machine (load average at most {MOST_LOAD}), got {load:.2f}"
-        )
-
-
 def main(argv: list[str]) -> None:
     """Measure, print, and write where that is wanted."""
     parser = argparse.ArgumentParser("benchmarks.search", description=__doc__.partition("\n")[0])
@@ -198,7 +169,7 @@ def main(argv: list[str]) -> None:
     for name in ("photos", "exact_photos", "dim", "queries"):
         must_be_in(f"--{name.replace('_', '-')}", getattr(arguments, name), "[1, inf)")
     refuse_busy(arguments.out)
-    about, galleries = machine(), list[dict[str, Any]]()
+    about, galleries = machine("numpy", "faiss-cpu"), list[dict[str, Any]]()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         for number, (photos, kind) in enumerate(
             [(arguments.exact_photos, "exact"), (arguments.photos, arguments.index)]

@@ -13,9 +13,10 @@ frozen ones.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Protocol
 
+import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -44,7 +45,7 @@ class LatentBatch:
     """A batch of latents, as the loader's workers make it: numbers, and with data also real images.
 
     Attributes:
-        index: Place of each latent in the endless stream, (B,) int64.
+        index: Place of each latent in the endless stream, (B,) int64; it stays on the CPU.
         noise: Standard normal noise, (B, Z) float32.
         uniform: Uniform number in [0, 1) that becomes the class of a real pair, (B,) float32.
         photo: Real photos in [0, 1] for training with data, (B, 3, H, W); None when training is data-free.
@@ -59,6 +60,18 @@ class LatentBatch:
     photo: Tensor | None = None
     sketch: Tensor | None = None
     target: Tensor | None = None
+
+    def to(self, device: torch.device) -> "LatentBatch":
+        """Return the batch on a device; Lightning calls this method.
+
+        The places stay where they are: they seed random draws, and to read them from a GPU would mean to wait for it.
+        """
+        moved = {
+            f.name: value.to(device)
+            for f in fields(self)
+            if f.name != "index" and (value := getattr(self, f.name)) is not None
+        }
+        return replace(self, **moved)
 
 
 @dataclass

@@ -80,7 +80,7 @@ class Runner:
         if self._stopped:
             raise KeyboardInterrupt
         with log.open("w") as output:
-            process = subprocess.Popen(  # noqa: S603 - our own command
+            process = subprocess.Popen(
                 command,
                 stdout=output,
                 stderr=output,
@@ -175,6 +175,6 @@ def _git(*arguments: str) -> str:
     """Output of git in this checkout; nothing outside of one."""
     command = ["git", "-C", str(Path(__file__).parent), *arguments]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - ours
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""

@@ -14,7 +14,8 @@ from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.training.launch import Launch, read_launch
-from crossx.training.limits import check_strategy, joint_ddp
+from crossx.training.limits import check_strategy
+from crossx.training.players_ddp import PlayersDDP
 
 Devices = int | str | list[int]
 """What `trainer.devices` may be."""
@@ -98,7 +99,7 @@ def process_arguments(trainer: Namespace, plugins: object, joint: bool) -> dict[
         started = trainer.clone()
         started.devices = processes.devices
         if wants_ddp(started):
-            arguments["strategy"] = joint_ddp()
+            arguments["strategy"] = PlayersDDP()
     return arguments
 
 

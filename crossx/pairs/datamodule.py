@@ -6,14 +6,13 @@ import lightning.pytorch as pl
 import torch
 from torch.utils.data import DataLoader
 
-from crossx.core.batches import stack
 from crossx.core.checks import did_you_mean, must_be_in, some
 from crossx.core.errors import InputError
 from crossx.core.seeding import run_seed
 from crossx.data.base import LabelledImages, RetrievalData
 from crossx.data.loading import in_order
 from crossx.data.redrawn import redrawn
-from crossx.pairs.latents import LatentDataset, LatentSampler
+from crossx.pairs.latents import LatentDataset, LatentSampler, collate
 from crossx.pixels.pen import Pen
 from crossx.teachers.teacher import read_card
 from crossx.teachers.vocabulary import Vocabulary
@@ -131,7 +130,7 @@ class SyntheticPairsDataModule(pl.LightningDataModule):
             ),
             num_workers=self.workers,
             persistent_workers=self.workers > 0,  # they keep decoded images
-            collate_fn=stack,
+            collate_fn=collate,
             drop_last=True,
         )
 

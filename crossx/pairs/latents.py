@@ -4,14 +4,21 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import Dataset, DistributedSampler
 
+from crossx.core.batches import stack, take
 from crossx.core.seeding import Stream, philox
 from crossx.types import LatentBatch
 
+_LARGEST = 1 - 2**-24
+"""The largest float32 below 1: uniform numbers above it would become 1."""
+_BLOCK = 64
+"""Latents that one random generator draws: to make a generator takes as long as to draw many numbers."""
+
 
 class LatentDataset(Dataset[LatentBatch]):
-    """Latent i of the stream, without the batch dimension.
+    """Latent i of the stream, without the batch dimension; or a batch of them at once.
 
     Args:
         seed: The run's seed.
@@ -29,10 +36,29 @@ class LatentDataset(Dataset[LatentBatch]):
 
     def __getitem__(self, index: int) -> LatentBatch:
         """Noise (Z,) and uniform number () of one place in the stream."""
-        draw = philox(self.seed, index, Stream.LATENTS)
-        noise = torch.from_numpy(draw.standard_normal(self.latent_dim, np.float32))
-        uniform = min(draw.random(), 1 - 2**-24)  # the largest float32 below 1: what lies above would become 1
-        return LatentBatch(torch.tensor(index), noise, torch.tensor(uniform, dtype=torch.float32))
+        return take(self.__getitems__([index]), torch.tensor(0))
+
+    def __getitems__(self, indices: list[int]) -> LatentBatch:
+        """Latents of several places as a batch; PyTorch's loader prefers this method where a data set has it."""
+        blocks, block_of = np.unique(np.array(indices) // _BLOCK, return_inverse=True)
+        noise, uniform = zip(*(self._block(int(block)) for block in blocks), strict=True)
+        rows = block_of * _BLOCK + np.array(indices) % _BLOCK
+        return LatentBatch(
+            torch.tensor(indices),
+            torch.from_numpy(np.concatenate(noise)[rows]),
+            torch.from_numpy(np.concatenate(uniform)[rows]),
+        )
+
+    def _block(self, block: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        draw = philox(self.seed, block, Stream.LATENTS)
+        uniform = np.minimum(draw.random(_BLOCK), _LARGEST).astype(np.float32)
+        # By coordinate, so that longer noise begins like shorter noise.
+        return draw.standard_normal((self.latent_dim, _BLOCK), np.float32).T, uniform
+
+
+def collate(items: LatentBatch | list[LatentBatch]) -> LatentBatch:
+    """Stack what a data set of latents gives to the loader, unless it is a batch already."""
+    return items if isinstance(items, LatentBatch) else stack(items)
 
 
 class LatentSampler(DistributedSampler[int]):

@@ -39,10 +39,11 @@ def assign_greedily(scores: Tensor) -> Tensor:
     """
     left, count = scores.clone(), len(scores)
     columns = torch.empty(count, dtype=torch.int64, device=scores.device)
-    for _ in range(count):  # tensors as indices: a GPU is not waited for
-        best = left.argmax()
+    for _ in range(count):
+        # One-element indices: a tensor without dimensions as an index would be read by the host.
+        best = left.argmax()[None]
         row, column = best // count, best % count
-        columns[row] = column
-        left[row, :] = -torch.inf
-        left[:, column] = -torch.inf
+        columns.scatter_(0, row, column)
+        left.index_fill_(0, row, -torch.inf)
+        left.index_fill_(1, column, -torch.inf)
     return columns

@@ -1,5 +1,6 @@
 """A bounded pool of earlier pairs, mixed into the new ones."""
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -8,8 +9,10 @@ from crossx.core.batches import concatenate, take
 from crossx.core.checks import must_be_in
 from crossx.core.errors import InputError
 from crossx.core.seeding import Stream, philox, run_seed
+from crossx.core.tables import Table
 from crossx.data.base import RetrievalData
-from crossx.types import LatentBatch, PairBatch, PairSource, TeacherOutput
+from crossx.pairs.pool import RingPool
+from crossx.types import LatentBatch, PairBatch, PairSource
 
 
 class Replay(PairSource):
@@ -24,8 +27,8 @@ class Replay(PairSource):
     the teachers' outputs on them.
 
     The pool is no `nn.Module` buffer, because DDP broadcasts buffers; every process has its own. It is not part of
-    the checkpoint: a resumed run starts with an empty pool, and until it holds a batch's share, batches are all new.
-    Only the new part of a batch is sampled, so generators with BatchNorm normalise by that part.
+    the checkpoint: a resumed run starts with an empty pool, and until a batch's share has been seen, batches are all
+    new. Only the new part of a batch is sampled, so generators with BatchNorm normalise by that part.
 
     Args:
         source: Where new pairs come from.
@@ -41,15 +44,16 @@ class Replay(PairSource):
         must_be_in("replay.size", size, "[1, inf)")
         self.source = source
         self.num_classes, self.shared = source.num_classes, source.shared
-        self._ring = rings(source.num_classes, source.shared)  # of each class
-        count = int(self._ring.max()) + 1
-        if size < count:
-            raise InputError(f"replay.size: must be at least {count}, one pair a class, got {size}")
+        ring = rings(source.num_classes, source.shared)
+        self._rings = int(ring.max()) + 1
+        if size < self._rings:
+            raise InputError(f"replay.size: must be at least {self._rings}, one pair a class, got {size}")
+        self._ring_of = Table(ring)
         self.real, self.true_labels = source.real, source.true_labels
         self.share = share
         self.size = size
-        self._pool: PairBatch | None = None
-        self._written = torch.zeros(count, dtype=torch.int64)  # pairs ever written, by ring
+        self._pool: RingPool | None = None
+        self._seen = 0
 
     @property
     def latent_dim(self) -> int:
@@ -62,19 +66,21 @@ class Replay(PairSource):
 
     def __len__(self) -> int:
         """Pairs in the pool now."""
-        return int(self._filled.sum())
+        return 0 if self._pool is None else len(self._pool)
 
     def sample(self, latents: LatentBatch) -> PairBatch:
         """New pairs for the first latents, earlier ones in the place of the rest."""
         count = len(latents.noise)
         self.check_batch(count)
         replayed = self._replayed(count)
-        if replayed == 0 or len(self) < replayed:
+        if self._pool is None or replayed == 0 or self._seen < replayed:
             new = self.source.sample(latents)
             self._remember(new)
             return new
         new = self.source.sample(take(latents, slice(count - replayed)))
-        old = self._recall(replayed, place=int(latents.index[0]))
+        # Drawn on the CPU, where the numbers are the same for all devices.
+        draw = philox(run_seed(), int(latents.index[0]), Stream.REPLAY)
+        old = self._pool.recall(torch.from_numpy(draw.random((2, replayed), np.float32)))
         self._remember(new)
         return concatenate([new, old])
 
@@ -85,11 +91,11 @@ class Replay(PairSource):
             InputError: When the pool is smaller than a batch's share, or the source cannot serve the batch.
         """
         self.source.check_batch(size)
-        held = self._places * len(self._written)
+        held = self._places * self._rings
         if self._replayed(size) > held:
             raise InputError(
                 f"replay.size: must hold the {self._replayed(size)} pairs that a batch of {size} replays, got "
-                f"{self.size}, which is {held} in equal parts for {len(self._written)} classes"
+                f"{self.size}, which is {held} in equal parts for {self._rings} classes"
             )
 
     def _replayed(self, count: int) -> int:
@@ -99,37 +105,13 @@ class Replay(PairSource):
     @property
     def _places(self) -> int:
         """Places a ring has in the pool."""
-        return self.size // len(self._written)
-
-    @property
-    def _filled(self) -> Tensor:
-        """Pairs in the pool now, by ring."""
-        return self._written.clamp(max=self._places)
-
-    def _recall(self, count: int, place: int) -> PairBatch:
-        if self._pool is None:
-            raise RuntimeError("nothing has been remembered yet")
-        draw = philox(run_seed(), place, Stream.REPLAY)
-        present = self._filled.nonzero().flatten().numpy()
-        chosen = torch.from_numpy(present[draw.integers(len(present), size=count)])
-        offsets = torch.from_numpy(draw.integers(self._filled[chosen].numpy()))
-        rows = (chosen * self._places + offsets).to(self._pool.photo.device)
-        old = take(self._pool, rows)
-        old.photo, old.sketch = old.photo.float().div_(255.0), old.sketch.float().div_(255.0)
-        return old
+        return self.size // self._rings
 
     def _remember(self, pairs: PairBatch) -> None:
-        pool = self._pool = self._pool or _empty_like(pairs, self._places * len(self._written))
-        rows = []
-        for ring in self._ring[pairs.target.cpu()].tolist():
-            rows.append(ring * self._places + int(self._written[ring]) % self._places)
-            self._written[ring] += 1
-        # Later rows of one batch win over earlier ones in the same place, in a fixed order.
-        last = {row: i for i, row in enumerate(rows)}
-        into, chosen = torch.tensor(list(last)), torch.tensor(list(last.values()))
-        kept = take(_quantised(pairs), chosen.to(pairs.photo.device))
-        for place, value in zip(_tensors(pool), _tensors(kept), strict=True):
-            place[into.to(place.device)] = value
+        if self._pool is None:
+            self._pool = RingPool(pairs, self._rings, self._places)
+        self._pool.remember(pairs, self._ring_of.on(pairs.target.device)[pairs.target])
+        self._seen += len(pairs.target)
 
 
 def rings(num_classes: int, shared: Tensor | None = None) -> Tensor:
@@ -148,18 +130,3 @@ def rings(num_classes: int, shared: Tensor | None = None) -> Tensor:
     own, other = shared.cumsum(0) - 1, (~shared).cumsum(0) - 1
     count = int(shared.sum())
     return torch.where(shared, own, count + other % count)
-
-
-def _quantised(pairs: PairBatch) -> PairBatch:
-    """Images as uint8, everything else as it is."""
-    photo, sketch = (x.mul(255).round_().to(torch.uint8) for x in (pairs.photo, pairs.sketch))
-    return PairBatch(photo, sketch, pairs.photo_teacher, pairs.sketch_teacher, pairs.target)
-
-
-def _tensors(pairs: PairBatch) -> list[Tensor]:
-    outputs: tuple[TeacherOutput, TeacherOutput] = (pairs.photo_teacher, pairs.sketch_teacher)
-    return [pairs.photo, pairs.sketch, pairs.target, *(t for o in outputs for t in (o.logits, o.features))]
-
-
-def _empty_like(pairs: PairBatch, size: int) -> PairBatch:
-    return take(_quantised(pairs), torch.zeros(size, dtype=torch.int64))

@@ -1,5 +1,7 @@
 """Data-free reconstruction: generators learn to make images that two frozen teachers recognise."""
 
+import math
+
 import torch
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
@@ -111,23 +113,8 @@ class ReconstructionModule(TeacherGuided, CrossxModule):
             reconstruction.swapped = self.teachers.swapped(pairs.photo, pairs.sketch, layers)
         loss, values = self.objective(reconstruction, progress)
         logs = {f"recon/{name}": value for name, value in values.items()}
-        logs = {"recon/loss": loss.detach(), **logs, **self._health(pairs)}
+        logs = {"recon/loss": loss.detach(), **logs, **_health(reconstruction)}
         return StepOutput(loss, logs, shown=("recon/loss", "recon/agreement", "recon/photo_confidence"))
-
-    @torch.no_grad()
-    def _health(self, pairs: PairBatch) -> dict[str, Tensor]:
-        """Return what tells a good batch from a bad one: agreement, confidence, and how evenly the classes are used."""
-        vocabulary = self.teachers.vocabulary
-        photo = vocabulary.union_posterior(pairs.photo_teacher.logits, "photo")
-        sketch = vocabulary.union_posterior(pairs.sketch_teacher.logits, "sketch")
-        used = (photo + sketch).mean(0) / 2
-        entropy = torch.special.entr(used).sum() / torch.tensor(float(len(used))).log()
-        return {
-            "recon/agreement": (photo.argmax(1) == sketch.argmax(1)).float().mean(),
-            "recon/photo_confidence": photo.amax(1).mean(),
-            "recon/sketch_confidence": sketch.amax(1).mean(),
-            "recon/class_entropy": entropy,
-        }
 
     def training_step(self, batch: LatentBatch, batch_idx: int) -> Tensor:
         """Take a step, when this module is the root."""
@@ -147,3 +134,17 @@ class ReconstructionModule(TeacherGuided, CrossxModule):
             path = folder / "generators.safetensors"
             save_generators(path, self.generators)
             print(f"generators: {path.resolve()}", flush=True)  # noqa: T201 - what the user looks for
+
+
+@torch.no_grad()
+def _health(reconstruction: Reconstruction) -> dict[str, Tensor]:
+    """Return what tells a good batch from a bad one: agreement, confidence, and how evenly the classes are used."""
+    photo, sketch = reconstruction.posteriors["photo"], reconstruction.posteriors["sketch"]
+    used = (photo + sketch).mean(0) / 2
+    entropy = torch.special.entr(used).sum() / math.log(used.numel())
+    return {
+        "recon/agreement": (photo.argmax(1) == sketch.argmax(1)).float().mean(),
+        "recon/photo_confidence": photo.amax(1).mean(),
+        "recon/sketch_confidence": sketch.amax(1).mean(),
+        "recon/class_entropy": entropy,
+    }

@@ -3,7 +3,6 @@
 from lightning.fabric.utilities import move_data_to_device
 from torch import nn
 
-from crossx.core.batches import stack
 from crossx.core.seeding import run_seed
 from crossx.pairs.latents import LatentDataset
 from crossx.types import PairBatch, Sampler
@@ -20,7 +19,7 @@ def sample_fixed(module: Sampler, count: int, batch: int = 0) -> PairBatch:
     if not isinstance(module, nn.Module):
         raise TypeError(f"module: must be an nn.Module, got {type(module).__name__}")
     stream = LatentDataset(run_seed(), module.latent_dim, 1)
-    latents = stack([stream[batch * count + i] for i in range(count)])
+    latents = stream.__getitems__(list(range(batch * count, (batch + 1) * count)))
     device = next(module.parameters()).device
     return module.sample(move_data_to_device(latents, device))
 

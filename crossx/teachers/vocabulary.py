@@ -12,8 +12,11 @@ from torch import BoolTensor, Tensor
 
 from crossx.core.checks import did_you_mean, some
 from crossx.core.errors import InputError
+from crossx.core.tables import Table
 from crossx.teachers.lookalikes import lookalikes
 from crossx.types import MODALITIES, Modality
+
+_CPU = torch.device("cpu")
 
 
 class Vocabulary:
@@ -59,11 +62,15 @@ class Vocabulary:
         self._place = {name: i for i, name in enumerate(self.union)}
         classes: dict[Modality, list[str]] = {"photo": photo, "sketch": sketch}
         # Teacher index to union index (K,); union index to teacher index or -1 (U,); the shared classes in it (S,).
-        self._to_union = {m: torch.tensor([self._place[name] for name in names]) for m, names in classes.items()}
-        self._from_union = {m: torch.full((len(self.union),), -1) for m in classes}
-        for m, index in self._to_union.items():
-            self._from_union[m][index] = torch.arange(len(index))
-        self._shared = {m: torch.tensor([names.index(name) for name in self.shared]) for m, names in classes.items()}
+        to_union = {m: torch.tensor([self._place[name] for name in names]) for m, names in classes.items()}
+        from_union = {m: torch.full((len(self.union),), -1) for m in classes}
+        for m, index in to_union.items():
+            from_union[m][index] = torch.arange(len(index))
+        shared = {m: torch.tensor([names.index(name) for name in self.shared]) for m, names in classes.items()}
+        self._to_union, self._from_union, self._shared = (
+            {m: Table(index) for m, index in tables.items()} for tables in (to_union, from_union, shared)
+        )
+        self._known = {m: Table(index.ge(0)) for m, index in from_union.items()}
 
     def __len__(self) -> int:
         return len(self.union)
@@ -100,7 +107,7 @@ class Vocabulary:
         posterior = torch.softmax(logits.float() / temperature, dim=1)
         # `len(posterior)` would fix the batch of an exported graph.
         zeros = posterior.new_zeros(posterior.shape[0], len(self.union))
-        return zeros.index_copy(1, self._to_union[modality].to(logits.device), posterior)
+        return zeros.index_copy(1, self._to_union[modality].on(logits.device), posterior)
 
     def most_likely(self, photo_logits: Tensor, sketch_logits: Tensor) -> Tensor:
         """Most likely class of each pair by both teachers together; see `agreed_class`.
@@ -112,21 +119,24 @@ class Vocabulary:
         Returns:
             (B,) int64 index into the union.
         """
-        posteriors = (self.union_posterior(photo_logits, "photo"), self.union_posterior(sketch_logits, "sketch"))
-        known = (self.known(m).to(photo_logits.device) for m in MODALITIES)
-        return agreed_class(*posteriors, *known)
+        return self.agreed(self.union_posterior(photo_logits, "photo"), self.union_posterior(sketch_logits, "sketch"))
+
+    def agreed(self, photo_posterior: Tensor, sketch_posterior: Tensor) -> Tensor:
+        """Most likely class of each pair by both posteriors over the union, (B, U) each; see `agreed_class`."""
+        known = (self._known[m].on(photo_posterior.device) for m in MODALITIES)
+        return agreed_class(photo_posterior, sketch_posterior, *known)
 
     def shared_logits(self, logits: Tensor, modality: Modality) -> Tensor:
         """Select the logits of the shared classes, (B, S) in the order of `shared`, from a teacher's logits, (B, K)."""
-        return logits.index_select(1, self._shared[modality].to(logits.device))
+        return logits.index_select(1, self._shared[modality].on(logits.device))
 
     def known(self, modality: Modality) -> BoolTensor:
         """Mask of the classes of the union that the teacher of a modality has, (U,) bool."""
-        return self._from_union[modality].ge(0)  # type: ignore[return-value]  # torch types every result as Tensor
+        return self._known[modality].on(_CPU)  # type: ignore[return-value]  # torch types every result as Tensor
 
     def is_shared(self, modality: Modality) -> BoolTensor:
         """Mask of a teacher's classes, in the order of its logits, that the other teacher has as well, (K,) bool."""
-        return self.known_to_both[self._to_union[modality]]  # type: ignore[return-value]  # as above
+        return self.known_to_both[self._to_union[modality].on(_CPU)]  # type: ignore[return-value]  # as above
 
     @property
     def known_to_both(self) -> BoolTensor:
@@ -135,7 +145,7 @@ class Vocabulary:
 
     def teacher_target(self, target: Tensor, modality: Modality) -> Tensor:
         """Map classes of the union, (B,), to classes of one teacher, (B,) int64; -1 where there is none."""
-        return self._from_union[modality].to(target.device)[target]
+        return self._from_union[modality].on(target.device)[target]
 
 
 def agreed_class(

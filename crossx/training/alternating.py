@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from crossx.training.lightning_state import is_fast_dev_run, make_length_known, progress
 from crossx.training.limits import check_trainer
 from crossx.training.module import CrossxModule
+from crossx.training.players_ddp import PlayersDDP
 from crossx.training.rotation import Rotation
 from crossx.types import Progress, StepOutput
 
@@ -113,6 +114,8 @@ class AlternatingModule(CrossxModule):
             output = self.play(name, batch, now)
             optimizer.zero_grad()
             self.manual_backward(output.loss)
+        if isinstance(self.trainer.strategy, PlayersDDP):
+            self.trainer.strategy.average_gradients(child.parameters_to_train())
         if child.clip_norm is not None:
             self.clip_gradients(optimizer.optimizer, child.clip_norm, "norm")
         optimizer.step()

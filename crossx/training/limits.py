@@ -1,8 +1,6 @@
 """Trainer settings that a run cannot honour, each with the reason and what to use instead."""
 
-import inspect
 from collections.abc import Sequence
-from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import (
@@ -13,10 +11,10 @@ from lightning.pytorch.callbacks import (
     ModelPruning,
     WeightAveraging,
 )
-from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
-from torch.nn.parallel import DistributedDataParallel
+from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from crossx.core.errors import InputError
+from crossx.training.players_ddp import PlayersDDP
 
 JOINT_PRECISION = ("32-true", "bf16-mixed")
 PRECISION = (*JOINT_PRECISION, "16-mixed")
@@ -115,24 +113,8 @@ def check_trainer(trainer: pl.Trainer, players: Sequence[str]) -> None:
         )
     check_precision(trainer.precision_plugin.precision, joint=True)
     strategy = trainer.strategy
-    if not isinstance(strategy, SingleDeviceStrategy | DDPStrategy):
+    if not isinstance(strategy, SingleDeviceStrategy | PlayersDDP):
         raise _wrong_strategy(type(strategy).__name__)
-    if isinstance(strategy, DDPStrategy):
-        for name, value in _ddp_arguments().items():
-            if strategy._ddp_kwargs.get(name, not value) != value:
-                raise _wrong_strategy(f"DDPStrategy without {name}: {value}")
-
-
-def joint_ddp() -> DDPStrategy:
-    """DDP for phases that train different parameters, with running statistics that crossx averages itself."""
-    return DDPStrategy(**_ddp_arguments())
-
-
-def _ddp_arguments() -> dict[str, Any]:
-    # torch 2.15 renamed the second one.
-    known = inspect.signature(DistributedDataParallel).parameters
-    no_broadcast = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-    return {"find_unused_parameters": True, no_broadcast: False}
 
 
 def check_strategy(strategy: object) -> None:
@@ -150,6 +132,6 @@ def check_strategy(strategy: object) -> None:
 
 def _wrong_strategy(name: str) -> InputError:
     return InputError(
-        f"trainer.strategy: must be auto or ddp in a joint run, got {name} (sharding needs one optimiser over all "
-        "parameters, and plain DDP needs all parameters in every step; crossx sets up its own DDP)"
+        f"trainer.strategy: must be auto, ddp or a PlayersDDP of crossx in a joint run, got {name} (sharding needs one "
+        "optimiser over all parameters, and plain DDP needs all parameters in every step)"
     )

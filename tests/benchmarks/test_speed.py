@@ -1,32 +1,216 @@
+import dataclasses
 import json
-import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from support.commands import joint_config, write
-from support.runs import Teachers
+from support.runs import Teachers, encoding, reconstruction
 
-import crossx
-from benchmarks.speed import SKIPPED, main
+import benchmarks.speed.__main__ as speed
+from benchmarks.speed import document, gate
+from benchmarks.speed.beside import BARE, CROSSX, ENCODERS, GENERATORS, PUBLISHED, PUBLISHED_SAME
+from benchmarks.speed.effort import Effort
+from benchmarks.speed.loops import BareLoop, PublishedLoop
+from benchmarks.speed.parts import evaluation, joint, pairs
+from benchmarks.speed.runs import QUICKSTART
+from benchmarks.speed.timing import Row, Times, in_turn, times
+from crossx.cotraining.module import CoTrainingModule
+from crossx.cotraining.schedule import Schedule
+from crossx.encoding.losses import SupConLoss
+from crossx.encoding.losses.base import EncodingTerm
+from crossx.evaluation.functional import retrieval_scores
+from crossx.evaluation.ranking import cosine_scores
+from crossx.pairs.latents import LatentDataset
+from crossx.reconstruction.losses import ActivationLoss, BatchNormStatisticsLoss, InformationEntropyLoss, OneHotLoss
+from crossx.reconstruction.losses.base import ReconstructionTerm
+from crossx.types import Progress
+
+LITTLE = Effort(rounds=1, queries=20, photos=60, largest=1000)
+ONE = Times(1.0, 1.0, 1.0, 1)
 
 
-def test_times_both_phases_and_leaves_one_file(
-    teachers: Teachers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.fixture
+def joint_run(teachers: Teachers) -> CoTrainingModule:
+    """A small run with the terms of `model/joint.yaml` and heads."""
+    objective = {
+        "one_hot": ReconstructionTerm(OneHotLoss(), 4.0),
+        "entropy": ReconstructionTerm(InformationEntropyLoss(), 15.0),
+        "activation": ReconstructionTerm(ActivationLoss(), 0.1),
+        "statistics": ReconstructionTerm(BatchNormStatisticsLoss()),
+    }
+    contrast = {"sup_con": EncodingTerm(SupConLoss(0.1, soft=True, sharpness=3))}
+    sides = (reconstruction(teachers, terms=objective), encoding(teachers, kind="head", terms=contrast))
+    return CoTrainingModule(*sides, Schedule())
+
+
+@pytest.mark.parametrize("loop", [BareLoop, PublishedLoop])
+def test_yardsticks_have_the_mathematics_of_crossx(joint_run: CoTrainingModule, loop: type[BareLoop]) -> None:
+    """A yardstick that computes something else would measure nothing."""
+    side = joint_run.reconstruction
+    latents = LatentDataset(0, side.latent_dim, 1).__getitems__(list(range(8)))
+    bare = loop(joint_run, 8, bfloat16=False)
+    expected = side.step(latents, Progress(0, 100))
+    expected.loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+    torch.testing.assert_close(bare.generator_step(latents.noise), expected.loss.detach(), rtol=1e-4, atol=1e-5)
+    for bare_side, mine in zip(bare.sides, (side.generators.photo, side.generators.sketch), strict=True):
+        for theirs, ours in zip(bare_side.generator.parameters(), mine.parameters(), strict=True):
+            assert theirs.grad is not None
+            assert ours.grad is not None
+            torch.testing.assert_close(theirs.grad, ours.grad, rtol=1e-3, atol=1e-5)
+    new = side.sample(latents)
+    outputs = [(teacher.logits, teacher.features) for teacher in (new.photo_teacher, new.sketch_teacher)]
+    loss = joint_run.encoding.step(new, Progress(0, 100)).loss
+    torch.testing.assert_close(bare.encoders_learn(outputs), loss.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_published_procedure_gives_gradients_to_frozen_weights(joint_run: CoTrainingModule) -> None:
+    bare, published = (kind(joint_run, 8, bfloat16=False) for kind in (BareLoop, PublishedLoop))
+    for loop, wanted in ((bare, False), (published, True)):
+        loop.generator_step()
+        weights = [p for side in loop.sides for p in side.teacher.parameters()]
+        assert all((p.grad is not None) == wanted for p in weights)
+    assert not any(p.requires_grad for p in joint_run.teachers.photo.parameters())
+
+
+def test_bare_pool_fills_and_wraps(joint_run: CoTrainingModule, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.speed.loops._POOL", 12)
+    loop = BareLoop(joint_run, 8, bfloat16=False)
+    losses = [float(loop.encoder_step()) for _ in range(5)]
+    assert loop._place == 8 + 4 * 2
+    assert all(loss > 0 for loss in losses)
+    assert loop._pool[0][0].abs().sum(1).min() > 0
+
+
+def test_ways_take_turns_and_first_rounds_do_not_count() -> None:
+    order: list[str] = []
+    found = in_turn({"a": partial(order.append, "a"), "b": partial(order.append, "b")}, rounds=2, skipped=1)
+    assert order == ["a", "b"] * 3
+    assert [found[way].count for way in "ab"] == [2, 2]
+
+
+def test_times() -> None:
+    assert times([3.0, 1.0, 2.0]) == Times(2.0, 1.0, 3.0, 3)
+    assert times([float(i) for i in range(21)]) == Times(10.0, 2.0, 18.0, 21)
+
+
+def test_ways_to_measure_retrieval_agree() -> None:
+    queries, gallery, labels, gallery_labels = evaluation.drawn(30, 400)
+    exact = retrieval_scores(cosine_scores(queries, gallery), labels, gallery_labels).summary()["map_all"]
+    arrays = (x.numpy() for x in (queries, gallery, labels, gallery_labels))
+    assert evaluation.numpy_loop(*arrays) == pytest.approx(exact, abs=1e-6)
+    for loop in (evaluation.torchmetrics_loop, evaluation.python_loop):
+        assert loop(queries, gallery, labels, gallery_labels) == pytest.approx(exact, abs=1e-6)
+
+
+def test_joint_run_is_timed_beside_its_yardsticks() -> None:
+    rows = joint.of_run(dataclasses.replace(QUICKSTART, batch=4), LITTLE)
+    assert [row.what.partition(": ")[2] for row in rows] == [f"{GENERATORS}, B = 4", f"{ENCODERS}, B = 4", "a run"]
+    for row in rows:
+        assert set(row.seconds) == {CROSSX, BARE, PUBLISHED, PUBLISHED_SAME}
+        assert all(0 < t.low <= t.median <= t.high for t in row.seconds.values())
+    generators, encoders, whole = (row.seconds[CROSSX].median for row in rows)
+    assert whole == pytest.approx(240 * generators + 1200 * encoders)
+    assert rows[0].figures["GFLOP"] > 0.1
+
+
+def test_latents_and_replay_are_timed() -> None:
+    latents, replay = pairs.measure(LITTLE)
+    assert set(latents.seconds) == {"crossx", "torch.randn"}
+    assert set(replay.seconds) == {"written", "drawn", "drawn, bare"}
+
+
+def test_unknown_part_names_the_known_ones() -> None:
+    with pytest.raises(Exception, match=r"^--parts: must be one of joint, .*; got 'jiont' \(did you mean 'joint'\?\)"):
+        speed.main(["--parts", "jiont"])
+    with pytest.raises(Exception, match=r"^--rounds: must be at least 1, got 0"):
+        speed.main(["--rounds", "0"])
+
+
+def test_interrupted_benchmark_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: Effort) -> list[Row]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(speed.PARTS, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        speed.main(["--parts", "evaluation", "start", "--rounds", "1", "--out", str(tmp_path / "speed.json")])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("load", "busy"), [(0.1, False), (0.6, True)])
+def test_table_and_file_say_whether_the_machine_was_busy(
+    load: float, busy: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = write(tmp_path / "config.yaml", joint_config(teachers, tmp_path))
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    words = ["--config", config, "--steps", "12", "--output", "out.json", "--data.batch_size", "4"]
-    monkeypatch.setattr(sys, "argv", ["speed", *words])
-    main()
-    found = json.loads(Path("out.json").read_text())
-    assert [path.name for path in Path().iterdir()] == ["out.json"]
-    assert set(found["phases"]) == {"generator step", "encoder step", "before an encoder step"}
-    for times in found["phases"].values():
-        assert times["steps"] == 12 / 2 - SKIPPED
-        assert 0 < times["median_ms"] <= times["p95_ms"] < 60_000
-    assert (found["config"], found["version"]) == (config, crossx.__version__)
-    assert found["machine"]["torch"] == torch.__version__
-    out = capsys.readouterr().out
-    assert all(phase in out for phase in found["phases"])
+    monkeypatch.setattr("os.getloadavg", lambda: (load, 0, 0))
+    monkeypatch.setitem(speed.PARTS, "start", lambda _: [Row("start", {"imports alone": ONE}, figures={"MB": 5})])
+    out = tmp_path / "speed.json"
+    speed.main(["--parts", "start", "--out", str(out)])
+    printed = capsys.readouterr().out
+    assert ("busy: load average 0.6; these are no figures for a document" in printed) == busy
+    assert "imports alone" in printed
+    found = json.loads(out.read_text())
+    assert (found["machine"]["busy"], found["machine"]["load average"]) == (busy, load)
+    assert found["parts"]["start"][0]["seconds"]["imports alone"]["median"] == 1
+
+
+def figures(busy: bool = False) -> dict[str, Any]:
+    """Figures of all parts, in which all took a second."""
+
+    def row(what: str, *ways: str) -> dict[str, Any]:
+        return dataclasses.asdict(Row(what, dict.fromkeys(ways, ONE)))
+
+    parts = {name: [row(name, CROSSX)] for name in speed.PARTS}
+    parts["joint"] = [row("quickstart.yaml: a run", CROSSX, BARE, PUBLISHED, PUBLISHED_SAME)]
+    parts["evaluation"] = [row("all", evaluation.CROSSX, evaluation.NUMPY, evaluation.TORCHMETRICS, evaluation.PYTHON)]
+    parts["embedding"] = [row("all", "onnxruntime alone", "crossx, onnxruntime", "torch alone", "crossx, torch")]
+    parts["start"] = [row("all", "crossx fit, to the first batch", "imports alone")]
+    parts["growth"] = [row("all measures of 100 queries, 1,000 photos", CROSSX)]
+    return {"machine": {"load average": 0.9 if busy else 0.1, "busy": busy}, "effort": {}, "parts": parts}
+
+
+def test_page_is_made_of_the_figures(tmp_path: Path) -> None:
+    source, page = tmp_path / "speed.json", tmp_path / "performance.md"
+    source.write_text(json.dumps(figures()))
+    document.main([str(source), "--page", str(page)])
+    text = page.read_text()
+    assert "| quickstart.yaml: a run | crossx | 1 s | 1 s to 1 s | 1 |" in text
+    assert "1.00 times the bare loop" in text
+    assert "c = 10000 ns" in text, "one second for 100 queries of 1,000 photos"
+    assert all(f"## {title}\n" in text for title in document._TITLES.values())
+
+
+def test_page_is_refused_where_the_machine_was_busy_or_a_part_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match=r"must be of an idle machine \(load average at most 0.5\), got 0.9"):
+        document.page(figures(busy=True))
+    content = figures()
+    del content["parts"]["start"]
+    with pytest.raises(Exception, match="must have all parts, got none of start; leave out --parts"):
+        document.page(content)
+    with pytest.raises(Exception, match=r"^figures: must be a file of python -m benchmarks\.speed, got 'nothing.json'"):
+        document.main(["nothing.json", "--page", str(tmp_path / "page.md")])
+
+
+@pytest.mark.parametrize(("factor", "fails"), [(1.0, 0), (1.2, 0), (1.3, 1)])
+def test_gate_fails_where_a_step_is_slower_than_its_margin(
+    factor: float, fails: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = Times(factor, factor, factor, 5)
+    steps = [Row(f"run: {step}", {CROSSX: slow, BARE: ONE}) for step in (GENERATORS, ENCODERS)]
+    measures = Row("all", {evaluation.CROSSX: slow, evaluation.NUMPY: ONE})
+    monkeypatch.setattr(joint, "of_run", lambda *_: steps)
+    monkeypatch.setattr(evaluation, "measure", lambda _: [measures])
+    assert gate.main() == fails
+    printed = capsys.readouterr().out
+    assert printed.count("must be at most") == 3
+    assert printed.count("TOO SLOW") == fails
+
+
+def test_gate_measures_what_it_judges() -> None:
+    (measures,) = evaluation.measure(LITTLE)
+    steps = [Row(step, {CROSSX: ONE, BARE: ONE}) for step in (GENERATORS, ENCODERS)]
+    assert [what for what, _, _ in gate.verdicts(steps, measures)] == [
+        f"{GENERATORS}, crossx / bare loop",
+        f"{ENCODERS}, crossx / bare loop",
+        "measures, crossx / numpy loop",
+    ]

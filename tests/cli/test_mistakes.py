@@ -101,8 +101,16 @@ from crossx.core.errors import InputError
             r"^trainer\.max_epochs: must be -1 where trainer\.max_steps is set, got 3 and trainer\.max_steps: 4",
         ),
         ("trainer.accelerator", "gpuu", r"^trainer\.accelerator: .*gpuu"),
-        ("trainer.strategy", "fsdp", r"^trainer\.strategy: must be auto or ddp in a joint run, got fsdp"),
-        ("trainer.strategy", "deepspeed", r"^trainer\.strategy: must be auto or ddp in a joint run, got deepspeed"),
+        (
+            "trainer.strategy",
+            "fsdp",
+            r"^trainer\.strategy: must be auto, ddp or a PlayersDDP of crossx in a joint run, got fsdp",
+        ),
+        (
+            "trainer.strategy",
+            "deepspeed",
+            r"^trainer\.strategy: must be auto, ddp or a PlayersDDP of crossx in a joint run, got deepspeed",
+        ),
         ("trainer.sync_batchnorm", True, r"^trainer\.sync_batchnorm: must be false in a run with teachers: .*; use"),
         (
             "trainer.gradient_clip_val",

@@ -15,7 +15,7 @@ from crossx.cli import main
 from crossx.cli.devices import wants_ddp
 from crossx.cli.training import train
 from crossx.reports.run.progress import ProgressBar as OurBar
-from crossx.training.limits import joint_ddp
+from crossx.training.players_ddp import PlayersDDP
 
 
 def asks_for_ddp(**settings: Any) -> bool:  # noqa: ANN401 - any setting of the trainer
@@ -37,14 +37,7 @@ def test_one_device_means_none(devices: object) -> None:
 
 
 def test_strategy_object_of_the_user_stays() -> None:
-    assert not asks_for_ddp(devices=2, strategy=joint_ddp())
-
-
-def test_joint_ddp_lets_phases_train_their_own_parameters_and_broadcasts_no_buffers() -> None:
-    options = joint_ddp()._ddp_kwargs
-    assert options.pop("find_unused_parameters") is True
-    assert list(options.values()) == [False]
-    assert "buffers" in next(iter(options))
+    assert not asks_for_ddp(devices=2, strategy=PlayersDDP())
 
 
 @pytest.mark.parametrize("value", [True, 1])

@@ -14,7 +14,7 @@ from crossx.classification.data import LabelledImagesDataModule
 from crossx.classification.module import ClassifierModule
 from crossx.core.distributed import rank, world_size
 from crossx.data.base import LabelledImages, RetrievalData
-from crossx.training.limits import joint_ddp
+from crossx.training.players_ddp import PlayersDDP
 from crossx.types import Modality, Split
 
 COUNT = 5
@@ -69,7 +69,7 @@ def fit(teachers: Teachers, folder: Path, checkpoints: bool, validations: bool) 
     module = joint(teachers, "batch")
     save = [ModelCheckpoint(folder, every_n_train_steps=1, save_top_k=-1, filename="{step}")] if checkpoints else []
     arguments = {"limit_val_batches": 1.0 if validations else 0, "enable_checkpointing": checkpoints}
-    run = trainer(folder, 9, save, strategy=joint_ddp(), devices=2, num_sanity_val_steps=0, **arguments)
+    run = trainer(folder, 9, save, strategy=PlayersDDP(), devices=2, num_sanity_val_steps=0, **arguments)
     run.fit(module, datamodule=data(teachers, evaluated=True, batches_per_epoch=2))
     return weights(module)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from crossx.core.distributed import world_size
 from crossx.cotraining.module import CoTrainingModule
 from crossx.cotraining.schedule import Schedule
-from crossx.training.limits import joint_ddp
+from crossx.training.players_ddp import PlayersDDP
 
 
 def joint_run(teachers: Teachers, discriminator: str, folder: Path) -> dict[str, Tensor]:
@@ -20,7 +20,7 @@ def joint_run(teachers: Teachers, discriminator: str, folder: Path) -> dict[str,
     module = CoTrainingModule(guided(teachers, discriminator), encoding(teachers), Schedule(warmup=3))
     world = world_size()
     # Buffers are not broadcast in a joint run, so processes agree only if they reckon the same.
-    run = trainer(folder, 6, strategy=joint_ddp() if world > 1 else "auto", devices=world, limit_val_batches=0)
+    run = trainer(folder, 6, strategy=PlayersDDP() if world > 1 else "auto", devices=world, limit_val_batches=0)
     run.fit(module, datamodule=data(teachers, batch_size=8 // world))
     return weights(module.reconstruction)
 

@@ -18,7 +18,7 @@ from crossx.encoding.module import EncoderModule
 from crossx.networks.batch_norm import average_running_statistics, batch_norms
 from crossx.reconstruction.generators import save_generators
 from crossx.reconstruction.saved import SavedPairs
-from crossx.training.limits import joint_ddp
+from crossx.training.players_ddp import PlayersDDP
 
 STEPS, BATCH = 8, 8
 
@@ -32,7 +32,7 @@ def train(module: CoTrainingModule | EncoderModule, teachers: Teachers, folder: 
     """Train on batches of 8 in all, in as many processes as there are; weights and the last metrics."""
     world = world_size()
     joint_run = isinstance(module, CoTrainingModule)
-    strategy = (joint_ddp() if joint_run else "ddp") if world > 1 else "auto"
+    strategy = (PlayersDDP() if joint_run else "ddp") if world > 1 else "auto"
     run = trainer(folder, steps, strategy=strategy, devices=world, limit_val_batches=1.0)
     run.fit(module, datamodule=data(teachers, evaluated=True, batch_size=BATCH // world))
     metrics = {name: value for name, value in run.callback_metrics.items() if name in ("val/map_all", AGREEMENT)}
@@ -59,7 +59,7 @@ def contrastive_gradient(teachers: Teachers, folder: Path) -> Weights:
 def averaged_statistics(teachers: Teachers, folder: Path) -> Weights:
     """Running statistics of processes that saw different images, before and after they are averaged."""
     module = joint(teachers, "batch")
-    strategy = joint_ddp() if world_size() > 1 else "auto"
+    strategy = PlayersDDP() if world_size() > 1 else "auto"
     run = trainer(folder, 4, strategy=strategy, devices=world_size(), limit_val_batches=0)
     run.fit(module, datamodule=data(teachers))
     mine = [layer.running_mean.clone() for layer in batch_norms(module) if layer.running_mean is not None]

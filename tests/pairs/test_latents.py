@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from lightning.fabric.utilities import move_data_to_device
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 import crossx.pairs.latents
 from crossx.core.batches import stack
-from crossx.pairs.latents import LatentDataset, LatentSampler
+from crossx.pairs.latents import LatentDataset, LatentSampler, collate
 from crossx.types import LatentBatch
 
 
@@ -42,7 +44,7 @@ def test_stream_has_no_end() -> None:
 
 def test_distributions() -> None:
     latents = LatentDataset(0, 16, 2000)
-    batch = stack([latents[i] for i in range(2000)])
+    batch = latents.__getitems__(list(range(2000)))
     assert batch.noise.dtype == batch.uniform.dtype == torch.float32
     assert batch.noise.mean().item() == pytest.approx(0, abs=0.02)
     assert batch.noise.std().item() == pytest.approx(1, abs=0.02)
@@ -55,14 +57,32 @@ def test_uniform_number_never_reaches_one(monkeypatch: pytest.MonkeyPatch) -> No
     """A float64 just below 1 is 1.0 when it is rounded to float32: once in 30 million latents."""
 
     class Draw:
-        def standard_normal(self, size: int, dtype: type[np.float32]) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+        def standard_normal(self, size: tuple[int, int], dtype: type[np.float32]) -> NDArray[np.float32]:
             return np.zeros(size, dtype)
 
-        def random(self) -> float:
-            return 1 - 1e-12
+        def random(self, size: int) -> NDArray[np.float64]:
+            return np.full(size, 1 - 1e-12)
 
     monkeypatch.setattr(crossx.pairs.latents, "philox", lambda *_: Draw())
     assert LatentDataset(0, 2, 1)[0].uniform < 1
+
+
+@pytest.mark.parametrize("indices", [[0], [5, 3, 5], [63, 64], [10**9, 2, 130, 1]])
+def test_batch_holds_the_latents_one_by_one(indices: list[int]) -> None:
+    """Also across the blocks that one generator draws, in any order, and twice the same."""
+    latents = LatentDataset(7, 4, 1)
+    batch = latents.__getitems__(indices)
+    assert same(batch, stack([latents[i] for i in indices]))
+    assert batch.index.tolist() == indices
+
+
+def test_places_stay_on_the_cpu() -> None:
+    latents = LatentDataset(0, 4, 1).__getitems__([3, 4])
+    for moved in (latents.to(torch.device("meta")), move_data_to_device(latents, torch.device("meta"))):
+        assert (moved.noise.device.type, moved.uniform.device.type) == ("meta", "meta")
+        assert moved.index.tolist() == [3, 4]
+        assert moved.photo is None
+    assert same(latents, LatentDataset(0, 4, 1).__getitems__([3, 4])), "the batch itself stays what it is"
 
 
 @pytest.mark.parametrize("done", [0, 3])
@@ -92,5 +112,6 @@ def test_sampler_asks_anew_where_to_start() -> None:
 
 def test_workers_read_the_same_latents() -> None:
     latents = LatentDataset(1, 3, 12)
-    batches = [list(DataLoader(latents, 4, num_workers=workers, collate_fn=stack)) for workers in (0, 1)]
+    batches = [list(DataLoader(latents, 4, num_workers=workers, collate_fn=collate)) for workers in (0, 1)]
     assert all(same(a, b) for a, b in zip(*batches, strict=True))
+    assert same(batches[0][1], latents.__getitems__([4, 5, 6, 7]))

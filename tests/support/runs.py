@@ -110,7 +110,9 @@ def reconstruction(
         "statistics": ReconstructionTerm(BatchNormStatisticsLoss()),
         "adversarial": ReconstructionTerm(AdversarialLoss()),
     }
-    return ReconstructionModule(*teachers, partial(generator, norm=norm), terms, **{"optimizer": SGD, **arguments})
+    return ReconstructionModule(
+        *teachers, partial(generator, norm=norm), **{"terms": terms, "optimizer": SGD, **arguments}
+    )
 
 
 def encoder(kind: Kind, norm: Norm = "group") -> EncoderFactory:
@@ -136,7 +138,7 @@ def encoding(
     """Encoders with both contrastive terms."""
     torch.manual_seed(1)
     terms = {"nce": EncodingTerm(InfoNCELoss(0.2, queue_size=0)), "sup_con": EncodingTerm(SupConLoss(0.2))}
-    return EncoderModule(*teachers, encoder(kind, norm), terms, **{"optimizer": SGD, **arguments})
+    return EncoderModule(*teachers, encoder(kind, norm), **{"terms": terms, "optimizer": SGD, **arguments})
 
 
 def joint(

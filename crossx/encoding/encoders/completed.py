@@ -49,6 +49,7 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
     unknown_classes: Tensor
     class_similarity: Tensor
     other_index: Tensor
+    own_index: Tensor
 
     def __init__(
         self,
@@ -82,7 +83,9 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
         weight = full_precision(weight.detach().cpu())
         rows = F.normalize(weight - weight.mean(0), dim=1)
         of_unknown, of_shared = (rows[vocabulary.teacher_target(classes, other)] for classes in (unknown, shared))
-        # Not persistent: all three follow from the teachers' files.
+        own = vocabulary.teacher_target(torch.arange(len(vocabulary)), modality).clamp_min(0)
+        # Not persistent: all four follow from the teachers' files.
+        self.register_buffer("own_index", own, persistent=False)
         self.register_buffer("unknown_classes", unknown, persistent=False)
         self.register_buffer("class_similarity", _direction(of_unknown @ of_shared.T), persistent=False)
         self.register_buffer("other_index", vocabulary.teacher_target(unknown, other), persistent=False)
@@ -118,8 +121,7 @@ class CompletedPosteriorEncoder(PosteriorEncoder):
             reading: TeacherOutput = self.reader(images)
             scores = scores + self.reading_weight * reading.logits[:, self.other_index]
         estimates = self.prior_logit + scores.log_softmax(dim=1)
-        place = vocabulary.teacher_target(torch.arange(len(vocabulary)), modality).clamp_min(0).to(logits.device)
-        completed = logits[:, place].index_copy(1, self.unknown_classes, estimates)
+        completed = logits[:, self.own_index].index_copy(1, self.unknown_classes, estimates)
         return (completed / self.temperature).softmax(dim=1)
 
 

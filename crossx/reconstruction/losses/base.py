@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from torch import Tensor, nn
 
@@ -34,9 +35,22 @@ class Reconstruction:
         """The teachers' outputs by modality."""
         return {"photo": self.pairs.photo_teacher, "sketch": self.pairs.sketch_teacher}
 
+    @cached_property
+    def posteriors(self) -> dict[Modality, Tensor]:
+        """The teachers' posteriors over the union, (B, U) each, by modality; without gradient."""
+        return {
+            modality: self.vocabulary.union_posterior(teacher.logits.detach(), modality)
+            for modality, teacher in self.teachers.items()
+        }
+
+    @cached_property
+    def agreed(self) -> Tensor:
+        """Most likely class of each pair by both teachers together, as an index into the union, (B,) int64."""
+        return self.vocabulary.agreed(self.posteriors["photo"], self.posteriors["sketch"])
+
     def predicted(self, modality: Modality) -> Tensor:
         """Return the most likely class of each image by its teacher, as an index into the union, (B,) int64."""
-        return self.vocabulary.union_posterior(self.teachers[modality].logits.detach(), modality).argmax(dim=1)
+        return self.posteriors[modality].argmax(dim=1)
 
 
 class ReconstructionLoss(nn.Module, ABC):

@@ -56,9 +56,6 @@ class OneHotLoss(ReconstructionLoss):
 
     def _label(self, reconstruction: Reconstruction, modality: Modality) -> Tensor:
         """Label of each image in the classes of its own teacher, (B,) int64; -1 for a class that it does not know."""
-        vocabulary = reconstruction.vocabulary
         if self.labels == "predicted":
             return reconstruction.teachers[modality].logits.argmax(dim=1)
-        pairs = reconstruction.pairs
-        agreed = vocabulary.most_likely(pairs.photo_teacher.logits.detach(), pairs.sketch_teacher.logits.detach())
-        return vocabulary.teacher_target(agreed, modality)
+        return reconstruction.vocabulary.teacher_target(reconstruction.agreed, modality)

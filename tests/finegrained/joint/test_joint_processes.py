@@ -12,7 +12,7 @@ from torch import Tensor
 
 from crossx.core.distributed import world_size
 from crossx.finegrained.joint.schedule import JointSchedule
-from crossx.training.limits import joint_ddp
+from crossx.training.players_ddp import PlayersDDP
 
 State = dict[str, Tensor]
 
@@ -26,7 +26,7 @@ def run(folder: Path, schedule: JointSchedule, steps: int) -> State:
     fit = trainer(
         folder,
         steps,
-        strategy=joint_ddp() if world > 1 else "auto",
+        strategy=PlayersDDP() if world > 1 else "auto",
         devices=world,
         limit_val_batches=0,
         num_sanity_val_steps=0,

@@ -1,0 +1,56 @@
+"""The machine that a benchmark ran on, and whether it was idle."""
+
+import os
+import platform
+from importlib.metadata import version
+from typing import Any
+
+from crossx.core.cores import cores
+from crossx.core.errors import InputError
+from crossx.core.version import __version__
+
+MOST_LOAD = 0.5
+"""Load average above which times are no figures for a document."""
+
+
+def load() -> float:
+    """Load average of the last minute."""
+    return round(os.getloadavg()[0], 2)
+
+
+def machine(*packages: str) -> dict[str, Any]:
+    """Describe the machine, with its load average now and the versions of packages."""
+    return {
+        "load average": load(),
+        "cores": cores(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+        "crossx": __version__,
+    }
+
+
+def refuse_busy(document: object, option: str = "--out") -> None:
+    """Refuse to measure for a document on a busy machine.
+
+    Args:
+        document: The document; None where there is none.
+        option: The option that names it, for the message.
+
+    Raises:
+        InputError: When there is a document and the load average is too high.
+    """
+    if document is not None and load() > MOST_LOAD:
+        raise InputError(
+            f"{option}: must be written on an idle machine (load average at most {MOST_LOAD}), got {load():.2f}"
+        )
+
+
+def _processor() -> str:
+    """Name of the processor; where /proc does not say it, what Python knows."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown"

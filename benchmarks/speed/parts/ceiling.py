@@ -1,0 +1,28 @@
+"""What the machine can do at most."""
+
+import torch
+
+from benchmarks.speed.effort import Effort
+from benchmarks.speed.timing import Row, in_turn
+from crossx.cli.precision import computes_bfloat16
+
+_SIDE, _COPIED = 1024, 2**26
+
+
+def measure(effort: Effort) -> list[Row]:
+    """Time a matrix product in both precisions, and a copy."""
+    device = "cuda" if effort.accelerator == "gpu" else "cpu"
+    full = torch.randn(_SIDE, _SIDE, device=device)
+    half, source = full.bfloat16(), torch.randn(_COPIED, device=device)
+    target = torch.empty_like(source)
+    ways = {"float32": lambda: full @ full, "bfloat16": lambda: half @ half}
+    if device == "cpu" and not computes_bfloat16():
+        del ways["bfloat16"]  # such a processor only emulates it, and no run trains in it there
+    taken = in_turn(ways, effort.rounds)
+    rates = {f"GFLOP/s, {way}": 2 * _SIDE**3 / found.median / 1e9 for way, found in taken.items()}
+    copied = in_turn({"float32": lambda: target.copy_(source)}, effort.rounds)
+    moved = {"GB/s read and written": 2 * 4 * _COPIED / copied["float32"].median / 1e9}
+    return [
+        Row(f"matrix product, {_SIDE} x {_SIDE}", taken, figures=rates),
+        Row("copy of 256 MiB", copied, figures=moved),
+    ]

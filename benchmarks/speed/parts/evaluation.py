@@ -1,0 +1,99 @@
+"""Exact measures of retrieval."""
+
+import numpy as np
+import torch
+from torchmetrics.functional.retrieval import retrieval_average_precision
+
+from benchmarks.speed.effort import Effort
+from benchmarks.speed.timing import Row, in_turn, scaled
+from crossx.evaluation.functional import retrieval_scores
+from crossx.evaluation.ranking import cosine_scores
+
+CROSSX, NUMPY, TORCHMETRICS, PYTHON = (
+    "crossx, all measures",
+    "numpy loop, mAP alone",
+    "torchmetrics, mAP alone",
+    "published, mAP alone",
+)
+ALL_QUERIES = 15_229
+"""Sketches of a large test split."""
+_CLASSES, _DIM = 125, 64
+_SLOW_SHARE = 20
+"""The two slow ways are timed on this part of the queries; their cost is the same for each query."""
+
+
+def measure(effort: Effort) -> list[Row]:
+    """Time all measures over a gallery."""
+    queries, gallery, labels, gallery_labels = drawn(effort.queries, effort.photos)
+    few = max(effort.queries // _SLOW_SHARE, 1)
+    rounds = 3
+    taken = in_turn(
+        {
+            CROSSX: lambda: retrieval_scores(cosine_scores(queries, gallery), labels, gallery_labels).summary(),
+            NUMPY: lambda: numpy_loop(queries.numpy(), gallery.numpy(), labels.numpy(), gallery_labels.numpy()),
+        },
+        rounds,
+        skipped=1,
+    )
+    slow = in_turn(
+        {
+            TORCHMETRICS: lambda: torchmetrics_loop(queries[:few], gallery, labels[:few], gallery_labels),
+            PYTHON: lambda: python_loop(queries[:few], gallery, labels[:few], gallery_labels),
+        },
+        rounds,
+        skipped=1,
+    )
+    each = {way: scaled(t, 1 / effort.queries) for way, t in taken.items()}
+    each |= {way: scaled(t, 1 / few) for way, t in slow.items()}
+    note = f"{effort.photos:,} photos, {_DIM} dimensions; {ALL_QUERIES:,} queries take that many times as long"
+    return [Row("measures of one query", each, note)]
+
+
+def drawn(queries: int, photos: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Unit vectors of sketches and photos, and their classes."""
+    generator = torch.Generator().manual_seed(0)
+    labels, gallery_labels = (torch.arange(n) % min(_CLASSES, photos) for n in (queries, photos))
+    centres = torch.randn(_CLASSES, _DIM, generator=generator)
+    vectors = [
+        torch.nn.functional.normalize(centres[of] + 2 * torch.randn(len(of), _DIM, generator=generator), dim=1)
+        for of in (labels, gallery_labels)
+    ]
+    return vectors[0], vectors[1], labels, gallery_labels
+
+
+def numpy_loop(queries: np.ndarray, gallery: np.ndarray, labels: np.ndarray, gallery_labels: np.ndarray) -> float:
+    """Mean average precision by a sort for each query."""
+    found = []
+    for query, label in zip(queries, labels, strict=True):
+        relevant = gallery_labels[np.argsort(-(gallery @ query))] == label
+        places = np.nonzero(relevant)[0] + 1
+        found.append(np.mean(np.arange(1, len(places) + 1) / places))
+    return float(np.mean(found))
+
+
+def torchmetrics_loop(
+    queries: torch.Tensor, gallery: torch.Tensor, labels: torch.Tensor, gallery_labels: torch.Tensor
+) -> float:
+    """Mean average precision by torchmetrics' function for a query."""
+    values = [
+        # It takes relevant photos with a score of 0 or less for irrelevant ones.
+        retrieval_average_precision(gallery @ query + 2, gallery_labels == label)
+        for query, label in zip(queries, labels, strict=True)
+    ]
+    return float(torch.stack(values).mean())
+
+
+def python_loop(
+    queries: torch.Tensor, gallery: torch.Tensor, labels: torch.Tensor, gallery_labels: torch.Tensor
+) -> float:
+    """Mean average precision by a loop over photos in Python, as published evaluation code has it."""
+    found, of_photos = [], gallery_labels.tolist()
+    for query, label in zip(queries, labels.tolist(), strict=True):
+        order = sorted(zip((gallery @ query).tolist(), of_photos, strict=True), key=lambda pair: -pair[0])
+        hits, total = 0, 0.0
+        for place, (_, of_photo) in enumerate(order, start=1):
+            if of_photo == label:
+                hits += 1
+                total += hits / place
+        found.append(total / hits)
+    return float(np.mean(found))

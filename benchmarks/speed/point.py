@@ -1,0 +1,83 @@
+"""One point of how cost grows, in a process of its own, whose peak of memory is that of the point.
+
+python -m benchmarks.speed.point generators --batch 128 --size 32 --classes 10
+python -m benchmarks.speed.point gallery --photos 100000
+"""
+
+import argparse
+import json
+import resource
+import tempfile
+from pathlib import Path
+
+import torch
+
+from benchmarks.speed.parts.evaluation import drawn
+from benchmarks.speed.runs import untrained
+from benchmarks.speed.timing import Times, in_turn
+from crossx.evaluation.functional import retrieval_scores
+from crossx.evaluation.ranking import cosine_scores
+from crossx.pairs.latents import LatentDataset
+from crossx.reconstruction.generators import DeepUpsamplingGenerator
+from crossx.reconstruction.losses import ActivationLoss, BatchNormStatisticsLoss, InformationEntropyLoss, OneHotLoss
+from crossx.reconstruction.losses.base import ReconstructionTerm
+from crossx.reconstruction.module import ReconstructionModule
+from crossx.types import Modality, Progress
+
+_QUERIES = 100
+
+
+def generators(batch: int, size: int, classes: int, rounds: int) -> Times:
+    """Time a generator step."""
+    terms = {
+        "one_hot": ReconstructionTerm(OneHotLoss(), 4.0),
+        "entropy": ReconstructionTerm(InformationEntropyLoss(), 15.0),
+        "activation": ReconstructionTerm(ActivationLoss(), 0.1),
+        "statistics": ReconstructionTerm(BatchNormStatisticsLoss()),
+    }
+
+    def generator(modality: Modality) -> DeepUpsamplingGenerator:
+        return DeepUpsamplingGenerator(modality, size, 256, 32, doublings=2 if size <= 32 else 4)
+
+    with tempfile.TemporaryDirectory() as folder:
+        names = tuple(f"class {i}" for i in range(classes))
+        words = untrained(Path(folder), "SmallResNet", {"widths": [32, 64, 192, 256]}, size, names)
+        paths = [word.partition("=")[2] for word in words]
+        module = ReconstructionModule(paths[0], paths[1], generator, terms)
+    optimizer = torch.optim.Adam(module.generators.parameters(), lr=0.002)
+    stream = LatentDataset(0, module.latent_dim, 1)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = module.step(stream.__getitems__(list(range(batch))), Progress(0, 100)).loss
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+        optimizer.step()
+
+    return in_turn({"": step}, rounds)[""]
+
+
+def gallery(photos: int, rounds: int) -> Times:
+    """Time all measures of some queries over a gallery."""
+    queries, vectors, labels, gallery_labels = drawn(_QUERIES, photos)
+    work = lambda: retrieval_scores(cosine_scores(queries, vectors), labels, gallery_labels)  # noqa: E731
+    return in_turn({"": work}, rounds)[""]
+
+
+def main() -> None:
+    """Measure, and print one line of JSON."""
+    parser = argparse.ArgumentParser("benchmarks.speed.point", description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=("generators", "gallery"))
+    for name, usual in (("batch", 128), ("size", 32), ("classes", 10), ("photos", 10_000), ("rounds", 5)):
+        parser.add_argument(f"--{name}", type=int, default=usual)
+    arguments = parser.parse_args()
+    if arguments.what == "generators":
+        found = generators(arguments.batch, arguments.size, arguments.classes, arguments.rounds)
+    else:
+        found = gallery(arguments.photos, arguments.rounds)
+    # Kilobytes on Linux.
+    print(json.dumps({**vars(found), "MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+
+
+if __name__ == "__main__":
+    main()
