@@ -270,7 +270,7 @@ def test_generators_that_learn_as_in_the_quickstart_raise_no_warning(tmp_path: P
     adam = partial(torch.optim.Adam, lr=0.002, betas=(0.5, 0.999))
     generator = partial(UpsamplingGenerator, size=32, width=8)
     module = joint(generator, objective=quickstart(), schedule=Schedule(60, 1, 1), optimizer=adam)
-    monitor = fit(module, tmp_path, steps=72, batch_size=24, agreement_window=120, window=20, settle=40)
+    monitor = fit(module, tmp_path, steps=76, batch_size=24, agreement_window=120, window=20, settle=60)
     assert monitor.findings == []
 
 
