@@ -31,20 +31,18 @@ def machine(*packages: str) -> dict[str, Any]:
     }
 
 
-def refuse_busy(document: object, option: str = "--out") -> None:
+def refuse_busy(document: object) -> None:
     """Refuse to measure for a document on a busy machine.
 
     Args:
-        document: The document; None where there is none.
-        option: The option that names it, for the message.
+        document: What `--out` names; None where it names nothing.
 
     Raises:
         InputError: When there is a document and the load average is too high.
     """
-    if document is not None and load() > MOST_LOAD:
-        raise InputError(
-            f"{option}: must be written on an idle machine (load average at most {MOST_LOAD}), got {load():.2f}"
-        )
+    now = load()
+    if document is not None and now > MOST_LOAD:
+        raise InputError(f"--out: must be written on an idle machine (load average at most {MOST_LOAD}), got {now:.2f}")
 
 
 def _processor() -> str:

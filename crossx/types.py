@@ -67,7 +67,7 @@ class LatentBatch:
         The places stay where they are: they seed random draws, and to read them from a GPU would mean to wait for it.
         """
         moved = {
-            f.name: value.to(device)
+            f.name: value.to(device, non_blocking=device.type == "cuda")
             for f in fields(self)
             if f.name != "index" and (value := getattr(self, f.name)) is not None
         }

@@ -58,8 +58,8 @@ def main(argv: list[str]) -> None:
     for name in arguments.parts:
         must_be_one_of("--parts", name, PARTS)
     must_be_one_of("--accelerator", arguments.accelerator, ("cpu", "gpu"))
-    for name in ("rounds", "largest"):
-        must_be_in(f"--{name}", getattr(arguments, name), "[1, inf)")
+    must_be_in("--rounds", arguments.rounds, "[1, inf)")
+    must_be_in("--largest", arguments.largest, "[1000, inf)")
     effort = replace(FULL, rounds=arguments.rounds, largest=arguments.largest, accelerator=arguments.accelerator)
     figures = measured(arguments.parts, effort)
     # At the end and at once: an interrupted benchmark leaves no half file.
@@ -70,10 +70,10 @@ def main(argv: list[str]) -> None:
 def measured(names: list[str], effort: Effort) -> dict[str, Any]:
     """Measure parts, printing each as it is there; the figures, with the machine and whether it was busy."""
     about = {**machine("torch", "lightning", "numpy"), "threads": torch.get_num_threads()}
-    if torch.cuda.is_available():
+    if effort.accelerator == "gpu":
         about["gpu"] = torch.cuda.get_device_name()
     about["busy"] = about["load average"] > MOST_LOAD
-    if about["busy"]:
+    if about["busy"]:  # before the work, which is itself a load
         print(f"busy: load average {about['load average']}; these are no figures for a document", flush=True)
     parts: dict[str, list[dict[str, Any]]] = {}
     for name in dict.fromkeys(names):

@@ -9,7 +9,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from benchmarks.speed.loops import BareLoop, Loop, PublishedLoop
+from benchmarks.speed.loops import BareLoop, PublishedLoop
 from benchmarks.speed.timing import clock, seconds
 from crossx.classification.module import ClassifierModule
 from crossx.core.atomic import write_text
@@ -65,7 +65,7 @@ class BesideJointRun(_Clock):
     def __init__(self, batch: int) -> None:
         super().__init__()
         self.batch = batch
-        self.loops: dict[str, Loop] = {}
+        self.loops: dict[str, BareLoop] = {}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Copy the networks for the other ways."""

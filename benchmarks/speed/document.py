@@ -9,7 +9,10 @@ from typing import Any
 
 from benchmarks.machine import MOST_LOAD
 from benchmarks.speed.beside import BARE, CROSSX, PUBLISHED_SAME
-from benchmarks.speed.parts import evaluation
+from benchmarks.speed.parts import evaluation, joint
+from benchmarks.speed.parts.growth import PHOTOS
+from benchmarks.speed.parts.start import FIRST_BATCH, IMPORTS
+from benchmarks.speed.point import QUERIES
 from benchmarks.speed.timing import Row, Times
 from crossx.core.atomic import write_text
 from crossx.core.errors import InputError
@@ -29,17 +32,18 @@ _TITLES = {
 _HEAD = """# Performance
 
 How fast crossx is beside three yardsticks: a **bare loop**, which has the same networks, terms and precision in plain
-PyTorch (`benchmarks/speed/loops.py`); the **published procedure**, which runs each teacher twice an image, lets
-gradients flow into frozen weights and uses no image twice; and the **machine's ceiling**. What is compared takes turns
-within one process, so that a slow minute of the machine meets all alike. Times are medians, with the first and the last
-decile.
+PyTorch (`benchmarks/speed/loops.py`); the **published way to run teachers** on the same networks, losses and number of
+steps: twice an image, with gradients into frozen weights, and no image used twice; and the **machine's ceiling**. Steps
+and measures that are compared take turns within one process, so that a slow minute of the machine meets all alike.
+Times are medians, with the first and the last decile. On a GPU a step lasts until the device has done its work.
 
 ```console
 python -m benchmarks.speed --out speed.json
 python -m benchmarks.speed.document speed.json
 ```
 
-measures and writes this page; a figure that was measured on a busy machine (load average above {most}) is refused.
+measures and writes this page. Figures of a run that was started on a busy machine (load average above {most}) are
+refused. `--accelerator gpu` is about joint runs, the classifier and the ceiling; everything else runs on the CPU.
 """
 _PAPER = """## On paper
 
@@ -70,22 +74,21 @@ def page(figures: dict[str, Any]) -> str:
     if missing:
         raise InputError(f"speed.json: must have all parts, got none of {', '.join(missing)}; leave out --parts")
     parts = {name: [_row(row) for row in rows] for name, rows in figures["parts"].items()}
-    described = ", ".join(f"{key} {value}" for key, value in about.items() if key != "busy")
+    described = ", ".join(f"{key} {value}" for key, value in {**about, **figures["effort"]}.items() if key != "busy")
     sections = [_HEAD.format(most=MOST_LOAD), f"Measured on: {described}.\n", "## In short\n", *_headlines(parts), ""]
     for name, title in _TITLES.items():
         sections += [f"## {title}\n", *_table(parts[name]), ""]
-    largest = [row for row in parts["growth"] if "measures" in row.what][-1]
-    photos = int(largest.what.split(",", 1)[1].split()[0].replace(",", ""))
-    each = largest.seconds[CROSSX].median / 100 / photos
+    largest = max(parts["growth"], key=lambda row: row.figures.get(PHOTOS, 0))
+    each = largest.seconds[CROSSX].median / QUERIES / largest.figures[PHOTOS]
     return "\n".join([*sections, _PAPER.format(nanoseconds=each * 1e9, seconds=each * 1e8)])
 
 
 def _headlines(parts: dict[str, list[Row]]) -> Iterator[str]:
     for row in parts["joint"]:
-        if row.what.endswith(": a run"):
+        if row.what.endswith(joint.TOGETHER):
             yield (
-                f"- {row.what}: {row.ratio(CROSSX, BARE):.2f} times the bare loop, and the published procedure takes "
-                f"{row.ratio(PUBLISHED_SAME, CROSSX):.1f} times as long as crossx at the same precision."
+                f"- {row.what}: {row.ratio(CROSSX, BARE):.2f} times the bare loop. With the published way to run "
+                f"teachers they take {row.ratio(PUBLISHED_SAME, CROSSX):.1f} times as long, at the same precision."
             )
     (measures,) = parts["evaluation"]
     yield (
@@ -103,7 +106,7 @@ def _headlines(parts: dict[str, list[Row]]) -> Iterator[str]:
     (start,) = parts["start"]
     yield (
         "- A run reaches its first batch in "
-        f"{start.ratio('crossx fit, to the first batch', 'imports alone'):.2f} times the CPU seconds of its imports."
+        f"{start.ratio(FIRST_BATCH, IMPORTS):.2f} times the CPU seconds of its imports."
     )
 
 

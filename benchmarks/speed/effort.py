@@ -11,7 +11,7 @@ class Effort:
         rounds: How often each step is taken and counts.
         queries: Sketches that measures of retrieval are computed for.
         photos: Photos of their gallery.
-        largest: Photos of the largest gallery, in whose growth cost is measured.
+        largest: Photos of the largest gallery at which cost is measured, at least 1,000.
         accelerator: Where fits run, as `trainer.accelerator` has it.
     """
 

@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import Callback
 
 
 class LeaveAtFirstBatch(Callback):
-    """Ends the process when the first batch is there: what comes before is the start."""
+    """End the process when the first batch is there: what comes before is the start."""
 
     def on_train_batch_start(
         self,

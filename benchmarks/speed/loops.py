@@ -3,7 +3,6 @@
 import copy
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -17,18 +16,7 @@ _ONE_HOT, _ENTROPY, _ACTIVATION = 4.0, 15.0, 0.1
 """Weights of the terms of `model/joint.yaml`; that of the statistics is 1."""
 _TEMPERATURE, _SHARPNESS = 0.1, 3
 _REPLAYED, _POOL = 0.75, 8192
-
-
-class Loop(Protocol):
-    """Both steps of a joint run."""
-
-    def generator_step(self) -> Tensor:
-        """Train the generators on a batch, and return the loss."""
-        ...
-
-    def encoder_step(self) -> Tensor:
-        """Train the encoders on a batch, and return the loss."""
-        ...
+GENERATOR_RATE, ENCODER_RATE = 0.002, 0.003
 
 
 @dataclass
@@ -57,13 +45,13 @@ class BareLoop:
     """
 
     def __init__(self, module: CoTrainingModule, batch: int, bfloat16: bool) -> None:
-        generators, teachers, heads = module.reconstruction.generators, module.teachers, module.encoding.encoders
+        generators, teachers, encoders = module.reconstruction.generators, module.teachers, module.encoding.encoders
         self.batch, self.latent_dim = batch, generators.latent_dim
         self.device = next(generators.parameters()).device
         self._bfloat16 = bfloat16
         self.sides: list[_Side] = []
         for modality in MODALITIES:
-            teacher, encoder = teachers.of(modality), heads[modality]
+            teacher, encoder = teachers.of(modality), encoders[modality]
             if not isinstance(encoder, TeacherHeadEncoder):
                 raise TypeError(f"module: must have TeacherHeadEncoders, got a {type(encoder).__name__}")
             mean, std = (x[:, None, None] for x in (teacher.preprocessing.mean, teacher.preprocessing.std))
@@ -71,9 +59,11 @@ class BareLoop:
             generator, network, head = (copy.deepcopy(part) for part in parts)
             self.sides.append(_Side(generator.train(), network.eval(), mean, std, head.train()))
         self._of_generators = torch.optim.Adam(
-            [p for side in self.sides for p in side.generator.parameters()], lr=0.002, betas=(0.5, 0.999)
+            [p for side in self.sides for p in side.generator.parameters()], lr=GENERATOR_RATE, betas=(0.5, 0.999)
         )
-        self._of_encoders = torch.optim.Adam([p for side in self.sides for p in side.head.parameters()], lr=0.003)
+        self._of_encoders = torch.optim.Adam(
+            [p for side in self.sides for p in side.head.parameters()], lr=ENCODER_RATE
+        )
         self._pool: list[tuple[Tensor, Tensor]] = []
         self._place = 0
 

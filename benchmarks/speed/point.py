@@ -15,6 +15,7 @@ import torch
 from benchmarks.speed.parts.evaluation import drawn
 from benchmarks.speed.runs import untrained
 from benchmarks.speed.timing import Times, in_turn
+from crossx.cli.precision import computes_bfloat16
 from crossx.evaluation.functional import retrieval_scores
 from crossx.evaluation.ranking import cosine_scores
 from crossx.pairs.latents import LatentDataset
@@ -24,7 +25,7 @@ from crossx.reconstruction.losses.base import ReconstructionTerm
 from crossx.reconstruction.module import ReconstructionModule
 from crossx.types import Modality, Progress
 
-_QUERIES = 100
+QUERIES = 100
 
 
 def generators(batch: int, size: int, classes: int, rounds: int) -> Times:
@@ -49,7 +50,7 @@ def generators(batch: int, size: int, classes: int, rounds: int) -> Times:
 
     def step() -> None:
         optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=computes_bfloat16()):
             loss = module.step(stream.__getitems__(list(range(batch))), Progress(0, 100)).loss
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         optimizer.step()
@@ -59,8 +60,11 @@ def generators(batch: int, size: int, classes: int, rounds: int) -> Times:
 
 def gallery(photos: int, rounds: int) -> Times:
     """Time all measures of some queries over a gallery."""
-    queries, vectors, labels, gallery_labels = drawn(_QUERIES, photos)
-    work = lambda: retrieval_scores(cosine_scores(queries, vectors), labels, gallery_labels)  # noqa: E731
+    queries, vectors, labels, gallery_labels = drawn(QUERIES, photos)
+
+    def work() -> None:
+        retrieval_scores(cosine_scores(queries, vectors), labels, gallery_labels).summary()
+
     return in_turn({"": work}, rounds)[""]
 
 

@@ -13,12 +13,14 @@ class Times:
     """Seconds of something that was done several times.
 
     Attributes:
+        mean: The mean.
         median: The median.
         low: The first decile; the least of fewer than ten.
         high: The last decile; the most of fewer than ten.
         count: How often it was done.
     """
 
+    mean: float
     median: float
     low: float
     high: float
@@ -50,7 +52,7 @@ def times(seconds: Sequence[float]) -> Times:
     """Sum up at least one duration in seconds."""
     ordered = sorted(seconds)
     low, high = ordered[len(ordered) // 10], ordered[-1 - len(ordered) // 10]
-    return Times(statistics.median(ordered), low, high, len(ordered))
+    return Times(statistics.mean(ordered), statistics.median(ordered), low, high, len(ordered))
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -62,7 +64,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def clock() -> float:
     """Seconds of a clock, read when a GPU has nothing left to do."""
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():  # a run on the CPU leaves a GPU alone
         torch.cuda.synchronize()
     return time.perf_counter()
 
@@ -86,4 +88,5 @@ def in_turn(ways: Mapping[str, Callable[[], object]], rounds: int, skipped: int 
 
 def scaled(found: Times, factor: float) -> Times:
     """Times of a part of the work."""
-    return Times(factor * found.median, factor * found.low, factor * found.high, found.count)
+    values = (factor * value for value in (found.mean, found.median, found.low, found.high))
+    return Times(*values, found.count)

@@ -7,14 +7,15 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, DistributedSampler
 
-from crossx.core.batches import stack, take
+from crossx.core.batches import stack
 from crossx.core.seeding import Stream, philox
 from crossx.types import LatentBatch
 
 _LARGEST = 1 - 2**-24
-"""The largest float32 below 1: uniform numbers above it would become 1."""
+"""The largest float32 below 1: float64 numbers between the two may be rounded to 1."""
 _BLOCK = 64
-"""Latents that one random generator draws: to make a generator takes as long as to draw many numbers."""
+"""Latents that one random generator draws: making a generator takes as long as drawing many numbers."""
+_Block = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 class LatentDataset(Dataset[LatentBatch]):
@@ -30,13 +31,16 @@ class LatentDataset(Dataset[LatentBatch]):
         self.seed = seed
         self.latent_dim = latent_dim
         self.length = length
+        self._last: tuple[int, _Block] | None = None
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, index: int) -> LatentBatch:
         """Noise (Z,) and uniform number () of one place in the stream."""
-        return take(self.__getitems__([index]), torch.tensor(0))
+        noise, uniform = self._block(index // _BLOCK)
+        row = index % _BLOCK
+        return LatentBatch(torch.tensor(index), torch.from_numpy(noise[row].copy()), torch.tensor(uniform[row]))
 
     def __getitems__(self, indices: list[int]) -> LatentBatch:
         """Latents of several places as a batch; PyTorch's loader prefers this method where a data set has it."""
@@ -49,7 +53,13 @@ class LatentDataset(Dataset[LatentBatch]):
             torch.from_numpy(np.concatenate(uniform)[rows]),
         )
 
-    def _block(self, block: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _block(self, block: int) -> _Block:
+        """Noise (64, Z) and uniform numbers (64,); the last block is kept, because neighbours are asked for next."""
+        if self._last is None or self._last[0] != block:
+            self._last = block, self._drawn(block)
+        return self._last[1]
+
+    def _drawn(self, block: int) -> _Block:
         draw = philox(self.seed, block, Stream.LATENTS)
         uniform = np.minimum(draw.random(_BLOCK), _LARGEST).astype(np.float32)
         # By coordinate, so that longer noise begins like shorter noise.

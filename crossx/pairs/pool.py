@@ -1,4 +1,4 @@
-"""Earlier pairs on the device, in rings; nothing here waits for the device."""
+"""Earlier pairs on the device, in rings, which are written and drawn from without waiting for the device."""
 
 import torch
 from torch import Tensor
@@ -14,9 +14,13 @@ class RingPool:
         like: Pairs whose shapes, types and device those of the pool are.
         rings: R, number of rings.
         places: Pairs that a ring holds.
+
+    Attributes:
+        seen: Pairs ever written, also those that have been overwritten: a number that the host knows.
     """
 
     def __init__(self, like: PairBatch, rings: int, places: int) -> None:
+        self.seen = 0
         self._places = places
         # One row more than there are places, which is written and never read.
         self._rows = take(_quantised(like), torch.zeros(rings * places + 1, dtype=torch.int64))
@@ -44,6 +48,7 @@ class RingPool:
         for place, value in zip(_tensors(self._rows), _tensors(_quantised(pairs)), strict=True):
             place[row] = value
         self._written += counts
+        self.seen += len(ring)
 
     def recall(self, uniform: Tensor) -> PairBatch:
         """Draw pairs, each by ring first: all rings that have pairs are drawn alike.
@@ -53,8 +58,14 @@ class RingPool:
 
         Returns:
             N pairs; a copy.
+
+        Raises:
+            RuntimeError: When nothing has been written.
         """
-        of_ring, of_pair = uniform.to(self._written.device)
+        if self.seen == 0:
+            raise RuntimeError("recall: must come after remember, got an empty pool")
+        device = self._written.device
+        of_ring, of_pair = uniform.to(device, non_blocking=device.type == "cuda")
         filled = self._written.clamp(max=self._places)
         present = (filled > 0).cumsum(0)
         ring = torch.searchsorted(present, _below(of_ring, present[-1]), right=True)

@@ -53,7 +53,6 @@ class Replay(PairSource):
         self.share = share
         self.size = size
         self._pool: RingPool | None = None
-        self._seen = 0
 
     @property
     def latent_dim(self) -> int:
@@ -73,7 +72,7 @@ class Replay(PairSource):
         count = len(latents.noise)
         self.check_batch(count)
         replayed = self._replayed(count)
-        if self._pool is None or replayed == 0 or self._seen < replayed:
+        if self._pool is None or replayed == 0 or self._pool.seen < replayed:
             new = self.source.sample(latents)
             self._remember(new)
             return new
@@ -111,7 +110,6 @@ class Replay(PairSource):
         if self._pool is None:
             self._pool = RingPool(pairs, self._rings, self._places)
         self._pool.remember(pairs, self._ring_of.on(pairs.target.device)[pairs.target])
-        self._seen += len(pairs.target)
 
 
 def rings(num_classes: int, shared: Tensor | None = None) -> Tensor:

@@ -119,9 +119,10 @@ class Vocabulary:
         Returns:
             (B,) int64 index into the union.
         """
-        return self.agreed(self.union_posterior(photo_logits, "photo"), self.union_posterior(sketch_logits, "sketch"))
+        posteriors = (self.union_posterior(photo_logits, "photo"), self.union_posterior(sketch_logits, "sketch"))
+        return self.most_likely_of(*posteriors)
 
-    def agreed(self, photo_posterior: Tensor, sketch_posterior: Tensor) -> Tensor:
+    def most_likely_of(self, photo_posterior: Tensor, sketch_posterior: Tensor) -> Tensor:
         """Most likely class of each pair by both posteriors over the union, (B, U) each; see `agreed_class`."""
         known = (self._known[m].on(photo_posterior.device) for m in MODALITIES)
         return agreed_class(photo_posterior, sketch_posterior, *known)
@@ -132,7 +133,7 @@ class Vocabulary:
 
     def known(self, modality: Modality) -> BoolTensor:
         """Mask of the classes of the union that the teacher of a modality has, (U,) bool."""
-        return self._known[modality].on(_CPU)  # type: ignore[return-value]  # torch types every result as Tensor
+        return self._known[modality].on(_CPU).clone()  # type: ignore[return-value]  # torch types every result as Tensor
 
     def is_shared(self, modality: Modality) -> BoolTensor:
         """Mask of a teacher's classes, in the order of its logits, that the other teacher has as well, (K,) bool."""

@@ -132,6 +132,6 @@ def check_strategy(strategy: object) -> None:
 
 def _wrong_strategy(name: str) -> InputError:
     return InputError(
-        f"trainer.strategy: must be auto, ddp or a PlayersDDP of crossx in a joint run, got {name} (sharding needs one "
-        "optimiser over all parameters, and plain DDP needs all parameters in every step)"
+        f"trainer.strategy: must be auto, ddp or crossx.training.players_ddp.PlayersDDP in a joint run, got {name} "
+        "(sharding needs one optimiser over all parameters, and plain DDP needs all parameters in every step)"
     )

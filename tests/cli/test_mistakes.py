@@ -104,12 +104,12 @@ from crossx.core.errors import InputError
         (
             "trainer.strategy",
             "fsdp",
-            r"^trainer\.strategy: must be auto, ddp or a PlayersDDP of crossx in a joint run, got fsdp",
+            r"^trainer\.strategy: must be auto, ddp or .*PlayersDDP in a joint run, got fsdp",
         ),
         (
             "trainer.strategy",
             "deepspeed",
-            r"^trainer\.strategy: must be auto, ddp or a PlayersDDP of crossx in a joint run, got deepspeed",
+            r"^trainer\.strategy: must be auto, ddp or .*PlayersDDP in a joint run, got deepspeed",
         ),
         ("trainer.sync_batchnorm", True, r"^trainer\.sync_batchnorm: must be false in a run with teachers: .*; use"),
         (

@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import torch
 
 from crossx.core.tables import Table
@@ -18,3 +21,11 @@ def test_copy_of_inference_mode_serves_in_training() -> None:
     with torch.inference_mode():
         copied = table.on(torch.device("meta"))
     assert not copied.is_inference()
+
+
+def test_copies_on_devices_are_not_copied() -> None:
+    table = Table(torch.tensor([1, 0]))
+    table.on(torch.device("meta"))
+    for again in (copy.deepcopy(table), pickle.loads(pickle.dumps(table))):
+        assert again.on(torch.device("cpu")).tolist() == [1, 0]
+        assert again._copies.keys() == {torch.device("cpu")}

@@ -76,6 +76,18 @@ def test_batch_holds_the_latents_one_by_one(indices: list[int]) -> None:
     assert batch.index.tolist() == indices
 
 
+def test_no_copy_to_a_gpu_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def to(self: torch.Tensor, device: torch.device, non_blocking: bool) -> torch.Tensor:
+        asked.append((device.type, non_blocking))
+        return self
+
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    move_data_to_device(LatentDataset(0, 4, 1).__getitems__([3, 4]), torch.device("cuda", 0))
+    assert asked == [("cuda", True)] * 2
+
+
 def test_places_stay_on_the_cpu() -> None:
     latents = LatentDataset(0, 4, 1).__getitems__([3, 4])
     for moved in (latents.to(torch.device("meta")), move_data_to_device(latents, torch.device("meta"))):

@@ -67,6 +67,11 @@ def test_what_is_recalled_is_a_copy() -> None:
     assert pool.recall(torch.zeros(2, 1)).photo_teacher.logits.tolist() == [[5]]
 
 
+def test_an_empty_pool_gives_nothing() -> None:
+    with pytest.raises(RuntimeError, match="must come after remember, got an empty pool"):
+        pool_of(places=2).recall(torch.zeros(2, 1))
+
+
 def test_device_is_never_waited_for() -> None:
     pool = pool_of(places=4)
     with no_host_reads():

@@ -86,6 +86,16 @@ def test_one_hot_predicted_is_minus_the_log_of_the_largest_probability() -> None
     assert OneHotLoss()(x).item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_posteriors_are_computed_once_and_without_gradient() -> None:
+    x = random_reconstruction()
+    assert x.posteriors is x.posteriors
+    assert x.agreed is x.agreed
+    assert not any(posterior.requires_grad for posterior in x.posteriors.values())
+    for modality, teacher in x.teachers.items():
+        torch.testing.assert_close(x.posteriors[modality], VOCABULARY.union_posterior(teacher.logits, modality))
+    assert torch.equal(x.agreed, VOCABULARY.most_likely(*(teacher.logits for teacher in x.teachers.values())))
+
+
 def test_one_hot_agreed_uses_the_most_likely_common_class() -> None:
     x = random_reconstruction()
     photo, sketch = (softmax(teacher.logits) for teacher in both(x))

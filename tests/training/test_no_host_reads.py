@@ -6,6 +6,8 @@ Left out is `TripletLoss`: the miner of pytorch-metric-learning lists the triple
 from functools import partial
 
 import pytest
+import torch
+from lightning.fabric.utilities import move_data_to_device
 from support.host_reads import no_host_reads
 from support.runs import Teachers, encoding, reconstruction
 
@@ -30,7 +32,6 @@ from crossx.reconstruction.losses import (
     OneHotLoss,
     OneSidedAlignmentLoss,
     StatisticsGuidanceLoss,
-    information_entropy,
 )
 from crossx.reconstruction.losses.base import ReconstructionLoss, ReconstructionTerm
 from crossx.types import LatentBatch, Progress
@@ -42,9 +43,7 @@ def latents(dim: int, batch: int, count: int = 8) -> LatentBatch:
     return LatentDataset(0, dim, 1).__getitems__(list(range(batch * count, (batch + 1) * count)))
 
 
-def test_generators_step(teachers: Teachers, monkeypatch: pytest.MonkeyPatch) -> None:
-    # It reads the class lists, which lie on the CPU.
-    monkeypatch.setattr(information_entropy, "class_prior", lambda *_: None)
+def test_generators_step(teachers: Teachers) -> None:
     losses: list[ReconstructionLoss] = [
         OneHotLoss(),
         OneHotLoss("agreed"),
@@ -59,6 +58,7 @@ def test_generators_step(teachers: Teachers, monkeypatch: pytest.MonkeyPatch) ->
     terms["guidance"] = ReconstructionTerm(partial(StatisticsGuidanceLoss, layers=2))
     side = reconstruction(teachers, terms=terms)
     joint = CoTrainingModule(side, encoding(teachers), Schedule())
+    joint.play("reconstruction", latents(side.latent_dim, 99), Progress(0, 100))  # reads the class lists, once
     for step in range(ROUNDS):
         batch = latents(side.latent_dim, step)
         with no_host_reads():
@@ -91,3 +91,20 @@ def test_encoders_step_with_replay(teachers: Teachers, loss: EncodingLoss, pair_
             output = joint.play("encoding", pairs, Progress(step, 100))
             output.loss.backward()  # type: ignore[no-untyped-call]  # as above
     assert output.loss.isfinite()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_nothing_waits_for_a_gpu(teachers: Teachers) -> None:
+    """Neither copies to the GPU nor kernels, which the tests above cannot see."""
+    side = reconstruction(teachers)
+    joint = CoTrainingModule(side, encoding(teachers), Schedule(), partial(Replay, size=20)).cuda()
+    for step in range(ROUNDS):  # the first round copies tables
+        torch.cuda.set_sync_debug_mode("error" if step else "default")
+        try:
+            batch = move_data_to_device(latents(side.latent_dim, step), torch.device("cuda", 0))
+            joint.play("reconstruction", batch, Progress(step, 100)).loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+            pairs = joint.pair_source.sample(batch)
+            joint.play("encoding", pairs, Progress(step, 100)).loss.backward()  # type: ignore[no-untyped-call]  # as above
+        finally:
+            torch.cuda.set_sync_debug_mode("default")

@@ -1,5 +1,7 @@
 """Exact measures of retrieval."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torchmetrics.functional.retrieval import retrieval_average_precision
@@ -23,30 +25,39 @@ _SLOW_SHARE = 20
 
 
 def measure(effort: Effort) -> list[Row]:
-    """Time all measures over a gallery."""
-    queries, gallery, labels, gallery_labels = drawn(effort.queries, effort.photos)
-    few = max(effort.queries // _SLOW_SHARE, 1)
-    rounds = 3
-    taken = in_turn(
-        {
-            CROSSX: lambda: retrieval_scores(cosine_scores(queries, gallery), labels, gallery_labels).summary(),
-            NUMPY: lambda: numpy_loop(queries.numpy(), gallery.numpy(), labels.numpy(), gallery_labels.numpy()),
-        },
-        rounds,
-        skipped=1,
-    )
+    """Time all measures over a gallery, beside three ways to compute one of them."""
+    row = beside_numpy(effort)
+    queries, gallery, labels, gallery_labels = drawn(max(effort.queries // _SLOW_SHARE, 1), effort.photos)
     slow = in_turn(
         {
-            TORCHMETRICS: lambda: torchmetrics_loop(queries[:few], gallery, labels[:few], gallery_labels),
-            PYTHON: lambda: python_loop(queries[:few], gallery, labels[:few], gallery_labels),
+            TORCHMETRICS: lambda: torchmetrics_loop(queries, gallery, labels, gallery_labels),
+            PYTHON: lambda: python_loop(queries, gallery, labels, gallery_labels),
         },
-        rounds,
-        skipped=1,
+        rounds=3,
     )
-    each = {way: scaled(t, 1 / effort.queries) for way, t in taken.items()}
-    each |= {way: scaled(t, 1 / few) for way, t in slow.items()}
-    note = f"{effort.photos:,} photos, {_DIM} dimensions; {ALL_QUERIES:,} queries take that many times as long"
-    return [Row("measures of one query", each, note)]
+    each = {way: scaled(t, 1 / len(queries)) for way, t in slow.items()}
+    return [replace(row, seconds={**row.seconds, **each})]
+
+
+def beside_numpy(effort: Effort) -> Row:
+    """Time all measures of a query beside a loop in numpy, both in one thread."""
+    queries, gallery, labels, gallery_labels = drawn(effort.queries, effort.photos)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # numpy sorts in one
+    try:
+        taken = in_turn(
+            {
+                CROSSX: lambda: retrieval_scores(cosine_scores(queries, gallery), labels, gallery_labels).summary(),
+                NUMPY: lambda: numpy_loop(*(x.numpy() for x in (queries, gallery, labels, gallery_labels))),
+            },
+            rounds=7,
+        )
+    finally:
+        torch.set_num_threads(threads)
+    note = (
+        f"{effort.photos:,} photos, {_DIM} dimensions, one thread; {ALL_QUERIES:,} queries take so many times as long"
+    )
+    return Row("measures of one query", {way: scaled(t, 1 / effort.queries) for way, t in taken.items()}, note)
 
 
 def drawn(queries: int, photos: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -5,35 +5,38 @@ import subprocess
 import sys
 
 from benchmarks.speed.effort import Effort
+from benchmarks.speed.point import QUERIES
 from benchmarks.speed.timing import Row, Times
 
 BATCHES, SIZES, CLASSES = (32, 64, 128, 256, 512), (32, 64, 128, 224), (10, 100, 1000)
 GALLERIES = (1_000, 10_000, 100_000, 1_000_000)
 _SIZE_BATCH = 16
+PHOTOS = "photos"
+"""Figure that a point with a gallery has."""
 
 
 def measure(effort: Effort) -> list[Row]:
     """Measure time and peak of memory at each point."""
     rounds = max(effort.rounds // 6, 1)
-    points = [
-        *((f"generator step, B = {b}", ["generators", f"--batch={b}"]) for b in BATCHES),
+    points: list[tuple[str, list[str], dict[str, float]]] = [
+        *((f"generator step, B = {b}", ["generators", f"--batch={b}"], {}) for b in BATCHES),
         *(
-            (f"generator step, {s} px, B = {_SIZE_BATCH}", ["generators", f"--size={s}", f"--batch={_SIZE_BATCH}"])
+            (f"generator step, {s} px, B = {_SIZE_BATCH}", ["generators", f"--size={s}", f"--batch={_SIZE_BATCH}"], {})
             for s in SIZES
         ),
-        *((f"generator step, {k:,} classes, B = 128", ["generators", f"--classes={k}"]) for k in CLASSES),
+        *((f"generator step, {k:,} classes, B = 128", ["generators", f"--classes={k}"], {}) for k in CLASSES),
         *(
-            (f"all measures of 100 queries, {g:,} photos", ["gallery", f"--photos={g}"])
+            (f"all measures of {QUERIES} queries, {g:,} photos", ["gallery", f"--photos={g}"], {PHOTOS: float(g)})
             for g in GALLERIES
             if g <= effort.largest
         ),
     ]
-    return [_point(what, [*words, f"--rounds={rounds}"]) for what, words in points]
+    return [_point(what, [*words, f"--rounds={rounds}"], figures) for what, words, figures in points]
 
 
-def _point(what: str, words: list[str]) -> Row:
+def _point(what: str, words: list[str], figures: dict[str, float]) -> Row:
     command = [sys.executable, "-m", "benchmarks.speed.point", *words]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found = json.loads(done.stdout.splitlines()[-1])
-    memory = {"peak, MB": found.pop("MB")}
-    return Row(what, {"crossx": Times(**found)}, figures=memory)
+    memory = found.pop("MB")
+    return Row(what, {"crossx": Times(**found)}, figures={**figures, "peak, MB": memory})

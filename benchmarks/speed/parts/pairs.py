@@ -19,15 +19,14 @@ def measure(effort: Effort) -> list[Row]:
     loader = iter(DataLoader(LatentDataset(0, _Z, 10**9), batch, collate_fn=collate))
     latents = in_turn({"crossx": lambda: next(loader), "torch.randn": lambda: torch.randn(batch, _Z)}, effort.rounds)
     pairs = _pairs(batch)
+    rows = _rows(8192)
     pool, ring = RingPool(pairs, _CLASSES, 8192 // _CLASSES), pairs.target
     replay = in_turn(
         {
             "written": lambda: pool.remember(pairs, ring),
             "drawn": lambda: pool.recall(torch.rand(2, batch)),
             "drawn, bare": lambda: _drawn(rows, torch.randint(8192, (batch,))),
-        }
-        if (rows := _rows(8192))
-        else {},
+        },
         effort.rounds,
     )
     return [

@@ -1,4 +1,4 @@
-"""A joint run in several processes on one machine, which exchange gradients over gloo."""
+"""A joint run in several processes on one machine, which exchange gradients over gloo, one run after another."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.speed.effort import Effort
 from benchmarks.speed.runs import SKIPPED
 from benchmarks.speed.timing import Row, times
+from crossx.core.cores import cores
 
 PROCESSES = (1, 2, 4)
 _BATCH = 128
@@ -36,7 +37,7 @@ def measure(effort: Effort) -> list[Row]:
             subprocess.run(command, check=True, capture_output=True, env=environment)
             for step, seconds in json.loads(output.read_text()).items():
                 found.setdefault(step, {})[f"{count} {'process' if count == 1 else 'processes'}"] = seconds[SKIPPED:]
-    note = f"quickstart.yaml, a batch of {_BATCH} in all, one thread a process"
+    note = f"quickstart.yaml, a batch of {_BATCH} in all, one thread a process, {cores()} cores; one run after another"
     return [
         Row(f"{step} in several processes", {way: times(s) for way, s in ways.items()}, note)
         for step, ways in found.items()

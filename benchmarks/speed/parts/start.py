@@ -7,8 +7,11 @@ import tempfile
 
 from benchmarks.speed.effort import Effort
 from benchmarks.speed.timing import Row, times
+from crossx.core.errors import WorkError
 
-_IMPORTS = "import torch, lightning.pytorch, timm, torchmetrics, jsonargparse"
+IMPORTS, MISTYPED, FIRST_BATCH = "imports alone", "crossx fit with a mistyped option", "crossx fit, to the first batch"
+
+_IMPORTED = "import torch, lightning.pytorch, timm, torchmetrics, jsonargparse"
 
 
 def measure(effort: Effort) -> list[Row]:
@@ -16,29 +19,28 @@ def measure(effort: Effort) -> list[Row]:
     crossx = ["-m", "crossx"]
     first = ["fit", "--config", "quickstart.yaml", "--trainer.limit_val_batches=0", "--trainer.num_sanity_val_steps=0"]
     first += ["--trainer.logger=false", "--trainer.enable_progress_bar=false"]
+    first += ["--trainer.callbacks+=benchmarks.speed.first_batch.LeaveAtFirstBatch"]
     ways = {
-        "imports alone": ["-c", _IMPORTS],
+        IMPORTS: ["-c", _IMPORTED],
         "crossx --help": [*crossx, "--help"],
-        "crossx fit with a mistyped option": [*crossx, "fit", "--confg", "quickstart.yaml"],
+        MISTYPED: [*crossx, "fit", "--confg", "quickstart.yaml"],
         "crossx fit --print_config": [*crossx, "fit", "--config", "quickstart.yaml", "--print_config"],
-        "crossx fit, to the first batch": [
-            *crossx,
-            *first,
-            "--trainer.callbacks+=benchmarks.speed.first_batch.LeaveAtFirstBatch",
-        ],
+        FIRST_BATCH: [*crossx, *first],
     }
     found: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(max(effort.rounds // 6, 1)):
         for name, words in ways.items():
-            found[name].append(_cpu_seconds(words))
+            found[name].append(_cpu_seconds(words, status=2 if name == MISTYPED else 0))
     return [Row("start, CPU seconds", {name: times(values) for name, values in found.items()})]
 
 
-def _cpu_seconds(words: list[str]) -> float:
+def _cpu_seconds(words: list[str], status: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         if "fit" in words and "--print_config" not in words:
             words = [*words, f"--trainer.default_root_dir={folder}"]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, *words], check=False, capture_output=True)
+        done = subprocess.run([sys.executable, *words], check=False, capture_output=True, text=True)
+        if done.returncode != status:  # a crash would pass for a fast start
+            raise WorkError(f"{' '.join(words)}: must end with status {status}, got {done.returncode}: {done.stderr}")
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

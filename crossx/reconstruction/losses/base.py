@@ -17,6 +17,8 @@ from crossx.types import CriticOutput, LayerStatistics, Modality, PairBatch, Tea
 class Reconstruction:
     """Generated pairs, with everything that a loss of the generators may read.
 
+    Pairs and vocabulary stay what they are once the posteriors have been read, which are computed once.
+
     Attributes:
         pairs: The pairs; the teachers' outputs carry gradient and, for teachers with BatchNorm, statistics.
         vocabulary: Union and shared part of the two teachers' classes.
@@ -46,7 +48,7 @@ class Reconstruction:
     @cached_property
     def agreed(self) -> Tensor:
         """Most likely class of each pair by both teachers together, as an index into the union, (B,) int64."""
-        return self.vocabulary.agreed(self.posteriors["photo"], self.posteriors["sketch"])
+        return self.vocabulary.most_likely_of(self.posteriors["photo"], self.posteriors["sketch"])
 
     def predicted(self, modality: Modality) -> Tensor:
         """Return the most likely class of each image by its teacher, as an index into the union, (B,) int64."""

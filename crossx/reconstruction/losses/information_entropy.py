@@ -1,12 +1,17 @@
 """Batches should hold all classes alike, and enough of the classes that both teachers know."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
 from crossx.core.checks import must_be_in
 from crossx.core.distributed import mean_over_processes
 from crossx.core.precision import full_precision
+from crossx.core.tables import Table
 from crossx.reconstruction.losses.base import Reconstruction, ReconstructionLoss
+from crossx.teachers.vocabulary import Vocabulary
+from crossx.types import Modality
 
 
 def negative_entropy(logits: Tensor, prior: Tensor | None = None) -> Tensor:
@@ -66,9 +71,15 @@ class InformationEntropyLoss(ReconstructionLoss):
 
     def forward(self, reconstruction: Reconstruction) -> Tensor:
         """Return the mean of both modalities' `negative_entropy`, each over its teacher's classes, in nats."""
-        vocabulary = reconstruction.vocabulary
-        losses = [
-            negative_entropy(teacher.logits, class_prior(vocabulary.is_shared(modality), self.shared))
-            for modality, teacher in reconstruction.teachers.items()
-        ]
+        losses = []
+        for modality, teacher in reconstruction.teachers.items():
+            prior = _prior(reconstruction.vocabulary, modality, self.shared)
+            of_device = None if prior is None else prior.on(teacher.logits.device)
+            losses.append(negative_entropy(teacher.logits, of_device))
         return torch.stack(losses).mean()
+
+
+@lru_cache(maxsize=8)  # a run has one vocabulary, and two priors
+def _prior(vocabulary: Vocabulary, modality: Modality, share: float) -> Table | None:
+    prior = class_prior(vocabulary.is_shared(modality), share)
+    return None if prior is None else Table(prior)
