@@ -64,7 +64,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def clock() -> float:
     """Seconds of a clock, read when a GPU has nothing left to do."""
-    if torch.cuda.is_initialized():  # a run on the CPU leaves a GPU alone
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # torch's own; a run on the CPU leaves a GPU alone
         torch.cuda.synchronize()
     return time.perf_counter()
 
@@ -88,5 +88,5 @@ def in_turn(ways: Mapping[str, Callable[[], object]], rounds: int, skipped: int 
 
 def scaled(found: Times, factor: float) -> Times:
     """Times of a part of the work."""
-    values = (factor * value for value in (found.mean, found.median, found.low, found.high))
-    return Times(*values, found.count)
+    mean, median, low, high = (factor * value for value in (found.mean, found.median, found.low, found.high))
+    return Times(mean, median, low, high, found.count)
