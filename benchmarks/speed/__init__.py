@@ -1,1 +1,1 @@
-"""How fast crossx is on the machine at hand, beside a bare loop, the published procedure and the machine's ceiling."""
+"""How fast crossx is, beside a bare loop, the published way to run teachers, and the ceiling of the machine at hand."""

@@ -51,8 +51,8 @@ Not measured here, and reckoned with the formulas beside the figures above:
 
 - **P processes, one batch each.** A step takes t(P) = t(1) + 2 (P - 1) / P x 4 N / w seconds, with N parameters of the
   player whose turn it is (only its gradients are exchanged) and w bytes a second between two processes. The generators
-  of `model/joint.yaml` have 1.3 million parameters and its heads 0.4 million. With P = 8 and 100 GB/s the exchange of
-  two ResNet-34 (42.6 million) takes 3 ms, and that of the generators 0.1 ms.
+  of `model/joint.yaml` have 2.2 million parameters and its heads 0.4 million. With P = 8 and 100 GB/s the exchange of
+  two ResNet-34 (42.6 million) takes 3 ms, and that of the generators 0.2 ms.
 - **A gallery of G photos.** All measures of a query take c G seconds with c = {nanoseconds:.0f} ns on this machine,
   from the largest gallery above; 10^8 photos take {seconds:.1f} s a query. Their vectors take 4 D G bytes, 25.6 GB with
   D = 64. A search does not need all ranks ([search in large galleries](how-to/scale.md)).

@@ -1,4 +1,4 @@
-"""What a change must not make slower: `python -m benchmarks.speed.gate`, about two minutes.
+"""What a change must not make slower: `python -m benchmarks.speed.gate`, one to two minutes.
 
 Ratios of what is measured side by side, with margins beyond the noise of a busy machine and what differs from one
 machine to another.

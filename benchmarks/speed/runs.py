@@ -18,12 +18,13 @@ from crossx.types import MODALITIES
 
 SKIPPED = 3
 """First steps of each kind that do not count: memory is allocated and kernels are chosen in them."""
-_QUIET = [
+QUIET = [
     "--trainer.limit_val_batches=0",
     "--trainer.num_sanity_val_steps=0",
     "--trainer.logger=false",
     "--trainer.enable_progress_bar=false",
 ]
+"""Words of a run of which only the training steps are timed."""
 
 
 @dataclass(frozen=True)
@@ -83,5 +84,5 @@ def untrained(folder: Path, network: str, arguments: dict[str, Any], size: int, 
 def fit(argv: list[str], steps: int, accelerator: str = "cpu") -> CrossxCLI:
     """Run a fit without validation, whose files are gone when it has ended."""
     with tempfile.TemporaryDirectory() as folder:  # what a run leaves behind must not land in the current folder
-        words = [*argv, *_QUIET, f"--trainer.max_steps={steps}", f"--trainer.accelerator={accelerator}"]
+        words = [*argv, *QUIET, f"--trainer.max_steps={steps}", f"--trainer.accelerator={accelerator}"]
         return train([*words, f"--trainer.default_root_dir={folder}"])

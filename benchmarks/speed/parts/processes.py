@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.speed.effort import Effort
-from benchmarks.speed.runs import SKIPPED
+from benchmarks.speed.runs import QUIET, SKIPPED
 from benchmarks.speed.timing import Row, times
 from crossx.core.cores import cores
 
@@ -25,9 +25,8 @@ def measure(effort: Effort) -> list[Row]:
             output = Path(folder) / "seconds.json"
             words = ["fit", "--config", "quickstart.yaml", f"--data.batch_size={_BATCH // count}"]
             words += [f"--model.schedule.warmup={each}", "--model.schedule.generator_steps=0"]
-            words += [f"--trainer.max_steps={2 * each}", f"--trainer.devices={count}", "--trainer.logger=false"]
-            words += ["--trainer.limit_val_batches=0", "--trainer.num_sanity_val_steps=0"]
-            words += ["--trainer.enable_progress_bar=false", f"--trainer.default_root_dir={folder}"]
+            words += [*QUIET, f"--trainer.max_steps={2 * each}", f"--trainer.devices={count}"]
+            words += [f"--trainer.default_root_dir={folder}"]
             words += [
                 "--trainer.callbacks+=benchmarks.speed.beside.WritesTimes",
                 f"--trainer.callbacks.output={output}",

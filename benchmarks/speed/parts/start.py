@@ -6,6 +6,7 @@ import sys
 import tempfile
 
 from benchmarks.speed.effort import Effort
+from benchmarks.speed.runs import QUIET
 from benchmarks.speed.timing import Row, times
 from crossx.core.errors import WorkError
 
@@ -17,8 +18,7 @@ _IMPORTED = "import torch, lightning.pytorch, timm, torchmetrics, jsonargparse"
 def measure(effort: Effort) -> list[Row]:
     """Time commands of a user beside the imports that a run cannot do without."""
     crossx = ["-m", "crossx"]
-    first = ["fit", "--config", "quickstart.yaml", "--trainer.limit_val_batches=0", "--trainer.num_sanity_val_steps=0"]
-    first += ["--trainer.logger=false", "--trainer.enable_progress_bar=false"]
+    first = ["fit", "--config", "quickstart.yaml", *QUIET]
     first += ["--trainer.callbacks+=benchmarks.speed.first_batch.LeaveAtFirstBatch"]
     ways = {
         IMPORTS: ["-c", _IMPORTED],
