@@ -26,6 +26,7 @@ from crossx.reconstruction.module import ReconstructionModule
 from crossx.types import Modality, Progress
 
 QUERIES = 100
+"""Of each gallery, where nothing else is said."""
 
 
 def generators(batch: int, size: int, classes: int, rounds: int) -> Times:
@@ -58,12 +59,12 @@ def generators(batch: int, size: int, classes: int, rounds: int) -> Times:
     return in_turn({"": step}, rounds)[""]
 
 
-def gallery(photos: int, rounds: int) -> Times:
+def gallery(queries: int, photos: int, rounds: int) -> Times:
     """Time all measures of some queries over a gallery."""
-    queries, vectors, labels, gallery_labels = drawn(QUERIES, photos)
+    sketches, vectors, labels, gallery_labels = drawn(queries, photos)
 
     def work() -> None:
-        retrieval_scores(cosine_scores(queries, vectors), labels, gallery_labels).summary()
+        retrieval_scores(cosine_scores(sketches, vectors), labels, gallery_labels).summary()
 
     return in_turn({"": work}, rounds)[""]
 
@@ -72,13 +73,14 @@ def main() -> None:
     """Measure, and print one line of JSON."""
     parser = argparse.ArgumentParser("benchmarks.speed.point", description=__doc__.partition("\n")[0])
     parser.add_argument("what", choices=("generators", "gallery"))
-    for name, usual in (("batch", 128), ("size", 32), ("classes", 10), ("photos", 10_000), ("rounds", 5)):
-        parser.add_argument(f"--{name}", type=int, default=usual)
+    usual = {"batch": 128, "size": 32, "classes": 10, "queries": QUERIES, "photos": 10_000, "rounds": 5}
+    for name, value in usual.items():
+        parser.add_argument(f"--{name}", type=int, default=value)
     arguments = parser.parse_args()
     if arguments.what == "generators":
         found = generators(arguments.batch, arguments.size, arguments.classes, arguments.rounds)
     else:
-        found = gallery(arguments.photos, arguments.rounds)
+        found = gallery(arguments.queries, arguments.photos, arguments.rounds)
     # Kilobytes on Linux.
     print(json.dumps({**vars(found), "MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 

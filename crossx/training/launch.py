@@ -71,6 +71,10 @@ def check_processes(world_size: int, environ: Mapping[str, str]) -> None:
     Raises:
         InputError: When the launcher started more.
     """
+    # Lightning's own launcher sets these three, and takes WORLD_SIZE away when a fit ends: a validation may follow.
+    started_by_lightning = {"NODE_RANK", "LOCAL_RANK"} <= environ.keys() and not {"RANK", "WORLD_SIZE"} & environ.keys()
+    if started_by_lightning and _number(environ, "LOCAL_RANK", 0) < world_size:
+        return
     launch = read_launch(environ)
     if launch is not None and launch.processes != world_size:
         raise InputError(

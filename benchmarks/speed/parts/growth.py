@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from benchmarks.speed.effort import Effort
+from benchmarks.speed.parts.evaluation import ALL_QUERIES
 from benchmarks.speed.point import QUERIES
 from benchmarks.speed.timing import Row, Times
 
@@ -17,7 +18,7 @@ PHOTOS = "photos"
 
 def measure(effort: Effort) -> list[Row]:
     """Measure time and peak of memory at each point."""
-    rounds = max(effort.rounds // 6, 1)
+    rounds, photos = max(effort.rounds // 6, 1), effort.photos
     points: list[tuple[str, list[str], dict[str, float]]] = [
         *((f"generator step, B = {b}", ["generators", f"--batch={b}"], {}) for b in BATCHES),
         *(
@@ -29,6 +30,15 @@ def measure(effort: Effort) -> list[Row]:
             (f"all measures of {QUERIES} queries, {g:,} photos", ["gallery", f"--photos={g}"], {PHOTOS: float(g)})
             for g in GALLERIES
             if g <= effort.largest
+        ),
+        *(
+            (
+                f"all measures of {q:,} queries, {photos:,} photos",
+                ["gallery", f"--queries={q}", f"--photos={photos}"],
+                {},
+            )
+            for q in (ALL_QUERIES // 16, ALL_QUERIES // 4, ALL_QUERIES)
+            if photos <= effort.largest
         ),
     ]
     return [_point(what, [*words, f"--rounds={rounds}"], figures) for what, words, figures in points]

@@ -11,6 +11,7 @@ from benchmarks.speed.effort import Effort
 from benchmarks.speed.runs import QUIET, SKIPPED
 from benchmarks.speed.timing import Row, times
 from crossx.core.cores import cores
+from crossx.core.errors import WorkError
 
 PROCESSES = (1, 2, 4)
 _BATCH = 128
@@ -33,7 +34,9 @@ def measure(effort: Effort) -> list[Row]:
             ]
             command = [sys.executable, "-m", "crossx", *words]
             environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-            subprocess.run(command, check=True, capture_output=True, env=environment)
+            done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+            if done.returncode:
+                raise WorkError(f"{' '.join(words)}: must end with status 0, got {done.returncode}: {done.stderr}")
             for step, seconds in json.loads(output.read_text()).items():
                 found.setdefault(step, {})[f"{count} {'process' if count == 1 else 'processes'}"] = seconds[SKIPPED:]
     note = f"quickstart.yaml, a batch of {_BATCH} in all, one thread a process, {cores()} cores; one run after another"
