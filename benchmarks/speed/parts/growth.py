@@ -18,7 +18,7 @@ PHOTOS = "photos"
 
 def measure(effort: Effort) -> list[Row]:
     """Measure time and peak of memory at each point."""
-    rounds, photos = max(effort.rounds // 6, 1), effort.photos
+    rounds, photos = max(effort.rounds // 10, 1), effort.photos  # a large step takes a minute
     points: list[tuple[str, list[str], dict[str, float]]] = [
         *((f"generator step, B = {b}", ["generators", f"--batch={b}"], {}) for b in BATCHES),
         *(
