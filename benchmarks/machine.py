@@ -2,7 +2,9 @@
 
 import os
 import platform
+import subprocess
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from crossx.core.cores import cores
@@ -24,7 +26,7 @@ def machine(*packages: str) -> dict[str, Any]:
         "load average": load(),
         "cores": cores(),
         "machine": platform.machine(),
-        "processor": _processor(),
+        "processor": processor(),
         "python": platform.python_version(),
         **{name: version(name) for name in packages},
         "crossx": __version__,
@@ -45,10 +47,25 @@ def refuse_busy(document: object) -> None:
         raise InputError(f"--out: must be written on an idle machine (load average at most {MOST_LOAD}), got {now:.2f}")
 
 
-def _processor() -> str:
+def processor() -> str:
     """Name of the processor; where /proc does not say it, what Python knows."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
             return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or "unknown"
+
+
+def commit() -> str:
+    """Commit of this checkout, and whether files differ from it; `unknown` outside of a checkout."""
+    found, changed = _git("rev-parse", "--short", "HEAD"), _git("status", "--porcelain", "-uno")
+    return f"{found or 'unknown'}{' with changes' if changed else ''}"
+
+
+def _git(*arguments: str) -> str:
+    """Output of git in this checkout; nothing outside of one."""
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""

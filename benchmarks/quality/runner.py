@@ -16,6 +16,7 @@ from typing import TypeVar
 import lightning
 import torch
 
+from benchmarks.machine import commit, processor
 from benchmarks.quality.identity import check_unchanged
 from benchmarks.quality.plan import Job
 from crossx.cli.precision import computes_bfloat16
@@ -150,31 +151,15 @@ def _failure(job: Job, status: int) -> InputError:
 
 def environment() -> dict[str, str]:
     """Versions, commit and machine; the last digits of sums depend on the instructions of the processor."""
-    commit, changed = _git("rev-parse", "--short", "HEAD"), _git("status", "--porcelain", "-uno")
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "crossx": __version__,
-        "commit": f"{commit or 'unknown'}{' with changes' if changed else ''}",
+        "commit": commit(),
         "torch": torch.__version__,
         "lightning": lightning.__version__,
         "python": platform.python_version(),
         "threads": os.environ.get("OMP_NUM_THREADS", "1"),
-        "cpu": f"{_cpu()}, {torch.backends.cpu.get_cpu_capability()}",
+        "cpu": f"{processor()}, {torch.backends.cpu.get_cpu_capability()}",
         "bfloat16": "computed" if computes_bfloat16() else "not computed: trained in float32 on the CPU",
         **({"gpus": ", ".join(gpus)} if gpus else {}),
     }
-
-
-def _cpu() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor()) or "unknown"
-
-
-def _git(*arguments: str) -> str:
-    """Output of git in this checkout; nothing outside of one."""
-    command = ["git", "-C", str(Path(__file__).parent), *arguments]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""

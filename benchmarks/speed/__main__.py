@@ -1,4 +1,7 @@
-"""Measure how fast crossx is: `python -m benchmarks.speed`, or `--parts joint evaluation` for some parts."""
+"""Measure how fast crossx is: `python -m benchmarks.speed`, or `--parts joint evaluation` for some parts.
+
+Parts of a file that is there stay, where this machine has measured them.
+"""
 
 import argparse
 import json
@@ -12,7 +15,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import MOST_LOAD, machine
+from benchmarks.machine import MOST_LOAD, commit, machine
 from benchmarks.speed.effort import FULL, Effort
 from benchmarks.speed.parts import (
     ceiling,
@@ -61,26 +64,50 @@ def main(argv: list[str]) -> None:
     must_be_in("--rounds", arguments.rounds, "[1, inf)")
     must_be_in("--largest", arguments.largest, "[1000, inf)")
     effort = replace(FULL, rounds=arguments.rounds, largest=arguments.largest, accelerator=arguments.accelerator)
-    figures = measured(arguments.parts, effort)
+    earlier = json.loads(arguments.out.read_text()) if arguments.out.is_file() else None
+    figures = measured(arguments.parts, effort, earlier)
     # At the end and at once: an interrupted benchmark leaves no half file.
     write_text(arguments.out, json.dumps(figures, indent=1) + "\n")
     print(arguments.out)
 
 
-def measured(names: list[str], effort: Effort) -> dict[str, Any]:
-    """Measure parts, printing each as it is there; the figures, with the machine and whether it was busy."""
+def measured(names: list[str], effort: Effort, earlier: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Measure parts, printing each as it is there.
+
+    Args:
+        names: The parts.
+        effort: How much is measured.
+        earlier: Figures that stay where they are of other parts.
+
+    Returns:
+        The figures, with the machine, whether it was busy, and the commit of each part.
+
+    Raises:
+        InputError: When earlier figures are of another machine, other versions or another effort.
+    """
     about = {**machine("torch", "lightning", "numpy"), "threads": torch.get_num_threads()}
     if effort.accelerator == "gpu":
         about["gpu"] = torch.cuda.get_device_name()
     about["busy"] = about["load average"] > MOST_LOAD
     if about["busy"]:  # before the work, which is itself a load
         print(f"busy: load average {about['load average']}; these are no figures for a document", flush=True)
-    parts: dict[str, list[dict[str, Any]]] = {}
+    kept = {"parts": {}, "commits": {}} if earlier is None else _same(earlier, about, effort)
+    parts, commits = dict(kept["parts"]), dict(kept["commits"])
     for name in dict.fromkeys(names):
         rows = PARTS[name](effort)
         Console(width=_WIDTH).print(table(name, rows))
-        parts[name] = [asdict(row) for row in rows]
-    return {"machine": about, "effort": asdict(effort), "parts": parts}
+        parts[name], commits[name] = [asdict(row) for row in rows], commit()
+    return {"machine": about, "effort": asdict(effort), "commits": commits, "parts": parts}
+
+
+def _same(earlier: dict[str, Any], about: dict[str, Any], effort: Effort) -> dict[str, Any]:
+    """Earlier figures, where they stand beside new ones."""
+    now, then = {**about, **asdict(effort)}, {**earlier["machine"], **earlier["effort"]}
+    differing = [key for key in now if key not in ("load average", "busy") and now[key] != then.get(key)]
+    if differing or then["busy"]:
+        key = differing[0] if differing else "busy"
+        raise InputError(f"--out: must be a new file where {key} is {now[key]!r}, got one with {then.get(key)!r}")
+    return earlier
 
 
 def table(name: str, rows: list[Row]) -> Table:

@@ -1,4 +1,4 @@
-"""Write docs/performance.md: `python -m benchmarks.speed.document speed.json`, with the figures of an idle machine."""
+"""Write docs/performance.md with the figures of an idle machine: `python -m benchmarks.speed.document`."""
 
 import argparse
 import json
@@ -18,6 +18,8 @@ from crossx.core.atomic import write_text
 from crossx.core.errors import InputError
 
 PAGE = Path("docs/performance.md")
+FIGURES = Path("benchmarks/results/0.3.0/speed.json")
+"""What the page in this checkout is made of."""
 _TITLES = {
     "joint": "Joint runs",
     "classifier": "Training of a classifier, and checkpoints",
@@ -38,12 +40,12 @@ and measures that are compared take turns within one process, so that a slow min
 Times are medians, with the first and the last decile. On a GPU a step lasts until the device has done its work.
 
 ```console
-python -m benchmarks.speed --out speed.json
-python -m benchmarks.speed.document speed.json
+python -m benchmarks.speed --out {figures}
+python -m benchmarks.speed.document
 ```
 
-measures and writes this page. Figures of a run that was started on a busy machine (load average above {most}) are
-refused. `--accelerator gpu` is about joint runs, the classifier and the ceiling; everything else runs on the CPU.
+measures and writes this page; `--parts` measures some parts anew. Figures of a run that was started on a busy machine
+(load average above {most}) are refused. `--accelerator gpu` is about joint runs, the classifier and the ceiling; everything else runs on the CPU.
 """
 _PAPER = """## On paper
 
@@ -75,7 +77,14 @@ def page(figures: dict[str, Any]) -> str:
         raise InputError(f"speed.json: must have all parts, got none of {', '.join(missing)}; leave out --parts")
     parts = {name: [_row(row) for row in rows] for name, rows in figures["parts"].items()}
     described = ", ".join(f"{key} {value}" for key, value in {**about, **figures["effort"]}.items() if key != "busy")
-    sections = [_HEAD.format(most=MOST_LOAD), f"Measured on: {described}.\n", "## In short\n", *_headlines(parts), ""]
+    commits = ", ".join(sorted(set(figures["commits"].values())))
+    sections = [
+        _HEAD.format(most=MOST_LOAD, figures=FIGURES),
+        f"Measured at {commits}, on: {described}.\n",
+        "## In short\n",
+        *_headlines(parts),
+        "",
+    ]
     for name, title in _TITLES.items():
         sections += [f"## {title}\n", *_table(parts[name]), ""]
     largest = max(parts["growth"], key=lambda row: row.figures.get(PHOTOS, 0))
@@ -139,7 +148,9 @@ def _row(content: dict[str, Any]) -> Row:
 def main(argv: list[str]) -> None:
     """Read the figures, and write the page."""
     parser = argparse.ArgumentParser("python -m benchmarks.speed.document", description=__doc__)
-    parser.add_argument("figures", type=Path, help="JSON of python -m benchmarks.speed")
+    parser.add_argument(
+        "figures", type=Path, nargs="?", default=FIGURES, help="JSON of python -m benchmarks.speed (%(default)s)"
+    )
     parser.add_argument("--page", type=Path, default=PAGE, help="(%(default)s)")
     arguments = parser.parse_args(argv)
     if not arguments.figures.is_file():

@@ -102,7 +102,7 @@ def test_ways_to_measure_retrieval_agree() -> None:
     exact = retrieval_scores(cosine_scores(queries, gallery), labels, gallery_labels).summary()["map_all"]
     arrays = (x.numpy() for x in (queries, gallery, labels, gallery_labels))
     assert evaluation.numpy_loop(*arrays) == pytest.approx(exact, abs=1e-6)
-    for loop in (evaluation.torchmetrics_loop, evaluation.python_loop):
+    for loop in (evaluation.torchmetrics_metric, evaluation.torchmetrics_loop, evaluation.python_loop):
         assert loop(queries, gallery, labels, gallery_labels) == pytest.approx(exact, abs=1e-6)
 
 
@@ -175,6 +175,27 @@ def test_table_and_file_say_whether_the_machine_was_busy(
     assert found["parts"]["start"][0]["seconds"]["imports alone"]["median"] == 1
 
 
+def test_parts_that_were_measured_earlier_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (0.1, 0, 0))
+    for part in ("start", "pairs"):
+        monkeypatch.setitem(speed.PARTS, part, lambda _, part=part: [Row(part, {"way": ONE})])
+    out = tmp_path / "speed.json"
+    for commit, parts in (("aaaaaaa", ["start", "pairs"]), ("bbbbbbb", ["pairs"])):
+        monkeypatch.setattr(speed, "commit", lambda commit=commit: commit)
+        speed.main(["--parts", *parts, "--out", str(out)])
+    found = json.loads(out.read_text())
+    assert found["commits"] == {"start": "aaaaaaa", "pairs": "bbbbbbb"}
+    assert [found["parts"][part][0]["what"] for part in ("start", "pairs")] == ["start", "pairs"]
+    before = out.read_bytes()
+    with pytest.raises(Exception, match=r"^--out: must be a new file where rounds is 2, got one with 30"):
+        speed.main(["--parts", "start", "--rounds", "2", "--out", str(out)])
+    assert out.read_bytes() == before
+
+
+def test_the_page_is_that_of_the_figures() -> None:
+    assert document.PAGE.read_text() == document.page(json.loads(document.FIGURES.read_text()))
+
+
 def figures(busy: bool = False) -> dict[str, Any]:
     """Figures of all parts, in which all took a second."""
 
@@ -187,7 +208,8 @@ def figures(busy: bool = False) -> dict[str, Any]:
     parts["embedding"] = [row("all", "onnxruntime alone", "crossx, onnxruntime", "torch alone", "crossx, torch")]
     parts["start"] = [row("all", "crossx fit, to the first batch", "imports alone")]
     parts["growth"] = [row("one", CROSSX), row("two", CROSSX, photos=10), row("three", CROSSX, photos=1000)]
-    return {"machine": {"load average": 0.9 if busy else 0.1, "busy": busy}, "effort": {}, "parts": parts}
+    about = {"load average": 0.9 if busy else 0.1, "busy": busy}
+    return {"machine": about, "effort": {}, "commits": dict.fromkeys(parts, "1234567"), "parts": parts}
 
 
 def test_page_is_made_of_the_figures(tmp_path: Path) -> None:
@@ -197,6 +219,7 @@ def test_page_is_made_of_the_figures(tmp_path: Path) -> None:
     text = page.read_text()
     assert "| quickstart.yaml: all training steps | crossx | 1 s | 1 s to 1 s | 1 |" in text
     assert "1.00 times the bare loop" in text
+    assert "Measured at 1234567, on: load average 0.1." in text
     assert "c = 10000 ns" in text, "one second for 100 queries of 1,000 photos"
     assert all(f"## {title}\n" in text for title in document._TITLES.values())
 
