@@ -125,9 +125,11 @@ def _table(rows: list[Row]) -> Iterator[str]:
     yield "| | | median | first to last decile | times | beside |"
     yield "|---|---|---:|---:|---:|---|"
     for row in rows:
-        what, beside = row.what, ", ".join(f"{name} {value:,.4g}" for name, value in row.figures.items())
+        what, beside = row.what, ", ".join(f"{name} {_number(value)}" for name, value in row.figures.items())
         for way, t in row.seconds.items():
-            yield f"| {what} | {way} | {_time(t.median)} | {_time(t.low)} to {_time(t.high)} | {t.count} | {beside} |"
+            # What is reckoned from means has no deciles.
+            spread = f"{_time(t.low)} to {_time(t.high)} | {t.count}" if t.low < t.high else "|"
+            yield f"| {what} | {way} | {_time(t.median)} | {spread} | {beside} |"
             what = beside = ""
     notes = dict.fromkeys(row.note for row in rows if row.note)
     if notes:
@@ -140,6 +142,10 @@ def _time(seconds: float) -> str:
         if seconds * factor >= 1:
             return f"{seconds * factor:.3g} {unit}" if seconds * factor < 1000 else f"{seconds * factor:,.0f} {unit}"
     return f"{seconds * 1e6:.3g} µs"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def _row(content: dict[str, Any]) -> Row:
