@@ -78,14 +78,12 @@ def page(figures: dict[str, Any]) -> str:
         raise InputError(f"speed.json: must have all parts, got none of {', '.join(missing)}; leave out --parts")
     parts = {name: [_row(row) for row in rows] for name, rows in figures["parts"].items()}
     described = ", ".join(f"{key} {value}" for key, value in {**about, **figures["effort"]}.items() if key != "busy")
-    commits = ", ".join(sorted(set(figures["commits"].values())))
-    sections = [
-        _HEAD.format(most=MOST_LOAD, figures=FIGURES),
-        f"Measured at {commits}, on: {described}.\n",
-        "## In short\n",
-        *_headlines(parts),
-        "",
-    ]
+    commits: dict[str, list[str]] = {}
+    for name, commit in figures["commits"].items():
+        commits.setdefault(commit, []).append(name)
+    made = "; ".join(f"{commit} ({', '.join(names)})" for commit, names in commits.items())
+    measured = f"Measured at {made}, on: {described}.\n"
+    sections = [_HEAD.format(most=MOST_LOAD, figures=FIGURES), measured, "## In short\n", *_headlines(parts), ""]
     for name, title in _TITLES.items():
         sections += [f"## {title}\n", *_table(parts[name]), ""]
     largest = max(parts["growth"], key=lambda row: row.figures.get(PHOTOS, 0))
