@@ -26,8 +26,6 @@ from crossx.core.version import __version__
 
 _Item = TypeVar("_Item")
 _Done = TypeVar("_Done")
-_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**34)}
-"""The C library gives large blocks back and asks for them again, which costs a generator step a sixth of its time."""
 
 
 class Runner:
@@ -76,7 +74,7 @@ class Runner:
             argv: Arguments of `benchmarks.quality.child`.
             log: File for its output.
         """
-        environment = {"OMP_NUM_THREADS": "1", **_MEMORY, **os.environ}
+        environment = {"OMP_NUM_THREADS": "1", **os.environ}
         command = [sys.executable, "-m", "benchmarks.quality.child", str(os.getpid()), *argv]
         if self._stopped:
             raise KeyboardInterrupt

@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 import torch
 from jsonargparse import ArgumentError, Namespace
 from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 import crossx.cli.components  # noqa: F401 - makes every class of crossx known, so that configs may use short names
@@ -17,6 +18,7 @@ from crossx.cli.composing import Composition, compose
 from crossx.cli.devices import process_arguments
 from crossx.cli.interruption import resumption_told
 from crossx.cli.library_errors import CHECKS, named_arguments, named_parts, refused_setting
+from crossx.cli.memory import keep_freed_memory
 from crossx.cli.mistakes import explain, input_error_behind
 from crossx.cli.parsed_once import parsed_once
 from crossx.cli.precision import precision_for_cpu
@@ -204,6 +206,8 @@ class CrossxCLI(LightningCLI):
             options["return_predictions"] = False  # they are written when it ends
         if self.verb == "fit" and self.checkpoint is not None:
             continue_table(self.trainer, self.checkpoint)
+        if self.verb == "fit" and isinstance(self.trainer.accelerator, CPUAccelerator):
+            keep_freed_memory()
         # What logs elsewhere starts while nothing is lost if that fails.
         connect(self.trainer)
         getattr(self.trainer, self.verb)(self.model, **options)
