@@ -9,10 +9,11 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 
 
 def keep_freed_memory() -> bool:
-    """Let the C library keep what is freed: by default each step asks the system for its activations anew.
+    """Let the C library keep what is freed: by default each batch asks the system for its activations anew.
 
-    Fresh memory has to be filled with zeros, which costs a step on a CPU up to a fifth of its time. It holds for the
-    whole process. Settings of the user (environment variables `MALLOC_...`) and other C libraries than glibc stay.
+    Fresh memory has to be filled with zeros, which costs up to a fifth of a step's time, and a third of that of a
+    network that only embeds. It holds for the whole process. Settings of the user (environment variables `MALLOC_...`)
+    and other C libraries than glibc stay.
 
     Returns:
         Whether the library took the settings.

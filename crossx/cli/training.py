@@ -206,7 +206,7 @@ class CrossxCLI(LightningCLI):
             options["return_predictions"] = False  # they are written when it ends
         if self.verb == "fit" and self.checkpoint is not None:
             continue_table(self.trainer, self.checkpoint)
-        if self.verb == "fit" and isinstance(self.trainer.accelerator, CPUAccelerator):
+        if isinstance(self.trainer.accelerator, CPUAccelerator):
             keep_freed_memory()
         # What logs elsewhere starts while nothing is lost if that fails.
         connect(self.trainer)
