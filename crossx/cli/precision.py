@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from lightning.pytorch.utilities import rank_zero_only
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 _OPTION = "--trainer.precision"
 
@@ -24,10 +24,9 @@ def precision_for_cpu(precision: object, on_cpu: bool, argv: Sequence[str]) -> o
     named = any(word.partition("=")[0] == _OPTION for word in argv)
     if precision != "bf16-mixed" or not on_cpu or named or computes_bfloat16():
         return precision
-    if rank_zero_only.rank == 0:  # several processes, one line
-        print(  # noqa: T201 - the run is not what its config says
-            f"precision: 32-true in place of bf16-mixed, which this CPU only emulates, about ten times slower "
-            f"({_OPTION} bf16-mixed forces it)",
-            flush=True,
-        )
+    rank_zero_only(print)(  # the run is not what its config says
+        f"precision: 32-true in place of bf16-mixed, which this CPU only emulates, about ten times slower "
+        f"({_OPTION} bf16-mixed forces it)",
+        flush=True,
+    )
     return "32-true"

@@ -1,5 +1,7 @@
 """Coloured pictures of drawings: outlines filled at random before a random background, as stand-ins for photos."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
@@ -80,7 +82,7 @@ def _background(size: int, rng: np.random.Generator) -> Floats:
     return picture * (1 + rng.uniform(0, 0.6) * (uneven(size, rng)[..., None] - 0.5))
 
 
-def _mask(size: int, chains: list[npt.NDArray[np.float64]], width: float | None = None) -> Floats:
+def _mask(size: int, chains: Sequence[Floats], width: float | None = None) -> Floats:
     """Coverage in [0, 1] of areas, or of lines of a width in sides of the picture, (size, size)."""
     mask = Image.new("L", (size * _FINER, size * _FINER))
     pen = ImageDraw.Draw(mask)
@@ -96,7 +98,8 @@ def _mask(size: int, chains: list[npt.NDArray[np.float64]], width: float | None 
 def _shade(inside: Floats, light: Floats, relief: float) -> Floats:
     """Brightness of a part that bulges: brighter on the side of the light, and darker on the other."""
     down, right = np.gradient(_blurred(inside, 0.08))
-    return np.clip(1 - relief * 0.15 * len(inside) * (right * light[0] + down * light[1]), 0.3, 1.7)
+    slope = right * light[0] + down * light[1]
+    return np.asarray(np.clip(1 - relief * 0.15 * len(inside) * slope, 0.3, 1.7))
 
 
 def _blurred(values: Floats, radius: float) -> Floats:
@@ -114,10 +117,10 @@ def _camera(picture: Floats, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     return np.clip(np.asarray(blurred, np.float64) + noise, 0, 255).astype(np.uint8)
 
 
-def _area(chain: npt.NDArray[np.float64]) -> float:
+def _area(chain: Floats) -> float:
     x, y = chain.T
     return abs(float(x @ np.roll(y, 1) - y @ np.roll(x, 1))) / 2
 
 
-def _fullness(chain: npt.NDArray[np.float64]) -> float:
+def _fullness(chain: Floats) -> float:
     return _area(chain) / max(float(np.ptp(chain, axis=0).prod()), 1e-6)

@@ -39,7 +39,7 @@ def uneven(size: int, rng: np.random.Generator) -> Floats:
     """Smooth hills and valleys in [0, 1], (size, size), a few across."""
     cells = int(rng.integers(2, 9))
     rough = Image.fromarray(rng.random((cells, cells), np.float32))
-    return np.clip(np.asarray(rough.resize((size, size), Image.Resampling.BICUBIC)), 0, 1)
+    return np.asarray(np.clip(np.asarray(rough.resize((size, size), Image.Resampling.BICUBIC)), 0, 1))
 
 
 def _stripes(size: int, rng: np.random.Generator) -> Floats:

@@ -196,11 +196,11 @@ def test_table_and_file_say_whether_the_machine_was_busy(
 
 def test_parts_that_were_measured_earlier_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.getloadavg", lambda: (0.1, 0, 0))
-    for part in ("start", "pairs"):
-        monkeypatch.setitem(speed.PARTS, part, lambda _, part=part: [Row(part, {"way": ONE})])
+    monkeypatch.setitem(speed.PARTS, "start", lambda _: [Row("start", {"way": ONE})])
+    monkeypatch.setitem(speed.PARTS, "pairs", lambda _: [Row("pairs", {"way": ONE})])
     out = tmp_path / "speed.json"
     for commit, parts in (("aaaaaaa", ["start", "pairs"]), ("bbbbbbb", ["pairs"])):
-        monkeypatch.setattr(speed, "commit", lambda commit=commit: commit)
+        monkeypatch.setattr(speed, "commit", partial(str, commit))
         speed.main(["--parts", *parts, "--out", str(out)])
     found = json.loads(out.read_text())
     assert found["commits"] == {"start": "aaaaaaa", "pairs": "bbbbbbb"}

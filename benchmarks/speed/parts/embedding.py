@@ -36,7 +36,7 @@ def measure(effort: Effort) -> list[Row]:
 
         def alone() -> None:
             with torch.inference_mode():
-                for part in pixels.split(_SLICE):
+                for part in torch.split(pixels, _SLICE):
                     encoder(part.float() / 255)
 
         taken = in_turn(
