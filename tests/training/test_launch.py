@@ -55,7 +55,7 @@ def test_a_process_on_its_own(environ: dict[str, str]) -> None:
 def test_second_run_of_processes_that_lightning_started() -> None:
     """Lightning takes WORLD_SIZE away when a fit ends, and the last weights are then validated."""
     check_processes(2, {"LOCAL_RANK": "1", "NODE_RANK": "0"})
-    with pytest.raises(InputError, match="^WORLD_SIZE: must be above LOCAL_RANK=1, got nothing"):
+    with pytest.raises(InputError, match=r"^WORLD_SIZE: must be above LOCAL_RANK=1, got nothing"):
         check_processes(1, {"LOCAL_RANK": "1", "NODE_RANK": "0"})
 
 

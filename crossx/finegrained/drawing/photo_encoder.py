@@ -1,7 +1,7 @@
 """Encoder of the photo that is drawn: a map for the attention, and one vector for the latent."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,6 @@ class PhotoEncoder2D(nn.Module):
         interpolation: How photos are resized.
         crop: See `InputFormat`.
         pretrained: Start from timm's weights.
-        frozen: Keep the network as it starts, running statistics too, and train what reads its map.
 
     Attributes:
         channels: Channels C of the map, and the width of the vector.
@@ -49,7 +48,6 @@ class PhotoEncoder2D(nn.Module):
         interpolation: Interpolation = "bilinear",
         crop: float = 1.0,
         pretrained: bool = False,
-        frozen: bool = False,
     ) -> None:
         super().__init__()
         must_be_in("input_size", min(sides(input_size)), "[1, inf)")
@@ -63,20 +61,13 @@ class PhotoEncoder2D(nn.Module):
             self.name, self.network_arguments = given.card.network, dict(given.card.arguments)
             self.network = without_classifier(self.name, self.network_arguments, given.network.state_dict())
         self.preprocessing = Preprocessing(*self.format)
-        self.frozen = frozen
-        self.network.requires_grad_(not frozen)
+        self.network.requires_grad_(True)
         with torch.no_grad():  # in eval mode, so that no running statistic moves
             seen = self.network.eval().map(self.preprocessing(torch.zeros(1, 3, 8, 8)))
         self.train()
         _, self.channels, *cells = seen.shape
         self.cells = (int(cells[0]), int(cells[1]))
         self.place = nn.Parameter(0.02 * torch.randn(self.channels, *self.cells))
-
-    def train(self, mode: bool = True) -> Self:
-        """Set the mode of all parts; a frozen network stays in eval mode."""
-        super().train(mode)
-        self.network.train(mode and not self.frozen)
-        return self
 
     def arguments(self) -> dict[str, Any]:
         """Arguments that build an encoder of the same form, without its weights."""
