@@ -91,8 +91,8 @@ def measured(names: list[str], effort: Effort, earlier: dict[str, Any] | None = 
     about["busy"] = about["load average"] > MOST_LOAD
     if about["busy"]:  # before the work, which is itself a load
         print(f"busy: load average {about['load average']}; these are no figures for a document", flush=True)
-    kept = {"parts": {}, "commits": {}} if earlier is None else _same(earlier, about, effort)
-    parts, commits = dict(kept["parts"]), dict(kept["commits"])
+    kept = _kept(earlier or {}, names, about, effort)
+    parts, commits = dict(kept), {name: earlier["commits"][name] for name in kept} if earlier else {}
     for name in dict.fromkeys(names):
         rows = PARTS[name](effort)
         Console(width=_WIDTH).print(table(name, rows))
@@ -100,14 +100,21 @@ def measured(names: list[str], effort: Effort, earlier: dict[str, Any] | None = 
     return {"machine": about, "effort": asdict(effort), "commits": commits, "parts": parts}
 
 
-def _same(earlier: dict[str, Any], about: dict[str, Any], effort: Effort) -> dict[str, Any]:
-    """Earlier figures, where they stand beside new ones."""
+def _kept(
+    earlier: dict[str, Any], names: list[str], about: dict[str, Any], effort: Effort
+) -> dict[str, list[dict[str, Any]]]:
+    """Parts of earlier figures that are not measured anew, where they may stand beside new ones."""
+    kept = {name: rows for name, rows in earlier.get("parts", {}).items() if name not in names}
+    if not kept:
+        return {}
+    if "commits" not in earlier:
+        raise InputError("--out: must be a new file, or one of this version, which has the commits of its parts")
     now, then = {**about, **asdict(effort)}, {**earlier["machine"], **earlier["effort"]}
     differing = [key for key in now if key not in ("load average", "busy") and now[key] != then.get(key)]
     if differing or then["busy"]:
         key = differing[0] if differing else "busy"
         raise InputError(f"--out: must be a new file where {key} is {now[key]!r}, got one with {then.get(key)!r}")
-    return earlier
+    return kept
 
 
 def table(name: str, rows: list[Row]) -> Table:
