@@ -61,7 +61,6 @@ class PhotoEncoder2D(nn.Module):
             self.name, self.network_arguments = given.card.network, dict(given.card.arguments)
             self.network = without_classifier(self.name, self.network_arguments, given.network.state_dict())
         self.preprocessing = Preprocessing(*self.format)
-        self.network.requires_grad_(True)
         with torch.no_grad():  # in eval mode, so that no running statistic moves
             seen = self.network.eval().map(self.preprocessing(torch.zeros(1, 3, 8, 8)))
         self.train()
